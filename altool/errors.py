@@ -1,0 +1,39 @@
+"""The errors that altool raises on purpose. `cli.py` alone turns them into text and an exit status."""
+
+
+class AltoolError(Exception):
+    """A failure that is explained to the user in one or two lines.
+
+    `message` says what is wrong, `hint` what to do about it; `exit_code` is the process's status (interface.md, "Exit codes").
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(AltoolError):
+    """The command line is wrong."""
+
+    exit_code = 2
+
+
+class InputError(AltoolError):
+    """An input table, model or file is rejected."""
+
+    exit_code = 3
+
+
+class NothingLeft(AltoolError):
+    """There is nothing left to do: the pool is empty or the round is complete."""
+
+    exit_code = 4
+
+
+class TargetsNotMet(AltoolError):
+    """`report --check-targets`: some class misses its target."""
+
+    exit_code = 5

@@ -1,0 +1,1 @@
+"""Labels from people: one file per annotation-tool format, and the consensus over annotators."""

@@ -1,0 +1,114 @@
+"""One label per id, from a log in which people correct themselves and each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The log's answer for each id, in id order.
+
+    `table` has `id`, `label` (null where skipped), `source` and `round`; `contested` counts the ids whose annotators disagree,
+    `undecided` those where not even the time says who wins.
+    """
+
+    table: pa.Table
+    contested: int
+    undecided: int
+
+    def _where(self, *, holdout: bool) -> pa.Table:
+        held = pc.fill_null(pc.equal(self.table.column("source"), "holdout"), False)
+        return self.table.filter(pc.and_(self.table.column("label").is_valid(), held if holdout else pc.invert(held)))
+
+    @property
+    def training(self) -> pa.Table:
+        """The labeled rows that may be trained on: not skipped, not held out."""
+        return self._where(holdout=False)
+
+    @property
+    def holdout(self) -> pa.Table:
+        """The labeled rows that are only measured on."""
+        return self._where(holdout=True)
+
+    @property
+    def taken(self) -> pa.Array:
+        """The ids that are not in the pool any more: labeled, skipped or held out."""
+        return self.table.column("id").combine_chunks()
+
+
+def resolve(log: pa.Table) -> Labels:
+    """Who wins (interface.md): the newest row per id and annotator, then the majority over annotators, then the newest.
+
+    Newest means the latest `labeled_at` where all rows in question have one, else the latest `round`; what is still equal goes
+    to the smaller label. Rows without an annotator count as one annotator. A person's label outvotes any number of `auto` ones,
+    and any label outvotes `skipped`. One `holdout` row holds its id out. `log` has the contract's columns.
+    """
+    ids = log.column("id")
+    table = log.select(["id", "label", "source", "round"])
+    skipped = pc.fill_null(pc.equal(log.column("status"), "skipped"), False)
+    table = table.set_column(1, "label", pc.if_else(skipped, pa.scalar(None, pa.string()), table.column("label")))
+    counts = ids.value_counts() if len(ids) else None
+    contested = undecided = 0
+    if counts is not None and len(counts) < len(ids):
+        several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+        repeated = pc.is_in(ids, value_set=several)
+        groups: dict[Any, list[Row]] = {}
+        for row in log.filter(repeated).to_pylist():
+            groups.setdefault(row["id"], []).append(row)
+        winners = []
+        for rows in groups.values():
+            winner, disagree, open_ = _winner(rows)
+            winners.append({name: winner[name] for name in table.column_names})
+            contested += disagree
+            undecided += open_
+        table = pa.concat_tables([table.filter(pc.invert(repeated)), pa.Table.from_pylist(winners, schema=table.schema)])
+    return Labels(table.take(pc.array_sort_indices(table.column("id"))).combine_chunks(), contested, undecided)
+
+
+def _winner(rows: list[Row]) -> tuple[Row, bool, bool]:
+    """The winning row of one id; whether its annotators disagree; whether only the label's spelling decided."""
+    annotators: dict[Any, list[Row]] = {}
+    for row in rows:
+        row["label"] = None if row["status"] == "skipped" else row["label"]
+        annotators.setdefault(row["annotator"], []).append(row)
+    undecided = False
+    latest = []
+    for own in annotators.values():
+        newest, tied = _newest(own)
+        latest.append(newest)
+        undecided |= tied
+    votes = [row for row in latest if row["label"] is not None and row["source"] != "auto"]
+    votes = votes or [row for row in latest if row["label"] is not None] or latest
+    tally = Counter(row["label"] for row in votes)
+    most = max(tally.values())
+    winner, tied = _newest([row for row in votes if tally[row["label"]] == most])
+    held = any(row["source"] == "holdout" for row in rows)
+    return {**winner, "source": "holdout" if held else winner["source"]}, len(tally) > 1, undecided or tied
+
+
+def _newest(rows: list[Row]) -> tuple[Row, bool]:
+    """The newest row, and whether another label is just as new."""
+    timed = all(row["labeled_at"] is not None for row in rows)
+
+    def age(row: Row) -> tuple[Any, ...]:
+        round_ = -1 if row["round"] is None else row["round"]
+        return (row["labeled_at"], round_) if timed else (round_,)
+
+    latest = max(age(row) for row in rows)
+    newest = [row for row in rows if age(row) == latest]
+    newest.sort(key=lambda row: (row["label"] is None, row["label"] or "", row["source"] or ""))
+    return newest[0], len({row["label"] for row in newest}) > 1
+
+
+def codes(labels: pa.Table, classes: tuple[str, ...]) -> np.ndarray:
+    """The class number of each row's label as int64; -1 for a label that `classes` does not name."""
+    return np.asarray(pc.fill_null(pc.index_in(labels.column("label"), value_set=pa.array(classes, pa.string())), -1)).astype(np.int64)

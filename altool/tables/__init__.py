@@ -1,0 +1,1 @@
+"""The table contract in code: what each kind holds, how it is read, checked, aligned and written."""

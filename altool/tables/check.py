@@ -1,0 +1,95 @@
+"""What a table must hold before any work starts. Rows that break a rule are counted over the whole table, then refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool.errors import InputError
+
+SHOWN = 3  # ids named in a message
+SUM_TOLERANCE = {2: 1e-2, 4: 1e-3, 8: 1e-3}  # by bytes per number: float16 rounds more
+NOISE = 1e-6  # a float32 softmax may stray this far outside [0, 1]
+
+
+class RowFaults(Exception):
+    """Rows of one batch that break a rule: {rule: (count, smallest ids)}. `Source.scan` sums them up and raises `InputError`."""
+
+    def __init__(self, column: str, faults: dict[str, tuple[int, list[Any]]]) -> None:
+        super().__init__(column, faults)
+        self.column = column
+        self.faults = faults
+
+
+def first_ids(ids: pa.Array | pa.ChunkedArray) -> list[Any]:
+    """The few smallest ids, the ones that messages name."""
+    return ids.take(pc.array_sort_indices(ids)[:SHOWN]).to_pylist() if len(ids) else []
+
+
+def naming(ids: Sequence[Any]) -> str:
+    return ", ".join(str(value) for value in ids[:SHOWN])
+
+
+def raise_faults(table: str, faults: Sequence[RowFaults]) -> None:
+    """Raise one `InputError` for the faults of all batches (of one column), the most frequent rule first."""
+    total: dict[str, tuple[int, list[Any]]] = {}
+    for fault in faults:
+        for rule, (count, ids) in fault.faults.items():
+            before, seen = total.get(rule, (0, []))
+            total[rule] = (before + count, sorted([*seen, *ids], key=lambda value: (value is None, value))[:SHOWN])
+    if total:
+        worst = sorted(total.items(), key=lambda item: -item[1][0])
+        text = "; ".join(f"{count:,} {'row' if count == 1 else 'rows'} {rule} (ids {naming(ids)})" for rule, (count, ids) in worst)
+        column = faults[0].column
+        raise InputError(f"{table}, column {column!r}: {text}", HINTS.get(column, "correct these rows"))
+
+
+def mark(ids: pa.Array, column: str, rules: Mapping[str, Any]) -> None:
+    """Raise `RowFaults` for the rows (boolean masks, one per rule) that break a rule; a row counts under its first rule."""
+    faults: dict[str, tuple[int, list[Any]]] = {}
+    seen = np.zeros(len(ids), bool)
+    for rule, mask in rules.items():
+        bad = mask & ~seen
+        if bad.any():
+            faults[rule] = (int(bad.sum()), first_ids(ids.filter(pa.array(bad))))
+        seen |= mask
+    if faults:
+        raise RowFaults(column, faults)
+
+
+def probabilities(ids: pa.Array, matrix: np.ndarray) -> None:
+    """Refuse rows of `matrix` (n, K) that are no probability vectors: not finite, outside [0, 1], or not summing to 1."""
+    if not len(matrix):
+        return
+    tolerance = SUM_TOLERANCE[matrix.dtype.itemsize]
+    sums = np.einsum("ij->i", matrix, dtype=np.float32 if matrix.dtype == np.float16 else matrix.dtype)
+    with np.errstate(invalid="ignore"):
+        off = ~(np.abs(sums - 1) <= tolerance)  # also true for NaN
+        if not off.any() and matrix.min() >= -NOISE and matrix.max() <= 1 + NOISE:
+            return
+        mark(
+            ids,
+            "probabilities",
+            {
+                "hold NaN or infinity": ~np.isfinite(matrix).all(axis=1),
+                "hold a negative probability": (matrix < -NOISE).any(axis=1),
+                "hold a probability above 1": (matrix > 1 + NOISE).any(axis=1),
+                f"do not sum to 1 within {tolerance:g}": off,
+            },
+        )
+
+
+def features(ids: pa.Array, matrix: np.ndarray) -> None:
+    """Refuse rows of `matrix` (n, D) that hold NaN or infinity."""
+    if matrix.size and not np.isfinite(matrix.sum(dtype=np.float64)):  # NaN and infinity both survive a sum
+        mark(ids, "features", {"hold NaN or infinity": ~np.isfinite(matrix).all(axis=1)})
+
+
+HINTS = {
+    "probabilities": "leave these rows out or score them again; altool repairs nothing",
+    "features": "leave these rows out or embed them again; altool repairs nothing",
+}

@@ -1,0 +1,105 @@
+"""The columns of every kind of table, and the metadata that altool writes beside them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+STRING = pa.string()
+ID = pa.null()  # a string or an integer: each table brings its own type
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+STRINGS = pa.list_(pa.string())
+MATRIX = pa.list_(pa.float32())  # written as fixed_size_list<float32 or float16>[width]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of table: its columns in writing order, and which of them every table of the kind has."""
+
+    name: str
+    columns: dict[str, pa.DataType]
+    required: tuple[str, ...]
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind("items", {"id": ID, "image": pa.binary(), "path": STRING, "text": STRING}, ("id",)),
+        Kind("features", {"id": ID, "features": MATRIX}, ("id", "features")),
+        Kind(
+            "labels",
+            {
+                "id": ID,
+                "label": STRING,
+                "source": STRING,
+                "round": pa.int32(),
+                "annotator": STRING,
+                "suggested_label": STRING,
+                "status": STRING,
+                "labeled_at": TIMESTAMP,
+                "seconds": pa.float32(),
+            },
+            ("id", "label"),
+        ),
+        Kind(
+            "predictions",
+            {
+                "id": ID,
+                "probabilities": MATRIX,
+                "fold": pa.int16(),
+                "predicted_loss": pa.float32(),
+                "labeled_probability": pa.float32(),
+                "mutual_information": pa.float32(),
+            },
+            ("id", "probabilities"),
+        ),
+        Kind(
+            "queries",
+            {
+                "id": ID,
+                "rank": pa.int32(),
+                "score": pa.float32(),
+                "strategy": STRING,
+                "round": pa.int32(),
+                "source": STRING,
+                "tier": STRING,
+                "suggested_label": STRING,
+                "suggested_probability": pa.float32(),
+                "target_class": STRING,
+                "candidate_labels": STRINGS,
+            },
+            ("id",),
+        ),
+        Kind(
+            "targets",
+            {"class": STRING, "metric": STRING, "target": pa.float64(), "at_precision": pa.float64(), "priority": pa.float64()},
+            ("class", "metric", "target"),
+        ),
+        Kind(
+            "metrics",
+            {
+                "class": STRING,
+                "metric": STRING,
+                "value": pa.float64(),
+                "low": pa.float64(),
+                "high": pa.float64(),
+                "support": pa.int64(),
+                "labels": pa.int64(),
+                "target": pa.float64(),
+                "gap": pa.float64(),
+                "weight": pa.float64(),
+                "threshold": pa.float64(),
+                "round": pa.int32(),
+            },
+            ("class", "metric", "value"),
+        ),
+        Kind("ids", {"id": ID}, ("id",)),
+        Kind("rejects", {"id": ID, "label": STRING, "annotator": STRING, "reason": STRING}, ("id", "reason")),
+    )
+}
+
+SOURCES = ("seed", "explore", "exploit", "auto", "holdout")
+STATUSES = ("labeled", "skipped")
+METRICS = ("f1", "recall", "precision", "accuracy", "recall_at_precision")
+WIDE_PREFIX = "p:"

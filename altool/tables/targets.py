@@ -1,0 +1,106 @@
+"""Per-class targets: a table, or TOML with a `[default]` section and one `[class."NAME"]` per exception."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from altool.errors import InputError
+from altool.tables import check
+from altool.tables.read import Reader
+from altool.tables.schema import METRICS
+
+
+@dataclass(frozen=True)
+class Target:
+    """What one class must reach. `priority` scales its weight; 0 leaves the class out."""
+
+    metric: str
+    target: float
+    at_precision: float | None = None
+    priority: float = 1.0
+
+
+@dataclass(frozen=True)
+class Targets:
+    """All targets of a project: `named` for the classes that are named, `default` for the others (None: there are none)."""
+
+    name: str
+    default: Target | None
+    named: dict[str, Target]
+
+    def resolve(self, classes: Sequence[str], known: Iterable[str] = ()) -> dict[str, Target]:
+        """The target of each class of the run, in class order, then of those that only the targets and `known` (labels) name.
+
+        Raises InputError for a target whose class no table knows, and for a class without a target.
+        """
+        everywhere = dict.fromkeys([*classes, *(name for name in known if name in self.named)])
+        unknown = sorted(set(self.named) - set(everywhere))
+        if unknown:
+            raise InputError(
+                f"{self.name}, column 'class': {len(unknown)} {'class' if len(unknown) == 1 else 'classes'} that no table knows "
+                f"({check.naming(unknown)})",
+                "correct the spelling, or name the class in --classes when you train",
+            )
+        missing = [name for name in everywhere if name not in self.named]
+        if missing and self.default is None:
+            raise InputError(
+                f"{self.name}: {len(missing)} classes of this run have no target ({check.naming(missing)})",
+                "add them (priority 0 leaves a class out), or a [default] section in TOML",
+            )
+        return {name: self.named.get(name) or self.default for name in everywhere}  # type: ignore[misc]
+
+
+def read_targets(reader: Reader, location: str) -> Targets:
+    """Read targets from TOML or a table. Raises InputError for an unknown metric or a value outside its range."""
+    name = f"targets {location}"
+    rows: list[tuple[str | None, dict[str, Any]]]
+    if location.endswith(".toml"):
+        rows = _toml(name, location)
+    else:
+        table = reader.open(location, "targets").read()
+        rows = [(row.pop("class"), row) for row in table.to_pylist()]
+    default: Target | None = None
+    named: dict[str, Target] = {}
+    for class_, values in rows:
+        target = _target(name, class_, {key: value for key, value in values.items() if value is not None})
+        if class_ is None:
+            default = target
+        elif class_ in named:
+            raise InputError(f"{name}, column 'class': {class_!r} is there twice", "keep one row per class")
+        else:
+            named[class_] = target
+    return Targets(name, default, named)
+
+
+def _toml(name: str, location: str) -> list[tuple[str | None, dict[str, Any]]]:
+    try:
+        content = tomllib.loads(Path(location).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{name}: cannot be read ({error})", "see the README for the format") from error
+    default, classes = content.pop("default", None), content.pop("class", {})
+    sections = classes if isinstance(classes, dict) else {}
+    if content or not (default or sections) or not all(isinstance(part, dict) for part in [default or {}, *sections.values()]):
+        raise InputError(f'{name}: expected [default] and [class."NAME"] sections', "see the README for the format")
+    base = default or {}
+    rows: list[tuple[str | None, dict[str, Any]]] = [(None, base)] if default else []
+    return rows + [(class_, {**base, **own}) for class_, own in sections.items()]
+
+
+def _target(name: str, class_: str | None, values: dict[str, Any]) -> Target:
+    where = f"{name}, class {class_!r}" if class_ is not None else f"{name}, [default]"
+    unknown = set(values) - {field.name for field in fields(Target)}
+    if unknown:
+        raise InputError(f"{where}: unknown key {sorted(unknown)[0]!r}", "the keys are metric, target, at_precision and priority")
+    if values.get("metric") not in METRICS:
+        raise InputError(f"{where}, column 'metric': {values.get('metric')!r} is no metric", f"use one of {', '.join(METRICS)}")
+    if values["metric"] == "recall_at_precision" and "at_precision" not in values:
+        raise InputError(f"{where}, column 'at_precision': recall_at_precision needs one", "for example at_precision = 0.9")
+    for key, low, high in (("target", 0, 1), ("at_precision", 0, 1), ("priority", 0, float("inf"))):
+        value = values.get(key, 0.0 if key != "target" else None)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            raise InputError(f"{where}, column {key!r}: {value!r} is no number from {low} to {high}", "write shares, as 0.95 for 95 %")
+    return Target(**values)

@@ -1,0 +1,263 @@
+"""Writing: all or nothing. To a temporary name beside the target, flushed, then renamed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import glob
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from altool import __version__
+from altool.errors import UsageError
+from altool.tables.align import Index
+from altool.tables.schema import KINDS, MATRIX
+
+ROW_GROUP = 65_536
+FORMATS = ("parquet", "arrow", "csv", "jsonl")
+SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def provenance(command: str, options: Mapping[str, Any], seed: int, inputs: Mapping[str, str]) -> dict[str, Any]:
+    """What made a table: the command, its options (no paths: the inputs' fingerprints stand for them) and its seed."""
+    chosen = {name: value for name, value in sorted(options.items()) if value is not None}
+    return {"command": command, "options": chosen, "seed": seed, "inputs": dict(sorted(inputs.items()))}
+
+
+def metadata(kind: str, origin: Mapping[str, Any], classes: Sequence[str] | None = None) -> dict[str, str]:
+    """The schema metadata of what altool writes (interface.md, "Tables")."""
+    content = {"altool.kind": kind, "altool.version": __version__, "altool.provenance": json.dumps(origin, ensure_ascii=False)}
+    if classes is not None:
+        content["altool.classes"] = json.dumps(list(classes), ensure_ascii=False)
+    return content
+
+
+def check_target(location: str, overwrite: bool) -> None:
+    """Refuse an output that is there already, before any work starts. Raises UsageError."""
+    if location != "-" and "://" not in location and os.path.lexists(location) and not overwrite:
+        raise UsageError(f"{location} is there already", "give --overwrite to replace it, or another --output")
+
+
+@contextlib.contextmanager
+def replacing(target: str | Path) -> Iterator[Path]:
+    """Yields a temporary path beside `target` to write a file or make a folder at; it takes the target's place on success.
+
+    Whatever a killed run left behind is removed. While it is written, the temporary is held under a lock, so two runs at once
+    do not remove each other's.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    for stale in target.parent.glob(f".{glob.escape(target.name)}.*.tmp-lock"):
+        with contextlib.suppress(OSError), open(stale, "rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(stale.with_suffix(".tmp"))
+            stale.unlink(missing_ok=True)
+    lock = target.parent / f".{target.name}.{os.getpid()}.tmp-lock"
+    temporary = lock.with_suffix(".tmp")
+    with open(lock, "wb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        try:
+            yield temporary
+            _flush(temporary)
+            if temporary.is_dir() and target.is_dir():
+                old = temporary.with_suffix(".old")
+                os.rename(target, old)
+                os.rename(temporary, target)
+                shutil.rmtree(old)
+            else:
+                os.replace(temporary, target)
+            _sync(target.parent)
+        finally:
+            _remove(temporary)
+            lock.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    for file in [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]:
+        _sync(file)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_table(
+    table: pa.Table, kind: str, location: str, *, origin: Mapping[str, Any], classes: Sequence[str] | None = None, format: str | None = None
+) -> None:
+    """Write a small table, with the contract's column order, types and metadata, to a file, a URI or standard output (`-`).
+
+    `format` is parquet by default, or follows the file's ending. Columns that are not the contract's are kept behind the others.
+    """
+    table = contract(table, kind).replace_schema_metadata(metadata(kind, origin, classes))
+    if location == "-":
+        _write(table, sys.stdout.buffer, format or "parquet")
+        sys.stdout.buffer.flush()
+    elif "://" in location:
+        from pyarrow import fs
+
+        filesystem, path = fs.FileSystem.from_uri(location)
+        with filesystem.open_output_stream(path) as stream:  # an object store shows the object only when the stream is closed
+            _write(table, stream, format or format_of(location))
+    else:
+        with replacing(location) as temporary, open(temporary, "wb") as stream:
+            _write(table, stream, format or format_of(location))
+
+
+def format_of(location: str) -> str:
+    """The format that a file's ending asks for."""
+    endings = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".arrow": "arrow"}
+    return endings.get(Path(location).suffix, "parquet")
+
+
+def contract(table: pa.Table, kind: str) -> pa.Table:
+    """The table with the contract's columns first, in order and cast to their types."""
+    wanted = KINDS[kind].columns
+    names = [name for name in wanted if name in table.column_names] + [name for name in table.column_names if name not in wanted]
+    table = table.select(names)
+    for position, name in enumerate(names):
+        type_ = wanted.get(name, pa.null())
+        if not pa.types.is_null(type_) and type_ != MATRIX and table.schema.field(name).type != type_:
+            table = table.set_column(position, name, table.column(name).cast(type_))
+    return table
+
+
+def _write(table: pa.Table, stream: Any, format: str) -> None:
+    if format == "arrow":
+        with pa.ipc.new_stream(stream, table.schema) as writer:
+            writer.write_table(table)
+    elif format == "csv":
+        _write_csv(table, stream)
+    elif format == "jsonl":
+        for batch in table.to_batches(1024):
+            lines = (json.dumps(row, ensure_ascii=False, default=str) for row in batch.to_pylist())
+            stream.write("".join(line + "\n" for line in lines).encode())
+    else:
+        wide = any(pa.types.is_fixed_size_list(field.type) for field in table.schema)
+        with pq.ParquetWriter(stream, table.schema, compression="none" if wide else "zstd", use_dictionary=not wide) as writer:
+            writer.write_table(table, row_group_size=ROW_GROUP)
+
+
+def _write_csv(table: pa.Table, stream: Any) -> None:
+    """RFC 4180 with a header; lists as JSON; a text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    import csv
+    import io
+
+    text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.column_names)
+    for batch in table.to_batches(1024):
+        for row in batch.to_pylist():
+            writer.writerow([cell(value) for value in row.values()])
+    text.detach()
+
+
+def cell(value: Any) -> Any:
+    """One CSV cell: a list as JSON, a text guarded. `unguarded` gives the text back."""
+    if isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, str) and value.lstrip("'").startswith(SPREADSHEET_FORMULA):
+        return "'" + value
+    return value
+
+
+def unguarded(text: str) -> str:
+    """The text behind a guarded CSV cell."""
+    return text[1:] if text[:1] == "'" and text.lstrip("'").startswith(SPREADSHEET_FORMULA) else text
+
+
+@contextlib.contextmanager
+def matrix_writer(
+    location: str,
+    kind: str,
+    column: str,
+    width: int,
+    dtype: Any,
+    ids: Index,
+    origin: Mapping[str, Any],
+    classes: Sequence[str] | None = None,
+) -> Iterator[Callable[[np.ndarray], None]]:
+    """Yields `append(rows)`, which streams a table of ids and one matrix column (n, width) to Parquet, in id order.
+
+    Rows are appended in file order. Where that is not id order they wait in a file beside the target, never all in memory.
+    Raises UsageError where the location is no local path.
+    """
+    if location == "-" or "://" in location:
+        raise UsageError(f"{location}: {kind} are streamed to a local file", "write them to a path")
+    element = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), width)
+    schema = pa.schema([("id", ids.ids.type), (column, element)], metadata=metadata(kind, origin, classes))
+    with contextlib.ExitStack() as stack:
+        temporary = stack.enter_context(replacing(location))
+        writer = stack.enter_context(pq.ParquetWriter(temporary, schema, compression="none", use_dictionary=False, write_statistics=False))
+        done = 0
+
+        def emit(rows: np.ndarray) -> None:
+            nonlocal done
+            matrix = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).reshape(-1)), width)
+            writer.write_table(pa.table([ids.ids.slice(done, len(rows)), matrix], schema=schema), row_group_size=ROW_GROUP)
+            done += len(rows)
+
+        if ids.order is not None:
+            spool = stack.enter_context(contextlib.closing(_Spool(temporary, (len(ids), width), np.dtype(dtype))))
+            yield spool.append
+            for start in range(0, len(ids), ROW_GROUP):
+                emit(spool.take(ids.order[start : start + ROW_GROUP]))
+        else:
+            held = np.empty((ROW_GROUP, width), dtype)
+            filled = 0
+
+            def append(rows: np.ndarray) -> None:
+                nonlocal filled
+                while len(rows):
+                    part = rows[: ROW_GROUP - filled]
+                    held[filled : filled + len(part)] = part
+                    filled += len(part)
+                    rows = rows[len(part) :]
+                    if filled == ROW_GROUP:
+                        emit(held)
+                        filled = 0
+
+            yield append
+            if filled:
+                emit(held[:filled])
+        if done != len(ids):
+            raise ValueError(f"{done} rows were appended for {len(ids)} ids")
+
+
+class _Spool:
+    """Matrix rows on disk in the order in which they came, to be taken in another; the file has no name, so it cannot be left behind."""
+
+    def __init__(self, beside: Path, shape: tuple[int, int], dtype: np.dtype) -> None:
+        path = beside.with_suffix(".spool")
+        self._file = open(path, "w+b")  # noqa: SIM115 (closed by close)
+        path.unlink()
+        self._shape, self._dtype = shape, dtype
+
+    def append(self, rows: np.ndarray) -> None:
+        np.ascontiguousarray(rows, self._dtype).tofile(self._file)
+
+    def take(self, order: np.ndarray) -> np.ndarray:
+        self._file.flush()
+        return np.asarray(np.memmap(self._file, self._dtype, "r", shape=self._shape)[order])
+
+    def close(self) -> None:
+        self._file.close()

@@ -25,11 +25,17 @@ app = typer.Typer(
 )
 
 Items = Annotated[str | None, typer.Option("--items", metavar="TABLE", help="Items: id and image, path or text.")]
-Features = Annotated[str | None, typer.Option("--features", metavar="TABLE", help="Features: id and one vector per row.")]
-Labels = Annotated[str | None, typer.Option("--labels", metavar="TABLE", help="The label log (a folder), or a table of labels.")]
+_FEATURES = typer.Option("--features", metavar="TABLE", help="Features: id and one vector per row.")
+Features = Annotated[str, _FEATURES]
+OptionalFeatures = Annotated[str | None, _FEATURES]
+_LABELS = typer.Option("--labels", metavar="TABLE", help="The label log (a folder), or a table of labels.")
+Labels = Annotated[str, _LABELS]
+OptionalLabels = Annotated[str | None, _LABELS]
 Predictions = Annotated[str | None, typer.Option("--predictions", metavar="TABLE", help="Predictions: id and one probability per class.")]
 Targets = Annotated[str | None, typer.Option("--targets", metavar="TABLE", help="Per-class targets: TOML or a table.")]
-Output = Annotated[str, typer.Option("-o", "--output", metavar="PATH", help="Where to write; - is standard output.")]
+_OUTPUT = typer.Option("-o", "--output", metavar="PATH", help="Where to write; - is standard output.")
+Output = Annotated[str, _OUTPUT]
+OptionalOutput = Annotated[str | None, _OUTPUT]
 Format = Annotated[str | None, typer.Option("--format", metavar="NAME", help="parquet, arrow, csv or jsonl, for what is written.")]
 Columns = Annotated[
     str | None, typer.Option("--columns", metavar="NAME=OTHER,…", help="Other names for the contract's columns, as id=item_id.")
@@ -120,3 +126,83 @@ def embed(
 ) -> None:
     """Turn images or texts into feature vectors."""
     _run("embed", locals())
+
+
+@app.command()
+def train(
+    features: Features,
+    labels: Labels,
+    output: Output,
+    classifier: Annotated[str, typer.Option("--classifier", metavar="NAME", help="logistic: a linear softmax on features.")] = "logistic",
+    folds: Annotated[int | None, typer.Option("--folds", min=2, help="Predict every labeled row by a model that did not see it.")] = None,
+    oof: Annotated[str | None, typer.Option("--oof", metavar="PATH", help="Where the out-of-fold predictions go.")] = None,
+    balance: Annotated[str, typer.Option("--balance", help="none, class-weight or prior.")] = "none",
+    targets: Targets = None,
+    logistic_c: Annotated[float, typer.Option("--logistic-c", help="Inverse strength of the L2 penalty.")] = 1.0,
+    logistic_iterations: Annotated[int, typer.Option("--logistic-iterations", min=1, help="Most steps of the solver.")] = 1000,
+    columns: Columns = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="A,B,…", help="The model's classes in order, or a file of them; unlabeled ones too.")
+    ] = None,
+    seed: Seed = 0,
+    threads: Threads = 0,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Fit a classifier on the labels."""
+    _run("train", locals())
+
+
+@app.command()
+def score(
+    model: Annotated[str, typer.Option("--model", metavar="DIR", help="A model that altool train wrote.")],
+    features: Features,
+    output: Output,
+    columns: Columns = None,
+    seed: Seed = 0,
+    threads: Threads = 0,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Predict the probability of every class for every row."""
+    _run("score", locals())
+
+
+@app.command()
+def select(
+    strategy: Annotated[str | None, typer.Option("--strategy", metavar="NAME", help="How to choose; see --list-strategies.")] = None,
+    budget: Annotated[int | None, typer.Option("--budget", min=1, help="How many rows to choose.")] = None,
+    output: OptionalOutput = None,
+    predictions: Predictions = None,
+    features: OptionalFeatures = None,
+    items: Items = None,
+    labels: OptionalLabels = None,
+    queue: Annotated[str | None, typer.Option("--queue", metavar="TABLE", help="A ranked table, for --strategy queue.")] = None,
+    within: Annotated[str | None, typer.Option("--within", metavar="TABLE", help="Choose among these ids only.")] = None,
+    exclude: Annotated[str | None, typer.Option("--exclude", metavar="TABLE", help="Never choose these ids.")] = None,
+    diversify: Annotated[bool, typer.Option("--diversify", help="Take at most one row per predicted class in each pass.")] = False,
+    suggest: Annotated[bool, typer.Option("--suggest", help="Add the model's label to every query.")] = False,
+    query_classes: Annotated[str | None, typer.Option("--query-classes", metavar="A,B", help="The classes of interest.")] = None,
+    export: Annotated[
+        list[str] | None, typer.Option("--export", metavar="FORMAT=FILE", help="Also write what an annotation tool imports.")
+    ] = None,
+    round: Round = None,
+    format: Format = None,
+    columns: Columns = None,
+    classes: Classes = None,
+    seed: Seed = 0,
+    threads: Threads = 0,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    list_strategies: Annotated[bool, typer.Option("--list-strategies", help="Print every strategy and stop.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Choose what to label next."""
+    _run("select", locals())

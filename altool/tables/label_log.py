@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +49,41 @@ def read(source: Source) -> pa.Table:
     return table.filter(done)
 
 
+def fragment(rows: pa.Table, round_: int) -> tuple[str, pa.Table]:
+    """The name of the file that holds `rows`, and the rows in its order, equal ones once. Both follow from the rows alone."""
+    rows = contract(rows, "labels")
+    rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
+    plain = rows
+    for position, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type):  # how Python shows a time depends on the machine
+            plain = plain.set_column(position, field.name, rows.column(position).cast(pa.int64()))
+    lines = [json.dumps(list(row.values()), ensure_ascii=False) for row in plain.to_pylist()]
+    first = [position for position, line in enumerate(lines) if not position or line != lines[position - 1]]
+    digest = hashlib.sha256("\n".join(lines[position] for position in first).encode()).hexdigest()[:20]
+    return f"round-{round_:04d}-{digest}.parquet", rows.take(pa.array(first, pa.int64())).combine_chunks()
+
+
 def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, Any]) -> Path | None:
     """Add `rows` to the log as one file; returns its path, or None where the log holds this very content already.
 
     The content decides the name and the bytes, so imports may be repeated, killed and run at once: equal imports meet in one
     file, different ones never touch each other.
     """
-    rows = contract(rows, "labels").combine_chunks()
-    lines = {repr(tuple(row.values())): position for position, row in enumerate(rows.to_pylist())}
-    ordered = [lines[line] for line in sorted(lines)]  # equal rows are one row
-    digest = hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:20]
-    path = Path(folder) / f"round-{round_:04d}-{digest}.parquet"
+    name, rows = fragment(rows, round_)
+    path = Path(folder) / name
     if path.exists():
         return None
-    write_table(rows.take(pa.array(ordered, pa.int64())), "labels", str(path), origin=origin)
+    write_table(rows, "labels", str(path), origin=origin)
     return path
+
+
+@contextlib.contextmanager
+def locked(folder: str | Path) -> Iterator[None]:
+    """The log, made if it is missing, to oneself: whoever reads it and then adds what it lacks shall not be overtaken.
+
+    A killed process gives the lock back. Readers need none, and the rows of whoever writes without it are not lost.
+    """
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with open(Path(folder) / ".lock", "wb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield

@@ -168,6 +168,12 @@ class Source:
     def __contains__(self, column: str) -> bool:
         return any(self.physical(f, column) or (column == "probabilities" and self.wide(f)) for f in self.fragments)
 
+    @property
+    def knows_classes(self) -> bool:
+        """Does the table, or `--classes`, say which class each probability belongs to?"""
+        named = "altool.classes" in self.metadata or bool(self.declared) or not self.physical(self.fragments[0], "probabilities")
+        return self.kind.name == "predictions" and named
+
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """The class of each probability, in order: from the metadata, the `p:CLASS` names or `--classes`.
@@ -461,8 +467,20 @@ def _open(path: str, filesystem: Any) -> Any:
 def _fragments(location: str, kind: Kind, allow_empty: bool) -> list[Fragment]:
     """The files behind a location, in name order. Raises InputError if there is none or one cannot be read."""
     label = f"{kind.name} {location}"
+    paths, folder, filesystem = listing(label, location, allow_empty)
     if location == "-":
-        return [_fragment(label, _spool(), None, {}, shown="standard input")]
+        return [fragment(label, paths[0], None, {}, shown="standard input")]
+    constants = _partitions(paths, folder, filesystem)
+    return [fragment(label, path, filesystem, constants.get(path, {})) for path in paths]
+
+
+def listing(label: str, location: str, allow_empty: bool = False) -> tuple[list[str], str, Any]:
+    """The paths behind a location in name order, the folder that they lie in (empty: none) and their filesystem (None: local).
+
+    Standard input is spooled to a file. Raises InputError, which begins with `label`, if there is nothing.
+    """
+    if location == "-":
+        return [_spool()], "", None
     filesystem: Any = None
     try:
         if "://" in location:
@@ -488,8 +506,7 @@ def _fragments(location: str, kind: Kind, allow_empty: bool) -> list[Fragment]:
     if not paths and not (folder and allow_empty):
         problem = "no files in it" if folder else "no such file or folder"
         raise InputError(f"{label}: {problem}", "check the path; a glob must match at least one file")
-    constants = _partitions(paths, folder, filesystem)
-    return [_fragment(label, path, filesystem, constants.get(path, {})) for path in paths]
+    return paths, folder, filesystem
 
 
 def _hidden(path: str, folder: str) -> bool:
@@ -512,8 +529,8 @@ def _partitions(paths: Sequence[str], folder: str, filesystem: Any) -> dict[str,
     }
 
 
-def _fragment(label: str, path: str, filesystem: Any, constants: dict[str, pa.Scalar], shown: str = "") -> Fragment:
-    """One file, told apart by its first bytes."""
+def fragment(label: str, path: str, filesystem: Any, constants: dict[str, pa.Scalar], shown: str = "") -> Fragment:
+    """One file, told apart by its first bytes. Raises InputError, which begins with `label`, if it cannot be read."""
     shown = shown or path
     try:
         with pa.input_stream(path) if filesystem is None else filesystem.open_input_stream(path) as stream:
@@ -541,7 +558,7 @@ def _fragment(label: str, path: str, filesystem: Any, constants: dict[str, pa.Sc
 
 def _read_jsonl(file: Any) -> pa.Table:
     rows = []
-    for number, line in enumerate(file.read().decode("utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(file.read().decode("utf-8-sig").split("\n"), 1):  # splitlines() also cuts at U+2028
         if line.strip():
             row = json.loads(line)
             if not isinstance(row, dict):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import fcntl
 import glob
 import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,16 +160,23 @@ def _write(table: pa.Table, stream: Any, format: str) -> None:
 
 def _write_csv(table: pa.Table, stream: Any) -> None:
     """RFC 4180 with a header; lists as JSON; a text that a spreadsheet would take for a formula gets a leading apostrophe."""
-    import csv
-    import io
-
-    text = io.TextIOWrapper(stream, "utf-8", newline="", write_through=True)
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(table.column_names)
+    stream.write(csv_line(table.column_names).encode())
     for batch in table.to_batches(1024):
-        for row in batch.to_pylist():
-            writer.writerow([cell(value) for value in row.values()])
-    text.detach()
+        stream.write("".join(csv_line(map(cell, row.values())) for row in batch.to_pylist()).encode())
+
+
+class _Echo:
+    def write(self, text: str) -> str:
+        return text
+
+
+_ROWS = csv.writer(_Echo(), lineterminator="\r\n")  # it quotes what its line end holds, so a lone \r is quoted too
+
+
+def csv_line(values: Iterable[Any]) -> str:
+    """One line of CSV: RFC 4180 but for its end, which is a line feed."""
+    line: str = _ROWS.writerow(values)
+    return line[:-2] + "\n"
 
 
 def cell(value: Any) -> Any:
@@ -199,12 +207,13 @@ def matrix_writer(
     """Yields `append(rows)`, which streams a table of ids and one matrix column (n, width) to Parquet, in id order.
 
     Rows are appended in file order. Where that is not id order they wait in a file beside the target, never all in memory.
+    `origin` is written last, so what is known only after the last row (a fingerprint) may be put into it until then.
     Raises UsageError where the location is no local path.
     """
     if location == "-" or "://" in location:
         raise UsageError(f"{location}: {kind} are streamed to a local file", "write them to a path")
     element = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), width)
-    schema = pa.schema([("id", ids.ids.type), (column, element)], metadata=metadata(kind, origin, classes))
+    schema = pa.schema([("id", ids.ids.type), (column, element)])
     with contextlib.ExitStack() as stack:
         temporary = stack.enter_context(replacing(location))
         writer = stack.enter_context(pq.ParquetWriter(temporary, schema, compression="none", use_dictionary=False, write_statistics=False))
@@ -241,6 +250,7 @@ def matrix_writer(
                 emit(held[:filled])
         if done != len(ids):
             raise ValueError(f"{done} rows were appended for {len(ids)} ids")
+        writer.add_key_value_metadata(metadata(kind, origin, classes))
 
 
 class _Spool:

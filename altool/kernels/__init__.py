@@ -1,0 +1,1 @@
+"""Numeric primitives that several strategies and wrappers share."""

@@ -1,0 +1,28 @@
+"""Orders by score: higher first, ties to the smaller position."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def top(scores: np.ndarray, count: int) -> np.ndarray:
+    """The int64 positions of the `count` largest of `scores` (n,), best first; a tie goes to the smaller position.
+
+    The same as `order(scores)[:count]` without sorting everything. Raises ValueError for NaN, which has no place in an order.
+    """
+    if np.isnan(scores).any():
+        raise ValueError("NaN among the scores")
+    if count <= 0:
+        return np.empty(0, np.int64)
+    if count >= len(scores):
+        return order(scores)
+    limit = np.partition(scores, len(scores) - count)[len(scores) - count]
+    above = np.flatnonzero(scores > limit)
+    level = np.flatnonzero(scores == limit)[: count - len(above)]
+    chosen = np.concatenate([above, level])
+    return chosen[np.argsort(-scores[chosen], kind="stable")]
+
+
+def order(scores: np.ndarray) -> np.ndarray:
+    """All int64 positions by falling score (n,), ties by position."""
+    return np.argsort(-scores, kind="stable")

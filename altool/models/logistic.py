@@ -1,0 +1,87 @@
+"""Multinomial logistic regression on features, fitted by scikit-learn and kept as one linear head."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+NAME = "logistic"
+BLOCK = 1024  # rows per matrix product: always the same, so that a row's probabilities do not depend on how many share its batch
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """softmax(features @ weights.T + bias), with probability 0 for the classes that training never saw.
+
+    `weights` float32 (k, D) and `bias` float32 (k,) are those of the k classes numbered in `trained` (int64 (k,)), of `count` in all.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    trained: np.ndarray
+    count: int
+
+    @property
+    def width(self) -> int:
+        """The features' width D."""
+        return self.weights.shape[1]
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """float32 (n, count) for `features` float (n, D). Bit for bit the same for a row in whatever company it comes."""
+        result = np.zeros((len(features), self.count), np.float32)
+        block = np.zeros((BLOCK, self.width), np.float32)
+        for start in range(0, len(features), BLOCK):
+            rows = features[start : start + BLOCK]
+            block[: len(rows)] = rows
+            logits = (block @ self.weights.T + self.bias)[: len(rows)].astype(np.float64)
+            logits -= logits.max(axis=1, keepdims=True)
+            np.exp(logits, out=logits)
+            result[start : start + len(rows), self.trained] = logits / logits.sum(axis=1, keepdims=True)
+        return result
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """What `from_tensors` needs to make the model again."""
+        return {"weights": self.weights, "bias": self.bias, "trained": self.trained}
+
+
+def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Logistic:
+    """The model that `tensors()` came from, for `count` classes."""
+    return Logistic(tensors["weights"], tensors["bias"], tensors["trained"], count)
+
+
+def fit(
+    features: np.ndarray, labels: np.ndarray, count: int, *, balance: str = "none", c: float = 1.0, iterations: int = 1000
+) -> tuple[Logistic, bool]:
+    """Fit on `features` float (n, D) and class numbers `labels` int64 (n,) of `count` classes; also says whether it converged.
+
+    The features are centred and divided by one number, their root mean square, so that `c` (scikit-learn's inverse strength of
+    the L2 penalty) means the same for any embedding; one number rather than one per column, which a few labels cannot estimate.
+    `balance`: "class-weight" weighs classes by 1 / frequency; "prior" takes the logarithm of each class's share off its bias,
+    which makes the posterior that of balanced classes (Menon et al. 2021, logit adjustment). One class alone gets probability 1.
+    """
+    trained, codes = np.unique(labels, return_inverse=True)
+    if len(trained) == 1:
+        return Logistic(np.zeros((1, features.shape[1]), np.float32), np.zeros(1, np.float32), trained, count), True
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    x = features.astype(np.float64)
+    mean = x.mean(axis=0)
+    x -= mean
+    scale = float(np.sqrt(np.mean(x**2))) or 1.0
+    x /= scale
+    estimator = LogisticRegression(C=c, max_iter=iterations, class_weight="balanced" if balance == "class-weight" else None)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        estimator.fit(x, codes)
+    weights, bias = estimator.coef_, estimator.intercept_
+    if len(trained) == 2:  # scikit-learn keeps one row for two classes; the softmax of -z/2 and z/2 is its sigmoid of z
+        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    if balance == "prior":
+        bias = bias - np.log(np.bincount(codes) / len(codes))
+    weights = weights / scale
+    head = Logistic(weights.astype(np.float32), (bias - weights @ mean).astype(np.float32), trained, count)
+    return head, not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)

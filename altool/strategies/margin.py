@@ -1,0 +1,30 @@
+"""Margin (Scheffer, Decomain and Wrobel, 2001): the rows whose two likeliest classes are nearest to each other."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from altool.errors import InputError
+from altool.strategies.registry import Strategy
+
+
+def score(probabilities: np.ndarray) -> np.ndarray:
+    """-(p1 - p2), the two largest of each row of `probabilities` (n, K), as float64 (n,). Raises InputError for one class."""
+    if probabilities.shape[1] < 2:
+        raise InputError("predictions: a margin needs two classes, and there is one", "use random, or name every class in --classes")
+    rest = probabilities.copy()
+    rows = np.arange(len(rest))
+    likeliest = rest.argmax(axis=1)
+    first = rest[rows, likeliest].astype(np.float64)
+    rest[rows, likeliest] = -1
+    return rest.max(axis=1) - first
+
+
+STRATEGY = Strategy(
+    name="margin",
+    shape="score",
+    function=score,
+    takes=("probabilities",),
+    summary="the smallest gap between the two largest probabilities",
+    paper="Scheffer, Decomain and Wrobel 2001",
+)

@@ -102,20 +102,40 @@ def _explain(console: Console, error: Exception, message: str, hint: str, code: 
         import traceback
 
         traceback.print_exception(error)
-    console.error(message, hint, type(error).__name__, code)
+    console.error(message, hint, type(error).__name__, code, getattr(error, "summary", None))
     return code
 
 
 @app.command()
 def embed(
-    items: Items = None,
+    items: Annotated[str, typer.Option("--items", metavar="TABLE", help="Items: id and image, path or text.")],
+    output: Annotated[str, typer.Option("-o", "--output", metavar="PATH", help="A Parquet file, or with a / at its end a folder of them.")],
     backbone: Annotated[
-        str, typer.Option("--backbone", metavar="NAME", help="A torchvision network, pixels, hashing or fasttext.")
+        str, typer.Option("--backbone", metavar="NAME", help="A torchvision network (resnet18, vit_b_16, …), pixels, hashing or fasttext.")
     ] = "resnet18",
-    output: Output = ...,  # type: ignore[assignment]
     weights: Annotated[
         str, typer.Option("--weights", metavar="DEFAULT|none|FILE", help="torchvision's best weights, random ones, or a file.")
     ] = "DEFAULT",
+    image_size: Annotated[
+        int | None, typer.Option("--image-size", min=1, metavar="N", help="Images at N x N pixels; the network's own size, or 32 (pixels).")
+    ] = None,
+    gray: Annotated[bool, typer.Option("--gray", help="pixels: one gray value per pixel instead of red, green and blue.")] = False,
+    width: Annotated[
+        int | None, typer.Option("--width", min=1, metavar="N", help="Numbers per text: 256 (hashing), 100 (fasttext without a file).")
+    ] = None,
+    projection: Annotated[
+        str | None, typer.Option("--projection", metavar="svd|random", help="hashing: how n-grams come to that width; svd.")
+    ] = None,
+    dtype: Annotated[str, typer.Option("--dtype", metavar="float32|float16", help="The numbers that are written.")] = "float32",
+    minibatch: Annotated[
+        int | None, typer.Option("--minibatch", min=1, metavar="N", help="Images per step of a network: 32, on a GPU 256.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=0, metavar="N", help="Processes that decode images; as many as cores if it takes long. 0: none."),
+    ] = None,
+    shard_rows: Annotated[int, typer.Option("--shard-rows", min=1, metavar="N", help="A killed run loses at most so many rows.")] = 4096,
+    allow_outside: Annotated[bool, typer.Option("--allow-outside", help="Read paths that lead out of the table's folder.")] = False,
     columns: Columns = None,
     seed: Seed = 0,
     device: Device = "auto",
@@ -206,3 +226,80 @@ def select(
 ) -> None:
     """Choose what to label next."""
     _run("select", locals())
+
+
+@app.command()
+def import_labels(
+    exports: Annotated[list[str], typer.Argument(metavar="EXPORT", help="What the annotation tool exported; files, folders or -.")],
+    labels: Annotated[str, typer.Option("--labels", metavar="DIR", help="The label log, a folder; made if it is missing.")],
+    from_: Annotated[
+        str, typer.Option("--from", metavar="FORMAT", help="auto (by content), csv, jsonl, parquet or label-studio.")
+    ] = "auto",
+    queries: Annotated[
+        list[str] | None,
+        typer.Option("--queries", metavar="TABLE", help="What was asked for, with its round and source; once per table, or a glob."),
+    ] = None,
+    round: Annotated[int | None, typer.Option("--round", min=0, help="The round of every row, instead of its query's.")] = None,
+    source: Annotated[
+        str | None, typer.Option("--source", metavar="NAME", help="seed, explore, exploit, auto or holdout, instead of its query's.")
+    ] = None,
+    items: Annotated[str | None, typer.Option("--items", metavar="TABLE", help="Take labels of these ids too, if no query asked.")] = None,
+    targets: Annotated[
+        str | None, typer.Option("--targets", metavar="TABLE", help="Only classes with a target are taken; any, with a default target.")
+    ] = None,
+    id_col: Annotated[str | None, typer.Option("--id-col", metavar="NAME", help="The export's column or key that holds the id.")] = None,
+    annotator_columns: Annotated[
+        str | None, typer.Option("--annotator-columns", metavar="A,B,…", help="One column of labels per annotator, besides annotator:NAME.")
+    ] = None,
+    skip_value: Annotated[str | None, typer.Option("--skip-value", metavar="LABEL", help="The label by which a row was skipped.")] = None,
+    label_map: Annotated[str | None, typer.Option("--label-map", metavar="OLD=NEW,…", help="Other names for the tool's labels.")] = None,
+    allow_new_classes: Annotated[bool, typer.Option("--allow-new-classes", help="Take classes that nothing names yet.")] = False,
+    columns: Columns = None,
+    classes: Annotated[
+        str | None, typer.Option("--classes", metavar="A,B,…", help="Only these classes are taken; or a file of them.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Take nothing if a row is refused.")] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Add what annotators answered to the label log."""
+    _run("import_labels", locals())
+
+
+@app.command()
+def report(
+    predictions: Annotated[str, typer.Option("--predictions", metavar="TABLE", help="Out-of-fold predictions, or those of a holdout.")],
+    labels: Labels,
+    targets: Targets = None,
+    features: Annotated[str | None, typer.Option("--features", metavar="TABLE", help="Features: draws a map of the pool.")] = None,
+    queries: Annotated[
+        list[str] | None, typer.Option("--queries", metavar="TABLE", help="Shows what was asked; repeat it for several tables.")
+    ] = None,
+    history: Annotated[
+        list[str] | None, typer.Option("--history", metavar="TABLE", help="Metrics of earlier rounds: a folder, a glob, or repeat it.")
+    ] = None,
+    output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Also write an HTML page with plots.")] = None,
+    metrics_output: Annotated[str | None, typer.Option("--metrics-output", metavar="PATH", help="Also write the metrics table.")] = None,
+    check_targets: Annotated[bool, typer.Option("--check-targets", help="Exit with 5 if a class misses its target.")] = False,
+    evaluate_on: Annotated[
+        str,
+        typer.Option(
+            "--evaluate-on", help="auto (holdout, else out-of-fold), holdout, out-of-fold, or all: rows that uncertainty chose too."
+        ),
+    ] = "auto",
+    at_precision: Annotated[
+        float, typer.Option("--at-precision", min=0, max=1, help="Precision of recall at precision, where the targets name none.")
+    ] = 0.9,
+    round: Annotated[int | None, typer.Option("--round", min=0, help="The round's number; by default the labels' last.")] = None,
+    columns: Columns = None,
+    classes: Classes = None,
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Measure every class against its target."""
+    _run("report", locals())

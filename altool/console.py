@@ -32,13 +32,13 @@ class Console:
         self.warnings.append(text)
         print(f"warning: {text}", file=sys.stderr)
 
-    def error(self, message: str, hint: str, kind: str, exit_code: int) -> None:
+    def error(self, message: str, hint: str, kind: str, exit_code: int, summary: dict[str, Any] | None = None) -> None:
         print(f"error: {message}", file=sys.stderr)
         if hint:
             print(f"hint: {hint}", file=sys.stderr)
         if self.json_output:
             error = {"type": kind, "message": message, "hint": hint, "exit_code": exit_code}
-            self._print({"error": error, "warnings": self.warnings})
+            self._print({"error": error, "warnings": self.warnings, **(summary or {})})
 
     def result(self, summary: dict[str, Any], line: str) -> None:
         """The end of a command: one JSON object on standard output with `--json`, else one line on standard error."""

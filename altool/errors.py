@@ -1,18 +1,24 @@
 """The errors that altool raises on purpose. `cli.py` alone turns them into text and an exit status."""
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class AltoolError(Exception):
     """A failure that is explained to the user in one or two lines.
 
     `message` says what is wrong, `hint` what to do about it; `exit_code` is the process's status (interface.md, "Exit codes").
+    `summary` is what the run found all the same: with `--json` it comes in the object that holds the error.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", summary: dict[str, Any] | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.summary = summary or {}
 
 
 class UsageError(AltoolError):

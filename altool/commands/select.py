@@ -13,7 +13,9 @@ from altool import seeds
 from altool.console import Console
 from altool.errors import InputError, NothingLeft, UsageError
 from altool.kernels.top import order, top
+from altool.labels import registry as formats
 from altool.labels.consensus import resolve
+from altool.labels.exchange import Task
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.tables import align, check, label_log, write
@@ -72,21 +74,22 @@ def run(options: Options, console: Console) -> None:
     strategy, budget, output = options.strategy, options.budget, options.output
     if strategy is None or budget is None or output is None:
         missing = [name for name in ("strategy", "budget", "output") if getattr(options, name) is None]
-        raise UsageError(
-            f"missing --{', --'.join(missing)}", "for example --strategy margin --budget 100 -o queries.parquet"
-        )
+        raise UsageError(f"missing --{', --'.join(missing)}", "for example --strategy margin --budget 100 -o queries.parquet")
     _select(options, registry.load(strategy), budget, output, console)
 
 
 def _select(options: Options, strategy: Strategy, budget: int, output: str, console: Console) -> None:
     _check_options(options, strategy)
-    write.check_target(output, options.overwrite)
+    exports = _exports(options)
+    for location in (output, *exports.values()):
+        write.check_target(location, options.overwrite)
     reader = Reader(options.columns, options.classes)
     source = _open_pool(reader, options)
     log = reader.open(options.labels, "labels", allow_empty=True) if options.labels else None
     ids_of = {"within": options.within, "exclude": options.exclude}
     limits = {name: reader.open(location, "ids") for name, location in ids_of.items() if location}
     queue = reader.open(options.queue, "queries") if options.queue else None
+    items = reader.open(options.items, "items") if options.items and options.export else None
     id_type = reader.match_ids()
 
     keywords = {"query_classes": _query_classes(source, options)} if options.query_classes else {}
@@ -119,7 +122,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     positions = np.flatnonzero(candidates)
     count = min(budget, len(positions))
     if 0 < count < budget:
-        console.warn(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
+        console.info(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
     rng = seeds.generator(options.seed, "select", round_, strategy.name)
     scores = _scores(pool, strategy, positions, ranks, rng)
     if options.diversify and pool.likeliest is not None:
@@ -130,6 +133,11 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     table = _queries(pool, positions[chosen], scores[chosen], options, strategy, round_, classes)
     changing = {name: getattr(options, name) for name in ("strategy", "budget", "diversify", "suggest", "query_classes")}
     origin = write.provenance("select", {**changing, "round": round_}, options.seed, inputs)
+    if items is not None:
+        tasks = _tasks(table, items, options, console)
+        for name, location in exports.items():
+            for ending, content in formats.export(name, tasks, classes or ()).items():
+                write.write_bytes(content, location + ending)
     write.write_table(table, "queries", output, origin=origin, classes=classes, format=options.format)
     summary = {
         "command": "select",
@@ -140,6 +148,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         "candidates": len(positions),
         "pool": len(pool.index),
         "output": output,
+        "exports": exports,
     }
     if not count:
         raise NothingLeft(
@@ -191,6 +200,39 @@ def _check_options(options: Options, strategy: Strategy) -> None:
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
             raise UsageError(f"--{name} needs --predictions")
+
+
+def _exports(options: Options) -> dict[str, str]:
+    """{format: file} of `--export`. Raises UsageError."""
+    exports = {}
+    for text in options.export or ():
+        name, equals, location = text.partition("=")
+        if not equals or not location or name in exports:
+            raise UsageError(f"--export: {text!r} is not FORMAT=FILE, or a format is named twice", "for example --export csv=todo.csv")
+        exports[name] = location
+    if exports and not options.items:
+        raise UsageError("--export needs --items: what people are to see")
+    if options.items and not exports and (options.predictions or options.features):
+        raise UsageError("--items means nothing without --export here", "the pool is that of --predictions or --features")
+    return exports
+
+
+def _tasks(queries: pa.Table, items: Source, options: Options, console: Console) -> list[Task]:
+    """The chosen rows as people are to see them, in rank order."""
+    wanted = queries.column("id").combine_chunks()
+    columns = [name for name in ("id", "text", "image", "path") if name in items]
+    batches = items.scan(
+        columns, lambda batch: batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted)), threads=options.threads
+    )
+    payloads = {row.pop("id"): row for batch in batches for row in batch.to_pylist()}
+    rows = queries.to_pylist()
+    if missing := [row["id"] for row in rows if row["id"] not in payloads]:
+        text = f"{items.name}: {len(missing):,} chosen rows are not in it (ids {check.naming(sorted(missing))})"
+        if options.strict:
+            raise InputError(text, "give the items that belong to this pool")
+        console.warn(text)
+    fields = ("id", "rank", "round", "suggested_label", "suggested_probability")
+    return [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
 
 
 def _open_pool(reader: Reader, options: Options) -> Source:

@@ -48,9 +48,10 @@ class Labels:
 def resolve(log: pa.Table) -> Labels:
     """Who wins (interface.md): the newest row per id and annotator, then the majority over annotators, then the newest.
 
-    Newest means the latest `labeled_at` where all rows in question have one, else the latest `round`; what is still equal goes
-    to the smaller label. Rows without an annotator count as one annotator. A person's label outvotes any number of `auto` ones,
-    and any label outvotes `skipped`. One `holdout` row holds its id out. `log` has the contract's columns.
+    Newest means the latest `labeled_at` where all rows in question have one, else the latest `round`, and within it the latest
+    `labeled_at` where all have one; what is still equal goes to the smaller label. Rows without an annotator count as one
+    annotator, `auto` rows never as a person. A person's label outvotes any number of `auto` ones, and any label outvotes
+    `skipped`. One `holdout` row holds its id out. `log` has the contract's columns.
     """
     ids = log.column("id")
     table = log.select(["id", "label", "source", "round"])
@@ -79,34 +80,38 @@ def _winner(rows: list[Row]) -> tuple[Row, bool, bool]:
     annotators: dict[Any, list[Row]] = {}
     for row in rows:
         row["label"] = None if row["status"] == "skipped" else row["label"]
-        annotators.setdefault(row["annotator"], []).append(row)
+        annotators.setdefault((row["annotator"], row["source"] == "auto"), []).append(row)
     undecided = False
     latest = []
     for own in annotators.values():
-        newest, tied = _newest(own)
+        newest, tied = newest_of(own)
         latest.append(newest)
         undecided |= tied
     votes = [row for row in latest if row["label"] is not None and row["source"] != "auto"]
     votes = votes or [row for row in latest if row["label"] is not None] or latest
     tally = Counter(row["label"] for row in votes)
     most = max(tally.values())
-    winner, tied = _newest([row for row in votes if tally[row["label"]] == most])
+    winner, tied = newest_of([row for row in votes if tally[row["label"]] == most])
     held = any(row["source"] == "holdout" for row in rows)
     return {**winner, "source": "holdout" if held else winner["source"]}, len(tally) > 1, undecided or tied
 
 
-def _newest(rows: list[Row]) -> tuple[Row, bool]:
-    """The newest row, and whether another label is just as new."""
-    timed = all(row["labeled_at"] is not None for row in rows)
+def newest_of(rows: list[Row]) -> tuple[Row, bool]:
+    """The newest row, and whether another label is just as new. Each row has `label`, `source`, `round` and `labeled_at`."""
+    if not all(row["labeled_at"] for row in rows):
+        last = max(_round(row) for row in rows)
+        rows = [row for row in rows if _round(row) == last]
+        if not all(row["labeled_at"] for row in rows):  # then a skip is not known to be newer than any label
+            rows = [row for row in rows if row["label"] is not None] or rows
+    if all(row["labeled_at"] for row in rows):
+        latest = max((row["labeled_at"], _round(row)) for row in rows)
+        rows = [row for row in rows if (row["labeled_at"], _round(row)) == latest]
+    labels = {row["label"] for row in rows if row["label"] is not None}
+    return min(rows, key=lambda row: (row["label"] is None, row["label"] or "", row["source"] or "")), len(labels) > 1
 
-    def age(row: Row) -> tuple[Any, ...]:
-        round_ = -1 if row["round"] is None else row["round"]
-        return (row["labeled_at"], round_) if timed else (round_,)
 
-    latest = max(age(row) for row in rows)
-    newest = [row for row in rows if age(row) == latest]
-    newest.sort(key=lambda row: (row["label"] is None, row["label"] or "", row["source"] or ""))
-    return newest[0], len({row["label"] for row in newest}) > 1
+def _round(row: Row) -> int:
+    return -1 if row["round"] is None else row["round"]
 
 
 def codes(labels: pa.Table, classes: tuple[str, ...]) -> np.ndarray:

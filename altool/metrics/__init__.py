@@ -1,0 +1,1 @@
+"""Pure functions on arrays: per-class metrics with intervals, recall at precision, gaps to targets."""

@@ -92,4 +92,5 @@ def features(ids: pa.Array, matrix: np.ndarray) -> None:
 HINTS = {
     "probabilities": "leave these rows out or score them again; altool repairs nothing",
     "features": "leave these rows out or embed them again; altool repairs nothing",
+    "path": "keep the files below the table, or give --allow-outside",
 }

@@ -11,7 +11,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -220,22 +220,32 @@ class Source:
         faults: list[check.RowFaults] = []
 
         def work(piece: Piece) -> list[Result]:
-            fragment = self.fragments[piece.fragment]
             results = []
-            try:
-                for raw in fragment.batches(piece.group, wanted[piece.fragment], piece.batch_rows):
-                    try:
-                        results.append(function(self._conform(fragment, raw, columns)))
-                    except check.RowFaults as error:
-                        faults.append(error)
-            except (pa.ArrowInvalid, OSError) as error:
-                raise InputError(f"{self.name}: {fragment.path} is damaged ({_short(error)})", "write it again") from error
+            for batch in self._batches(piece, wanted, columns):
+                try:
+                    results.append(function(batch))
+                except check.RowFaults as error:
+                    faults.append(error)
             return results
 
         for results in ordered_map(work, plan(self.fragments, wanted), threads):
             if not faults:
                 yield from results
         check.raise_faults(self.name, faults)
+
+    def stream(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The batches that `scan` works on, one at a time in file order: for rows of which a row group is too large to hold (images)."""
+        wanted = [self._columns(fragment, columns) for fragment in self.fragments]
+        for piece in plan(self.fragments, wanted):
+            yield from self._batches(piece, wanted, columns)
+
+    def _batches(self, piece: Piece, wanted: Sequence[list[str]], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        fragment = self.fragments[piece.fragment]
+        try:
+            for raw in fragment.batches(piece.group, wanted[piece.fragment], piece.batch_rows):
+                yield self._conform(fragment, raw, columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise InputError(f"{self.name}: {fragment.path} is damaged ({_short(error)})", "write it again") from error
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The whole table, in file order, with the contract columns (all by default) that it has; the rest are absent."""
@@ -332,6 +342,11 @@ class Reader:
         self._used |= {name for name in self.names if any(self.names[name] in (*f.schema.names, *f.constants) for f in fragments)}
         self.sources.append(source)
         return source
+
+    def add(self, source: Source, used: Iterable[str] = ()) -> None:
+        """Take in a table that was read elsewhere: its ids must match too, and it has the columns `used` under their `--columns` names."""
+        self.sources.append(source)
+        self._used |= set(used)
 
     def match_ids(self) -> pa.DataType:
         """Check that all tables' ids are of one type, and give it to the CSV tables, whose ids have none. Returns the type.
@@ -572,7 +587,7 @@ def _read_csv(file: Any, head: bytes) -> pa.Table:
     from pyarrow import csv
 
     first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0]
-    delimiter = "\t" if first.count(b"\t") > first.count(b",") else ","
+    delimiter = max(",\t;", key=lambda mark: first.count(mark.encode()))  # ";" where the comma is decimal
     header = csv.read_csv(
         pa.py_buffer(first + b"\n"), parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=csv.ConvertOptions()
     ).column_names

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import csv
 import fcntl
 import glob
+import io
 import json
 import os
 import shutil
@@ -24,6 +26,7 @@ from altool.tables.align import Index
 from altool.tables.schema import KINDS, MATRIX
 
 ROW_GROUP = 65_536
+PART = 4 * ROW_GROUP  # rows in each file of a folder
 FORMATS = ("parquet", "arrow", "csv", "jsonl")
 SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -110,18 +113,25 @@ def write_table(
     `format` is parquet by default, or follows the file's ending. Columns that are not the contract's are kept behind the others.
     """
     table = contract(table, kind).replace_schema_metadata(metadata(kind, origin, classes))
+    stream = io.BytesIO()
+    _write(table, stream, format or format_of(location))
+    write_bytes(stream.getbuffer(), location)
+
+
+def write_bytes(content: bytes | memoryview, location: str) -> None:
+    """Write a file that is no table, as whole as one; `-` is standard output."""
     if location == "-":
-        _write(table, sys.stdout.buffer, format or "parquet")
+        sys.stdout.buffer.write(content)
         sys.stdout.buffer.flush()
     elif "://" in location:
         from pyarrow import fs
 
         filesystem, path = fs.FileSystem.from_uri(location)
         with filesystem.open_output_stream(path) as stream:  # an object store shows the object only when the stream is closed
-            _write(table, stream, format or format_of(location))
+            stream.write(content)
     else:
-        with replacing(location) as temporary, open(temporary, "wb") as stream:
-            _write(table, stream, format or format_of(location))
+        with replacing(location) as temporary:
+            temporary.write_bytes(content)
 
 
 def format_of(location: str) -> str:
@@ -203,11 +213,14 @@ def matrix_writer(
     ids: Index,
     origin: Mapping[str, Any],
     classes: Sequence[str] | None = None,
+    *,
+    parts: bool = False,
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Yields `append(rows)`, which streams a table of ids and one matrix column (n, width) to Parquet, in id order.
 
     Rows are appended in file order. Where that is not id order they wait in a file beside the target, never all in memory.
-    `origin` is written last, so what is known only after the last row (a fingerprint) may be put into it until then.
+    `origin` is written last, so what is known only after the last row (a fingerprint) may be put into it until then. With `parts`
+    the location is a folder of files part-00000.parquet …, each with what `origin` holds when it is full.
     Raises UsageError where the location is no local path.
     """
     if location == "-" or "://" in location:
@@ -216,11 +229,27 @@ def matrix_writer(
     schema = pa.schema([("id", ids.ids.type), (column, element)])
     with contextlib.ExitStack() as stack:
         temporary = stack.enter_context(replacing(location))
-        writer = stack.enter_context(pq.ParquetWriter(temporary, schema, compression="none", use_dictionary=False, write_statistics=False))
+        if parts:
+            temporary.mkdir()
+
+        def begin(path: Path) -> pq.ParquetWriter:
+            options = {"compression": "none", "use_dictionary": False, "write_statistics": False, "store_schema": False}
+            return stack.enter_context(pq.ParquetWriter(path, schema, **options))
+
+        def finish() -> None:  # pyarrow stores a schema at the beginning, and shows readers that one's metadata alone
+            facts = metadata(kind, origin, classes)
+            stored = schema.with_metadata(facts).serialize().to_pybytes()
+            writer.add_key_value_metadata({**facts, "ARROW:schema": base64.b64encode(stored).decode()})
+            writer.close()
+
+        writer = begin(temporary / "part-00000.parquet" if parts else temporary)
         done = 0
 
         def emit(rows: np.ndarray) -> None:
-            nonlocal done
+            nonlocal done, writer
+            if parts and done and not done % PART:
+                finish()
+                writer = begin(temporary / f"part-{done // PART:05d}.parquet")
             matrix = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).reshape(-1)), width)
             writer.write_table(pa.table([ids.ids.slice(done, len(rows)), matrix], schema=schema), row_group_size=ROW_GROUP)
             done += len(rows)
@@ -250,7 +279,7 @@ def matrix_writer(
                 emit(held[:filled])
         if done != len(ids):
             raise ValueError(f"{done} rows were appended for {len(ids)} ids")
-        writer.add_key_value_metadata(metadata(kind, origin, classes))
+        finish()
 
 
 class _Spool:

@@ -1,0 +1,117 @@
+"""Decoding images, in worker processes: PIL alone, no torch."""
+
+from __future__ import annotations
+
+import functools
+import io
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from altool.backbones.payloads import DIGEST_BYTES, Unusable, digest, read
+from altool.backbones.shape import Loaded, Payload
+
+# Raster formats that are decoded without another program: EPS would start Ghostscript.
+FORMATS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "QOI", "TIFF", "WEBP")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a decoded image becomes a small square. `size` is its shorter edge after resizing, of which `crop` pixels are cut from
+    the middle, as torchvision's classification presets do; without `crop` the whole image is brought to size x size. `resample` is
+    PIL's number of the interpolation, `mode` RGB or L (gray)."""
+
+    size: int
+    crop: int | None
+    resample: int
+    mode: str = "RGB"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        edge = self.crop or self.size
+        return (edge, edge, 3) if self.mode == "RGB" else (edge, edge)
+
+
+def load(recipe: Recipe, payloads: Sequence[Payload]) -> Loaded:
+    """Read and decode images; what does not decode is black, with its reason."""
+    found = np.zeros((len(payloads), DIGEST_BYTES), np.uint8)
+    pixels = np.zeros((len(payloads), *recipe.shape), np.uint8)
+    reasons: list[str | None] = [None] * len(payloads)
+    for row, payload in enumerate(payloads):
+        try:
+            data = read(payload)
+            found[row] = digest(data)
+            pixels[row] = decode(data, recipe)
+        except Unusable as error:
+            reasons[row] = str(error)
+    return Loaded(found, pixels, reasons)
+
+
+def decode(data: bytes, recipe: Recipe) -> np.ndarray:
+    """The image as uint8 of `recipe.shape`, turned as its EXIF says; the first frame of several. Raises Unusable.
+
+    Equal to `torchvision.transforms._presets.ImageClassification` up to its conversion to floats.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    if not data:
+        raise Unusable("0 bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # nobody reads a worker's warnings; PIL's errors are reasons
+            with Image.open(io.BytesIO(data), formats=_formats()) as opened:
+                image = _upright(opened, recipe.mode)
+                return np.asarray(_cut(image.resize(_resized(image.size, recipe), recipe.resample), recipe.crop))
+    except MemoryError:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unusable("not an image of a known format") from error
+    except Unusable:
+        raise
+    except Exception as error:  # decoders of damaged bytes raise all kinds
+        text = re.sub(r"<[^>]*>", "", f"{type(error).__name__}: {error}")  # addresses in memory differ from run to run
+        raise Unusable(" ".join(text.split())[:200]) from error
+
+
+@functools.cache
+def _formats() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def _upright(image: Any, mode: str) -> Any:
+    """Decoded, upright, and in the wanted mode."""
+    from PIL import Image, ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I;16"):  # PIL would cut off at 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise Unusable(f"pixels of mode {image.mode} (32 bits) have no agreed range")
+    return image.convert(mode)
+
+
+def _resized(size: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
+    """Width and height after resizing; the longer edge is rounded down."""
+    from PIL import Image
+
+    if recipe.crop is None:
+        return recipe.size, recipe.size
+    short, long = min(size), max(size)
+    other = int(recipe.size * long / short)
+    if recipe.size * other > 2 * (Image.MAX_IMAGE_PIXELS or other):  # PIL's own limit for what it opens
+        raise Unusable(f"{size[0]} x {size[1]} pixels are too elongated to be resized")
+    return (recipe.size, other) if size[0] <= size[1] else (other, recipe.size)
+
+
+def _cut(image: Any, crop: int | None) -> Any:
+    if crop is None:
+        return image
+    left, top = round((image.width - crop) / 2.0), round((image.height - crop) / 2.0)
+    return image.crop((left, top, left + crop, top + crop))

@@ -1,0 +1,354 @@
+"""`altool report`: how good is the model in every class, and is that good enough?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool import seeds
+from altool.console import Console
+from altool.errors import InputError, TargetsNotMet, UsageError
+from altool.labels.consensus import codes, resolve
+from altool.metrics.evaluation import evaluate
+from altool.metrics.measured import EVALUATE_ON, Measured, measured
+from altool.reporting import content, page, terminal
+from altool.reporting.plots import Map
+from altool.reporting.projection import project
+from altool.tables import align, check, label_log, write
+from altool.tables.align import Index
+from altool.tables.read import Reader, Source, matrix
+from altool.tables.schema import KINDS
+from altool.tables.targets import Target, read_targets
+
+NAMED = 20  # classes named in a message
+MAP_ROWS = {"pool": 2000, "labeled": 1000, "asked": 1000}  # drawn of each kind
+
+
+@dataclass(frozen=True)
+class Options:
+    predictions: str
+    labels: str
+    targets: str | None = None
+    features: str | None = None
+    queries: Sequence[str] | None = None
+    history: Sequence[str] | None = None
+    output: str | None = None
+    metrics_output: str | None = None
+    check_targets: bool = False
+    evaluate_on: str = "auto"
+    at_precision: float = 0.9
+    round: int | None = None
+    columns: str | None = None
+    classes: str | None = None
+    seed: int = 0
+    overwrite: bool = False
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """The labeled rows that have a prediction, in id order."""
+
+    ids: Index
+    probabilities: np.ndarray  # float (n, K)
+    out_of_fold: np.ndarray  # boolean (n,)
+    fingerprint: str
+
+
+def run(options: Options, console: Console) -> None:
+    """Measure the predictions on the labels, show and write what was found. Raises TargetsNotMet after everything is written."""
+    _check_options(options, console)
+    reader = Reader(options.columns, options.classes)
+    source = reader.open(options.predictions, "predictions")
+    log = reader.open(options.labels, "labels", allow_empty=True)
+    features = reader.open(options.features, "features") if options.features else None
+    asked = [reader.open(location, "queries") for location in options.queries or ()]
+    earlier = [reader.open(location, "metrics", allow_empty=True) for location in options.history or ()]
+    wanted = read_targets(reader, options.targets) if options.targets else None
+    reader.match_ids()
+
+    answers = label_log.read(log)
+    resolved = resolve(answers)
+    given = resolved.table.filter(resolved.table.column("label").is_valid())
+    if not given.num_rows:
+        raise InputError(f"{log.name}: there is no label", "import some: altool import-labels")
+    classes = (*source.classes, *sorted(set(given.column("label").to_pylist()) - set(source.classes)))
+    targets = list(wanted.resolve(classes).values()) if wanted else None
+    predicted = _read_predictions(source, given, console)
+    chosen, rows = _choose_rows(source, log, given, predicted, options, console)
+
+    positions = predicted.ids.positions(given.column("id").filter(pa.array(chosen.rows)))
+    probabilities = np.zeros((len(positions), len(classes)), predicted.probabilities.dtype)
+    probabilities[:, : len(source.classes)] = predicted.probabilities[positions]
+    true = codes(given, classes)[chosen.rows]
+    shares = [_at_precision(targets[code] if targets else None, options) for code in range(len(classes))]
+    evaluation = evaluate(true, probabilities, shares, seeds.generator(options.seed, "report", "bootstrap"))
+    _warn_unmeasured(classes, evaluation.support, console)
+
+    table = resolved.table
+    totals, counts = content.labels(list(zip(*_lists(table, "label", "source", "round"), strict=True)), resolved.contested)
+    round_ = options.round if options.round is not None else pc.max(resolved.training.column("round")).as_py()
+    past = _history(earlier, round_, console)
+    requests = [row for queries in asked for row in queries.read().to_pylist()]
+    queries, suggestions = content.queries(requests, dict(zip(*_lists(table, "id", "label"), strict=True)))
+    aims = [(target.metric, target.target, target.priority) for target in targets] if targets else None
+    report = content.Report(
+        round=round_,
+        measured_on=chosen.on,
+        rows=rows,
+        overall=content.overall(evaluation, past),
+        classes=content.class_reports(classes, evaluation, shares, aims, counts, past),
+        labels=totals,
+        history=past,
+        queries=queries,
+        suggestions=suggestions,
+    )
+    found = _map(features, given, requests, classes, options, console) if features else None
+    if report.caution:
+        console.warn(report.caution)
+    changing = {"evaluate_on": chosen.on, "at_precision": options.at_precision, "round": round_, "classes": list(classes)}
+    inputs = {"predictions": predicted.fingerprint, "labels": align.table_fingerprint(answers)}
+    if targets:
+        inputs["targets"] = align.table_fingerprint(pa.table({"class": classes, "target": [repr(target) for target in targets]}))
+    origin = write.provenance("report", changing, options.seed, inputs)
+    if options.metrics_output:
+        write.write_table(_metrics(report), "metrics", options.metrics_output, origin=origin, classes=classes)
+    if options.output:
+        _write_page(page.page(report, true, evaluation.predicted, found, origin), options.output, console)
+    if "-" not in (options.output, options.metrics_output) and not (console.json_output or console.quiet):
+        for part in terminal.render(report):
+            console.print(part)
+    summary = {"command": "report", **report.summary(), "output": options.output, "metrics_output": options.metrics_output}
+    if options.check_targets and report.missed:
+        raise TargetsNotMet(
+            f"{len(report.missed)} of {len(report.aims)} classes miss their target ({_names(report.missed)})",
+            "label more rows of these classes, train and report again",
+            {**summary, "warnings": console.warnings},
+        )
+    written = ", ".join(location for location in (options.output, options.metrics_output) if location and location != "-")
+    console.result(summary, f"{report.basis}: {terminal.overall_line(report)}{f' -> {written}' if written else ''}")
+
+
+def _check_options(options: Options, console: Console) -> None:
+    """Refuse what cannot work, or would do nothing. Raises UsageError."""
+    if options.evaluate_on not in EVALUATE_ON:
+        raise UsageError(f"--evaluate-on: {options.evaluate_on!r} is none of {', '.join(EVALUATE_ON)}")
+    if options.check_targets and not options.targets:
+        raise UsageError("--check-targets needs --targets")
+    if options.features and not options.output:
+        raise UsageError("--features is drawn on the page only", "give -o REPORT.html, or leave --features out")
+    if [options.output, options.metrics_output, "-" if console.json_output else None].count("-") > 1:
+        raise UsageError("standard output can hold one of the page, the metrics table and the JSON summary", "write the others to files")
+    if options.output and "://" in options.output:
+        raise UsageError(f"--output: {options.output} is no local file", "write the page to a file and copy it")
+    if options.output and options.output != "-" and options.output == options.metrics_output:
+        raise UsageError("--output and --metrics-output are the same file")
+    for location in (options.output, options.metrics_output):
+        if location:
+            write.check_target(location, options.overwrite)
+
+
+def _read_predictions(source: Source, given: pa.Table, console: Console) -> Predicted:
+    """Check all predictions; hold those of the labeled rows."""
+    wanted = given.column("id").combine_chunks()
+    width = len(source.classes)
+
+    def work(batch: pa.RecordBatch) -> tuple[pa.Array, pa.RecordBatch]:
+        check.probabilities(batch.column("id"), matrix(source, batch, "probabilities", width))
+        return batch.column("id"), batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
+
+    columns = ["id", "probabilities", *(["fold"] if "fold" in source else [])]
+    with console.progress(f"reading {source.name}", source.num_rows) as advance:
+        parts = []
+        for part in source.scan(columns, work):
+            parts.append(part)
+            advance(len(part[0]))
+    align.index([ids for ids, _ in parts], source.name)  # refuses duplicate ids
+    batches = [batch for _, batch in parts if batch.num_rows]
+    if not batches:
+        text = f"{source.name}: it holds none of the {len(wanted):,} labeled rows"
+        raise InputError(text, "give the predictions of the labeled rows: those of train --folds 5 --oof, or of a holdout")
+    ids = align.index([batch.column("id") for batch in batches], source.name)
+    probabilities = np.concatenate([matrix(source, batch, "probabilities") for batch in batches])
+    folds = [batch.column("fold") if "fold" in source else pa.nulls(batch.num_rows, pa.int16()) for batch in batches]
+    sums = [align.checksums([b.column("probabilities"), pc.fill_null(fold, -1)]) for b, fold in zip(batches, folds, strict=True)]
+    return Predicted(
+        ids,
+        ids.arrange(probabilities),
+        ids.arrange(np.concatenate([np.asarray(fold.is_valid()) for fold in folds])),
+        align.fingerprint(ids, np.concatenate(sums), source.classes),
+    )
+
+
+def _choose_rows(
+    source: Source, log: Source, given: pa.Table, predicted: Predicted, options: Options, console: Console
+) -> tuple[Measured, content.Rows]:
+    """The labeled rows to measure on. Warns about those that cannot be; raises InputError where none can."""
+    positions = predicted.ids.positions(given.column("id"))
+    has = positions >= 0
+    out_of_fold = np.zeros(len(has), bool)
+    out_of_fold[has] = predicted.out_of_fold[positions[has]]
+    kind = np.array([value or "" for value in given.column("source").to_pylist()])
+    chosen = measured(kind, has, out_of_fold, options.evaluate_on)
+    rows = content.rows(chosen, kind)
+    if not rows.measured:
+        _refuse(source, log, chosen, rows)
+    for mask, what, hint in (
+        (chosen.unpredicted, f"have no prediction in {source.name}", "score these rows too"),
+        (chosen.in_sample, f"were predicted by a model that was trained on them ({source.name} gives no fold)", "leave --strict out"),
+    ):
+        if mask.any():
+            ids = given.column("id").filter(pa.array(mask))
+            text = f"{log.name}: {len(ids):,} labeled rows {what} and are not measured (ids {check.naming(check.first_ids(ids))})"
+            if options.strict:
+                raise InputError(text, hint)
+            console.warn(text)
+    if rows.left_out:
+        sources = ", ".join(f"{name} {count:,}" for name, count in rows.left_out.items())
+        console.info(f"not measured: labels that uncertainty chose, or nobody knows who did ({sources}); see --evaluate-on")
+    return chosen, rows
+
+
+def _refuse(source: Source, log: Source, chosen: Measured, rows: content.Rows) -> None:
+    """Say why there is nothing to measure on."""
+    remedy = "train with --folds 5 --oof PREDICTIONS and give those, or import a holdout with --source holdout and score it"
+    if rows.left_out:
+        sources = ", ".join(f"{name} {count:,}" for name, count in rows.left_out.items())
+        raise InputError(
+            f"{log.name}, column 'source': no measurable label is of source seed or explore ({sources}); the others are no fair sample",
+            "import randomly chosen rows with --source explore, or measure on all and know that it is biased: --evaluate-on all",
+        )
+    if rows.in_sample:
+        raise InputError(
+            f"{source.name}: {rows.in_sample:,} labeled rows were predicted by a model that was trained on them (no fold), "
+            "and no held-out row has a prediction; measuring that would flatter the model",
+            remedy,
+        )
+    what = {"holdout": "held-out row", "out-of-fold": "label of source seed or explore", "all": "labeled row"}[chosen.on]
+    raise InputError(f"{source.name}: no {what} of {log.name} has a prediction to measure", remedy)
+
+
+def _at_precision(target: Target | None, options: Options) -> float:
+    return options.at_precision if target is None or target.at_precision is None else target.at_precision
+
+
+def _warn_unmeasured(classes: Sequence[str], support: np.ndarray, console: Console) -> None:
+    empty = [name for name, count in zip(classes, support, strict=True) if not count]
+    if empty:
+        console.warn(f"{len(empty)} of {len(classes)} classes have no measured row; their estimates are 0 ({check.naming(empty)})")
+
+
+def _history(sources: Sequence[Source], round_: int | None, console: Console) -> list[content.Past]:
+    """The rounds before this one. Warns about the others, which are left out."""
+    entries = [row for source in sources if source.fragments for row in source.read().to_pylist()]
+    try:
+        past = content.history(entries)
+    except ValueError as error:
+        names = ", ".join(source.name for source in sources)
+        raise InputError(f"{names}: {error}", "give each round's metrics once; report --round R sets a table's round") from error
+    before = [entry for entry in past if round_ is None or entry.round is None or entry.round < round_]
+    if len(before) < len(past):
+        rounds = ", ".join(str(entry.round) for entry in past if entry not in before)
+        console.warn(f"history: rounds that are not before round {round_} are left out ({rounds})")
+    return before
+
+
+def _metrics(report: content.Report) -> pa.Table:
+    """The metrics table: five rows per class in class order, then the overall ones."""
+    rows: list[dict[str, Any]] = []
+    for line in report.classes:
+        for metric, estimate in line.metrics.items():
+            aim = line.target if line.target and line.target.metric == metric else None
+            at_precision = metric == "recall_at_precision"
+            rows.append(
+                {
+                    "class": line.name,
+                    "metric": metric,
+                    "value": estimate.value,
+                    "low": estimate.low,
+                    "high": estimate.high,
+                    "support": line.support,
+                    "labels": line.labels,
+                    "target": aim and aim.target,
+                    "gap": aim and aim.gap,
+                    "weight": aim and aim.weight,
+                    "threshold": (np.inf if line.threshold is None else line.threshold) if at_precision else None,
+                    "round": report.round,
+                }
+            )
+    for metric, estimate in report.overall.items():
+        rows.append(
+            {
+                **dict.fromkeys(rows[0]),
+                "metric": metric,
+                "value": estimate.value,
+                "low": estimate.low,
+                "high": estimate.high,
+                "support": report.rows.measured,
+                "labels": report.labels.training,
+                "round": report.round,
+            }
+        )
+    schema = pa.schema(list(KINDS["metrics"].columns.items()))
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _map(
+    features: Source, given: pa.Table, requests: Sequence[dict[str, Any]], classes: tuple[str, ...], options: Options, console: Console
+) -> Map:
+    """A seeded sample of the pool, of the labeled rows and of those that were asked for, in the plane of the pool's two main directions."""
+    index = align.index(list(features.scan(["id"], lambda batch: batch.column("id"))), features.name)
+    groups = {
+        "pool": np.arange(len(index)),
+        "labeled": index.positions(given.column("id")),
+        "asked": index.positions(pc.unique(pa.array([row["id"] for row in requests], index.ids.type))),
+    }
+    sample = {}
+    for name, positions in groups.items():
+        held = np.sort(positions[positions >= 0])
+        if name != "pool" and len(held) < len(positions):
+            console.warn(f"{features.name}: {len(positions) - len(held):,} {name} rows are not in it and not on the map")
+        size = min(MAP_ROWS[name], len(held))
+        sample[name] = seeds.generator(options.seed, "report", "map", name).choice(held, size, replace=False)
+    places = np.unique(np.concatenate(list(sample.values())))
+    wanted = index.take(places)
+
+    def work(batch: pa.RecordBatch) -> pa.RecordBatch:
+        check.features(batch.column("id"), matrix(features, batch, "features"))
+        return batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
+
+    batches = [batch for batch in features.scan(["id", "features"], work) if batch.num_rows]
+    widths = {batch.column("features").type.list_size for batch in batches}
+    if len(widths) > 1:
+        raise InputError(f"{features.name}, column 'features': rows of {min(widths)} to {max(widths)} numbers", "embed all rows alike")
+    found = align.index([batch.column("id") for batch in batches], features.name)
+    rows = found.arrange(np.concatenate([matrix(features, batch, "features") for batch in batches]))
+    labels = np.full(len(index), -1)
+    at = groups["labeled"]
+    labels[at[at >= 0]] = codes(given, classes)[at >= 0]
+    reference = rows[np.isin(places, sample["pool"])]
+    caption = f"{len(places):,} of {len(index):,} rows of the features on their first two principal components"
+    points = project(reference, rows, seeds.integer(options.seed, "report", "map"))
+    return Map(points, labels[places], np.isin(places, sample["asked"]), caption)
+
+
+def _lists(table: pa.Table, *columns: str) -> list[list[Any]]:
+    return [table.column(name).to_pylist() for name in columns]
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(content.visible(name) for name in names[:NAMED]) + more
+
+
+def _write_page(text: str, location: str, console: Console) -> None:
+    if location == "-":
+        console.data().write(text.encode())
+        return
+    with write.replacing(location) as temporary:
+        temporary.write_bytes(text.encode())

@@ -1,0 +1,31 @@
+"""Where torch computes."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from altool.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose(name: str) -> torch.device:
+    """The device for `--device auto|cpu|cuda|cuda:N|mps`; auto is the first GPU, else the processor.
+
+    Raises UsageError for another name, and for a device that this machine does not have.
+    """
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"--device: {name!r} is no device", "give auto, cpu, cuda, cuda:N or mps")
+    import torch
+
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if gpus else "mps" if torch.backends.mps.is_available() else "cpu")
+    wanted = torch.device(name)
+    if wanted.type == "cuda" and (wanted.index or 0) >= gpus:
+        raise UsageError(f"--device {name}: torch sees {gpus} CUDA device{'' if gpus == 1 else 's'} here", "give --device auto or cpu")
+    if wanted.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: torch sees no Metal device here", "give --device auto or cpu")
+    return wanted

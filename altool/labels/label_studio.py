@@ -1,0 +1,241 @@
+"""Label Studio: its JSON, JSON_MIN and CSV exports, the files of its S3 target storage, and the tasks that it imports.
+
+Label Studio's own `id` says nothing about ours, and in JSON_MIN it replaces a data key of that name: rows are known by `altool_id`.
+Sources: the converter's `convert_to_json_min` and `exports/csv2.py`; guide/predictions for what is imported.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import numpy as np
+import pyarrow as pa
+
+from altool.errors import InputError
+from altool.labels.exchange import NO_TEXT, SEVERAL, Answers, Export, Format, Naming, Task, answers, json_ids, json_text
+
+CONTROL = "label"  # the <Choices> of the labeling config that altool writes
+MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history"}
+MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"RIFF....WEBP", "image/webp"),
+    (b"....ftypavif", "image/avif"),
+    (b"BM", "image/bmp"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+)
+UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # no XML 1.0
+
+Row = dict[str, Any]
+
+
+def recognizes(export: Export) -> bool:
+    if export.table is not None:
+        return {"annotation_id", "annotator"} <= set(export.columns)
+    return _shape(export.records[0]) is not None
+
+
+def _shape(record: Mapping[str, Any]) -> str | None:
+    if isinstance(record.get("data"), dict):
+        return "task"
+    if isinstance(record.get("task"), dict) and "result" in record:
+        return "annotation"  # one file of an S3 target storage
+    return "minimal" if "annotation_id" in record else None
+
+
+def read(export: Export, naming: Naming) -> Answers:
+    """A row per annotation. Skipped ones (`was_cancelled`) have that status; a task without an annotation is not done yet.
+
+    Raises InputError for records of another shape, and where several controls may hold the label.
+    """
+    records = export.records if export.table is None else export.table.to_pylist()
+    shapes = [_shape(record) for record in records]
+    other = next((number for number, shape in enumerate(shapes, 1) if shape is None or shape != shapes[0]), None)
+    if other:
+        raise InputError(f"{export.name}: entry {other:,} is no task of Label Studio like the first", "export the project again as JSON")
+    rows = list((_minimal if shapes[0] == "minimal" else _full)(export.name, records, naming))
+    ids, _ = json_ids(export.name, [row["id"] for row in rows])
+    columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in COLUMNS}
+    used = {"label", "id"} if any(row["key"] == naming.columns.get("id") for row in rows) else {"label"}
+    return answers(export.name, {"id": ids, **columns}, None, used)
+
+
+COLUMNS = ("label", "annotator", "status", "labeled_at", "seconds", "round", "reason")
+
+
+def _key(data: Mapping[str, Any], naming: Naming) -> Row:
+    """What a task's data say: our id (and under which key), our round."""
+    other = naming.columns.get("id", "altool_id")
+    key = naming.id_column or (other if other in data else "altool_id")
+    return {"id": data.get(key), "key": key, "round": data.get("altool_round")}
+
+
+def _who(value: Any) -> Any:
+    """The annotator out of `completed_by`: a number, or an object with an address."""
+    return (value.get("email") or value.get("id")) if isinstance(value, dict) else value
+
+
+def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> Iterator[Row]:
+    pairs = [pair for record in records for pair in _annotations(name, record)]
+    control = _control(name, [annotation for _, annotation in pairs if annotation], naming)
+    for data, annotation in pairs:
+        row = _key(data, naming)
+        if annotation:
+            row["annotator"] = _who(annotation.get("completed_by"))
+            row["labeled_at"] = annotation.get("updated_at") or annotation.get("created_at")
+            row["seconds"] = annotation.get("lead_time")
+            if annotation.get("was_cancelled") or annotation.get("skipped"):
+                row["status"] = "skipped"
+            else:
+                chosen = [
+                    choice for item in _choices(annotation) if item.get("from_name") == control for choice in item["value"]["choices"]
+                ]
+                row |= _label(chosen)
+        yield row
+
+
+def _annotations(name: str, record: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """(data, annotation) of each annotation of a task; one pair with an empty annotation where there is none."""
+    if _shape(record) == "annotation":
+        return [(record["task"].get("data") or {}, record)]
+    found = record.get("annotations", record.get("completions")) or []
+    if not isinstance(found, list) or not all(isinstance(annotation, dict) for annotation in found):
+        raise InputError(f"{name}: task {record.get('id')} holds no list of annotations", "export the project as JSON, not its list of ids")
+    return [(record["data"], annotation) for annotation in found or [{}]]
+
+
+def _choices(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [
+        item
+        for item in annotation.get("result") or []
+        if isinstance(item, dict) and isinstance(item.get("value"), dict) and isinstance(item["value"].get("choices"), list)
+    ]
+
+
+def _control(name: str, annotations: Iterable[Mapping[str, Any]], naming: Naming) -> str | None:
+    """The control that holds the label: the one asked for, `label`, or the only one. Raises InputError where it is not clear."""
+    found: Counter[str] = Counter()
+    others: Counter[str] = Counter()
+    for annotation in annotations:
+        found.update(str(item.get("from_name")) for item in _choices(annotation))
+        others.update(str(item.get("type")) for item in annotation.get("result") or [] if isinstance(item, dict))
+    wanted = naming.columns.get("label", CONTROL)
+    if wanted in found or not others:
+        return wanted
+    if not found:
+        raise InputError(f"{name}: it holds {', '.join(sorted(others))} but no choices", "altool takes one choice per task")
+    if len(found) > 1 or "label" in naming.columns:
+        raise InputError(f"{name}: no control {wanted!r} (it has {', '.join(sorted(found))})", "name the label's: --columns label=NAME")
+    return next(iter(found))
+
+
+def _label(chosen: Any) -> Row:
+    """The label out of the choices of one annotation."""
+    if not isinstance(chosen, list):
+        chosen = [] if chosen is None else [chosen]
+    if len(chosen) > 1:
+        return {"label": json_text(chosen), "reason": SEVERAL}
+    fault = any(not isinstance(choice, str) for choice in chosen)
+    return {"label": json_text(chosen[0]), "reason": NO_TEXT if fault else None} if chosen else {}
+
+
+def _minimal(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> Iterator[Row]:
+    """JSON_MIN and CSV: a record per annotation that is not cancelled. A record without `annotation_id` is a task that is not done."""
+    if "id" in (naming.id_column, naming.columns.get("id")):
+        raise InputError(f"{name}: 'id' is Label Studio's own number here", "export as JSON, or name the key that holds your id")
+    control = naming.columns.get("label", CONTROL)
+    done = [record for record in records if record.get("annotation_id") is not None]
+    if done and not any(control in record for record in done):
+        keys = sorted({key for record in done for key in record if key not in MINIMAL and not key.startswith("altool_")})
+        raise InputError(f"{name}: no control {control!r} (it has {', '.join(keys)})", "name the label's: --columns label=NAME")
+    for record in records:
+        row = _key(record, naming)
+        if record.get("annotation_id") is not None:
+            row["annotator"] = _who(record.get("annotator"))
+            row["labeled_at"] = record.get("updated_at") or record.get("created_at")
+            row["seconds"] = record.get("lead_time")
+            value = record.get(control)
+            if isinstance(value, str) and value.startswith('{"choices"'):  # how the CSV export writes several
+                value = json.loads(value)
+            row |= _label(value.get("choices") if isinstance(value, dict) else value)
+        yield row
+
+
+def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
+    """The tasks as a JSON array in rank order, suggestions as predictions; `.config.xml` is the labeling config, where classes are known.
+
+    Encoded images travel as data URIs, paths as they are. Raises InputError for tasks without text and image, and for bytes
+    that are no image.
+    """
+    shown = [name for name in ("text", "image") if any(_data(task, name) is not None for task in tasks)]
+    empty = [task.id for task in tasks if all(_data(task, name) is None for name in shown)]
+    if empty:
+        raise InputError(f"label-studio: {len(empty):,} queries have neither text nor image (ids {_naming(empty)})", "give --items")
+    strange = [task.id for task in tasks if task.image is not None and _mime(task.image) is None]
+    if strange:
+        raise InputError(
+            f"label-studio: the images of {len(strange):,} queries are no PNG, JPEG, GIF, WebP, AVIF, BMP or TIFF (ids {_naming(strange)})",
+            "leave these rows out: --exclude",
+        )
+    lines = [json.dumps(_task(task, shown), ensure_ascii=False) for task in tasks]
+    files = {"": ("[" + ",".join("\n" + line for line in lines) + "\n]\n").encode()}
+    if classes and shown:
+        files[".config.xml"] = labeling_config(classes, shown).encode()
+    return files
+
+
+def labeling_config(classes: Sequence[str], shown: Sequence[str]) -> str:
+    """The labeling config in XML for tasks that show `text`, `image` or both. Raises InputError for a class name that XML cannot hold."""
+    if wrong := [name for name in classes if UNWRITABLE.search(name)]:
+        raise InputError(f"label-studio: the class {wrong[0]!r} holds a control character", "rename it")
+    tags = {"text": '<Text name="text" value="$text"/>', "image": '<Image name="image" value="$image"/>'}
+    choices = "".join(f"<Choice value={quoteattr(name)}/>" for name in classes)
+    objects = "".join(tags[name] for name in shown)
+    return f'<View>{objects}<Choices name="{CONTROL}" toName="{shown[0]}" choice="single">{choices}</Choices></View>\n'
+
+
+def _task(task: Task, shown: Sequence[str]) -> Row:
+    data = {name: value for name in shown if (value := _data(task, name, encode=True)) is not None}
+    data |= {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
+    predictions = []
+    if task.suggested_label is not None:
+        value = {"choices": [task.suggested_label]}
+        result = {"id": str(task.id), "from_name": CONTROL, "to_name": shown[0], "type": "choices", "value": value}
+        prediction: Row = {"model_version": f"altool-r{task.round}"}
+        if task.suggested_probability is not None:
+            prediction["score"] = float(str(np.float32(task.suggested_probability)))  # 0.62, not 0.6200000047683716
+        predictions.append({**prediction, "result": [result]})
+    return {"data": data, "predictions": predictions}
+
+
+def _data(task: Task, name: str, encode: bool = False) -> Any:
+    if name == "text":
+        return task.text
+    if task.image is None or not encode:
+        return task.path if task.image is None else task.image
+    return f"data:{_mime(task.image)};base64,{base64.b64encode(task.image).decode()}"
+
+
+def _mime(image: bytes) -> str | None:
+    """The image's type, by its first bytes."""
+    return next((mime for magic, mime in MAGIC if _starts(image, magic)), None)
+
+
+def _starts(image: bytes, magic: bytes) -> bool:
+    """Does `image` begin with `magic`, in which a dot stands for any byte?"""
+    return len(image) >= len(magic) and all(want in (ord("."), byte) for byte, want in zip(image, magic, strict=False))
+
+
+def _naming(ids: Sequence[Any]) -> str:
+    return ", ".join(str(value) for value in ids[:3])
+
+
+FORMATS = (Format("label-studio", recognizes, read, write),)

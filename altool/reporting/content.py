@@ -1,0 +1,317 @@
+"""The content of a report as plain data: what the terminal, the page and `--json` all show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from altool.metrics.evaluation import Evaluation
+from altool.metrics.gaps import met, weights
+from altool.metrics.measured import Measured
+
+SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
+DEFAULT_METRIC = "f1"  # what is shown of a class without a target
+SHORT = {"f1": "F1", "recall": "recall", "precision": "precision", "accuracy": "accuracy", "macro_f1": "macro-F1"}
+SHORT |= {"macro_recall": "macro recall"}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value with its 95 % interval, and the value in the last earlier round (None: there is none)."""
+
+    value: float
+    low: float
+    high: float
+    was: float | None = None
+
+
+@dataclass(frozen=True)
+class Aim:
+    """A class's target. `met` is None where priority 0 leaves the class out."""
+
+    metric: str
+    target: float
+    priority: float
+    gap: float
+    weight: float
+    met: bool | None
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """One class. `labels` counts its training labels, `support` the measured rows that are of it.
+
+    `threshold` belongs to recall at precision: None where no threshold is precise enough.
+    """
+
+    name: str
+    labels: int
+    labels_by_source: dict[str, int]
+    support: int
+    metrics: dict[str, Estimate]
+    at_precision: float
+    threshold: float | None
+    target: Aim | None
+
+    @property
+    def shown(self) -> str:
+        """The metric that matters for the class: its target's, else F1."""
+        return self.target.metric if self.target else DEFAULT_METRIC
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was measured, and which labeled rows were not. `left_out` counts by source what would have been biased."""
+
+    measured: int
+    by_source: dict[str, int]
+    biased: int
+    without_prediction: int
+    in_sample: int
+    left_out: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The label log: training labels and held-out labels by source, skipped rows, training labels by round ("" is none)."""
+
+    training: int
+    by_source: dict[str, int]
+    skipped: int
+    by_round: dict[str, int]
+    contested: int
+
+
+@dataclass(frozen=True)
+class Past:
+    """An earlier round: all labels it had (None: unknown), overall metrics, and each class's metrics."""
+
+    round: int | None
+    labels: int | None
+    overall: dict[str, float]
+    classes: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The queries of one round, strategy, source and tier, and what became of them.
+
+    `suggested` counts the answered ones that came with a suggestion, `accepted` those whose answer was the suggestion.
+    """
+
+    round: int | None
+    strategy: str | None
+    source: str | None
+    tier: str | None
+    asked: int
+    answered: int
+    skipped: int
+    suggested: int
+    accepted: int
+
+
+@dataclass(frozen=True)
+class Report:
+    round: int | None
+    measured_on: str
+    rows: Rows
+    overall: dict[str, Estimate]
+    classes: list[ClassReport]
+    labels: Labels
+    history: list[Past]
+    queries: list[Asked]
+    suggestions: dict[str, dict[str, int]]  # by round, then by suggested label
+
+    @property
+    def aims(self) -> list[ClassReport]:
+        """The classes whose target counts."""
+        return [line for line in self.classes if line.target and line.target.met is not None]
+
+    @property
+    def missed(self) -> list[str]:
+        return [line.name for line in self.aims if line.target and not line.target.met]
+
+    @property
+    def basis(self) -> str:
+        """One sentence: what was measured."""
+        sources = ", ".join(f"{source} {count:,}" for source, count in self.rows.by_source.items())
+        names = {"holdout": "held-out rows", "out-of-fold": "out-of-fold predictions", "all": "labeled rows of every source"}
+        return f"measured on {self.rows.measured:,} {names[self.measured_on]} ({sources})"
+
+    @property
+    def caution(self) -> str:
+        """What must be said wherever values are shown; empty if nothing."""
+        if self.measured_on != "all":
+            return ""
+        if not self.rows.biased:
+            return "measured on rows of every source (--evaluate-on all)"
+        return (
+            f"BIASED: {self.rows.biased:,} of {self.rows.measured:,} measured rows were chosen by uncertainty, or nobody knows how "
+            "(--evaluate-on all): the values do not describe the pool"
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Everything as one JSON object."""
+        content = asdict(self)
+        content["measured_on"] = {"rows": self.measured_on, "biased": self.rows.biased > 0, "caution": self.caution}
+        content["classes"] = [{"class": line.pop("name"), **line} for line in content["classes"]]
+        aims = self.aims
+        content["targets"] = {"counted": len(aims), "met": len(aims) - len(self.missed), "missed": self.missed} if aims else None
+        return content
+
+
+def metric_name(metric: str, at_precision: float) -> str:
+    """How people read a metric's name."""
+    return f"R@P {at_precision:g}" if metric == "recall_at_precision" else SHORT[metric]
+
+
+def visible(text: str) -> str:
+    """The text with whatever a terminal or a browser would obey instead of showing written as an escape."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def short(name: str, width: int = 28) -> str:
+    """A class name that fits beside a plot or into a terminal."""
+    name = visible(name)
+    return name if len(name) <= width else name[: width - 1] + "…"
+
+
+def class_reports(
+    classes: Sequence[str],
+    evaluation: Evaluation,
+    at_precision: Sequence[float],
+    aims: Sequence[tuple[str, float, float]] | None,
+    counts: Mapping[str, Mapping[str, int]],
+    past: Sequence[Past],
+) -> list[ClassReport]:
+    """One entry per class. `aims` holds each class's (metric, target, priority), `counts` its labels by source."""
+    gaps = weighed = np.zeros(len(classes))
+    if aims is not None:
+        values = np.array([evaluation.metrics[metric].value[code] for code, (metric, _, _) in enumerate(aims)])
+        targets, priorities = (np.array([aim[place] for aim in aims], np.float64) for place in (1, 2))
+        gaps, reached = targets - values, met(values, targets)
+        weighed = weights(gaps, priorities)
+    lines = []
+    for code, name in enumerate(classes):
+        metrics = {
+            metric: Estimate(float(found.value[code]), float(found.low[code]), float(found.high[code]), _was(past, metric, name))
+            for metric, found in evaluation.metrics.items()
+        }
+        aim = None
+        if aims is not None:
+            metric, target, priority = aims[code]
+            aim = Aim(metric, target, priority, float(gaps[code]), float(weighed[code]), bool(reached[code]) if priority > 0 else None)
+        by_source = {source: counts[name][source] for source in SOURCE_ORDER if source in counts.get(name, {})}
+        threshold = float(evaluation.threshold[code])
+        lines.append(
+            ClassReport(
+                name=name,
+                labels=sum(count for source, count in by_source.items() if source != "holdout"),
+                labels_by_source=by_source,
+                support=int(evaluation.support[code]),
+                metrics=metrics,
+                at_precision=at_precision[code],
+                threshold=threshold if np.isfinite(threshold) else None,
+                target=aim,
+            )
+        )
+    return lines
+
+
+def overall(evaluation: Evaluation, past: Sequence[Past]) -> dict[str, Estimate]:
+    return {name: Estimate(*found, past[-1].overall.get(name) if past else None) for name, found in evaluation.overall.items()}
+
+
+def _was(past: Sequence[Past], metric: str, name: str) -> float | None:
+    return past[-1].classes.get(name, {}).get(metric) if past else None
+
+
+def rows(chosen: Measured, source: np.ndarray) -> Rows:
+    return Rows(
+        measured=int(chosen.rows.sum()),
+        by_source=tally(source[chosen.rows]),
+        biased=int(chosen.biased.sum()),
+        without_prediction=int(chosen.unpredicted.sum()),
+        in_sample=int(chosen.in_sample.sum()),
+        left_out=tally(source[chosen.left_out]),
+    )
+
+
+def tally(sources: Iterable[str | None]) -> dict[str, int]:
+    """How many of each source, in a fixed order."""
+    found = Counter(str(source or "unknown") for source in sources)
+    return {source: found[source] for source in SOURCE_ORDER if found[source]}
+
+
+def labels(log: Sequence[tuple[str | None, str | None, int | None]], contested: int) -> tuple[Labels, dict[str, Counter[str]]]:
+    """The counts of a resolved log of (label, source, round), label None where skipped, and each class's labels by source."""
+    given = [(name, source or "unknown", round_) for name, source, round_ in log if name is not None]
+    counts: dict[str, Counter[str]] = {}
+    for name, source, _ in given:
+        counts.setdefault(name, Counter())[source] += 1
+    training = [round_ for _, source, round_ in given if source != "holdout"]
+    by_round = Counter(training)
+    ordered = sorted(by_round, key=lambda value: (value is None, value or 0))
+    total = Labels(
+        training=len(training),
+        by_source=tally(source for _, source, _ in given),
+        skipped=len(log) - len(given),
+        by_round={"" if value is None else str(value): by_round[value] for value in ordered},
+        contested=contested,
+    )
+    return total, counts
+
+
+def history(entries: Iterable[Mapping[str, Any]]) -> list[Past]:
+    """Earlier rounds, oldest first, from rows of metrics tables. Raises ValueError where a round holds a class's metric twice."""
+    rounds: dict[int | None, dict[tuple[str | None, str], Mapping[str, Any]]] = {}
+    for entry in entries:
+        found = rounds.setdefault(entry.get("round"), {})
+        key = (entry["class"], entry["metric"])
+        if key in found:
+            where = "without a round" if entry.get("round") is None else f"round {entry['round']}"
+            raise ValueError(f"{where}: metric {key[1]!r} of {'all classes' if key[0] is None else repr(key[0])} is there twice")
+        found[key] = entry
+    past = []
+    for round_, found in rounds.items():
+        counts = [entry.get("labels") for (name, _), entry in found.items() if name is None]
+        classes: dict[str, dict[str, float]] = {}
+        for (name, metric), entry in found.items():
+            if name is not None:
+                classes.setdefault(name, {})[metric] = entry["value"]
+        totals = {metric: entry["value"] for (name, metric), entry in found.items() if name is None}
+        past.append(Past(round_, counts[0] if counts else None, totals, classes))
+    return sorted(past, key=lambda entry: -1 if entry.round is None else entry.round)
+
+
+def queries(entries: Iterable[Mapping[str, Any]], answers: Mapping[Any, str | None]) -> tuple[list[Asked], dict[str, dict[str, int]]]:
+    """What was asked, by round, strategy, source and tier, and how often each label was suggested in a round.
+
+    `entries` are rows of queries tables (an id that a round asks for again counts once), `answers` maps the ids of the log to labels,
+    None where skipped.
+    """
+    distinct = {(entry.get("round"), entry["id"]): entry for entry in entries}
+    groups: dict[tuple[Any, ...], Counter[str]] = {}
+    suggestions: dict[str, Counter[str]] = {}
+    for (round_, row), entry in distinct.items():
+        group = groups.setdefault((round_, entry.get("strategy"), entry.get("source"), entry.get("tier")), Counter())
+        group["asked"] += 1
+        label, suggestion = answers.get(row), entry.get("suggested_label")
+        if row in answers:
+            group["answered" if label is not None else "skipped"] += 1
+        if suggestion is not None:
+            suggestions.setdefault("" if round_ is None else str(round_), Counter())[suggestion] += 1
+            if label is not None:
+                group["suggested"] += 1
+                group["accepted"] += label == suggestion
+    fields = ("asked", "answered", "skipped", "suggested", "accepted")
+    order = sorted(
+        groups, key=lambda key: tuple((part is not None, part or 0) if place == 0 else part or "" for place, part in enumerate(key))
+    )
+    asked = [Asked(*key, *(groups[key][name] for name in fields)) for key in order]
+    rounds_ = sorted(suggestions, key=lambda value: int(value or -1))
+    return asked, {key: dict(sorted(suggestions[key].items(), key=lambda item: (-item[1], item[0]))) for key in rounds_}

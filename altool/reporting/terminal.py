@@ -1,0 +1,108 @@
+"""The report as tables for a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from altool.reporting.content import SOURCE_ORDER, Report, metric_name, short, visible
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.table import Table
+    from rich.text import Text
+
+NAME_WIDTH = 40
+
+
+def render(report: Report) -> list[RenderableType]:
+    """What to print, in order."""
+    from rich.text import Text
+
+    round_ = "" if report.round is None else f"round {report.round}, "
+    rounds = ", ".join(f"{name or 'none'}: {count:,}" for name, count in report.labels.by_round.items())
+    labels = f"{report.labels.training:,} training labels (by round {rounds}); {report.labels.skipped:,} rows skipped"
+    parts: list[RenderableType] = [Text(round_ + report.basis, style="bold")]
+    if report.caution:
+        parts.append(Text(report.caution, style="bold red"))
+    parts += [_classes(report), Text(overall_line(report)), Text(), Text(labels, style="bold"), _labels(report)]
+    if report.queries:
+        parts += [Text("what was asked", style="bold"), _queries(report)]
+    return parts
+
+
+def overall_line(report: Report) -> str:
+    """The overall metrics, and how many targets are met."""
+    found = []
+    for name, estimate in report.overall.items():
+        was = "" if estimate.was is None else f", was {estimate.was:.3f}"
+        found.append(f"{metric_name(name, 0)} {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}{was}]")
+    if report.aims:
+        found.append(f"{len(report.aims) - len(report.missed)} of {len(report.aims)} targets met")
+    return "; ".join(found)
+
+
+def _classes(report: Report) -> Table:
+    from rich.text import Text
+
+    lines = report.classes
+    shown = [line.metrics[line.shown] for line in lines]
+    columns: dict[str, list[str | Text]] = {
+        "labels": [str(line.labels) for line in lines],
+        "rows": [str(line.support) for line in lines],
+        "prec.": [f"{line.metrics['precision'].value:.3f}" for line in lines],
+        "recall": [f"{line.metrics['recall'].value:.3f}" for line in lines],
+        "metric": [metric_name(line.shown, line.at_precision) for line in lines],
+        "value": [f"{item.value:.3f}" for item in shown],
+        "(was)": ["" if item.was is None else f"({item.was:.3f})" for item in shown],
+        "95 %": [f"{item.low:.2f}–{item.high:.2f}" for item in shown],
+    }
+    if not report.history:
+        del columns["(was)"]
+    if report.aims:
+        columns["target"] = ["" if line.target is None else f"{line.target.target:.3f}" for line in lines]
+        columns["met"] = [_met(line.target.met if line.target else None) for line in lines]
+    table = _table("class", *columns)
+    for line, *cells in zip(lines, *columns.values(), strict=True):
+        table.add_row(Text(short(line.name, NAME_WIDTH)), *cells)
+    return table
+
+
+def _met(met: bool | None) -> Text:
+    from rich.text import Text
+
+    return {None: Text("–"), True: Text("yes", style="green"), False: Text("no", style="red")}[met]
+
+
+def _labels(report: Report) -> Table:
+    from rich.text import Text
+
+    sources = [source for source in SOURCE_ORDER if source in report.labels.by_source]
+    table = _table("class", *sources)
+    for line in report.classes:
+        table.add_row(Text(short(line.name, NAME_WIDTH)), *(str(line.labels_by_source.get(source, 0)) for source in sources))
+    table.add_row("all classes", *(str(report.labels.by_source[source]) for source in sources), style="bold")
+    return table
+
+
+def _queries(report: Report) -> Table:
+    from rich.text import Text
+
+    table = _table("round", "strategy", "source", "tier", "asked", "answered", "skipped", "accepted")
+    for asked in report.queries:
+        facts = [Text(visible(text or "")) for text in (asked.strategy, asked.source, asked.tier)]
+        accepted = f"{asked.accepted} of {asked.suggested}" if asked.suggested else ""
+        round_ = "" if asked.round is None else str(asked.round)
+        table.add_row(round_, *facts, str(asked.asked), str(asked.answered), str(asked.skipped), accepted)
+    return table
+
+
+def _table(first: str, *others: str) -> Table:
+    """A table whose first column gives way where the terminal is narrow."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column(first, overflow="fold")
+    for name in others:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table

@@ -1,0 +1,174 @@
+"""Items: what the rows of an items table hold, streamed; and where the files lie that its paths name."""
+
+from __future__ import annotations
+
+import glob
+import os
+import posixpath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool import seeds
+from altool.errors import InputError
+from altool.tables import align, check
+from altool.tables.read import Source
+
+File = tuple[str, str]  # root ("" on this machine, else a URI) and name
+
+
+class Outside(Exception):
+    """A path that leads out of its table's folder."""
+
+
+class Items:
+    """The rows of an items table in one of its columns: encoded images, paths or texts.
+
+    `ids` holds the ids in file order, `index` in id order.
+    """
+
+    def __init__(self, source: Source, wanted: Sequence[str], *, allow_outside: bool = False) -> None:
+        """Take the first of the `wanted` columns that the table has, and read the ids (and paths). Raises InputError where it has
+        none of them, for duplicate ids, and for paths that lead out of the table's folder unless `allow_outside`."""
+        self.source = source
+        self.column = next((name for name in wanted if name in source), "")
+        if not self.column:
+            found = ", ".join(dict.fromkeys(name for fragment in source.fragments for name in fragment.schema.names))
+            other = [name for name in ("image", "path", "text") if name in source]
+            hint = f"name it: --columns {wanted[0]}=NAME" + (f"; for {' and '.join(other)} give another --backbone" if other else "")
+            raise InputError(f"{source.name}: no column {' or '.join(map(repr, wanted))} (it has {found})", hint)
+        source.require(self.column)
+        self._folder = Folder(source, allow_outside=allow_outside) if self.column == "path" else None
+        chunks = list(source.scan(["id", "path"] if self._folder else ["id"], self._check))
+        self.ids = pa.chunked_array(chunks)
+        self.index = align.index(chunks, source.name)
+
+    def _check(self, batch: pa.RecordBatch) -> pa.Array:
+        if self._folder is not None:
+            folder = self._folder
+            outside = np.array([folder.leaves(path) for path in batch.column("path").to_pylist()], bool)
+            check.mark(batch.column("id"), "path", {"lead out of the table's folder": outside})
+        return batch.column("id")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def payloads(self) -> Iterator[list[bytes | str | File | None]]:
+        """The rows in file order, a batch at a time: an image's bytes, a text, or the file that a path names; None for null."""
+        for batch in self.source.stream([self.column]):
+            rows = batch.column(0).to_pylist()
+            yield rows if self._folder is None else [row if row is None else self._folder.file(row) for row in rows]
+
+
+class ItemTexts:
+    """The texts of an items table, as backbones learn from them. Null texts are left out."""
+
+    def __init__(self, items: Items, seed: int) -> None:
+        self._items, self._seed = items, seed
+
+    def __iter__(self) -> Iterator[str]:
+        for rows in self._items.payloads():
+            yield from (row for row in rows if isinstance(row, str))
+
+    def sample(self, limit: int) -> list[str]:
+        """At most `limit` texts, drawn with the seed, in id order: the same ones whatever the order of the files."""
+        index, total = self._items.index, len(self._items)
+        chosen = np.ones(total, bool)
+        if total > limit:
+            chosen[:] = False
+            chosen[seeds.generator(self._seed, "items", "sample").choice(total, limit, replace=False)] = True
+        positions = np.flatnonzero(chosen)
+        rows = positions if index.order is None else index.order[positions]
+        wanted = np.zeros(total, bool)
+        wanted[rows] = True
+        kept, done = [], 0
+        for batch in self._items.source.stream([self._items.column]):
+            kept.append(batch.column(0).filter(pa.array(wanted[done : done + batch.num_rows])))
+            done += batch.num_rows
+        texts = pa.chunked_array(kept).take(pa.array(np.argsort(np.argsort(rows))))  # from file order to id order
+        return pc.drop_null(texts).to_pylist()
+
+
+class Folder:
+    """The folder that a table's paths are relative to: where a file table lies, a folder table itself, a glob's part before its
+    first wildcard, the working directory for standard input."""
+
+    def __init__(self, source: Source, *, allow_outside: bool) -> None:
+        self._allow_outside = allow_outside
+        self._real: dict[str, str] = {}
+        self._root, self._uri = "", ""
+        location = source.location
+        if "://" in location:
+            from pyarrow import fs
+
+            path = fs.FileSystem.from_uri(location)[1]
+            whole = [fragment.path for fragment in source.fragments] == [path]  # the location is one file
+            if location.startswith("file://"):
+                self._root = os.path.realpath(os.path.dirname(path) if whole else path)
+            else:
+                parts = urlsplit(location)
+                self._uri = urlunsplit(parts._replace(path=(posixpath.dirname(parts.path) if whole else parts.path).rstrip("/")))
+        elif location == "-":
+            self._root = os.path.realpath(".")
+        elif os.path.isdir(location):
+            self._root = os.path.realpath(location)
+        elif os.path.exists(location):
+            self._root = os.path.realpath(os.path.dirname(location))
+        else:
+            plain: list[str] = []
+            for part in Path(location).parts:
+                if glob.has_magic(part):
+                    break
+                plain.append(part)
+            self._root = os.path.realpath(os.path.join(*plain) if plain else ".")
+
+    def leaves(self, path: str | None) -> bool:
+        """Does the path lead out of the folder, and may it not?"""
+        try:
+            if path is not None:
+                self.file(path)
+        except Outside:
+            return True
+        return False
+
+    def file(self, path: str) -> File:
+        """The file that a path names, links resolved. Raises Outside."""
+        if path.startswith("file://"):
+            path = unquote(urlsplit(path).path)
+        if "://" in path:
+            return self._in_store(path)
+        if self._uri and not path.startswith("/"):
+            self._refuse(".." in unquote(path).split("/"))
+            return self._uri, path
+        return "", self._on_disk(path)
+
+    def _in_store(self, path: str) -> File:
+        """A URI of its own: below the table if it begins as the table's does, else outside."""
+        start = urlunsplit(urlsplit(self._uri)._replace(query="")) + "/"
+        name = path[len(start) :]
+        if self._uri and path.startswith(start) and ".." not in unquote(name).split("/"):
+            return self._uri, name
+        self._refuse(True)
+        parts = urlsplit(path)
+        return urlunsplit(parts._replace(path="")), parts.path.lstrip("/")
+
+    def _on_disk(self, path: str) -> str:
+        full = os.path.join(self._root, path) if self._root else path
+        if "\0" in full:
+            return full  # no file has such a name: opening it will say so
+        folder, name = os.path.split(full)
+        if folder not in self._real:
+            self._real[folder] = os.path.realpath(folder)
+        real = os.path.join(self._real[folder], name)
+        if name in ("", ".", "..") or os.path.islink(real):
+            real = os.path.realpath(real)
+        self._refuse(not self._root or not (real + "/").startswith(self._root.rstrip("/") + "/"))
+        return real
+
+    def _refuse(self, outside: bool) -> None:
+        if outside and not self._allow_outside:
+            raise Outside

@@ -1,0 +1,100 @@
+"""`fasttext`: a vectors file by hand, a model file against fastText itself, and vectors learned from the texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from altool import backbones
+from altool.backbones.fasttext import read_vectors
+from altool.backbones.shape import Settings
+from altool.errors import InputError, UsageError
+
+TEXTS = ["red shoe", "blue hat", "red hat", "green\nshoe"]
+VECTORS = "4 2\nred 3 4\nblue 0 2\nhat 0 -5 \nshoe 1 0\n"
+
+
+class Pool(list[str]):
+    def sample(self, limit: int) -> list[str]:
+        return self[:limit]
+
+
+def made(weights: str, texts: list[str] = TEXTS, **given: Any) -> Any:
+    backbone = backbones.create("fasttext", Settings(weights=weights, **given))
+    backbone.prepare(Pool(texts))
+    return backbone
+
+
+@pytest.mark.parametrize("content", [VECTORS, VECTORS.removeprefix("4 2\n"), VECTORS.replace(" ", "\t"), VECTORS + "\n. . 1 2\nred 9 9\n"])
+def test_a_vectors_file_by_hand(tmp_path: Path, content: str) -> None:
+    (tmp_path / "v.vec").write_text(content)
+    backbone = made(str(tmp_path / "v.vec"))
+    found = backbone.embed(["red shoe", "hat", "red\nunknown\n", "RED", ""])
+    np.testing.assert_allclose(found, [[0.8, 0.4], [0, -1], [0.6, 0.8], [0, 0], [0, 0]], atol=1e-7)
+    assert backbone.width == 2
+    assert found.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "none of the texts' 2 words"),
+        ("4 2\nother 1 2\n", "none of the texts' 2 words"),
+        ("4 2\nred 1\n", "line 2 is not a word and 2 finite numbers"),
+        ("4 2\nx 1 2\nred 1 nan\n", "line 3 is not a word and 2 finite numbers"),
+        ("red one two\n", "line 1 is not a word"),
+        ("red\n", "line 1 is not a word"),
+        ("x 1 2\nred 1\n", "line 2"),
+        ("x 1 2\ny 1 2\nred 1 z\n", "line 3"),
+    ],
+)
+def test_a_file_that_holds_no_vectors(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "v.vec").write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_vectors(tmp_path / "v.vec", {"red", "shoe"})
+
+
+def test_learned_vectors_repeat_and_follow_the_seed() -> None:
+    texts = [f"{color} {thing} number {number}" for number in range(40) for color in ("red", "blue") for thing in ("hat", "shoe")]
+    one, same, other = (made("none", texts, width=8, seed=seed).embed(texts) for seed in (0, 0, 1))
+    assert one.shape == (160, 8)
+    np.testing.assert_array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert np.isfinite(one).all()
+
+
+def test_a_model_file_gives_what_fasttext_gives(tmp_path: Path) -> None:
+    import fasttext
+
+    (tmp_path / "t").write_text("red shoe\nblue hat\n" * 50)
+    model = fasttext.train_unsupervised(str(tmp_path / "t"), dim=6, minCount=1, bucket=1000, thread=1, verbose=0)
+    model.save_model(str(tmp_path / "m.bin"))
+    backbone = made(str(tmp_path / "m.bin"))
+    np.testing.assert_array_equal(backbone.embed(["red  shoe\n"])[0], model.get_sentence_vector("red shoe"))
+    assert backbone.width == 6
+    vectors = tmp_path / "m.vec"  # the same words written as text give the same means
+    vectors.write_text("".join(f"{word} {' '.join(map(repr, map(float, model.get_word_vector(word))))}\n" for word in model.words))
+    np.testing.assert_allclose(made(str(vectors)).embed(TEXTS), backbone.embed(["red shoe", "blue hat", "red hat", "shoe"]), atol=1e-6)
+    whole = (tmp_path / "m.bin").read_bytes()
+    for size in (4, 50, 200, 3000, len(whole) - 1000, len(whole) - 1):  # fastText itself loads some of these
+        (tmp_path / "cut.bin").write_bytes(whole[:size])
+        with pytest.raises(InputError, match="no fastText model, or damaged"):
+            made(str(tmp_path / "cut.bin"))
+    (tmp_path / "t").write_text("__label__a red shoe\n__label__b blue hat\n" * 50)
+    supervised = fasttext.train_supervised(str(tmp_path / "t"), dim=6, minCount=1, thread=1, verbose=0)
+    supervised.save_model(str(tmp_path / "s.bin"))
+    assert made(str(tmp_path / "s.bin")).embed(TEXTS).shape == (4, 6)
+
+
+def test_what_it_must_be_given(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no default weights"):
+        made("DEFAULT")
+    with pytest.raises(UsageError, match="--width means nothing with a file"):
+        made("v.vec", width=3)
+    with pytest.raises(InputError, match="No such file"):
+        made(str(tmp_path / "absent.vec"))
+    with pytest.raises(InputError, match="no words"):
+        made("none", ["", "\n"])

@@ -1,0 +1,507 @@
+"""`altool report` as a user runs it."""
+
+import json
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from altool.commands.report import Options, run
+from altool.console import Console
+from altool.errors import InputError, TargetsNotMet, UsageError
+from altool.metrics.intervals import wilson, wilson_f1
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+TARGETS = """
+[default]
+metric = "f1"
+target = 0.8
+[class.bee]
+metric = "recall_at_precision"
+at_precision = 0.9
+target = 0.9
+"""
+# id, label, source, round, probabilities of ant, bee, cat; the third row is predicted wrongly
+CASE = [
+    ("r1", "ant", "seed", 0, (0.80, 0.10, 0.10)),
+    ("r2", "ant", "seed", 0, (0.60, 0.30, 0.10)),
+    ("r3", "ant", "explore", 1, (0.20, 0.70, 0.10)),
+    ("r4", "bee", "seed", 0, (0.10, 0.80, 0.10)),
+    ("r5", "bee", "explore", 1, (0.30, 0.60, 0.10)),
+    ("r6", "cat", "exploit", 1, (0.10, 0.20, 0.70)),
+]
+
+
+def predictions(rows, path, *, fold=True, classes=("ant", "bee", "cat")):
+    matrix = pa.array([row[4] for row in rows], pa.list_(pa.float32(), len(classes)))
+    table = pa.table({"id": [row[0] for row in rows], "probabilities": matrix})
+    if fold:
+        table = table.append_column("fold", pa.array([number % 2 for number in range(len(rows))], pa.int16()))
+    pq.write_table(table.replace_schema_metadata({"altool.classes": json.dumps(classes)}), path)
+
+
+def labels(rows, path):
+    columns = ("id", "label", "source", "round")
+    pq.write_table(pa.table({name: [row[place] for row in rows] for place, name in enumerate(columns)}), path)
+
+
+@pytest.fixture
+def case(tmp_path, monkeypatch):
+    """The hand-made case, in the folder that the test runs in."""
+    monkeypatch.chdir(tmp_path)
+    predictions(CASE, "oof.parquet")
+    labels([*CASE, ("r7", None, None, 1)], "labels.parquet")
+    table = pq.read_table("labels.parquet")
+    table = table.append_column("status", pa.array([None] * len(CASE) + ["skipped"], pa.string()))
+    pq.write_table(table, "labels.parquet")
+    Path("targets.toml").write_text(TARGETS)
+    return tmp_path
+
+
+class Recorder(Console):
+    """A console that keeps what is printed."""
+
+    def __init__(self):
+        super().__init__(json_output=True)
+        self.said = {}
+
+    def _print(self, value):
+        self.said = json.loads(json.dumps(value, allow_nan=False))
+
+
+def report(**options):
+    console = Recorder()
+    run(Options(**{"predictions": "oof.parquet", "labels": "labels.parquet", **options}), console)
+    return console.said
+
+
+def of(summary, name):
+    return next(line for line in summary["classes"] if line["class"] == name)
+
+
+def test_terminal(altool, case):
+    done = altool("report", "--predictions", "oof.parquet", "--labels", "labels.parquet", "--targets", "targets.toml")
+    assert done.text == (GOLDEN / "report.txt").read_text()
+    assert done.said == (
+        "not measured: labels that uncertainty chose, or nobody knows who did (exploit 1); see --evaluate-on\n"
+        "warning: 1 of 3 classes have no measured row; their estimates are 0 (cat)\n"
+        "measured on 5 out-of-fold predictions (seed 3, explore 2): accuracy 0.800 [0.376, 0.964]; "
+        "macro-F1 0.533 [0.250, 0.667]; macro recall 0.556 [0.333, 0.667]; 1 of 3 targets met\n"
+    )
+
+
+def test_json(altool, case):
+    arguments = ["report", "--predictions", "oof.parquet", "--labels", "labels.parquet", "--targets", "targets.toml", "--json"]
+    found = json.loads(altool(*arguments).text, parse_float=lambda text: round(float(text), 6))
+    expected = json.loads((GOLDEN / "report.json").read_text())
+    assert found == expected
+
+
+def test_values_by_hand(case):
+    found = report(targets="targets.toml")
+    ant, bee, cat = found["classes"]
+    # ant: tp 2, fp 0, fn 1; bee: tp 2, fp 1, fn 0; cat: its one label was chosen by uncertainty
+    assert [ant["metrics"][name]["value"] for name in ("precision", "recall", "f1", "accuracy")] == [1, 2 / 3, 0.8, 0.8]
+    assert [bee["metrics"][name]["value"] for name in ("precision", "recall", "f1", "accuracy")] == [2 / 3, 1, 0.8, 0.8]
+    assert [cat["metrics"][name]["value"] for name in ("precision", "recall", "f1", "accuracy")] == [0, 0, 0, 0]
+    assert (ant["metrics"]["f1"]["low"], ant["metrics"]["f1"]["high"]) == tuple(wilson_f1(np.array(2), np.array(3)))
+    assert (ant["metrics"]["recall"]["low"], ant["metrics"]["recall"]["high"]) == tuple(wilson(np.array(2), np.array(3)))
+    # ant's scores: .8 .6 are its own, .3 is a bee; bee's: .8 is its own, .7 an ant
+    assert ant["metrics"]["recall_at_precision"]["value"] == 2 / 3
+    assert ant["threshold"] == pytest.approx(0.45)
+    assert bee["metrics"]["recall_at_precision"]["value"] == 0.5
+    assert bee["threshold"] == pytest.approx(0.75)
+    assert cat["threshold"] is None
+    assert ant["target"] == {"metric": "f1", "target": 0.8, "priority": 1.0, "gap": 0.0, "weight": 0.0, "met": True}
+    assert bee["target"]["gap"] == bee["target"]["weight"] == pytest.approx(0.4)
+    assert cat["target"]["gap"] == cat["target"]["weight"] == 0.8
+    assert found["targets"] == {"counted": 3, "met": 1, "missed": ["bee", "cat"]}
+    assert [(line["labels"], line["support"]) for line in found["classes"]] == [(3, 3), (2, 2), (1, 0)]
+    assert found["labels"]["by_source"] == {"seed": 3, "explore": 2, "exploit": 1}
+    assert (found["labels"]["skipped"], found["labels"]["by_round"]) == (1, {"0": 3, "1": 3})
+    assert found["round"] == 1
+
+
+def test_metrics_table(case):
+    report(targets="targets.toml", metrics_output="metrics.parquet")
+    table = pq.read_table("metrics.parquet")
+    assert table.column_names == [
+        *("class", "metric", "value", "low", "high", "support", "labels", "target", "gap", "weight", "threshold", "round")
+    ]
+    rows = table.to_pylist()
+    per_class = ["f1", "recall", "precision", "accuracy", "recall_at_precision"]
+    keys = [(name, metric) for name in ("ant", "bee", "cat") for metric in per_class]
+    assert [(row["class"], row["metric"]) for row in rows] == [*keys, (None, "accuracy"), (None, "macro_f1"), (None, "macro_recall")]
+    found = {(row["class"], row["metric"]): row for row in rows}
+    assert found["ant", "f1"]["target"] == 0.8
+    assert found["ant", "recall"]["target"] is None
+    assert found["bee", "recall_at_precision"]["gap"] == pytest.approx(0.4)
+    assert found["bee", "f1"]["gap"] is None
+    assert found["cat", "recall_at_precision"]["threshold"] == np.inf
+    assert found["ant", "f1"]["threshold"] is None
+    assert found["ant", "f1"]["support"] == found["ant", "f1"]["labels"] == 3
+    assert (found[None, "accuracy"]["value"], found[None, "accuracy"]["support"], found[None, "accuracy"]["labels"]) == (0.8, 5, 6)
+    assert {row["round"] for row in rows} == {1}
+    metadata = {key.decode(): value.decode() for key, value in table.schema.metadata.items()}
+    assert json.loads(metadata["altool.classes"]) == ["ant", "bee", "cat"]
+    origin = json.loads(metadata["altool.provenance"])
+    assert origin["options"]["evaluate_on"] == "out-of-fold"
+    assert set(origin["inputs"]) == {"predictions", "labels", "targets"}
+
+
+def test_same_rows_same_bytes(case):
+    report(targets="targets.toml", metrics_output="a.parquet", output="a.html")
+    Path("parts").mkdir()
+    predictions(CASE[3:], "parts/a.parquet")
+    predictions(CASE[:3][::-1], "parts/b.parquet")
+    for number, path in enumerate(("parts/a.parquet", "parts/b.parquet")):  # the folds as they were
+        table = pq.read_table(path)
+        fold = [int(id_[1:]) % 2 ^ 1 for id_ in table.column("id").to_pylist()]
+        pq.write_table(table.set_column(2, "fold", pa.array(fold, pa.int16())), path, row_group_size=number + 1)
+    Path("log").mkdir()
+    table = pq.read_table("labels.parquet")
+    pq.write_table(table[4:], "log/a.parquet")
+    pq.write_table(table[:4], "log/b.parquet")
+    report(predictions="parts", labels="log", targets="targets.toml", metrics_output="b.parquet", output="b.html")
+    assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
+    assert Path("a.html").read_bytes() == Path("b.html").read_bytes()
+
+
+def test_check_targets(altool, case):
+    arguments = ["report", "--predictions", "oof.parquet", "--labels", "labels.parquet", "--targets", "targets.toml", "--check-targets"]
+    done = altool(*arguments, "-o", "r.html", "--metrics-output", "m.parquet", code=5)
+    assert "error: 2 of 3 classes miss their target (bee, cat)\n" in done.said
+    assert done.text == (GOLDEN / "report.txt").read_text()
+    assert Path("r.html").exists()
+    assert Path("m.parquet").exists()
+    found = json.loads(altool(*arguments, "--json", code=5).text)
+    assert found["error"]["type"] == "TargetsNotMet"
+    assert found["targets"]["missed"] == ["bee", "cat"]
+    assert found["warnings"] == ["1 of 3 classes have no measured row; their estimates are 0 (cat)"]
+
+
+def test_check_targets_met(case):
+    Path("targets.toml").write_text('[default]\nmetric = "f1"\ntarget = 0.8\n[class.cat]\npriority = 0\n')
+    found = report(targets="targets.toml", check_targets=True)
+    assert found["targets"] == {"counted": 2, "met": 2, "missed": []}
+    assert of(found, "cat")["target"]["met"] is None
+    assert [line["target"]["weight"] for line in found["classes"]] == [1, 1, 0]
+
+
+def test_just_missed_is_missed(case):
+    Path("targets.toml").write_text('[default]\nmetric = "f1"\ntarget = 0.80001\n[class.cat]\npriority = 0\n')
+    with pytest.raises(TargetsNotMet, match=r"2 of 2 classes .*\(ant, bee\)"):
+        report(targets="targets.toml", check_targets=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"check_targets": True}, "--check-targets needs --targets"),
+        ({"features": "oof.parquet"}, "--features is drawn on the page only"),
+        ({"evaluate_on": "train"}, "--evaluate-on"),
+        ({"output": "x", "metrics_output": "x"}, "the same file"),
+        ({"output": "-"}, "standard output can hold one"),
+        ({"output": "oof.parquet"}, "is there already"),
+        ({"metrics_output": "oof.parquet"}, "is there already"),
+        ({"output": "s3://bucket/r.html"}, "no local file"),
+    ],
+)
+def test_usage(case, options, message):
+    with pytest.raises(UsageError, match=message):
+        report(**options)
+
+
+def test_page_and_metrics_on_standard_output(altool, case):
+    arguments = ["report", "--predictions", "oof.parquet", "--labels", "labels.parquet"]
+    assert altool(*arguments, "-o", "-").stdout.startswith(b"<!DOCTYPE html>")
+    table = pq.read_table(pa.BufferReader(altool(*arguments, "--metrics-output", "-").stdout))
+    assert table.num_rows == 18
+    assert altool(*arguments, "--quiet").stdout == b""
+
+
+# which rows are measured
+
+
+def test_in_sample_is_refused(altool, case):
+    predictions(CASE, "in-sample.parquet", fold=False)
+    arguments = ["report", "--predictions", "in-sample.parquet", "--labels", "labels.parquet", "--metrics-output", "m.parquet"]
+    done = altool(*arguments, code=3)
+    assert "predictions in-sample.parquet: 5 labeled rows were predicted by a model that was trained on them" in done.said
+    assert "hint: train with --folds 5 --oof PREDICTIONS and give those, or import a holdout with --source holdout" in done.said
+    assert done.text == ""
+    assert not Path("m.parquet").exists()
+    altool(*arguments, "--evaluate-on", "all", code=3)
+
+
+def test_holdout_comes_first(case):
+    held = [("h1", "ant", "holdout", 0, (0.9, 0.05, 0.05)), ("h2", "cat", "holdout", 0, (0.1, 0.2, 0.7))]
+    labels([*CASE, *held, ("h3", "cat", "holdout", 0)], "labels.parquet")
+    predictions([*CASE, *held], "oof.parquet", fold=False)
+    found = report()
+    assert found["measured_on"] == {"rows": "holdout", "biased": False, "caution": ""}
+    assert found["rows"]["measured"] == 2
+    assert found["rows"]["without_prediction"] == 1
+    assert "1 labeled rows have no prediction in predictions oof.parquet and are not measured (ids h3)" in found["warnings"][0]
+    assert (of(found, "cat")["labels"], of(found, "cat")["support"]) == (1, 1)
+    assert of(found, "cat")["labels_by_source"] == {"exploit": 1, "holdout": 2}
+    with pytest.raises(InputError, match="1 labeled rows have no prediction"):
+        report(strict=True)
+
+
+def test_all_says_so_everywhere(altool, case):
+    arguments = ["report", "--predictions", "oof.parquet", "--labels", "labels.parquet", "--evaluate-on", "all"]
+    done = altool(*arguments, "-o", "r.html", "--metrics-output", "m.parquet")
+    caution = "BIASED: 1 of 6 measured rows were chosen by uncertainty"
+    assert caution in done.text
+    assert f"warning: {caution}" in done.said
+    assert caution in Path("r.html").read_text()
+    assert b'"evaluate_on": "all"' in pq.read_schema("m.parquet").metadata[b"altool.provenance"]
+    found = json.loads(altool(*arguments, "--json").text)
+    assert found["measured_on"]["biased"] is True
+    assert caution in found["measured_on"]["caution"]
+    assert of(found, "cat")["metrics"]["f1"]["value"] == 1
+
+
+def test_labels_of_unknown_source(case):
+    pq.write_table(pq.read_table("labels.parquet").drop(["source"]), "labels.parquet")
+    with pytest.raises(InputError, match=r"no measurable label is of source seed or explore \(unknown 6\)") as error:
+        report()
+    assert "--evaluate-on all" in error.value.hint
+    found = report(evaluate_on="all")
+    assert found["rows"]["biased"] == 6
+
+
+def test_labels_without_a_prediction_are_counted(case):
+    labels([*CASE, ("r8", "ant", "seed", 0), ("r9", "ant", "exploit", 0)], "labels.parquet")
+    found = report()
+    assert found["rows"]["measured"] == 5
+    assert found["rows"]["without_prediction"] == 1
+    assert any("1 labeled rows have no prediction in predictions oof.parquet and are not measured (ids r8)" in w for w in found["warnings"])
+    assert of(found, "ant")["labels"] == 5
+
+
+def test_some_rows_without_fold(case):
+    table = pq.read_table("oof.parquet")
+    pq.write_table(table.set_column(2, "fold", pa.array([None, 0, 1, 0, 1, 0], pa.int16())), "oof.parquet")
+    found = report()
+    assert (found["rows"]["measured"], found["rows"]["in_sample"]) == (4, 1)
+    assert "1 labeled rows were predicted by a model that was trained on them" in found["warnings"][0]
+
+
+def test_a_class_that_predictions_lack(case):
+    labels([*CASE, ("r8", "dog", "seed", 0)], "labels.parquet")
+    predictions([*CASE, ("r8", "dog", "seed", 0, (0.5, 0.3, 0.2))], "oof.parquet")
+    found = report(targets="targets.toml")
+    assert [line["class"] for line in found["classes"]] == ["ant", "bee", "cat", "dog"]
+    dog = of(found, "dog")
+    assert (dog["support"], dog["metrics"]["recall"]["value"], dog["target"]["gap"]) == (1, 0, 0.8)
+    assert of(found, "ant")["metrics"]["precision"]["value"] == 2 / 3
+
+
+def test_a_target_of_an_unknown_class(case):
+    Path("targets.toml").write_text('[default]\nmetric = "f1"\ntarget = 0.8\n[class.elk]\npriority = 0\n')
+    with pytest.raises(InputError, match="elk"):
+        report(targets="targets.toml")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda: labels([], "labels.parquet"), "the table is empty"),
+        (lambda: labels([("x1", "ant", "seed", 0)], "labels.parquet"), "none of the 1 labeled rows"),
+        (lambda: predictions([*CASE, CASE[0]], "oof.parquet"), "1 id is there more than once"),
+        (lambda: predictions([*CASE, ("u", "", "", 0, (np.nan, 0.5, 0.5))], "oof.parquet"), "1 row hold NaN or infinity"),
+        (lambda: predictions([*CASE, ("u", "", "", 0, (0.5, 0.5, 0.5))], "oof.parquet"), "do not sum to 1"),
+        (lambda: labels([(number, *row[1:]) for number, row in enumerate(CASE)], "labels.parquet"), "ids are int64"),
+        (lambda: Path("oof.parquet").write_bytes(Path("oof.parquet").read_bytes()[:300]), "cannot be read"),
+    ],
+)
+def test_bad_input(case, change, message):
+    change()
+    with pytest.raises(InputError, match=message):
+        report(metrics_output="m.parquet")
+    assert not Path("m.parquet").exists()
+
+
+def test_empty_label_log(case):
+    Path("log").mkdir()
+    with pytest.raises(InputError, match="there is no label"):
+        report(labels="log")
+
+
+def test_tables_from_elsewhere(case):
+    """Wide CSV columns and integer ids."""
+    Path("p.csv").write_text("item,p:ant,p:bee,fold\n1,0.8,0.2,0\n2,0.3,0.7,1\n")
+    Path("l.csv").write_text("item,label,source\n2,bee,seed\n1,ant,explore\n")
+    found = report(predictions="p.csv", labels="l.csv", columns="id=item", metrics_output="m.csv")
+    assert found["overall"]["accuracy"]["value"] == 1
+    assert found["round"] is None
+    assert Path("m.csv").read_text().startswith("class,metric,value,")
+
+
+# what else is shown
+
+
+def test_history(altool, case):
+    Path("history").mkdir()
+    assert report(history=["history"])["history"] == []
+    worse = [(*row[:4], (0.6, 0.3, 0.1)) for row in CASE]
+    predictions(worse, "worse.parquet")
+    report(predictions="worse.parquet", round=0, metrics_output="history/0.parquet")
+    found = report(history=["history"], metrics_output="history/1.parquet")
+    assert [entry["round"] for entry in found["history"]] == [0]
+    assert of(found, "bee")["metrics"]["f1"]["was"] == 0
+    assert found["overall"]["accuracy"]["was"] == 0.6
+    found = report(history=["history/*.parquet"])  # round 1 is the report's own
+    assert [entry["round"] for entry in found["history"]] == [0]
+    assert "rounds that are not before round 1 are left out (1)" in found["warnings"][-1]
+    with pytest.raises(InputError, match="round 0: metric 'f1' of 'ant' is there twice"):
+        report(history=["history/0.parquet", "history/0.parquet"])
+    arguments = ["report", "--predictions", "oof.parquet", "--labels", "labels.parquet"]
+    done = altool(*arguments, "--history", "history/0.parquet", "-o", "r.html")
+    assert "(was)" in done.text
+    assert "(0.000)" in done.text
+    assert "Rounds so far" in Path("r.html").read_text()
+
+
+def test_queries(altool, case):
+    rows = {"id": ["r5", "r6", "r7", "u1"], "strategy": ["margin"] * 4, "round": pa.array([1] * 4, pa.int32())}
+    rows |= {"source": ["explore", "exploit", "exploit", "exploit"], "suggested_label": ["bee", "ant", "ant", None]}
+    pq.write_table(pa.table(rows), "q1.parquet")
+    pq.write_table(pa.table({"id": ["r6"], "rank": [1], "strategy": ["margin"], "round": pa.array([1], pa.int32())}), "q2.parquet")
+    found = report(queries=["q1.parquet"])
+    asked = {entry["source"]: entry for entry in found["queries"]}
+    assert {key: asked["exploit"][key] for key in ("asked", "answered", "skipped", "suggested", "accepted")} == {
+        "asked": 3,
+        "answered": 1,
+        "skipped": 1,
+        "suggested": 1,
+        "accepted": 0,
+    }
+    assert (asked["explore"]["suggested"], asked["explore"]["accepted"]) == (1, 1)
+    assert found["suggestions"] == {"1": {"ant": 2, "bee": 1}}
+    assert sum(entry["asked"] for entry in report(queries=["q1.parquet", "q2.parquet"])["queries"]) == 4
+    done = altool(
+        *("report", "--predictions", "oof.parquet", "--labels", "labels.parquet", "--queries", "q1.parquet", "-o", "r.html"),
+        *("--queries", "q2.parquet"),
+    )
+    assert "what was asked" in done.text
+    assert "What was asked" in Path("r.html").read_text()
+
+
+def test_features(case):
+    rng = np.random.default_rng(0)
+    ids = [f"r{number}" for number in range(1, 60)]
+    matrix = pa.array(list(rng.normal(size=(59, 4)).astype(np.float32)), pa.list_(pa.float32(), 4))
+    pq.write_table(pa.table({"id": ids, "features": matrix}), "features.parquet")
+    report(features="features.parquet", output="a.html")
+    text = Path("a.html").read_text()
+    assert "59 of 59 rows of the features" in text
+    assert "labeled ant" in text
+    order = rng.permutation(59)
+    pq.write_table(pq.read_table("features.parquet").take(pa.array(order)), "shuffled.parquet", row_group_size=7)
+    report(features="shuffled.parquet", output="b.html")
+    assert text == Path("b.html").read_text()
+    pq.write_table(pq.read_table("features.parquet")[3:], "fewer.parquet")
+    bad = pa.array([[np.nan] * 4] * 59, pa.list_(pa.float32(), 4))
+    pq.write_table(pa.table({"id": ids, "features": bad}), "bad.parquet")
+    with pytest.raises(InputError, match="59 rows hold NaN or infinity"):
+        report(features="bad.parquet", output="d.html", metrics_output="d.parquet")
+    assert not Path("d.html").exists()
+    assert not Path("d.parquet").exists()
+    assert "3 labeled rows are not in it" in report(features="fewer.parquet", output="c.html")["warnings"][-1]
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and keeps the tags and the text."""
+
+    VOID = ("meta", "br", "link", "img", "hr")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.text = [], [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_hostile_names(altool, case):
+    names = [
+        "<script>alert(1)</script>",
+        "$x$",
+        '" onload="x',
+        "a&amp;b",
+        "\x1b[31mred",
+        "\u202eevil",
+        "漢字",
+        "n" * 500,
+        "_",
+        "[bold]b",
+        "{%",
+    ]
+    rows = [(f"r{n:02d}", names[n % len(names)], "seed", n % 3, tuple(np.eye(len(names))[n % len(names)])) for n in range(33)]
+    predictions(rows, "oof.parquet", classes=names)
+    labels(rows, "labels.parquet")
+    matrix = pa.array(list(np.random.default_rng(0).normal(size=(33, 3)).astype(np.float32)), pa.list_(pa.float32(), 3))
+    pq.write_table(pa.table({"id": [row[0] for row in rows], "features": matrix}), "features.parquet")
+    queries = {"id": ["r00"], "strategy": ["<b>s</b>"], "round": pa.array([2], pa.int32()), "suggested_label": [names[0]]}
+    pq.write_table(pa.table(queries), "q.parquet")
+    report(round=0, metrics_output="m.parquet")
+    arguments = ["--predictions", "oof.parquet", "--labels", "labels.parquet", "--history", "m.parquet", "--features", "features.parquet"]
+    done = altool("report", *arguments, "--queries", "q.parquet", "-o", "r.html")
+    assert "\x1b" not in done.text
+    assert "\u202e" not in done.text
+    assert "[bold]b" in done.text
+    text = Path("r.html").read_text()
+    page = Page(text)
+    assert "script" not in page.tags
+    assert "b" not in page.tags
+    assert page.tags.count("svg") == 4
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert "http" not in text
+    assert not [value for name, value in page.attributes if name in ("href", "src") and not value.startswith("#")]
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    targets = {value[1:] for name, value in page.attributes if name == "href"}
+    assert targets <= set(ids)
+    for name in ("<script>alert(1)</script>", "$x$", '" onload="x', "a&amp;b", "\\x1b[31mred", "漢字"):
+        assert name in page.text
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+
+
+def test_200_classes(case):
+    classes = [f"class {number:03d}" for number in range(200)]
+    rng = np.random.default_rng(0)
+    rows = [(f"r{n:04d}", classes[n % 200], "explore", 0, tuple(rng.dirichlet(np.full(200, 0.1)))) for n in range(400)]
+    predictions(rows, "oof.parquet", classes=classes)
+    labels(rows, "labels.parquet")
+    report(output="a.html")
+    text = Path("a.html").read_text()
+    Page(text)
+    assert len(text) < 2_000_000
+
+
+def test_unlabeled_rows_change_nothing(case):
+    before = report()["overall"]
+    predictions([*CASE, ("u1", "", "", 0, (1.0, 0.0, 0.0))], "oof.parquet")
+    assert report()["overall"] == before

@@ -1,0 +1,69 @@
+"""Shared by all tests: the command line as a user has it, and small tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+CLASSES = ("ant", "bee", "cat")
+
+
+class Result(subprocess.CompletedProcess[bytes]):
+    """A finished run; `text` is standard output, `said` standard error."""
+
+    @property
+    def text(self) -> str:
+        return self.stdout.decode()
+
+    @property
+    def said(self) -> str:
+        return self.stderr.decode()
+
+
+@pytest.fixture
+def altool(tmp_path: Path) -> Callable[..., Result]:
+    """`altool("select", …)` runs the program in the test's folder. `code` is the exit status that is expected."""
+
+    def run(*arguments: object, code: int | None = 0, stdin: bytes | None = None, **environment: str) -> Result:
+        command = [sys.executable, "-m", "altool", *map(str, arguments)]
+        done = subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, env={**os.environ, "COLUMNS": "100", **environment})
+        result = Result(done.args, done.returncode, done.stdout, done.stderr)
+        assert code is None or result.returncode == code, f"status {result.returncode}\n{result.said}\n{result.text}"
+        return result
+
+    return run
+
+
+def probabilities(rows: int, classes: int = 3, seed: int = 0) -> np.ndarray:
+    """float32 (rows, classes), each row summing to 1."""
+    return np.random.default_rng(seed).dirichlet(np.ones(classes), rows).astype(np.float32)
+
+
+def predictions(matrix: np.ndarray, ids: Sequence[Any] | None = None, classes: Sequence[str] | None = CLASSES) -> pa.Table:
+    """A predictions table as the contract has it."""
+    ids = ids if ids is not None else [f"row-{number:04d}" for number in range(len(matrix))]
+    column = pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), matrix.shape[1])
+    table = pa.table({"id": pa.array(ids), "probabilities": column})
+    return table if classes is None else table.replace_schema_metadata({"altool.classes": json.dumps(list(classes))})
+
+
+def features(matrix: np.ndarray, ids: Sequence[Any] | None = None) -> pa.Table:
+    """A features table as the contract has it."""
+    table = predictions(matrix, ids, None)
+    return table.rename_columns(["id", "features"])
+
+
+def write(table: pa.Table, path: Path, **options: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, **options)
+    return path

@@ -14,7 +14,7 @@ import typer
 
 from altool import __version__
 from altool.console import Console
-from altool.errors import AltoolError
+from altool.errors import AltoolError, UsageError
 
 app = typer.Typer(
     name="altool",
@@ -68,6 +68,8 @@ def root(
 def _run(command: str, arguments: dict[str, Any]) -> None:
     """Build the command's options from the entry's arguments, and run it."""
     arguments.pop("debug")
+    if arguments["json"] and arguments.get("output") == "-":
+        raise UsageError("--json and --output - both want standard output", "write the table to a file")
     console = Console(json_output=arguments.pop("json"), quiet=arguments.pop("quiet"))
     module = importlib.import_module(f"altool.commands.{command}")
     module.run(module.Options(**arguments), console)

@@ -64,8 +64,9 @@ else
     [ -e "$here/predictions.parquet" ] ||
         altool score --model "$here/model" --features features.parquet -o "$here/predictions.parquet" --quiet
     status=0
-    altool report --predictions "$here/predictions.parquet" --labels labels --targets targets.toml --round "$next" \
-        --metrics-output "$here/metrics.parquet" --check-targets --overwrite --quiet 2> "$here/report.log" || status=$?
+    COLUMNS=200 altool report --predictions "$here/predictions.parquet" --labels labels --targets targets.toml --round "$next" \
+        --metrics-output "$here/metrics.parquet" --check-targets --overwrite > "$here/report.txt" 2> "$here/report.log" || status=$?
+    sed -n "s/^accuracy/round $next: accuracy/p" "$here/report.txt"
     case $status in
         0) touch "$here/met"; echo "round $next: every target is met"; exit 0 ;;
         5) ;; # some target is not met yet: go on

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import mmap
 import struct
 import tempfile
 from collections.abc import Sequence
@@ -92,16 +93,10 @@ class FastText:
     def _open(self, file: Path) -> None:
         import fasttext
 
-        try:
-            self._model = fasttext.load_model(str(file))
-            self.width = self._model.get_dimension()
-            whole = self._model.is_quantized() or any(
-                _ends_with_matrix(file, len(names), self.width) for names in (self._model.words, self._model.labels)
-            )
-        except (ValueError, RuntimeError, MemoryError):  # a damaged file may ask for any amount of memory
-            whole = False
-        if not whole:
-            raise InputError(f"--weights {file}: no fastText model, or damaged", HINT)
+        if not _is_whole(file):
+            raise InputError(f"--weights {file}: a fastText model that is cut off or damaged", HINT)
+        self._model = fasttext.load_model(str(file))
+        self.width = self._model.get_dimension()
 
     def embed(self, values: Sequence[str]) -> np.ndarray:
         rows = np.zeros((len(values), self.width), np.float32)
@@ -116,14 +111,36 @@ class FastText:
 create = FastText
 
 
-def _ends_with_matrix(file: Path, rows: int, width: int) -> bool:
-    """Is the end of a model file an output matrix of this shape? fastText loads a file that is cut off without a word."""
-    start = file.stat().st_size - 4 * rows * width - 16
-    if start < 0 or not rows:
-        return False
-    with open(file, "rb") as stream:
-        stream.seek(start)
-        return stream.read(16) == struct.pack("<qq", rows, width)
+def _is_whole(file: Path) -> bool:
+    """Walk through a model file as fastText's saveModel writes it. Its own loader reads a file that is cut off without a word, or
+    for ever."""
+    with open(file, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        try:
+            entries, pruned = struct.unpack_from("<i16xq", data, 64)
+            at = 92
+            for _ in range(entries):
+                at = data.find(b"\0", at) + 10  # a word, its count and its type
+                if at < 10:
+                    return False
+            at += 8 * max(pruned, 0)
+            compressed = data[at]
+            at = _after_matrix(data, at + 1, compressed)
+            at = _after_matrix(data, at + 1, compressed and data[at])
+        except (ValueError, IndexError, struct.error):
+            return False
+        return at == len(data)
+
+
+def _after_matrix(data: mmap.mmap, at: int, compressed: int) -> int:
+    if not compressed:
+        rows, columns = struct.unpack_from("<qq", data, at)
+        return at + 16 + 4 * rows * columns
+    normed, rows, codes = struct.unpack_from("<?q8xi", data, at)
+    at += 21 + codes
+    for skipped in (0, rows) if normed else (0,):  # a product quantizer, and another one for the norms
+        at += skipped
+        at += 16 + 4 * 256 * struct.unpack_from("<i", data, at)[0]
+    return at
 
 
 def read_vectors(file: Path, words: set[str]) -> tuple[dict[str, np.ndarray], int]:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -605,8 +605,9 @@ def _read_csv(file: Any, head: bytes) -> pa.Table:
     return table
 
 
+@cache
 def _spool() -> str:
-    """Standard input as a file: Parquet is read from its end."""
+    """Standard input as a file: Parquet is read from its end, and a stream can be read once only."""
     spool = tempfile.NamedTemporaryFile(prefix="altool-stdin-")  # noqa: SIM115 (closed, and so deleted, when the process ends)
     shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
     spool.flush()
@@ -614,4 +615,4 @@ def _spool() -> str:
     return spool.name
 
 
-_spools: list[Any] = []  # keeps the temporary files of this process until it ends
+_spools: list[Any] = []  # keeps the temporary file of this process until it ends

@@ -80,7 +80,7 @@ def main() -> None:
     arguments = sys.argv[1:]
     console = Console(json_output="--json" in arguments)
     try:
-        status = app(arguments, standalone_mode=False)
+        status = app(arguments, prog_name="altool", standalone_mode=False)
         sys.stdout.flush()
         code = status if isinstance(status, int) else 0
     except BrokenPipeError:

@@ -4,8 +4,8 @@ digits/  scikit-learn's handwritten digits (UCI Optical Recognition of Handwritt
 titles/  product titles of PriceRunner (UCI Product Classification and Clustering, CC BY 4.0), with a long tail; the table given has
          id, text, label and cluster_id (the product), and no product is both in the pool and in the holdout.
 
-Each gets items.parquet (pool and holdout), classes.txt, holdout.csv (the measured rows' labels) and truth.csv (the pool's labels, as an annotator
-would export them). The same seed makes the same files.
+Each gets items.parquet (pool and holdout), classes.txt, holdout.csv (the measured rows' labels) and truth.csv (the pool's labels, as
+an annotator would export them). The same seed makes the same files.
 """
 
 from __future__ import annotations

@@ -33,7 +33,9 @@ def refused(altool: Altool, tmp_path: Path, *arguments: object, **options: Any) 
 
 def margin(altool: Altool, tmp_path: Path, table: pa.Table, *more: object) -> str:
     write(table, tmp_path / "p.parquet")
-    return refused(altool, tmp_path, "select", "--strategy", "margin", "--budget", 2, "--predictions", "p.parquet", "-o", "q.parquet", *more)
+    return refused(
+        altool, tmp_path, "select", "--strategy", "margin", "--budget", 2, "--predictions", "p.parquet", "-o", "q.parquet", *more
+    )
 
 
 def test_duplicate_ids(altool: Altool, tmp_path: Path) -> None:

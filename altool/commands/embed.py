@@ -206,5 +206,5 @@ def _write(items: Items, store: Shards, target: Target, facts: Mapping[str, Any]
             zero += int(np.count_nonzero(~vectors.any(axis=1)))
             append(vectors)
     if zero and items.column == "text":
-        console.warn(f"{zero:,} of {len(items):,} texts hold no word that {options.backbone} knows; their vectors are zero")
+        console.warn(f"{zero:,} of {len(items):,} texts have a vector of zeros, as texts without a known word do")
     return len(refused)

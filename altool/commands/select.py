@@ -14,7 +14,7 @@ from altool.console import Console
 from altool.errors import InputError, NothingLeft, UsageError
 from altool.kernels.top import order, top
 from altool.labels import registry as formats
-from altool.labels.consensus import resolve
+from altool.labels.consensus import Labels, resolve
 from altool.labels.exchange import Task
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
@@ -118,7 +118,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         ranks = _ranks(queue, pool.index, inputs, options, console)
         candidates &= np.isfinite(ranks)
 
-    round_ = options.round if options.round is not None else _next_round(labels.table if labels else None)
+    round_ = options.round if options.round is not None else _next_round(labels)
     positions = np.flatnonzero(candidates)
     count = min(budget, len(positions))
     if 0 < count < budget:
@@ -209,6 +209,7 @@ def _exports(options: Options) -> dict[str, str]:
         name, equals, location = text.partition("=")
         if not equals or not location or name in exports:
             raise UsageError(f"--export: {text!r} is not FORMAT=FILE, or a format is named twice", "for example --export csv=todo.csv")
+        formats.export(name, (), ())  # an unknown format is refused before any work
         exports[name] = location
     if exports and not options.items:
         raise UsageError("--export needs --items: what people are to see")
@@ -336,9 +337,12 @@ def _report_strangers(index: Index, ids: pa.Array, table: str, options: Options,
         console.warn(text)
 
 
-def _next_round(labels: pa.Table | None) -> int:
-    """One more than the last round that has labels; 0 for the first of all."""
-    last = None if labels is None or not labels.num_rows else pa.compute.max(labels.column("round")).as_py()
+def _next_round(labels: Labels | None) -> int:
+    """One more than the last round that has labels; 0 for the first of all. Held-out rows belong to no round."""
+    if labels is None:
+        return 0
+    held = pa.compute.fill_null(pa.compute.equal(labels.table.column("source"), "holdout"), False)
+    last = pa.compute.max(labels.table.filter(pa.compute.invert(held)).column("round")).as_py()
     return 0 if last is None else last + 1
 
 

@@ -89,7 +89,7 @@ def run(options: Options, console: Console) -> None:
         _write_folds(options, options.folds, options.oof, ids, features, numbers, lambda x, y: fit(x, y)[0].probabilities, classes, origin)
     empty = [name for name, count in zip(classes, counts, strict=True) if not count]
     if empty:
-        console.warn(f"{len(empty)} of {len(classes)} classes have no label yet and get probability 0 ({check.naming(empty)})")
+        console.warn(f"classes without a label get probability 0: {len(empty)} of {len(classes)} ({check.naming(empty)})")
     summary = {"command": "train", "classifier": options.classifier, "labels": len(numbers), "classes": facts["labels"]}
     console.result(
         {**summary, "converged": converged, "output": options.output, "oof": options.oof},

@@ -80,7 +80,21 @@ def test_an_empty_label_log_is_a_log_without_labels(altool: Altool, tmp_path: Pa
 def test_within_and_exclude(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
     (tmp_path / "w.csv").write_text("id\nrow-0001\nrow-0002\nrow-0003\nrow-0003\n")
     (tmp_path / "e.jsonl").write_text('{"id": "row-0002"}\n')
-    altool("select", "--strategy", "random", "--budget", 9, "--predictions", "p.parquet", "--within", "w.csv", "--exclude", "e.jsonl", "-o", "q")
+    altool(
+        "select",
+        "--strategy",
+        "random",
+        "--budget",
+        9,
+        "--predictions",
+        "p.parquet",
+        "--within",
+        "w.csv",
+        "--exclude",
+        "e.jsonl",
+        "-o",
+        "q",
+    )
     assert sorted(ids(tmp_path / "q")) == ["row-0001", "row-0003"]
 
 
@@ -96,7 +110,21 @@ def test_a_queue_from_any_tool(altool: Altool, tmp_path: Path, matrix: np.ndarra
     columns = ("--columns", "id=item,rank=place")
     altool("select", "--strategy", "queue", "--queue", "queue.csv", "--budget", 2, *columns, "-o", "q.parquet")
     assert ids(tmp_path / "q.parquet") == ["row-0009", "row-0007"]
-    altool("select", "--strategy", "queue", "--queue", "queue.csv", "--budget", 2, *columns, "--predictions", "p.parquet", "--suggest", "-o", "s")
+    altool(
+        "select",
+        "--strategy",
+        "queue",
+        "--queue",
+        "queue.csv",
+        "--budget",
+        2,
+        *columns,
+        "--predictions",
+        "p.parquet",
+        "--suggest",
+        "-o",
+        "s",
+    )
     assert ids(tmp_path / "s") == ["row-0009", "row-0007"]
     assert pq.read_table(tmp_path / "s").column("suggested_label").to_pylist() == [CLASSES[int(matrix[row].argmax())] for row in (9, 7)]
 
@@ -181,7 +209,18 @@ def test_the_same_bytes_from_every_layout_and_thread_count(altool: Altool, tmp_p
     written = set()
     for location in layouts(predictions(matrix), tmp_path):
         for threads in (1, 2):
-            arguments = ("--strategy", strategy, "--budget", 50, "--predictions", location, "--threads", threads, "--suggest", "--diversify")
+            arguments = (
+                "--strategy",
+                strategy,
+                "--budget",
+                50,
+                "--predictions",
+                location,
+                "--threads",
+                threads,
+                "--suggest",
+                "--diversify",
+            )
             altool("select", *arguments, "-o", "q.parquet", "--overwrite")
             written.add((tmp_path / "q.parquet").read_bytes())
     assert len(written) == 1
@@ -202,7 +241,9 @@ def test_pipes(altool: Altool, tmp_path: Path, matrix: np.ndarray, form: str) ->
     else:
         found = [json.loads(line)["id"] for line in out.text.splitlines()]
     assert found == expected(matrix, 4)
-    altool("select", "--strategy", "queue", "--queue", "-", "--budget", 4, "-o", "again.parquet", stdin=out.stdout)  # any format comes back in
+    altool(
+        "select", "--strategy", "queue", "--queue", "-", "--budget", 4, "-o", "again.parquet", stdin=out.stdout
+    )  # any format comes back in
     assert ids(tmp_path / "again.parquet") == found
 
 
@@ -259,7 +300,7 @@ def test_a_columns_name_that_no_table_has_is_wrong(altool: Altool, matrix: np.nd
 
 def test_export_comes_back_through_import_labels(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
     names = [f"row-{row:04d}" for row in range(400)]
-    write(pa.table({"id": names, "text": [f"=text {name}, \"quoted\"\n" for name in names]}), tmp_path / "i.parquet")
+    write(pa.table({"id": names, "text": [f'=text {name}, "quoted"\n' for name in names]}), tmp_path / "i.parquet")
     exports = ("--items", "i.parquet", "--export", "csv=todo.csv", "--export", "label-studio=tasks.json")
     altool(*MARGIN, 5, "--predictions", "p.parquet", "-o", "q.parquet", "--suggest", *exports)
     sheet = csv.read_csv(tmp_path / "todo.csv", parse_options=csv.ParseOptions(newlines_in_values=True))

@@ -1,0 +1,62 @@
+"""kill -9 at random moments: the output is the old one, the new one or absent, and a repeat gives the bytes of an undisturbed run."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import features, predictions, probabilities, write
+
+ROWS = 150_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("crash")
+    shuffle = np.random.default_rng(1).permutation(ROWS)  # not in id order, so that the spool is in use
+    names = np.array([f"row-{row:06d}" for row in range(ROWS)])[shuffle]
+    write(predictions(probabilities(ROWS, 3), names.tolist()), folder / "p.parquet", row_group_size=5000)
+    write(features(np.random.default_rng(0).normal(size=(ROWS, 16)).astype(np.float32), names.tolist()), folder / "f.parquet")
+    write(pa.table({"id": names[:30].tolist(), "label": ["ant", "bee", "cat"] * 10}), folder / "l.parquet")
+    subprocess.run(
+        [sys.executable, "-m", "altool", "train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m"], cwd=folder, check=True
+    )
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("select", "--strategy", "margin", "--budget", "100000", "--predictions", "p.parquet"),
+        ("score", "--model", "m", "--features", "f.parquet"),
+    ],
+    ids=["select", "score"],
+)
+def test_killed_at_ten_moments(folder: Path, arguments: tuple[str, ...]) -> None:
+    command = [sys.executable, "-m", "altool", *arguments, "--quiet", "--overwrite", "-o"]
+    start = time.monotonic()
+    subprocess.run([*command, "undisturbed"], cwd=folder, check=True)
+    length = time.monotonic() - start
+    undisturbed = (folder / "undisturbed").read_bytes()
+    output = folder / f"{arguments[0]}.parquet"
+    draw = random.Random(arguments[0])
+    for moment in range(10):
+        old = b"old" if moment % 2 else None
+        output.unlink(missing_ok=True)
+        if old:
+            output.write_bytes(old)
+        process = subprocess.Popen([*command, output.name], cwd=folder)
+        time.sleep(draw.uniform(0.3, 1) * length)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert (output.read_bytes() if output.exists() else None) in (old, undisturbed)
+    subprocess.run([*command, output.name], cwd=folder, check=True)
+    assert output.read_bytes() == undisturbed
+    assert not [path.name for path in folder.iterdir() if path.name.startswith(f".{output.name}")]  # what was left behind is gone

@@ -90,6 +90,8 @@ def main() -> None:
         code = 130
     except AltoolError as error:
         code = _explain(console, error, error.message, error.hint, error.exit_code)
+    except OSError as error:
+        code = _explain(console, error, " ".join(str(error).split()), "check the path, the disk and your access to it", 1)
     except Exception as error:
         if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own: the command line is wrong
             code = _explain(console, error, error.format_message(), "altool --help lists commands and options", 2)

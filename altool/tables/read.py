@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -499,16 +500,7 @@ def listing(label: str, location: str, allow_empty: bool = False) -> tuple[list[
     filesystem: Any = None
     try:
         if "://" in location:
-            from pyarrow import fs
-
-            filesystem, location = fs.FileSystem.from_uri(location)
-            info = filesystem.get_file_info(location)
-            if info.type == fs.FileType.Directory:
-                selector = fs.FileSelector(location, recursive=True)
-                paths = [entry.path for entry in filesystem.get_file_info(selector) if entry.type == fs.FileType.File]
-            else:
-                paths = [location] if info.type == fs.FileType.File else []
-            folder = location
+            paths, folder, filesystem = _remote(location)
         elif os.path.isdir(location):
             folder = location
             paths = [str(path) for path in Path(location).rglob("*") if path.is_file()]
@@ -522,6 +514,24 @@ def listing(label: str, location: str, allow_empty: bool = False) -> tuple[list[
         problem = "no files in it" if folder else "no such file or folder"
         raise InputError(f"{label}: {problem}", "check the path; a glob must match at least one file")
     return paths, folder, filesystem
+
+
+def _remote(uri: str) -> tuple[list[str], str, Any]:
+    """`listing` for a URI: a file, a folder, or a glob (`*` stays within a folder)."""
+    from pyarrow import fs
+
+    address, question, query = uri.partition("?")
+    base = address.split("*")[0].rsplit("/", 1)[0] if "*" in address else address
+    filesystem, path = fs.FileSystem.from_uri(base + question + query)
+    info = filesystem.get_file_info(path)
+    if info.type == fs.FileType.File:
+        return [path], "", filesystem
+    selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
+    paths = [entry.path for entry in filesystem.get_file_info(selector) if entry.type == fs.FileType.File]
+    if "*" in address:
+        pattern = (path + address[len(base) :]).split("/")
+        paths = [found for found in paths if len(pattern) == found.count("/") + 1 and all(map(fnmatch, found.split("/"), pattern))]
+    return paths, "" if "*" in address or info.type == fs.FileType.NotFound else path, filesystem
 
 
 def _hidden(path: str, folder: str) -> bool:

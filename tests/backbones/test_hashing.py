@@ -53,12 +53,12 @@ def test_with_a_width_above_the_rank_inner_products_are_those_of_tf_idf() -> Non
 
 
 def test_random_projection_keeps_distances_roughly_and_learns_nothing() -> None:
-    backbone = made([], projection="random", width=2000)
+    backbone = made([], projection="random", width=800)
     vectors, wanted = backbone.embed(TEXTS), sparse(TEXTS).toarray()
     assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors @ vectors.T, wanted @ wanted.T, atol=0.5)
-    np.testing.assert_array_equal(vectors, made(["other"], projection="random", width=2000).embed(TEXTS))
-    assert not np.array_equal(vectors, made([], projection="random", width=2000, seed=1).embed(TEXTS))
+    np.testing.assert_allclose(vectors @ vectors.T, wanted @ wanted.T, atol=0.6)
+    np.testing.assert_array_equal(vectors, made(["other"], projection="random", width=800).embed(TEXTS))
+    assert not np.array_equal(vectors, made([], projection="random", width=800, seed=1).embed(TEXTS))
     assert backbone.state == ""
 
 

@@ -199,7 +199,7 @@ def layouts(table: pa.Table, folder: Path) -> list[str]:
         write(table.take(rows), folder / "many" / f"{part}.parquet", row_group_size=11)
         write(table.take(rows), folder / "hive" / f"day={part % 3}" / f"{part}.parquet")
         write(table.take(rows), folder / f"glob-{part}.parquet")
-    return ["one.parquet", "groups.parquet", "many", "hive", "glob-*.parquet", f"file://{folder}/many", f"file://{folder}/one.parquet"]
+    return ["one.parquet", "groups.parquet", "many", "hive", "glob-*.parquet", f"file://{folder}/many", f"file://{folder}/glob-*.parquet"]
 
 
 @pytest.mark.parametrize("strategy", ["margin", "random"])

@@ -98,7 +98,7 @@ def checksums(columns: Sequence[pa.Array]) -> np.ndarray:
     For fixed-width numbers and matrices of them (n, D).
     """
     total = np.zeros(len(columns[0]), np.uint32)
-    for column in columns:
+    for column in columns if len(total) else ():
         if pa.types.is_fixed_size_list(column.type):
             width = column.type.list_size
             column = column.values[column.offset * width : (column.offset + len(column)) * width]

@@ -23,6 +23,7 @@ from PIL import Image
 
 from altool.commands import embed
 from altool.console import Console
+from altool.errors import UsageError
 from altool.tables import shards, write
 
 Run = Callable[..., Any]
@@ -53,6 +54,12 @@ def shuffled(table: pa.Table, folder: Path, files: int) -> None:
     order = np.random.default_rng(5).permutation(table.num_rows)
     for number, rows in enumerate(np.array_split(order, files)):
         pq.write_table(table.take(pa.array(rows)), folder / f"{number}.parquet", row_group_size=7 + number)
+
+
+def embedded(folder: Path, items: str, output: str, **options: Any) -> None:
+    """The command without a process of its own."""
+    given = {"backbone": "pixels", **options}
+    embed.run(embed.Options(items=str(folder / items), output=os.path.join(folder, output), **given), Console(quiet=True))
 
 
 def listing(folder: Path) -> set[str]:
@@ -107,8 +114,7 @@ def test_the_same_rows_give_the_same_bytes(altool: Run, tmp_path: Path, table: p
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, [min(mine)])
     try:
-        given = embed.Options(items=str(tmp_path / "many"), output=str(tmp_path / "b.parquet"), shard_rows=50, **options)
-        embed.run(given, Console(quiet=True))
+        embedded(tmp_path, "many", "b.parquet", shard_rows=50, **options)
     finally:
         os.sched_setaffinity(0, mine)
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
@@ -135,7 +141,7 @@ def test_rejects_are_counted_kept_and_forgotten(altool: Run, tmp_path: Path) -> 
     assert "truncated" in reasons[1]
     assert reasons[2] == "null"
     pq.write_table(table, tmp_path / "good.parquet")
-    altool("embed", "--items", "good.parquet", "--backbone", "pixels", "-o", "f.parquet", "--overwrite")
+    embedded(tmp_path, "good.parquet", "f.parquet", overwrite=True)
     assert listing(tmp_path) == {"bad.parquet", "good.parquet", "f.parquet"}
     assert pq.read_metadata(tmp_path / "f.parquet").num_rows == 6
 
@@ -143,13 +149,14 @@ def test_rejects_are_counted_kept_and_forgotten(altool: Run, tmp_path: Path) -> 
 def test_a_folder_of_parts(altool: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shuffled(images(20), tmp_path / "many", 3)
     altool("embed", "--items", "many", "--backbone", "pixels", "--image-size", 2, "-o", "parts/", "--quiet")
-    altool("embed", "--items", "many", "--backbone", "pixels", "--image-size", 2, "-o", "one.parquet", "--quiet")
+    embedded(tmp_path, "many", "one.parquet", image_size=2)
     assert listing(tmp_path / "parts") == {"part-00000.parquet"}
     assert pq.read_table(tmp_path / "parts").equals(pq.read_table(tmp_path / "one.parquet"))
-    altool("embed", "--items", "many", "--backbone", "pixels", "--image-size", 3, "-o", "parts", "--overwrite", "--quiet")
+    embedded(tmp_path, "many", "parts", image_size=3, overwrite=True)
     assert pq.read_schema(tmp_path / "parts" / "part-00000.parquet").field("features").type.list_size == 27
     (tmp_path / "parts" / "notes.txt").write_text("mine")
-    assert "part files alone" in altool("embed", "--items", "many", "--backbone", "pixels", "-o", "parts", "--overwrite", code=2).said
+    with pytest.raises(UsageError, match="part files alone"):
+        embedded(tmp_path, "many", "parts", overwrite=True)
     assert listing(tmp_path) == {"many", "parts", "one.parquet"}
 
 
@@ -241,11 +248,10 @@ def test_shards_of_other_rows_or_options_are_made_again(undisturbed: Path, tmp_p
     data = table.column("image").to_pylist()
     data[45] = png(np.zeros((8, 8), np.uint8))  # in the second shard
     pq.write_table(table.set_column(1, "image", pa.array(data)), tmp_path / "items.parquet")
-    shutil.copytree(tmp_path, tmp_path / "again", ignore=shutil.ignore_patterns(".*"))
     said = started(tmp_path, *OPTIONS).communicate()[1].decode()
     assert f"{kept - 1} of 38 shards are there" in said
-    assert "going on" not in started(tmp_path / "again", *OPTIONS).communicate()[1].decode()
-    assert (tmp_path / "f.parquet").read_bytes() == (tmp_path / "again" / "f.parquet").read_bytes()
+    embedded(tmp_path, "items.parquet", "again.parquet", image_size=16, shard_rows=500)
+    assert (tmp_path / "f.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
     (tmp_path / "f.parquet").unlink()
     kill_with_shards(tmp_path, 2, *OPTIONS)
     said = started(tmp_path, *OPTIONS, "--gray").communicate()[1].decode()
@@ -259,7 +265,7 @@ def test_two_runs_into_one_target(altool: Run, tmp_path: Path) -> None:
     with shards.beside(tmp_path / "f.parquet"):
         done = altool("embed", "--items", "items.parquet", "--backbone", "pixels", "-o", "f.parquet", code=2)
         assert "f.parquet is being written by another run" in done.said
-    altool("embed", "--items", "items.parquet", "--backbone", "pixels", "-o", "f.parquet")
+    embedded(tmp_path, "items.parquet", "f.parquet")
 
 
 def test_paths(altool: Run, tmp_path: Path) -> None:
@@ -274,7 +280,7 @@ def test_paths(altool: Run, tmp_path: Path) -> None:
     ids = table.column("id").to_pylist()
     pq.write_table(pa.table({"id": ids, "path": paths}), tmp_path / "data" / "items.parquet")
     options = ("--backbone", "pixels", "--image-size", 8, "--quiet")
-    altool("embed", "--items", "images.parquet", *options, "-o", "a.parquet")
+    embedded(tmp_path, "images.parquet", "a.parquet", image_size=8)
     altool("embed", "--items", "data/items.parquet", *options, "--workers", 1, "-o", "b.parquet")
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()  # the same pictures, wherever they lie
     pq.write_table(
@@ -286,7 +292,7 @@ def test_paths(altool: Run, tmp_path: Path) -> None:
         "hint: keep the files below the table, or give --allow-outside\n"
     )
     assert not (tmp_path / "c.parquet").exists()
-    done = altool("embed", "--items", "data/items.parquet", *options, "--allow-outside", "-o", "c.parquet")
+    embedded(tmp_path, "data/items.parquet", "c.parquet", allow_outside=True)
     assert pq.read_table(tmp_path / "c.rejects.parquet").column("reason").to_pylist() == ["no such file"]
 
 
@@ -297,12 +303,12 @@ def test_texts(altool: Run, tmp_path: Path) -> None:
     assert "1 of 4 texts have a vector of zeros" in done.said
     assert pq.read_table(tmp_path / "f.parquet").column("id").to_pylist() == [1, 3, 4]
     (tmp_path / "v.vec").write_text("red 1 0\nhat 0 2\n")
-    altool("embed", "--items", "t.parquet", "--backbone", "fasttext", "--weights", "v.vec", "-o", "v.parquet")
+    embedded(tmp_path, "t.parquet", "v.parquet", backbone="fasttext", weights=str(tmp_path / "v.vec"))
     found = pq.read_table(tmp_path / "v.parquet")
     assert found.column("features").to_pylist() == [[1, 0], [0, 0], [0, 1]]
     assert json.loads(found.schema.metadata[b"altool.provenance"])["options"]["weights"].startswith("sha256:")
     (tmp_path / "c.csv").write_text("key,words\n007,red hat\n")
-    altool("embed", "--items", "c.csv", "--columns", "id=key,text=words", "--backbone", "fasttext", "--weights", "v.vec", "-o", "c.parquet")
+    embedded(tmp_path, "c.csv", "c.parquet", columns="id=key,text=words", backbone="fasttext", weights=str(tmp_path / "v.vec"))
     assert pq.read_table(tmp_path / "c.parquet").to_pylist() == [{"id": "007", "features": [0.5, 0.5]}]
 
 

@@ -1,0 +1,80 @@
+import csv
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from altool.errors import InputError
+from altool.tables import write
+from altool.tables.read import Reader, plan
+from altool.tables.targets import Target, read_targets
+
+
+def targets(path: Path, content: str) -> dict[str, Target]:
+    path.write_text(content)
+    return read_targets(Reader(), str(path)).resolve(["a", "b"])
+
+
+def test_toml_and_table_say_the_same(tmp_path: Path) -> None:
+    toml = '[default]\nmetric = "recall_at_precision"\ntarget = 0.95\nat_precision = 0.9\n[class."b"]\npriority = 0\n'
+    table = "class,metric,target,at_precision,priority\na,recall_at_precision,0.95,0.9,\nb,recall_at_precision,0.95,0.9,0\n"
+    expected = {"a": Target("recall_at_precision", 0.95, 0.9, 1), "b": Target("recall_at_precision", 0.95, 0.9, 0)}
+    assert targets(tmp_path / "t.toml", toml) == expected
+    assert targets(tmp_path / "t.csv", table) == expected
+
+
+@pytest.mark.parametrize(
+    ("toml", "says"),
+    [
+        ('[default]\nmetric = "auc"\ntarget = 0.9', "'auc' is no metric"),
+        ('[default]\nmetric = "f1"\ntarget = 95', "95 is no number from 0 to 1"),
+        ('[default]\nmetric = "f1"\ntarget = nan', "nan is no number"),
+        ('[default]\nmetric = "recall_at_precision"\ntarget = 0.9', "needs one"),
+        ('[default]\nmetric = "f1"\ntarget = 0.9\ngoal = 1', "unknown key 'goal'"),
+        ("oops", "cannot be read"),
+        ("target = 0.9", "expected"),
+    ],
+)
+def test_what_is_no_target(tmp_path: Path, toml: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        targets(tmp_path / "t.toml", toml)
+
+
+@given(st.text())
+def test_a_guarded_cell_is_no_formula_and_comes_back(text: str) -> None:
+    guarded = write.cell(text)
+    assert not guarded.startswith(write.SPREADSHEET_FORMULA)
+    assert write.unguarded(guarded) == text
+
+
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r")), min_size=1, max_size=5))
+def test_csv_is_rfc_4180(texts: list[str]) -> None:
+    stream = io.BytesIO()
+    write._write(pa.table({"label": pa.array(texts), "id": range(len(texts))}), stream, "csv")
+    rows = list(csv.reader(io.StringIO(stream.getvalue().decode(), newline="")))
+    assert [write.unguarded(row[0]) for row in rows[1:]] == texts
+
+
+def test_nothing_is_left_when_writing_fails(tmp_path: Path) -> None:
+    def fail() -> None:
+        with write.replacing(tmp_path / "t") as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    (tmp_path / "t").write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert [path.name for path in tmp_path.iterdir()] == ["t"]
+    assert (tmp_path / "t").read_text() == "old"
+
+
+def test_the_plan_of_reading(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": [f"{row:08d}" for row in range(10)], "image": [b"x" * 100_000] * 10}), tmp_path / "t", row_group_size=4)
+    source = Reader().open(str(tmp_path / "t"), "items")
+    pieces = plan(source.fragments, [["id"]])
+    assert [(piece.group, piece.batch_rows) for piece in pieces] == [(0, 65_536), (1, 65_536), (2, 65_536)]
+    assert source.num_rows == 10

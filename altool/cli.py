@@ -132,7 +132,7 @@ def embed(
     ] = None,
     dtype: Annotated[str, typer.Option("--dtype", metavar="float32|float16", help="The numbers that are written.")] = "float32",
     minibatch: Annotated[
-        int | None, typer.Option("--minibatch", min=1, metavar="N", help="Images per step of a network: 32, on a GPU 256.")
+        int | None, typer.Option("--minibatch", min=1, metavar="N", help="Images per step of a network: 16, on a GPU 256.")
     ] = None,
     workers: Annotated[
         int | None,

@@ -21,7 +21,7 @@ from altool.errors import InputError, UsageError
 if TYPE_CHECKING:
     from torch import nn
 
-MINIBATCH = {"cpu": 32}
+MINIBATCH = {"cpu": 16}
 MINIBATCH_GPU = 256
 # Classifiers beside the network that only its training uses.
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")

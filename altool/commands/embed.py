@@ -164,7 +164,9 @@ def _embed(items: Items, backbone: Backbone, store: Shards, finished: set[int], 
                 ids = check.naming(check.first_ids(store.ids(shard.number).filter(pa.array(bad))))
                 raise InputError(
                     f"{items.source.name}: {options.backbone} gives NaN or infinity for some rows (ids {ids})",
-                    "these weights do not suit them" if options.dtype == "float32" else "give --dtype float32",
+                    "give --dtype float32"
+                    if options.dtype == "float16"
+                    else "try --device cpu, which computes in full precision, or other --weights",
                 )
             store.write(shard.number, shard.digests, vectors, shard.reasons)
 
@@ -177,8 +179,8 @@ def _write(items: Items, store: Shards, target: Target, facts: Mapping[str, Any]
     digests, reasons = [], []
     for number in range(len(store)):
         shard = store.read(number)
-        digests.append(shard.digests)
-        reasons.append(shard.reasons)
+        digests.append(shard.digests.copy())  # no shard's file is held open
+        reasons.append(pa.array(shard.reasons.to_pylist(), pa.string()))
     reason = pa.chunked_array(reasons)
     rejected = reason.is_valid()
     refused = pa.table({"id": items.ids, "reason": reason}).filter(rejected)

@@ -92,20 +92,21 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     items = reader.open(options.items, "items") if options.items and options.export else None
     id_type = reader.match_ids()
 
+    rows = label_log.read(log) if log else None
+    labels = resolve(rows) if rows is not None else None
     keywords = {"query_classes": _query_classes(source, options)} if options.query_classes else {}
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = _read_pool(source, options, strategy, keywords, advance)
     inputs = {source.kind.name: pool.fingerprint}
-
-    rows = label_log.read(log) if log else None
-    labels = resolve(rows) if rows is not None else None
     candidates = np.ones(len(pool.index), bool)
     if labels is not None and rows is not None:
         inputs["labels"] = align.table_fingerprint(rows)
         taken = labels.taken if len(labels.taken) else pa.array([], id_type)
         candidates &= ~pool.index.mask(taken)
-        held = labels.holdout.column("id").combine_chunks()
-        _report_strangers(pool.index, taken.filter(pa.compute.invert(pa.compute.is_in(taken, value_set=held))), "labels", options, console)
+        if source.kind.name != "queries":  # a queue is an excerpt of the pool: labels of other rows are to be expected
+            held = labels.holdout.column("id").combine_chunks()
+            pooled = taken.filter(pa.compute.invert(pa.compute.is_in(taken, value_set=held)))
+            _report_strangers(pool.index, pooled, "labels", options, console)
     for name, limit in limits.items():
         ids = pa.compute.unique(limit.read(["id"]).column("id"))
         inputs[name] = align.fingerprint(align.index([pa.compute.take(ids, pa.compute.array_sort_indices(ids))], limit.name), None)

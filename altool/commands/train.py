@@ -54,7 +54,10 @@ def run(options: Options, console: Console) -> None:
     reader.match_ids()
 
     rows = label_log.read(log)
-    labels = resolve(rows).training
+    consensus = resolve(rows)
+    labels = consensus.training
+    if consensus.undecided:
+        console.warn(f"{log.name}: for {consensus.undecided:,} ids nothing says which answer is newer; the smaller label was taken")
     found = set(labels.column("label").to_pylist())
     classes = reader.classes or tuple(sorted(found | set(targets.named if targets else ())))
     if unknown := sorted(found - set(classes)):

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -258,6 +259,17 @@ def test_shards_of_other_rows_or_options_are_made_again(undisturbed: Path, tmp_p
     assert "going on" not in said
     assert pq.read_schema(tmp_path / "f.parquet").field("features").type.list_size == 256
     assert not list(tmp_path.glob(".*"))
+
+
+def test_more_shards_than_files_may_be_open(tmp_path: Path) -> None:
+    pq.write_table(images(150), tmp_path / "items.parquet")
+    mine = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, mine[1]))
+    try:
+        embedded(tmp_path, "items.parquet", "f.parquet", shard_rows=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, mine)
+    assert pq.read_metadata(tmp_path / "f.parquet").num_rows == 150
 
 
 def test_two_runs_into_one_target(altool: Run, tmp_path: Path) -> None:

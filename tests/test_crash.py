@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from conftest import features, predictions, probabilities, write
 
@@ -24,6 +25,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     names = np.array([f"row-{row:06d}" for row in range(ROWS)])[shuffle]
     write(predictions(probabilities(ROWS, 3), names.tolist()), folder / "p.parquet", row_group_size=5000)
     write(features(np.random.default_rng(0).normal(size=(ROWS, 16)).astype(np.float32), names.tolist()), folder / "f.parquet")
+    images = pq.read_table(Path(__file__).parents[1] / "sample_data/digits/items.parquet").column("image").to_pylist()
+    write(pa.table({"id": names[:3000].tolist(), "image": (images * 3)[:3000]}), folder / "i.parquet", row_group_size=700)
     write(pa.table({"id": names[:30].tolist(), "label": ["ant", "bee", "cat"] * 10}), folder / "l.parquet")
     subprocess.run(
         [sys.executable, "-m", "altool", "train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m"], cwd=folder, check=True
@@ -34,10 +37,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "arguments",
     [
+        ("embed", "--items", "i.parquet", "--backbone", "pixels", "--image-size", "8", "--shard-rows", "500"),
         ("select", "--strategy", "margin", "--budget", "100000", "--predictions", "p.parquet"),
         ("score", "--model", "m", "--features", "f.parquet"),
     ],
-    ids=["select", "score"],
+    ids=["embed", "select", "score"],
 )
 def test_killed_at_ten_moments(folder: Path, arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "altool", *arguments, "--quiet", "--overwrite", "-o"]
@@ -60,3 +64,22 @@ def test_killed_at_ten_moments(folder: Path, arguments: tuple[str, ...]) -> None
     subprocess.run([*command, output.name], cwd=folder, check=True)
     assert output.read_bytes() == undisturbed
     assert not [path.name for path in folder.iterdir() if path.name.startswith(f".{output.name}")]  # what was left behind is gone
+
+
+def test_import_labels_killed_at_ten_moments(folder: Path) -> None:
+    (folder / "answers.csv").write_text("altool_id,label\n" + "".join(f"row-{row:06d},bee\n" for row in range(20_000)))
+    command = [sys.executable, "-m", "altool", "import-labels", "answers.csv", "--quiet", "--labels"]
+    start = time.monotonic()
+    subprocess.run([*command, "log-undisturbed"], cwd=folder, check=True)
+    length = time.monotonic() - start
+    whole = [(path.name, path.read_bytes()) for path in (folder / "log-undisturbed").glob("*.parquet")]
+    assert len(whole) == 1
+    draw = random.Random(7)
+    for _ in range(10):
+        process = subprocess.Popen([*command, "log"], cwd=folder)
+        time.sleep(draw.uniform(0.3, 1) * length)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert [(path.name, path.read_bytes()) for path in (folder / "log").glob("*.parquet")] in ([], whole)
+    subprocess.run([*command, "log"], cwd=folder, check=True)
+    assert [(path.name, path.read_bytes()) for path in (folder / "log").glob("*.parquet")] == whole

@@ -93,7 +93,9 @@ def main() -> None:
     except OSError as error:
         code = _explain(console, error, " ".join(str(error).split()), "check the path, the disk and your access to it", 1)
     except Exception as error:
-        if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own: the command line is wrong
+        if type(error).__name__ == "NoArgsIsHelpError":  # the help is printed
+            code = 2
+        elif hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own: the command line is wrong
             code = _explain(console, error, error.format_message(), "altool --help lists commands and options", 2)
         else:
             text = f"a fault in altool itself: {type(error).__name__}: {error}"

@@ -95,3 +95,9 @@ def test_every_strategy_is_in_the_readme(name: str) -> None:
 def test_help_names_the_commands(altool: Callable[..., Any]) -> None:
     text = altool("--help").text
     assert all(command in text for command in COMMANDS)
+
+
+def test_the_bare_program_prints_its_help_and_no_error(altool: Callable[..., Any]) -> None:
+    result = altool(code=2)
+    assert "import-labels" in result.text + result.said
+    assert "rror" not in result.said

@@ -70,6 +70,12 @@ def test_rows_that_are_no_probabilities(altool: Altool, tmp_path: Path, row: lis
     assert margin(altool, tmp_path, predictions(matrix)) == f"predictions p.parquet, column 'probabilities': {what}"
 
 
+def test_rows_without_numbers(altool: Altool, tmp_path: Path) -> None:
+    table = pa.table({"id": ["a", "b", "c"], "probabilities": [[0.5, 0.5], None, [1.0, 0.0]]})
+    message = margin(altool, tmp_path, table, "--classes", "ant,bee")
+    assert message == "predictions p.parquet, column 'probabilities': p.parquet holds null rows, 1 in one batch (ids b)"
+
+
 def test_faults_are_counted_over_all_files(altool: Altool, tmp_path: Path) -> None:
     matrix = probabilities(40)
     matrix[::2, 0] = np.nan

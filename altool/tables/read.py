@@ -267,7 +267,8 @@ class Source:
 
     def _conform(self, fragment: Fragment, raw: pa.RecordBatch, columns: Sequence[str]) -> pa.RecordBatch:
         """The batch under the contract's names and types."""
-        arrays, names = [], []
+        arrays: list[pa.Array] = []
+        names: list[str] = []
         for column in columns:
             if column == "probabilities" and (wide := self.wide(fragment)):
                 array = _stack([_plain(raw.column(name)) for name in wide])
@@ -281,7 +282,7 @@ class Source:
                     array = _plain(raw.column(name))
                 else:
                     array = pa.repeat(fragment.constants[name], raw.num_rows)
-                array = self._cast(fragment, array, column)
+                array = self._cast(fragment, array, column, arrays[0] if names[:1] == ["id"] else None)
             if column == "id" and array.null_count:
                 raise InputError(
                     f"{self.name}, column 'id': {fragment.path} holds null ids ({array.null_count:,} in one batch)", "give every row an id"
@@ -293,10 +294,10 @@ class Source:
     def _type(self, column: str) -> pa.DataType:
         return self.id_type or pa.string() if column == "id" else self.kind.columns[column]
 
-    def _cast(self, fragment: Fragment, array: pa.Array, column: str) -> pa.Array:
+    def _cast(self, fragment: Fragment, array: pa.Array, column: str, ids: pa.Array | None) -> pa.Array:
         wanted = self._type(column)
         if wanted == MATRIX:
-            return _fixed(self.name, fragment, array, column)
+            return _fixed(self.name, fragment, array, column, ids)
         if array.type == wanted:
             return array
         if pa.types.is_null(array.type):
@@ -448,12 +449,16 @@ def _stack(columns: list[pa.Array]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1)), len(columns))
 
 
-def _fixed(table: str, fragment: Fragment, array: pa.Array, column: str) -> pa.Array:
+def _fixed(table: str, fragment: Fragment, array: pa.Array, column: str, ids: pa.Array | None) -> pa.Array:
     """A matrix column as fixed_size_list of floats; plain lists of equal lengths are taken over."""
     if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type)):
         raise InputError(f"{table}, column {column!r}: {fragment.path} holds {array.type}, not lists of numbers", "write one list per row")
     if array.null_count:
-        raise InputError(f"{table}, column {column!r}: {fragment.path} holds null rows", "leave out the rows that have no numbers")
+        named = f" (ids {check.naming(check.first_ids(ids.filter(array.is_null())))})" if ids is not None else ""
+        raise InputError(
+            f"{table}, column {column!r}: {fragment.path} holds null rows, {array.null_count:,} in one batch{named}",
+            "leave out the rows that have no numbers",
+        )
     if not pa.types.is_fixed_size_list(array.type):
         lengths = pc.list_value_length(array)
         low, high = (value.as_py() for value in pc.min_max(lengths).values())

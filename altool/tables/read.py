@@ -549,7 +549,12 @@ def _partitions(paths: Sequence[str], folder: str, filesystem: Any) -> dict[str,
         return {}
     from pyarrow import dataset
 
-    found = dataset.dataset(list(paths), format="parquet", partitioning="hive", partition_base_dir=folder, filesystem=filesystem)
+    try:
+        found = dataset.dataset(list(paths), format="parquet", partitioning="hive", partition_base_dir=folder, filesystem=filesystem)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise InputError(
+            f"{folder}: a file in its Hive folders is no Parquet table ({_short(error)})", "keep other files elsewhere"
+        ) from error
     return {
         fragment.path: {
             key: pa.scalar(value, found.schema.field(key).type)
@@ -603,13 +608,14 @@ def _read_csv(file: Any, head: bytes) -> pa.Table:
 
     first = head.lstrip(b"\xef\xbb\xbf").splitlines()[0]
     delimiter = max(",\t;", key=lambda mark: first.count(mark.encode()))  # ";" where the comma is decimal
-    header = csv.read_csv(
-        pa.py_buffer(first + b"\n"), parse_options=csv.ParseOptions(delimiter=delimiter), convert_options=csv.ConvertOptions()
-    ).column_names
+    reading = csv.ReadOptions(use_threads=False)  # small tables; and no thread is left when the process ends on an error
+    line = pa.py_buffer(first + b"\n")
+    header = csv.read_csv(line, read_options=reading, parse_options=csv.ParseOptions(delimiter=delimiter)).column_names
     # Everything but a probability is read as text first: "007" stays "007" and a class may be named "NA".
     types = {name: pa.string() for name in header if not name.startswith(WIDE_PREFIX)}
     table = csv.read_csv(
         file,
+        read_options=reading,
         parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True),
     )

@@ -64,6 +64,7 @@ def replacing(target: str | Path) -> Iterator[Path]:
         with contextlib.suppress(OSError), open(stale, "rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove(stale.with_suffix(".tmp"))
+            _remove(stale.with_suffix(".old"))
             stale.unlink(missing_ok=True)
     lock = target.parent / f".{target.name}.{os.getpid()}.tmp-lock"
     temporary = lock.with_suffix(".tmp")

@@ -81,6 +81,6 @@ altool select "$@" --features features.parquet --labels labels --budget $BUDGET 
     --items items.parquet --export csv="$here/todo.csv" -o "$here/queries.parquet" --overwrite --quiet || status=$?
 case $status in
     0) echo "round $next asks for labels: $project/$here/todo.csv" ;;
-    4) echo "round $next: nothing is left to label" ;;
+    4) rm -f "$here/queries.parquet"; echo "round $next: nothing is left to label" ;;
     *) exit $status ;;
 esac

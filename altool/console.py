@@ -7,7 +7,9 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
+
+from altool.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """What a command may say: `info` and `warn` to standard error, `data` and `result` to standard output."""
+    """What a command may say: `info` and `warn` to standard error, `print` and `result` to standard output."""
 
     def __init__(self, *, json_output: bool = False, quiet: bool = False) -> None:
         self.json_output = json_output
@@ -32,6 +34,12 @@ class Console:
         self.warnings.append(text)
         print(f"warning: {text}", file=sys.stderr)
 
+    def mismatch(self, text: str, hint: str, *, strict: bool) -> None:
+        """Rows that do not match another table: a warning, or with `--strict` InputError."""
+        if strict:
+            raise InputError(text, hint)
+        self.warn(text)
+
     def error(self, message: str, hint: str, kind: str, exit_code: int, summary: dict[str, Any] | None = None) -> None:
         print(f"error: {message}", file=sys.stderr)
         if hint:
@@ -46,10 +54,6 @@ class Console:
             self._print({**summary, "warnings": self.warnings})
         else:
             self.info(line)
-
-    def data(self) -> BinaryIO:
-        """Standard output, for a table that was asked for with `-`."""
-        return sys.stdout.buffer
 
     def print(self, renderable: Any) -> None:
         """A rich renderable on standard output; as wide as the terminal, or 100 columns where there is none."""

@@ -119,7 +119,7 @@ def run(options: Options, console: Console) -> None:
     if options.metrics_output:
         write.write_table(_metrics(report), "metrics", options.metrics_output, origin=origin, classes=classes)
     if options.output:
-        _write_page(page.page(report, true, evaluation.predicted, found, origin), options.output, console)
+        write.write_bytes(page.page(report, true, evaluation.predicted, found, origin).encode(), options.output)
     if "-" not in (options.output, options.metrics_output) and not (console.json_output or console.quiet):
         for part in terminal.render(report):
             console.print(part)
@@ -205,9 +205,7 @@ def _choose_rows(
         if mask.any():
             ids = given.column("id").filter(pa.array(mask))
             text = f"{log.name}: {len(ids):,} labeled rows {what} and are not measured (ids {check.naming(check.first_ids(ids))})"
-            if options.strict:
-                raise InputError(text, hint)
-            console.warn(text)
+            console.mismatch(text, hint, strict=options.strict)
     if rows.left_out:
         sources = ", ".join(f"{name} {count:,}" for name, count in rows.left_out.items())
         console.info(f"not measured: labels that uncertainty chose, or nobody knows who did ({sources}); see --evaluate-on")
@@ -344,11 +342,3 @@ def _lists(table: pa.Table, *columns: str) -> list[list[Any]]:
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(content.visible(name) for name in names[:NAMED]) + more
-
-
-def _write_page(text: str, location: str, console: Console) -> None:
-    if location == "-":
-        console.data().write(text.encode())
-        return
-    with write.replacing(location) as temporary:
-        temporary.write_bytes(text.encode())

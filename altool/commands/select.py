@@ -230,9 +230,7 @@ def _tasks(queries: pa.Table, items: Source, options: Options, console: Console)
     rows = queries.to_pylist()
     if missing := [row["id"] for row in rows if row["id"] not in payloads]:
         text = f"{items.name}: {len(missing):,} chosen rows are not in it (ids {check.naming(sorted(missing))})"
-        if options.strict:
-            raise InputError(text, "give the items that belong to this pool")
-        console.warn(text)
+        console.mismatch(text, "give the items that belong to this pool", strict=options.strict)
     fields = ("id", "rank", "round", "suggested_label", "suggested_probability")
     return [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
 
@@ -333,9 +331,7 @@ def _report_strangers(index: Index, ids: pa.Array, table: str, options: Options,
             f"{table}: {len(strangers):,} {'id is' if len(strangers) == 1 else 'ids are'} not in the pool "
             f"(ids {check.naming(check.first_ids(strangers))})"
         )
-        if options.strict:
-            raise InputError(text, "give the table that belongs to this pool, or leave --strict out")
-        console.warn(text)
+        console.mismatch(text, "give the table that belongs to this pool, or leave --strict out", strict=options.strict)
 
 
 def _next_round(labels: Labels | None) -> int:

@@ -130,9 +130,7 @@ def _labeled_features(source: Source, labels: pa.Table, options: Options, consol
     if found < len(wanted):
         missing = wanted.filter(pa.array(index.positions(wanted) < 0))
         text = f"{source.name}: {len(missing):,} labeled rows are not in it (ids {check.naming(check.first_ids(missing))})"
-        if options.strict:
-            raise InputError(text, "embed these rows too")
-        console.warn(text)
+        console.mismatch(text, "embed these rows too", strict=options.strict)
     widths = {batch.column("features").type.list_size for batch in batches}
     if len(widths) > 1:
         raise InputError(f"{source.name}, column 'features': rows of {min(widths)} to {max(widths)} numbers", "embed all rows alike")

@@ -51,8 +51,8 @@ class Strategy:
 
 def names() -> list[str]:
     """All strategy names, sorted."""
-    skip = {"registry", "probabilities"}
-    return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(strategies.__path__) if module.name not in skip)
+    modules = (module.name for module in pkgutil.iter_modules(strategies.__path__))
+    return sorted(name.replace("_", "-") for name in modules if name != "registry")
 
 
 def load(name: str) -> Strategy:

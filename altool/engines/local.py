@@ -6,10 +6,32 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+_threads: ContextVar[int] = ContextVar("threads", default=0)
+
+
+@contextmanager
+def limited(threads: int) -> Iterator[None]:
+    """Within it, work is spread over so many threads (0: one per core), and BLAS works in the one that calls it.
+
+    Own blocks of rows over the cores are faster than a BLAS that splits every small product, and their sums do not depend on the
+    number of threads.
+    """
+    from threadpoolctl import threadpool_limits
+
+    token = _threads.set(threads)
+    try:
+        with threadpool_limits(1, "blas"):
+            yield
+    finally:
+        _threads.reset(token)
 
 
 def cores() -> int:
@@ -18,11 +40,11 @@ def cores() -> int:
 
 
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int = 0) -> Iterator[Result]:
-    """`map(function, items)` over threads (0: one per core), results in the order of the items.
+    """`map(function, items)` over threads (0: as `limited` says, else one per core), results in the order of the items.
 
     At most `threads + 1` items are in flight, so memory stays bounded however long the input is.
     """
-    threads = threads or cores()
+    threads = threads or _threads.get() or cores()
     if threads == 1:
         yield from map(function, items)
         return

@@ -14,22 +14,38 @@ import numpy as np
 from altool import strategies
 from altool.errors import UsageError
 
-TABLES = {"probabilities": "predictions", "features": "features", "ranks": "queue"}
+TABLES = {
+    "probabilities": "predictions",
+    "mutual_information": "predictions",
+    "features": "features",
+    "ranks": "queue",
+    "labels": "labels",
+    "head": "model",
+}
 
 
 @dataclass(frozen=True)
 class Strategy:
     """One acquisition strategy.
 
-    `function` is called with the arrays named in `takes`, in that order, and the options named in `options` by keyword:
-    `probabilities` (n, K) float, `features` (n, D) float, `ranks` (n,) of an outside queue, `count` the number of candidates,
-    `rng` a generator of its own; `query_classes` class numbers. Rows are candidates in id order.
+    `function` is called with the arrays named in `takes` and `optional`, in that order, and the options named in `options` by keyword.
+    Rows are candidates in id order, or labeled rows (those with a person's or an automatic label, in id order):
+
+    - `probabilities` (n, K) float, `features` (n, D) float32 or float16, `mutual_information` (n,) float32, `ranks` (n,) of an outside
+      queue; an array of `optional` is None where its table is not given;
+    - `labeled_probabilities` (m, K), `labeled_features` (m, D) and `labels` (m,) int64 class numbers of the labeled rows: columns of the
+      probabilities, then the classes that only the labels know;
+    - `head`: weights (K, D) and bias (K,) of a linear model;
+    - `count`: how many to choose ("pick"), or of how many ("score"); `rng`: a generator of its own.
+
+    Matrices may be mapped files or, with `--device`, torch tensors (kernels/blocks.py); they are not written to.
 
     shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order.
+    shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking.
     """
 
     name: str
-    shape: Literal["score"]
+    shape: Literal["score", "pick"]
     function: Callable[..., np.ndarray]
     takes: tuple[str, ...]
     summary: str
@@ -37,6 +53,7 @@ class Strategy:
     source: Literal["explore", "exploit"] = "exploit"
     cold_start: bool = False
     options: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -45,8 +62,8 @@ class Strategy:
 
     @property
     def rowwise(self) -> bool:
-        """Does a row's score depend on its probabilities alone? Then the table is streamed through it."""
-        return self.shape == "score" and self.takes == ("probabilities",)
+        """Does a row's score depend on one column of its predictions alone? Then the table is streamed through it."""
+        return self.shape == "score" and self.takes in (("probabilities",), ("mutual_information",))
 
 
 def names() -> list[str]:

@@ -1,0 +1,89 @@
+"""Walking large matrices in blocks of rows: over the cores, from memory or a mapped file, or on a GPU, by the same code.
+
+A matrix is a numpy array (float32 or float16, in memory or mapped) or a torch tensor (on any device). Kernels are written with the
+functions that both libraries share, so that one code serves both: `xp = namespace(matrix)`, then `xp.sqrt`, `xp.minimum`, `@` and so on.
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import numpy as np
+
+from altool.engines.local import ordered_map
+
+Result = TypeVar("Result")
+Matrix = Any  # numpy.ndarray or torch.Tensor
+
+BLOCK = 2048  # rows: small enough for a core's cache, large enough for BLAS; fixed, so that results do not depend on the threads
+DEVICE_BLOCK = 65_536
+
+
+def namespace(matrix: Matrix) -> Any:
+    """The library that computes with `matrix`: numpy or torch."""
+    if isinstance(matrix, np.ndarray):
+        return np
+    import torch
+
+    return torch
+
+
+def host(array: Matrix) -> np.ndarray:
+    """`array` as a numpy array."""
+    return array if isinstance(array, np.ndarray) else array.cpu().numpy()
+
+
+def like(array: np.ndarray, matrix: Matrix) -> Matrix:
+    """The numpy `array` where `matrix` lies: itself, or a tensor on the same device."""
+    if isinstance(matrix, np.ndarray):
+        return array
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(array)).to(matrix.device)
+
+
+def single(rows: Matrix) -> Matrix:
+    """`rows` as float32; a copy only if they are something else."""
+    return rows.astype(np.float32, copy=False) if isinstance(rows, np.ndarray) else rows.float()
+
+
+def walk(function: Callable[..., Result], *matrices: Matrix, rows: int = BLOCK) -> Iterator[Result]:
+    """Yield `function(part, *blocks)` for consecutive slices `part` of the matrices' rows, in order; the blocks come as float32.
+
+    Numpy blocks of `rows` rows are worked on by several threads (`function` must only write to places of its own, for example
+    `state[part]`); tensors in larger blocks, one after another. Pages of mapped files are let go behind the walk.
+    """
+    count = len(matrices[0])
+    on_host = isinstance(matrices[0], np.ndarray)
+    step = rows if on_host else max(rows, DEVICE_BLOCK)
+
+    def work(start: int) -> Result:
+        part = slice(start, min(start + step, count))
+        result = function(part, *(single(matrix[part]) for matrix in matrices))
+        for matrix in matrices:
+            release(matrix, part)
+        return result
+
+    return ordered_map(work, range(0, count, step), 0 if on_host else 1)
+
+
+def gather(matrix: Matrix, positions: np.ndarray) -> Matrix:
+    """The rows at `positions` (int64), as a float32 copy."""
+    if isinstance(matrix, np.ndarray):
+        rows = matrix[positions].astype(np.float32, copy=False)
+        release(matrix, slice(0, len(matrix)))
+        return rows
+    import torch
+
+    return matrix[torch.from_numpy(positions).to(matrix.device)].float()
+
+
+def release(matrix: Matrix, part: slice) -> None:
+    """Let go of the memory pages that hold these rows, if `matrix` is a whole mapped file; they are read again when needed."""
+    mapping = getattr(matrix, "base", None)
+    if isinstance(mapping, mmap.mmap):
+        size = matrix.strides[0]
+        start = part.start * size // mmap.PAGESIZE * mmap.PAGESIZE
+        mapping.madvise(mmap.MADV_DONTNEED, start, part.stop * size - start)

@@ -208,12 +208,51 @@ def select(
     features: OptionalFeatures = None,
     items: Items = None,
     labels: OptionalLabels = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option("--metrics", metavar="TABLE", help="Metrics of a report: its classes below target are the query classes."),
+    ] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="DIR", help="A model with a linear head, for --strategy base.")] = None,
     queue: Annotated[str | None, typer.Option("--queue", metavar="TABLE", help="A ranked table, for --strategy queue.")] = None,
     within: Annotated[str | None, typer.Option("--within", metavar="TABLE", help="Choose among these ids only.")] = None,
     exclude: Annotated[str | None, typer.Option("--exclude", metavar="TABLE", help="Never choose these ids.")] = None,
     diversify: Annotated[bool, typer.Option("--diversify", help="Take at most one row per predicted class in each pass.")] = False,
     suggest: Annotated[bool, typer.Option("--suggest", help="Add the model's label to every query.")] = False,
-    query_classes: Annotated[str | None, typer.Option("--query-classes", metavar="A,B", help="The classes of interest.")] = None,
+    partitions: Annotated[
+        int | None, typer.Option("--partitions", min=1, metavar="P", help="Pick in P random parts of the pool, several at once.")
+    ] = None,
+    query_classes: Annotated[
+        str | None,
+        typer.Option("--query-classes", metavar="A,B", help="The classes of interest; for measures by default all but the most common."),
+    ] = None,
+    private_classes: Annotated[
+        str | None, typer.Option("--private-classes", metavar="A,B", help="Measures: stay away from these; all labeled others.")
+    ] = None,
+    similarity: Annotated[
+        str | None, typer.Option("--similarity", metavar="NAME", help="Measures: features or gradient (if there are predictions).")
+    ] = None,
+    kernel: Annotated[
+        str | None, typer.Option("--kernel", metavar="NAME", help="Measures: shifted, (1 + cosine) / 2, or cosine; shifted.")
+    ] = None,
+    eta: Annotated[float | None, typer.Option("--eta", min=0, help="Measures: how much the query classes weigh; 1.")] = None,
+    nu: Annotated[float | None, typer.Option("--nu", min=0, help="Measures: how strictly to avoid the private classes; 1.")] = None,
+    ridge: Annotated[
+        float | None, typer.Option("--ridge", min=1e-9, help="Log-det measures: added to the diagonal; gccg: weight of redundancy; 1.")
+    ] = None,
+    first: Annotated[str | None, typer.Option("--first", metavar="ID", help="coreset: the row to begin with.")] = None,
+    bait_lambda: Annotated[float | None, typer.Option("--bait-lambda", min=1e-9, help="bait: regularisation; 1.")] = None,
+    bait_oversample: Annotated[
+        float | None, typer.Option("--bait-oversample", min=1, help="bait: how many times the budget is picked before rows are dropped; 2.")
+    ] = None,
+    bait_components: Annotated[
+        int | None, typer.Option("--bait-components", min=1, help="bait: principal components instead of all features.")
+    ] = None,
+    cluster_margin_factor: Annotated[
+        float | None, typer.Option("--cluster-margin-factor", min=1, help="cluster-margin: rows of small margin per row chosen; 1.25.")
+    ] = None,
+    cluster_margin_threshold: Annotated[
+        float | None, typer.Option("--cluster-margin-threshold", min=0, help="cluster-margin: distance up to which clusters are joined.")
+    ] = None,
     export: Annotated[
         list[str] | None, typer.Option("--export", metavar="FORMAT=FILE", help="Also write what an annotation tool imports.")
     ] = None,
@@ -222,6 +261,10 @@ def select(
     columns: Columns = None,
     classes: Classes = None,
     seed: Seed = 0,
+    device: Annotated[str, typer.Option("--device", metavar="NAME", help="Where strategies that pick compute; see embed.")] = "cpu",
+    memory: Annotated[
+        str | None, typer.Option("--memory", metavar="SIZE", help="As 4GiB: what does not fit lies in TMPDIR; 3/4 of the free memory.")
+    ] = None,
     threads: Threads = 0,
     strict: Strict = False,
     overwrite: Overwrite = False,

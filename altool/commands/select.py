@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,17 +12,24 @@ import pyarrow as pa
 
 from altool import seeds
 from altool.console import Console
+from altool.engines.device import choose
+from altool.engines.local import limited
+from altool.engines.scratch import Scratch, available, parse_size
 from altool.errors import InputError, NothingLeft, UsageError
+from altool.kernels.blocks import take
 from altool.kernels.top import order, top
 from altool.labels import registry as formats
 from altool.labels.consensus import Labels, resolve
 from altool.labels.exchange import Task
+from altool.models import store
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
+from altool.tables.arrays import read_index, read_rows
 from altool.tables.read import Reader, Source, matrix
 from altool.wrappers.diversify import diversify
+from altool.wrappers.partition import pick_in_parts
 from altool.wrappers.suggest import predicted
 
 
@@ -34,22 +42,48 @@ class Options:
     features: str | None = None
     items: str | None = None
     labels: str | None = None
+    metrics: str | None = None
+    model: str | None = None
     queue: str | None = None
     within: str | None = None
     exclude: str | None = None
     diversify: bool = False
     suggest: bool = False
+    partitions: int | None = None
     query_classes: str | None = None
+    private_classes: str | None = None
+    similarity: str | None = None
+    kernel: str | None = None
+    eta: float | None = None
+    nu: float | None = None
+    ridge: float | None = None
+    first: str | None = None
+    bait_lambda: float | None = None
+    bait_oversample: float | None = None
+    bait_components: int | None = None
+    cluster_margin_factor: float | None = None
+    cluster_margin_threshold: float | None = None
     export: Sequence[str] | None = None
     round: int | None = None
     format: str | None = None
     columns: str | None = None
     classes: str | None = None
     seed: int = 0
+    device: str = "cpu"
+    memory: str | None = None
     threads: int = 0
     strict: bool = False
     overwrite: bool = False
     list_strategies: bool = False
+
+
+# Options that belong to strategies: each strategy names those that it knows.
+STRATEGY_OPTIONS = (
+    *("query_classes", "private_classes", "similarity", "kernel", "eta", "nu", "ridge", "first"),
+    *("bait_lambda", "bait_oversample", "bait_components", "cluster_margin_factor", "cluster_margin_threshold"),
+)
+CHOICES = {"similarity": ("features", "gradient"), "kernel": ("shifted", "cosine")}
+MATRICES = {"probabilities": "predictions", "features": "features"}
 
 
 @dataclass(frozen=True)
@@ -83,9 +117,15 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     exports = _exports(options)
     for location in (output, *exports.values()):
         write.check_target(location, options.overwrite)
+    scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
     reader = Reader(options.columns, options.classes)
     source = _open_pool(reader, options)
+    tables = {source.kind.name: source}
+    for name in _matrices(strategy, options).values():
+        if name not in tables:
+            tables[name] = reader.open(getattr(options, name), name)
     log = reader.open(options.labels, "labels", allow_empty=True) if options.labels else None
+    metrics = reader.open(options.metrics, "metrics").read() if options.metrics else None
     ids_of = {"within": options.within, "exclude": options.exclude}
     limits = {name: reader.open(location, "ids") for name, location in ids_of.items() if location}
     queue = reader.open(options.queue, "queries") if options.queue else None
@@ -94,7 +134,10 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
 
     rows = label_log.read(log) if log else None
     labels = resolve(rows) if rows is not None else None
-    keywords = {"query_classes": _query_classes(source, options)} if options.query_classes else {}
+    training = labels.training if labels is not None else None
+    known = _known_classes(tables, training, reader)
+    keywords = {name: value for name in STRATEGY_OPTIONS if (value := getattr(options, name)) is not None}
+    keywords |= _class_options(strategy, options, known, training, metrics, source)
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = _read_pool(source, options, strategy, keywords, advance)
     inputs = {source.kind.name: pool.fingerprint}
@@ -107,6 +150,8 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
             held = labels.holdout.column("id").combine_chunks()
             pooled = taken.filter(pa.compute.invert(pa.compute.is_in(taken, value_set=held)))
             _report_strangers(pool.index, pooled, "labels", options, console)
+    if metrics is not None:
+        inputs["metrics"] = align.table_fingerprint(metrics)
     for name, limit in limits.items():
         ids = pa.compute.unique(limit.read(["id"]).column("id"))
         inputs[name] = align.fingerprint(align.index([pa.compute.take(ids, pa.compute.array_sort_indices(ids))], limit.name), None)
@@ -120,19 +165,30 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         candidates &= np.isfinite(ranks)
 
     round_ = options.round if options.round is not None else _next_round(labels)
-    positions = np.flatnonzero(candidates)
-    count = min(budget, len(positions))
+    rng = seeds.generator(options.seed, "select", round_, strategy.name)
+    if strategy.shape == "pick":
+        positions, arrays = _arrays(tables, pool.index, candidates, training, known, strategy, options, scratch, inputs, console)
+        if options.model:
+            arrays["head"] = _head(options.model, arrays["features"].shape[1], inputs)
+        if options.first is not None:
+            keywords["first"] = _first(options.first, pool.index, positions, id_type)
+        count = min(budget, len(positions))
+        chosen = _pick(strategy, arrays, keywords, count, options, round_, rng)
+        scores = -np.arange(1.0, count + 1)
+    else:
+        positions = np.flatnonzero(candidates)
+        count = min(budget, len(positions))
+        scores = _scores(pool, strategy, positions, ranks, rng)
+        if options.diversify and pool.likeliest is not None:
+            chosen = diversify(order(scores), pool.likeliest[positions], count)
+        else:
+            chosen = top(scores, count)
+        scores = scores[chosen]
     if 0 < count < budget:
         console.info(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
-    rng = seeds.generator(options.seed, "select", round_, strategy.name)
-    scores = _scores(pool, strategy, positions, ranks, rng)
-    if options.diversify and pool.likeliest is not None:
-        chosen = diversify(order(scores), pool.likeliest[positions], count)
-    else:
-        chosen = top(scores, count)
     classes = source.classes if source.knows_classes else None
-    table = _queries(pool, positions[chosen], scores[chosen], options, strategy, round_, classes)
-    changing = {name: getattr(options, name) for name in ("strategy", "budget", "diversify", "suggest", "query_classes")}
+    table = _queries(pool, positions[chosen], scores, options, strategy, round_, classes)
+    changing = {name: getattr(options, name) for name in ("strategy", "budget", "diversify", "suggest", "partitions", *STRATEGY_OPTIONS)}
     origin = write.provenance("select", {**changing, "round": round_}, options.seed, inputs)
     if items is not None:
         tasks = _tasks(table, items, options, console)
@@ -168,7 +224,7 @@ def _list_strategies(console: Console) -> None:
                 "name": strategy.name,
                 "shape": strategy.shape,
                 "tables": list(strategy.tables),
-                "options": [f"--{name.replace('_', '-')}" for name in strategy.options],
+                "options": [_flag(name) for name in strategy.options],
                 "cold_start": strategy.cold_start,
                 "summary": strategy.summary,
                 "paper": strategy.paper,
@@ -181,7 +237,7 @@ def _list_strategies(console: Console) -> None:
 
     table = Table("strategy", "needs", "what it asks for first", "paper")
     for strategy in found:
-        needs = [*strategy.tables, *(f"--{name.replace('_', '-')}" for name in strategy.options)]
+        needs = [*strategy.tables, *(_flag(name) for name in strategy.options)]
         table.add_row(strategy.name, ", ".join(needs) or "nothing", strategy.summary, strategy.paper)
     console.print(table)
 
@@ -195,12 +251,36 @@ def _check_options(options: Options, strategy: Strategy) -> None:
         raise UsageError("nothing says what the pool is", "give --predictions, --features, --queue or --items")
     if options.queue and "ranks" not in strategy.takes:
         raise UsageError(f"--queue means nothing to --strategy {strategy.name}", "use --strategy queue")
-    if ("query_classes" in strategy.options) != bool(options.query_classes):
-        verb = "needs" if "query_classes" in strategy.options else "knows no"
-        raise UsageError(f"--strategy {strategy.name} {verb} --query-classes")
+    for name in STRATEGY_OPTIONS:
+        value, flag = getattr(options, name), _flag(name)
+        if value is not None and name not in strategy.options:
+            raise UsageError(f"--strategy {strategy.name} knows no {flag}")
+        if value is None and name in strategy.required:
+            raise UsageError(f"--strategy {strategy.name} needs {flag}")
+        if value is not None and value not in CHOICES.get(name, (value,)):
+            raise UsageError(f"{flag}: there is no {value!r}", f"give {' or '.join(CHOICES[name])}")
+    if options.similarity == "gradient" and not options.predictions:
+        raise UsageError("--similarity gradient needs --predictions")
+    if options.model and "head" not in strategy.takes:
+        raise UsageError(f"--model means nothing to --strategy {strategy.name}")
+    if options.metrics and ("query_classes" not in strategy.options or options.query_classes):
+        raise UsageError("--metrics means nothing here", "it names the query classes of a measure where --query-classes does not")
+    if strategy.shape != "pick":
+        if options.partitions is not None:
+            raise UsageError(f"--partitions means nothing to --strategy {strategy.name}", "it sorts the whole pool in one pass")
+        if options.device not in ("cpu", "auto"):
+            raise UsageError(f"--device {options.device}: --strategy {strategy.name} computes on the processor while it reads")
+    elif options.diversify:
+        raise UsageError(f"--diversify wraps strategies that sort; --strategy {strategy.name} picks one row after another")
+    if options.partitions is not None and options.budget is not None and options.partitions > options.budget:
+        raise UsageError(f"--partitions {options.partitions} is more than --budget {options.budget}: every part picks one row at least")
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
             raise UsageError(f"--{name} needs --predictions")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _exports(options: Options) -> dict[str, str]:
@@ -242,41 +322,206 @@ def _open_pool(reader: Reader, options: Options) -> Source:
     return reader.open(location, kind)
 
 
-def _query_classes(source: Source, options: Options) -> list[int]:
-    wanted = (options.query_classes or "").split(",")
-    unknown = [name for name in wanted if name not in source.classes]
-    if unknown:
+def _matrices(strategy: Strategy, options: Options) -> dict[str, str]:
+    """{array: table} for the matrices that the strategy is to be given."""
+    given = set(strategy.takes)
+    if options.similarity != "features":
+        given |= {name for name in strategy.optional if getattr(options, MATRICES[name.removeprefix("labeled_")])}
+    return {name: table for name, table in MATRICES.items() if strategy.shape == "pick" and given & {name, f"labeled_{name}"}}
+
+
+def _known_classes(tables: dict[str, Source], training: pa.Table | None, reader: Reader) -> tuple[str, ...]:
+    """The classes of the run: those of the probabilities (or of --classes), then those that only labels know."""
+    predictions = tables.get("predictions")
+    first = predictions.classes if predictions is not None and predictions.knows_classes else reader.classes or ()
+    found = set(pa.compute.unique(training.column("label")).to_pylist()) if training is not None else set()
+    return (*first, *sorted(found - set(first)))
+
+
+def _class_options(
+    strategy: Strategy, options: Options, known: Sequence[str], training: pa.Table | None, metrics: pa.Table | None, source: Source
+) -> dict[str, list[int]]:
+    """The class numbers of --query-classes and --private-classes, as far as the strategy knows them.
+
+    By default the query classes of a measure are those below their target in --metrics, else all labeled ones but the most common;
+    the private ones are the labeled classes that are no query classes.
+    """
+    chosen: dict[str, list[str]] = {}
+    for name in ("query_classes", "private_classes"):
+        if text := getattr(options, name):
+            chosen[name] = text.split(",")
+            if unknown := [class_ for class_ in chosen[name] if class_ not in known]:
+                raise InputError(
+                    f"{source.name}: {_flag(name)} names {check.naming(unknown)}, which it does not have",
+                    f"its classes are {', '.join(known[:10])}{', …' if len(known) > 10 else ''}",
+                )
+    labels = training.column("label").to_pylist() if training is not None else []
+    common = [class_ for class_, _ in Counter(sorted(labels)).most_common()]
+    if "query_classes" in strategy.options and "query_classes" not in chosen:
+        chosen["query_classes"] = common[1:] or common
+        if metrics is not None:
+            behind = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
+            chosen["query_classes"] = [class_ for class_ in known if class_ in behind]
+            if not chosen["query_classes"]:
+                raise InputError(
+                    f"metrics {options.metrics}: no class of this run is below its target", "name the classes: --query-classes A,B"
+                )
+    if "private_classes" in strategy.options and "private_classes" not in chosen:
+        chosen["private_classes"] = [class_ for class_ in common if class_ not in chosen.get("query_classes", ())]
+    return {name: [known.index(class_) for class_ in classes] for name, classes in chosen.items()}
+
+
+def _arrays(
+    tables: dict[str, Source],
+    pool: Index,
+    candidates: np.ndarray,
+    training: pa.Table | None,
+    known: Sequence[str],
+    strategy: Strategy,
+    options: Options,
+    scratch: Scratch,
+    inputs: dict[str, str],
+    console: Console,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The candidates' positions in the pool, and what the strategy is given of them and of the labeled rows."""
+    given = {*strategy.takes, *strategy.optional}
+    wanted = _matrices(strategy, options)
+    # Where the rows of the pool, and those that were labeled, lie in each table.
+    labeled = pool.positions(training.column("id")) if training is not None else np.empty(0, np.int64)
+    held = labeled >= 0
+    found: dict[str, tuple[Index, np.ndarray]] = {}
+    for name in sorted(wanted.values()):
+        source = tables[name]
+        index = pool if name == next(iter(tables)) else read_index(source, options.threads)
+        places = np.arange(len(pool)) if index.ids.equals(pool.ids) else index.positions(pool.ids)
+        found[name] = index, places
+        if len(missing := pool.take(np.flatnonzero(candidates & (places < 0)))):
+            text = f"{source.name}: {len(missing):,} candidates are not in it (ids {check.naming(check.first_ids(missing))})"
+            console.mismatch(text, "they cannot be chosen; give every row of the pool in both tables", strict=options.strict)
+        candidates = candidates & (places >= 0)
+        held[held] = places[labeled[held]] >= 0
+    uses_labeled = any(name == "labels" or name.startswith("labeled_") for name in given)
+    if uses_labeled and training is not None and not held.all():
+        lost = training.column("id").filter(pa.array(~held))
+        text = f"labels: {len(lost):,} labeled rows have no {' or no '.join(sorted(wanted))} (ids {check.naming(check.first_ids(lost))})"
+        console.mismatch(text, "the strategy works from the others", strict=options.strict)
+    positions = np.flatnonzero(candidates)
+
+    arrays: dict[str, Any] = {"labels": np.empty(0, np.int64)}
+    if training is not None:
+        number = {name: code for code, name in enumerate(known)}
+        codes = np.array([number[label] for label in training.column("label").to_pylist()], np.int64)
+        arrays["labels"] = codes[held]
+    device = choose(options.device) if options.device != "cpu" else None
+    for column, name in sorted(wanted.items(), reverse=True):  # probabilities first: the smaller and more often read stay in memory
+        index, places = found[name]
+        known_width = len(tables[name].classes) if column == "probabilities" and tables[name].knows_classes else None
+        parts = [places[positions], places[labeled[held] if f"labeled_{column}" in given else labeled[:0]]]
+        with console.progress(f"reading {tables[name].name}", len(index)) as advance:
+            # Increasing positions in the pool are increasing ones in any table that is in id order.
+            found_rows, inputs[name] = read_rows(
+                tables[name], column, index, parts, scratch, width=known_width, threads=options.threads, advance=advance
+            )
+        if device is not None:
+            import torch
+
+            found_rows = [torch.from_numpy(rows).to(device) for rows in found_rows]
+        arrays[column], arrays[f"labeled_{column}"] = found_rows
+    return positions, arrays
+
+
+def _head(location: str, width: int, inputs: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (K, D) and bias (K,) of a model that is one linear layer. Raises InputError for another."""
+    stored = store.load(location)
+    tensors = stored.model.tensors()
+    if "weights" not in tensors or "bias" not in tensors:
+        raise InputError(f"model {location}: it is no linear head", "give a model of --classifier logistic")
+    if stored.model.width != width:
         raise InputError(
-            f"{source.name}: --query-classes names {check.naming(unknown)}, which it does not have",
-            f"its classes are {', '.join(source.classes[:10])}{', …' if len(source.classes) > 10 else ''}",
+            f"model {location}: it takes {stored.model.width} features, not {width}", "give the features that it was trained on"
         )
-    return [source.classes.index(name) for name in wanted]
+    inputs["model"] = stored.facts["label_digest"]
+    return tensors["weights"], tensors["bias"]
+
+
+def _first(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataType) -> int:
+    """The place among the candidates of the row that --first names."""
+    try:
+        position = int(pool.positions(pa.array([text]).cast(id_type))[0])
+    except pa.ArrowInvalid:
+        position = -1
+    place = int(np.searchsorted(positions, position))
+    if position < 0 or place == len(positions) or positions[place] != position:
+        raise InputError(f"--first: {text} is no candidate", "name the id of a row that has no label yet")
+    return place
+
+
+def _pick(
+    strategy: Strategy,
+    arrays: dict[str, Any],
+    keywords: dict[str, Any],
+    count: int,
+    options: Options,
+    round_: int,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """int64 (count,) places among the candidates, in picking order; in parts with --partitions."""
+    names = (*strategy.takes, *strategy.optional)
+    rows = next(len(arrays[name]) for name in MATRICES if name in arrays)
+
+    def pick(part: dict[str, Any], share: int, rng: np.random.Generator, keywords: dict[str, Any]) -> np.ndarray:
+        given = {**part, "count": share, "rng": rng}
+        return strategy.function(*(given.get(name) for name in names), **keywords)
+
+    def pick_part(places: np.ndarray, share: int, number: int) -> np.ndarray:
+        part = {**arrays, **{name: take(arrays[name], places) for name in MATRICES if name in arrays}}
+        own = dict(keywords)
+        if "first" in own:
+            place = int(np.searchsorted(places, own.pop("first")))
+            if place < len(places) and places[place] == keywords["first"]:
+                own["first"] = place
+        return pick(part, share, seeds.generator(options.seed, "select", round_, strategy.name, "part", number), own)
+
+    if not count:
+        return np.empty(0, np.int64)
+    with limited(options.threads):
+        if options.partitions and count >= options.partitions:
+            return pick_in_parts(pick_part, rows, count, options.partitions, rng)
+        return pick(arrays, count, rng, keywords)
 
 
 def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: dict[str, Any], advance: Callable[[int], None]) -> Pool:
     """Stream the pool's table once, holding a few numbers per row. Only ids are read where nothing more is asked for."""
     wanted = options.diversify or options.suggest
-    column = "probabilities" if wanted or (strategy.rowwise and "probabilities" in strategy.takes) else None
+    scored = strategy.takes[0] if strategy.rowwise else None
+    columns = [name for name in ("probabilities", "mutual_information") if name == scored or (wanted and name == "probabilities")]
     classes = source.classes if source.knows_classes else None
+    if scored:
+        source.require(scored)
 
     def work(batch: pa.RecordBatch) -> tuple[Any, ...]:
         ids = batch.column("id")
-        if column is None:
-            return ids, 0, None, None, None
-        rows = matrix(source, batch, column, len(classes) if classes else None)
-        check.probabilities(ids, rows)
-        rows = rows.astype(np.float32) if rows.dtype == np.float16 else rows
-        scores = strategy.function(rows, **keywords) if strategy.rowwise else None
-        return ids, rows.shape[1], align.checksums([batch.column(column)]), scores, predicted(rows) if wanted else None
+        values: dict[str, np.ndarray] = {}
+        if "probabilities" in columns:
+            rows = matrix(source, batch, "probabilities", len(classes) if classes else None)
+            check.probabilities(ids, rows)
+            values["probabilities"] = rows.astype(np.float32) if rows.dtype == np.float16 else rows
+        if "mutual_information" in columns:
+            values["mutual_information"] = batch.column("mutual_information").to_numpy(zero_copy_only=False)
+            check.mark(ids, "mutual_information", {"hold none, NaN or infinity": ~np.isfinite(values["mutual_information"])})
+        scores = strategy.function(values[scored], **keywords) if scored else None
+        width = values["probabilities"].shape[1] if "probabilities" in values else 0
+        sums = align.checksums([batch.column(name) for name in columns]) if columns else None
+        return ids, width, sums, scores, predicted(values["probabilities"]) if wanted else None
 
     parts: list[tuple[Any, ...]] = []
-    for part in source.scan(["id", column] if column else ["id"], work, threads=options.threads):
+    for part in source.scan(["id", *columns], work, threads=options.threads):
         parts.append(part)
         advance(len(part[0]))
     ids, widths, sums, scores, likeliest = zip(*parts, strict=True)
     if len(set(widths)) > 1:
         raise InputError(
-            f"{source.name}, column {column!r}: rows of {min(widths)} to {max(widths)} numbers",
+            f"{source.name}, column 'probabilities': rows of {min(widths)} to {max(widths)} numbers",
             "write one probability per class in every row",
         )
     index = align.index(ids, source.name)
@@ -289,7 +534,7 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
         arranged(scores),
         arranged([pair and pair[0] for pair in likeliest]),
         arranged([pair and pair[1] for pair in likeliest]),
-        align.fingerprint(index, np.concatenate(sums) if column else None, classes),
+        align.fingerprint(index, np.concatenate(sums) if columns else None, classes),
     )
 
 

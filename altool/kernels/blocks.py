@@ -6,13 +6,13 @@ functions that both libraries share, so that one code serves both: `xp = namespa
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import numpy as np
 
 from altool.engines.local import ordered_map
+from altool.engines.scratch import release
 
 Result = TypeVar("Result")
 Matrix = Any  # numpy.ndarray or torch.Tensor
@@ -71,19 +71,15 @@ def walk(function: Callable[..., Result], *matrices: Matrix, rows: int = BLOCK) 
 
 def gather(matrix: Matrix, positions: np.ndarray) -> Matrix:
     """The rows at `positions` (int64), as a float32 copy."""
+    return single(take(matrix, positions))
+
+
+def take(matrix: Matrix, positions: np.ndarray) -> Matrix:
+    """The rows at `positions` (int64), as a copy of the same type."""
     if isinstance(matrix, np.ndarray):
-        rows = matrix[positions].astype(np.float32, copy=False)
+        rows = matrix[positions]
         release(matrix, slice(0, len(matrix)))
         return rows
     import torch
 
-    return matrix[torch.from_numpy(positions).to(matrix.device)].float()
-
-
-def release(matrix: Matrix, part: slice) -> None:
-    """Let go of the memory pages that hold these rows, if `matrix` is a whole mapped file; they are read again when needed."""
-    mapping = getattr(matrix, "base", None)
-    if isinstance(mapping, mmap.mmap):
-        size = matrix.strides[0]
-        start = part.start * size // mmap.PAGESIZE * mmap.PAGESIZE
-        mapping.madvise(mmap.MADV_DONTNEED, start, part.stop * size - start)
+    return matrix[torch.from_numpy(positions).to(matrix.device)]

@@ -25,4 +25,5 @@ STRATEGY = Strategy(
     summary="the largest probability of a class in --query-classes",
     paper="Zhang, Katz-Samuels and Nowak 2022 (GALAXY's baseline)",
     options=("query_classes",),
+    required=("query_classes",),
 )

@@ -53,12 +53,13 @@ class Strategy:
     source: Literal["explore", "exploit"] = "exploit"
     cold_start: bool = False
     options: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()  # options that it cannot do without
     optional: tuple[str, ...] = ()
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that it cannot do without."""
-        return tuple(TABLES[name] for name in self.takes if name in TABLES)
+        return tuple(dict.fromkeys(TABLES[name] for name in self.takes if name in TABLES))
 
     @property
     def rowwise(self) -> bool:

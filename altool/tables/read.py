@@ -105,22 +105,25 @@ class MemoryFragment:
 
 @dataclass(frozen=True)
 class Piece:
-    """A unit of reading: one row group of one fragment, in batches of so many rows."""
+    """A unit of reading: one row group of one fragment, in batches of so many rows; `start` is its first row in the whole table."""
 
     fragment: int
     group: int
     batch_rows: int
+    start: int
 
 
 def plan(fragments: Sequence[Fragment], columns: Sequence[Sequence[str]]) -> list[Piece]:
     """The pieces to read, in file order; `columns` are each fragment's physical columns. Batches aim at 4 MiB."""
     low, high = BATCH_ROWS
     pieces = []
+    start = 0
     for index, fragment in enumerate(fragments):
         for group, rows in enumerate(fragment.group_rows):
             if rows:
                 size = max(1.0, fragment.row_bytes(group, columns[index]))
-                pieces.append(Piece(index, group, int(min(high, max(low, BATCH_BYTES / size)))))
+                pieces.append(Piece(index, group, int(min(high, max(low, BATCH_BYTES / size))), start))
+            start += rows
     return pieces
 
 
@@ -200,6 +203,12 @@ class Source:
             raise InputError(f"{self.name}: a class is named twice in {check.naming(found)}, …", "give every class its own name")
         return found
 
+    def is_half(self, column: str) -> bool:
+        """Do all files hold this matrix column as float16?"""
+        names = [self.physical(fragment, column) for fragment in self.fragments]
+        types = [fragment.schema.field(name).type for fragment, name in zip(self.fragments, names, strict=True) if name]
+        return bool(types) and all(hasattr(type_, "value_type") and pa.types.is_float16(type_.value_type) for type_ in types)
+
     def require(self, *columns: str) -> None:
         """Raise InputError unless every fragment holds these contract columns."""
         for column in columns:
@@ -217,16 +226,22 @@ class Source:
         fixed_size_list). `function` may raise `RowFaults`: then nothing more is yielded, the rest is read to count the faulty
         rows, and InputError is raised. Raises InputError for null ids and damaged files.
         """
+        return self.scan_rows(columns, lambda batch, _: function(batch), threads=threads)
+
+    def scan_rows(self, columns: Sequence[str], function: Callable[[pa.RecordBatch, int], Result], *, threads: int = 0) -> Iterator[Result]:
+        """`scan`, with the number of the batch's first row in the whole table (in file order) as `function`'s second argument."""
         wanted = [self._columns(fragment, columns) for fragment in self.fragments]
         faults: list[check.RowFaults] = []
 
         def work(piece: Piece) -> list[Result]:
             results = []
+            start = piece.start
             for batch in self._batches(piece, wanted, columns):
                 try:
-                    results.append(function(batch))
+                    results.append(function(batch, start))
                 except check.RowFaults as error:
                     faults.append(error)
+                start += len(batch)
             return results
 
         for results in ordered_map(work, plan(self.fragments, wanted), threads):

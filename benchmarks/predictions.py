@@ -1,4 +1,4 @@
-"""Makes a large predictions table: `python benchmarks/predictions.py 10000000 100 predictions.parquet`."""
+"""Makes a large predictions table: `python -m benchmarks.predictions 10000000 100 predictions.parquet`."""
 
 from __future__ import annotations
 

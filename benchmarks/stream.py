@@ -1,4 +1,4 @@
-"""Races `altool select` against reading the same file once: `python benchmarks/stream.py predictions.parquet`.
+"""Races `altool select` against reading the same file once: `python -m benchmarks.stream predictions.parquet`.
 
 Both run as whole processes, in turn; the medians and their ratio are printed.
 """

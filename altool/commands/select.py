@@ -18,9 +18,7 @@ from altool.engines.scratch import Scratch, available, parse_size
 from altool.errors import InputError, NothingLeft, UsageError
 from altool.kernels.blocks import take
 from altool.kernels.top import order, top
-from altool.labels import registry as formats
 from altool.labels.consensus import Labels, resolve
-from altool.labels.exchange import Task
 from altool.models import store
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
@@ -191,10 +189,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     changing = {name: getattr(options, name) for name in ("strategy", "budget", "diversify", "suggest", "partitions", *STRATEGY_OPTIONS)}
     origin = write.provenance("select", {**changing, "round": round_}, options.seed, inputs)
     if items is not None:
-        tasks = _tasks(table, items, options, console)
-        for name, location in exports.items():
-            for ending, content in formats.export(name, tasks, classes or ()).items():
-                write.write_bytes(content, location + ending)
+        _export(table, items, exports, classes or (), options, console)
     write.write_table(table, "queries", output, origin=origin, classes=classes, format=options.format)
     summary = {
         "command": "select",
@@ -285,22 +280,29 @@ def _flag(name: str) -> str:
 
 def _exports(options: Options) -> dict[str, str]:
     """{format: file} of `--export`. Raises UsageError."""
-    exports = {}
-    for text in options.export or ():
+    exports: dict[str, str] = {}
+    if not options.export:
+        if options.items and (options.predictions or options.features):
+            raise UsageError("--items means nothing without --export here", "the pool is that of --predictions or --features")
+        return exports
+    from altool.labels import registry as formats
+
+    for text in options.export:
         name, equals, location = text.partition("=")
         if not equals or not location or name in exports:
             raise UsageError(f"--export: {text!r} is not FORMAT=FILE, or a format is named twice", "for example --export csv=todo.csv")
         formats.export(name, (), ())  # an unknown format is refused before any work
         exports[name] = location
-    if exports and not options.items:
+    if not options.items:
         raise UsageError("--export needs --items: what people are to see")
-    if options.items and not exports and (options.predictions or options.features):
-        raise UsageError("--items means nothing without --export here", "the pool is that of --predictions or --features")
     return exports
 
 
-def _tasks(queries: pa.Table, items: Source, options: Options, console: Console) -> list[Task]:
-    """The chosen rows as people are to see them, in rank order."""
+def _export(queries: pa.Table, items: Source, exports: dict[str, str], classes: Sequence[str], options: Options, console: Console) -> None:
+    """Write the chosen rows, as people are to see them and in rank order, in every format that is asked for."""
+    from altool.labels import registry as formats
+    from altool.labels.exchange import Task
+
     wanted = queries.column("id").combine_chunks()
     columns = [name for name in ("id", "text", "image", "path") if name in items]
     batches = items.scan(
@@ -312,7 +314,10 @@ def _tasks(queries: pa.Table, items: Source, options: Options, console: Console)
         text = f"{items.name}: {len(missing):,} chosen rows are not in it (ids {check.naming(sorted(missing))})"
         console.mismatch(text, "give the items that belong to this pool", strict=options.strict)
     fields = ("id", "rank", "round", "suggested_label", "suggested_probability")
-    return [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
+    tasks = [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
+    for name, location in exports.items():
+        for ending, content in formats.export(name, tasks, classes).items():
+            write.write_bytes(content, location + ending)
 
 
 def _open_pool(reader: Reader, options: Options) -> Source:

@@ -16,6 +16,7 @@ from altool.labels import exchange, registry
 from altool.labels.exchange import Answers, Naming
 from altool.labels.merge import CONFLICT, UNKNOWN_CLASS, UNKNOWN_ID, Outcome, Rules, merge
 from altool.tables import align, check, label_log, write
+from altool.tables.arrays import read_index
 from altool.tables.read import Reader, Source, listing
 from altool.tables.schema import KINDS, SOURCES
 from altool.tables.targets import read_targets
@@ -135,7 +136,7 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], label_map:
         fingerprints["queries"] = align.table_fingerprint(asked)
         known.append(asked.column("id"))
     if items:
-        index = align.index(list(items.scan(["id"], lambda batch: batch.column("id"))), items.name)
+        index = read_index(items)
         fingerprints["items"] = align.fingerprint(index, None)
         known.append(index.ids.filter(pc.is_in(index.ids, value_set=pc.unique(answers.column("id").drop_null()))))
     ids = pc.unique(pa.chunked_array([chunk for column in known for chunk in column.chunks], id_type)) if known else None

@@ -21,6 +21,7 @@ from altool.reporting.plots import Map
 from altool.reporting.projection import project
 from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
+from altool.tables.arrays import read_index
 from altool.tables.read import Reader, Source, matrix
 from altool.tables.schema import KINDS
 from altool.tables.targets import Target, read_targets
@@ -300,7 +301,7 @@ def _map(
     features: Source, given: pa.Table, requests: Sequence[dict[str, Any]], classes: tuple[str, ...], options: Options, console: Console
 ) -> Map:
     """A seeded sample of the pool, of the labeled rows and of those that were asked for, in the plane of the pool's two main directions."""
-    index = align.index(list(features.scan(["id"], lambda batch: batch.column("id"))), features.name)
+    index = read_index(features)
     groups = {
         "pool": np.arange(len(index)),
         "labeled": index.positions(given.column("id")),

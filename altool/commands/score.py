@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 
 from altool.console import Console
+from altool.engines.local import limited
 from altool.models import store
 from altool.tables import align, check, write
+from altool.tables.arrays import read_index
 from altool.tables.read import Reader, matrix
 
 
@@ -26,14 +28,12 @@ class Options:
 
 def run(options: Options, console: Console) -> None:
     """Stream the features through the model. The ids are read first, so that duplicates are refused before any work."""
-    from threadpoolctl import threadpool_limits
-
     write.check_target(options.output, options.overwrite)
     stored = store.load(options.model)
     reader = Reader(options.columns)
     source = reader.open(options.features, "features")
     reader.match_ids()
-    index = align.index(list(source.scan(["id"], lambda batch: batch.column("id"), threads=options.threads)), source.name)
+    index = read_index(source, options.threads)
 
     def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
         features = matrix(source, batch, "features", stored.model.width)
@@ -43,7 +43,7 @@ def run(options: Options, console: Console) -> None:
     origin = write.provenance("score", {"model": stored.facts["label_digest"]}, options.seed, {})
     classes = len(stored.classes)
     with (
-        threadpool_limits(1, "blas"),  # the row groups are the threads' work
+        limited(options.threads),  # the row groups are the threads' work
         write.matrix_writer(options.output, "predictions", "probabilities", classes, np.float32, index, origin, stored.classes) as append,
         console.progress(f"scoring {source.name}", len(index)) as advance,
     ):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,10 @@ import pyarrow as pa
 
 from altool import seeds
 from altool.console import Console
-from altool.engines.device import choose
-from altool.engines.local import limited
+from altool.engines.device import choose as choose_device
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.errors import InputError, NothingLeft, UsageError
-from altool.kernels.blocks import take
-from altool.kernels.top import order, top
-from altool.labels.consensus import Labels, resolve
+from altool.labels.consensus import Labels, codes, resolve
 from altool.models import store
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
@@ -26,8 +23,7 @@ from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_rows
 from altool.tables.read import Reader, Source, matrix
-from altool.wrappers.diversify import diversify
-from altool.wrappers.partition import pick_in_parts
+from altool.wrappers.choose import Request, choose, class_options
 from altool.wrappers.suggest import predicted
 
 
@@ -134,8 +130,9 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     labels = resolve(rows) if rows is not None else None
     training = labels.training if labels is not None else None
     known = _known_classes(tables, training, reader)
+    numbers = codes(training, known) if training is not None else np.empty(0, np.int64)
     keywords = {name: value for name in STRATEGY_OPTIONS if (value := getattr(options, name)) is not None}
-    keywords |= _class_options(strategy, options, known, training, metrics, source)
+    keywords |= _class_options(strategy, options, known, numbers, metrics, source)
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = _read_pool(source, options, strategy, keywords, advance)
     inputs = {source.kind.name: pool.fingerprint}
@@ -163,25 +160,27 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         candidates &= np.isfinite(ranks)
 
     round_ = options.round if options.round is not None else _next_round(labels)
-    rng = seeds.generator(options.seed, "select", round_, strategy.name)
     if strategy.shape == "pick":
-        positions, arrays = _arrays(tables, pool.index, candidates, training, known, strategy, options, scratch, inputs, console)
+        positions, arrays = _arrays(tables, pool.index, candidates, training, numbers, strategy, options, scratch, inputs, console)
         if options.model:
             arrays["head"] = _head(options.model, arrays["features"].shape[1], inputs)
         if options.first is not None:
             keywords["first"] = _first(options.first, pool.index, positions, id_type)
-        count = min(budget, len(positions))
-        chosen = _pick(strategy, arrays, keywords, count, options, round_, rng)
-        scores = -np.arange(1.0, count + 1)
     else:
         positions = np.flatnonzero(candidates)
-        count = min(budget, len(positions))
-        scores = _scores(pool, strategy, positions, ranks, rng)
-        if options.diversify and pool.likeliest is not None:
-            chosen = diversify(order(scores), pool.likeliest[positions], count)
-        else:
-            chosen = top(scores, count)
-        scores = scores[chosen]
+        held = {"scores": pool.scores, "likeliest": pool.likeliest, "ranks": ranks}
+        arrays = {name: values[positions] for name, values in held.items() if values is not None}
+    request = Request(
+        strategy,
+        budget,
+        partial(seeds.generator, options.seed, "select", round_, strategy.name),
+        keywords,
+        diversify=options.diversify,
+        partitions=options.partitions,
+        threads=options.threads,
+    )
+    chosen, scores = choose(request, len(positions), arrays)
+    count = len(chosen)
     if 0 < count < budget:
         console.info(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
     classes = source.classes if source.knows_classes else None
@@ -344,36 +343,27 @@ def _known_classes(tables: dict[str, Source], training: pa.Table | None, reader:
 
 
 def _class_options(
-    strategy: Strategy, options: Options, known: Sequence[str], training: pa.Table | None, metrics: pa.Table | None, source: Source
+    strategy: Strategy, options: Options, known: Sequence[str], labels: np.ndarray, metrics: pa.Table | None, source: Source
 ) -> dict[str, list[int]]:
-    """The class numbers of --query-classes and --private-classes, as far as the strategy knows them.
-
-    By default the query classes of a measure are those below their target in --metrics, else all labeled ones but the most common;
-    the private ones are the labeled classes that are no query classes.
-    """
-    chosen: dict[str, list[str]] = {}
+    """The class numbers of --query-classes and --private-classes, or their defaults, as far as the strategy knows them."""
+    named: dict[str, list[int]] = {}
     for name in ("query_classes", "private_classes"):
         if text := getattr(options, name):
-            chosen[name] = text.split(",")
-            if unknown := [class_ for class_ in chosen[name] if class_ not in known]:
+            classes = text.split(",")
+            if unknown := [class_ for class_ in classes if class_ not in known]:
                 raise InputError(
                     f"{source.name}: {_flag(name)} names {check.naming(unknown)}, which it does not have",
                     f"its classes are {', '.join(known[:10])}{', …' if len(known) > 10 else ''}",
                 )
-    labels = training.column("label").to_pylist() if training is not None else []
-    common = [class_ for class_, _ in Counter(sorted(labels)).most_common()]
-    if "query_classes" in strategy.options and "query_classes" not in chosen:
-        chosen["query_classes"] = common[1:] or common
-        if metrics is not None:
-            behind = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
-            chosen["query_classes"] = [class_ for class_ in known if class_ in behind]
-            if not chosen["query_classes"]:
-                raise InputError(
-                    f"metrics {options.metrics}: no class of this run is below its target", "name the classes: --query-classes A,B"
-                )
-    if "private_classes" in strategy.options and "private_classes" not in chosen:
-        chosen["private_classes"] = [class_ for class_ in common if class_ not in chosen.get("query_classes", ())]
-    return {name: [known.index(class_) for class_ in classes] for name, classes in chosen.items()}
+            named[name] = [known.index(class_) for class_ in classes]
+    behind = None
+    if metrics is not None:
+        missing = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
+        behind = [code for code, class_ in enumerate(known) if class_ in missing]
+        if not behind:
+            text = f"metrics {options.metrics}: no class of this run is below its target"
+            raise InputError(text, "name the classes: --query-classes A,B")
+    return class_options(strategy, labels, named.get("query_classes"), named.get("private_classes"), behind)
 
 
 def _arrays(
@@ -381,7 +371,7 @@ def _arrays(
     pool: Index,
     candidates: np.ndarray,
     training: pa.Table | None,
-    known: Sequence[str],
+    numbers: np.ndarray,
     strategy: Strategy,
     options: Options,
     scratch: Scratch,
@@ -412,12 +402,8 @@ def _arrays(
         console.mismatch(text, "the strategy works from the others", strict=options.strict)
     positions = np.flatnonzero(candidates)
 
-    arrays: dict[str, Any] = {"labels": np.empty(0, np.int64)}
-    if training is not None:
-        number = {name: code for code, name in enumerate(known)}
-        codes = np.array([number[label] for label in training.column("label").to_pylist()], np.int64)
-        arrays["labels"] = codes[held]
-    device = choose(options.device) if options.device != "cpu" else None
+    arrays: dict[str, Any] = {"labels": numbers[held]}
+    device = choose_device(options.device) if options.device != "cpu" else None
     for column, name in sorted(wanted.items(), reverse=True):  # probabilities first: the smaller and more often read stay in memory
         index, places = found[name]
         known_width = len(tables[name].classes) if column == "probabilities" and tables[name].knows_classes else None
@@ -459,40 +445,6 @@ def _first(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataType) 
     if position < 0 or place == len(positions) or positions[place] != position:
         raise InputError(f"--first: {text} is no candidate", "name the id of a row that has no label yet")
     return place
-
-
-def _pick(
-    strategy: Strategy,
-    arrays: dict[str, Any],
-    keywords: dict[str, Any],
-    count: int,
-    options: Options,
-    round_: int,
-    rng: np.random.Generator,
-) -> np.ndarray:
-    """int64 (count,) places among the candidates, in picking order; in parts with --partitions."""
-    names = (*strategy.takes, *strategy.optional)
-    rows = next(len(arrays[name]) for name in MATRICES if name in arrays)
-
-    def pick(part: dict[str, Any], share: int, rng: np.random.Generator, keywords: dict[str, Any]) -> np.ndarray:
-        given = {**part, "count": share, "rng": rng}
-        return strategy.function(*(given.get(name) for name in names), **keywords)
-
-    def pick_part(places: np.ndarray, share: int, number: int) -> np.ndarray:
-        part = {**arrays, **{name: take(arrays[name], places) for name in MATRICES if name in arrays}}
-        own = dict(keywords)
-        if "first" in own:
-            place = int(np.searchsorted(places, own.pop("first")))
-            if place < len(places) and places[place] == keywords["first"]:
-                own["first"] = place
-        return pick(part, share, seeds.generator(options.seed, "select", round_, strategy.name, "part", number), own)
-
-    if not count:
-        return np.empty(0, np.int64)
-    with limited(options.threads):
-        if options.partitions and count >= options.partitions:
-            return pick_in_parts(pick_part, rows, count, options.partitions, rng)
-        return pick(arrays, count, rng, keywords)
 
 
 def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: dict[str, Any], advance: Callable[[int], None]) -> Pool:
@@ -563,14 +515,6 @@ def _ranks(queue: Source, pool: Index, inputs: dict[str, str], options: Options,
     values = index.arrange(values) if column == "rank" else -index.arrange(values)
     ranks[positions[positions >= 0]] = values[positions >= 0]
     return ranks
-
-
-def _scores(pool: Pool, strategy: Strategy, positions: np.ndarray, ranks: np.ndarray | None, rng: np.random.Generator) -> np.ndarray:
-    """float64, one per candidate."""
-    if pool.scores is not None:
-        return pool.scores[positions]
-    available = {"count": len(positions), "rng": rng, "ranks": None if ranks is None else ranks[positions]}
-    return strategy.function(**{name: available[name] for name in strategy.takes})
 
 
 def _report_strangers(index: Index, ids: pa.Array, table: str, options: Options, console: Console) -> None:

@@ -8,21 +8,33 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
+from altool.engines.local import limited
+from altool.engines.scratch import Scratch
+from altool.errors import InputError
 from altool.kernels.top import top
 from altool.strategies import registry
 
 TESTS = Path(__file__).parents[1] / "strategies"
-OPTIONS = {"query_classes": [0, 2]}
+OPTIONS = {"query_classes": [0, 2], "private_classes": [1]}
 SCORING = [name for name in registry.names() if registry.load(name).shape == "score"]
+NEED_LABELS = {"flqmi", "flvmi", "gcmi", "com", "logdetmi", "flcmi", "logdetcmi"}  # mutual information with labeled rows
+PICKING = [name for name in registry.names() if registry.load(name).shape == "pick"]
 
 
-def arrays(rows: np.ndarray, seed: int = 0) -> dict[str, Any]:
+def arrays(rows: np.ndarray, seed: int = 0, labeled: int = 12) -> dict[str, Any]:
     """Every array that a strategy may take, for these probabilities (n, K)."""
     draw = np.random.default_rng(99)
+    classes = rows.shape[1]
     return {
         "probabilities": rows,
+        "mutual_information": draw.random(len(rows), np.float32),
         "features": draw.normal(size=(len(rows), 8)).astype(np.float32),
+        "labeled_probabilities": draw.dirichlet(np.ones(classes), labeled).astype(np.float32),
+        "labeled_features": draw.normal(size=(labeled, 8)).astype(np.float32),
+        "labels": np.arange(labeled) % classes,
+        "head": (draw.normal(size=(classes, 8)).astype(np.float32), draw.normal(size=classes).astype(np.float32)),
         "ranks": draw.permutation(len(rows)).astype(np.float64) + 1,
         "count": len(rows),
         "rng": np.random.default_rng(seed),
@@ -31,7 +43,12 @@ def arrays(rows: np.ndarray, seed: int = 0) -> dict[str, Any]:
 
 def call(name: str, given: dict[str, Any]) -> np.ndarray:
     strategy = registry.load(name)
-    return strategy.function(**{key: given[key] for key in strategy.takes}, **{key: OPTIONS[key] for key in strategy.options})
+    options = {key: OPTIONS[key] for key in strategy.options if key in OPTIONS}
+    return strategy.function(*(given[key] for key in (*strategy.takes, *strategy.optional)), **options)
+
+
+def pick(name: str, given: dict[str, Any], count: int = 10) -> np.ndarray:
+    return call(name, {**given, "count": count, "rng": np.random.default_rng(4)})
 
 
 @pytest.fixture
@@ -50,7 +67,8 @@ def test_says_what_it_is(name: str) -> None:
     strategy = registry.load(name)
     assert strategy.name == name
     assert strategy.summary
-    assert set(strategy.tables) <= {"predictions", "features", "queue"}
+    assert set(strategy.tables) <= {"predictions", "features", "labels", "model", "queue"}
+    assert set(strategy.required) <= set(strategy.options)
 
 
 @pytest.mark.parametrize("name", SCORING)
@@ -80,15 +98,17 @@ def test_inputs_are_left_alone(name: str, rows: np.ndarray) -> None:
 def test_permuting_the_candidates_permutes_the_answer(name: str, rows: np.ndarray) -> None:
     given = arrays(rows)
     shuffle = np.random.default_rng(8).permutation(60)
-    moved = {key: value[shuffle] if isinstance(value, np.ndarray) else value for key, value in given.items()}
+    moved = {key: value[shuffle] if isinstance(value, np.ndarray) and len(value) == 60 else value for key, value in given.items()}
     assert np.array_equal(call(name, moved), call(name, given)[shuffle])
 
 
 @pytest.mark.parametrize("name", [name for name in SCORING if registry.load(name).rowwise])
 @pytest.mark.parametrize("size", [1, 7, 59])
 def test_the_chunk_size_does_not_change_the_answer(name: str, size: int, rows: np.ndarray) -> None:
-    parts = [call(name, arrays(rows[start : start + size])) for start in range(0, 60, size)]
-    assert np.array_equal(np.concatenate(parts), call(name, arrays(rows)))
+    given = arrays(rows)
+    column = registry.load(name).takes[0]
+    parts = [call(name, {**given, column: given[column][start : start + size]}) for start in range(0, 60, size)]
+    assert np.array_equal(np.concatenate(parts), call(name, given))
 
 
 @pytest.mark.parametrize("name", SCORING)
@@ -102,7 +122,7 @@ def test_special_rows_stay_finite(name: str, special: str, rows: np.ndarray) -> 
     }[special]
     scores = call(name, arrays(given))
     assert np.isfinite(scores).all()
-    if special == "duplicates" and registry.load(name).rowwise:
+    if special == "duplicates" and registry.load(name).takes == ("probabilities",):
         assert len(np.unique(scores)) <= 2
 
 
@@ -118,8 +138,86 @@ def test_all_rows_can_be_chosen_once_each(name: str, rows: np.ndarray) -> None:
 
 @pytest.mark.parametrize("name", registry.names())
 def test_global_random_state_is_untouched(name: str, rows: np.ndarray) -> None:
-    before = np.random.get_state()[1].copy(), python_random.getstate()  # type: ignore[index,union-attr]
+    before = np.random.get_state()[1].copy(), python_random.getstate(), torch.get_rng_state()  # type: ignore[index,union-attr]
     call(name, arrays(rows))
-    after = np.random.get_state()[1], python_random.getstate()  # type: ignore[index]
+    after = np.random.get_state()[1], python_random.getstate(), torch.get_rng_state()  # type: ignore[index]
     assert np.array_equal(before[0], after[0])
     assert before[1] == after[1]
+    assert torch.equal(before[2], after[2])
+
+
+@pytest.mark.parametrize("name", PICKING)
+@pytest.mark.parametrize("count", [0, 1, 10, 60, 61])
+def test_picks_are_distinct_positions(name: str, count: int, rows: np.ndarray) -> None:
+    chosen = pick(name, arrays(rows), count)
+    assert chosen.dtype == np.int64
+    assert chosen.shape == (min(count, 60),)
+    assert len(set(chosen.tolist())) == len(chosen)
+    assert all(0 <= position < 60 for position in chosen)
+
+
+@pytest.mark.parametrize("name", PICKING)
+def test_picks_repeat_and_leave_their_inputs_alone(name: str, rows: np.ndarray) -> None:
+    given = arrays(rows)
+    held = [value for value in [*given.values(), *given["head"]] if isinstance(value, np.ndarray)]
+    before = [value.copy() for value in held]
+    for value in held:
+        value.setflags(write=False)
+    chosen = pick(name, given)
+    assert np.array_equal(chosen, pick(name, given))
+    assert all(np.array_equal(*pair) for pair in zip(held, before, strict=True))
+
+
+@pytest.mark.parametrize("name", [name for name in PICKING if "rng" not in registry.load(name).takes])
+def test_permuting_the_candidates_permutes_the_picks(name: str, rows: np.ndarray) -> None:
+    given = arrays(rows)
+    shuffle = np.random.default_rng(8).permutation(60)
+    moved = {**given, **{key: given[key][shuffle] for key in ("features", "probabilities")}}
+    assert np.array_equal(shuffle[pick(name, moved)], pick(name, given))
+
+
+@pytest.mark.parametrize("name", PICKING)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_threads_files_and_tensors_give_the_same_picks(name: str, threads: int, rows: np.ndarray) -> None:
+    given = arrays(rows)
+    expected = pick(name, given)
+    places = {"features", "probabilities", "labeled_features", "labeled_probabilities"}
+    for place in (in_a_file, torch.from_numpy):
+        with limited(threads):
+            assert np.array_equal(pick(name, {key: place(value) if key in places else value for key, value in given.items()}), expected)
+
+
+def in_a_file(matrix: np.ndarray) -> np.ndarray:
+    array = Scratch(0).empty(matrix.shape, matrix.dtype)
+    array[:] = matrix
+    return array
+
+
+@pytest.mark.parametrize("name", PICKING)
+@pytest.mark.parametrize("special", ["duplicates", "one point", "origin", "one-hot", "one row", "float16", "zeros"])
+def test_special_pools_are_picked_out(name: str, special: str, rows: np.ndarray) -> None:
+    given = arrays(rows)
+    features = given["features"]
+    change: dict[str, dict[str, Any]] = {
+        "duplicates": {"features": np.repeat(features[:6], 10, axis=0), "probabilities": np.repeat(rows[:6], 10, axis=0)},
+        "one point": {"features": np.repeat(features[:1], 60, axis=0), "probabilities": np.repeat(rows[:1], 60, axis=0)},
+        "origin": {"features": np.zeros_like(features)},
+        "one-hot": {"probabilities": np.eye(4, dtype=np.float32)[np.arange(60) % 4]},
+        "one row": {"features": features[:1], "probabilities": rows[:1], "count": 1},
+        "float16": {"features": features.astype(np.float16), "labeled_features": given["labeled_features"].astype(np.float16)},
+        "zeros": {"probabilities": np.eye(4, dtype=np.float32)[np.zeros(60, int)]},
+    }
+    given |= change[special]
+    size = len(given["features"])
+    for count in (min(10, size), size):
+        assert len(set(pick(name, given, count).tolist())) == count
+
+
+@pytest.mark.parametrize("name", PICKING)
+def test_without_labeled_rows_it_works_or_says_so(name: str, rows: np.ndarray) -> None:
+    given = arrays(rows, labeled=0)
+    if name in NEED_LABELS:
+        with pytest.raises(InputError, match="label"):
+            pick(name, given)
+    else:
+        assert len(set(pick(name, given).tolist())) == 10

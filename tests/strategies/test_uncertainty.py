@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from altool.errors import InputError
-from altool.strategies import entropy, least_confidence, margin, most_likely_positive
+from altool.strategies import bald, entropy, least_confidence, margin, most_likely_positive
 
 ROWS = arrays.arrays(np.float32, st.tuples(st.integers(1, 8), st.integers(2, 6)), elements=st.floats(0, 1, width=32)).map(
     lambda raw: (raw + (raw.sum(1, keepdims=True) == 0)) / (raw + (raw.sum(1, keepdims=True) == 0)).sum(1, keepdims=True)
@@ -52,3 +52,9 @@ def test_entropy_of_rows_that_sum_to_nearly_one_is_that_of_the_row_brought_to_on
 def test_margin_of_one_class_is_refused() -> None:
     with pytest.raises(InputError, match="two classes"):
         margin.score(np.ones((2, 1), np.float32))
+
+
+def test_bald_is_the_column() -> None:
+    scores = bald.score(np.array([0.25, 0, 0.125], np.float32))
+    assert scores.dtype == np.float64
+    assert scores.tolist() == [0.25, 0, 0.125]

@@ -22,6 +22,21 @@ class Kind:
     required: tuple[str, ...]
 
 
+METRIC_COLUMNS: dict[str, pa.DataType] = {
+    "class": STRING,
+    "metric": STRING,
+    "value": pa.float64(),
+    "low": pa.float64(),
+    "high": pa.float64(),
+    "support": pa.int64(),
+    "labels": pa.int64(),
+    "target": pa.float64(),
+    "gap": pa.float64(),
+    "weight": pa.float64(),
+    "threshold": pa.float64(),
+    "round": pa.int32(),
+}
+
 KINDS = {
     kind.name: kind
     for kind in (
@@ -76,23 +91,14 @@ KINDS = {
             {"class": STRING, "metric": STRING, "target": pa.float64(), "at_precision": pa.float64(), "priority": pa.float64()},
             ("class", "metric", "target"),
         ),
+        Kind("metrics", METRIC_COLUMNS, ("class", "metric", "value")),
+        # Metrics of simulated runs: `run` names what was tried and `repeat` numbers its draws; `total` counts the labels so far, `asked`
+        # the questions so far, `seconds` the annotators' time so far (null: unknown), `pool` the class's rows in the whole pool.
         Kind(
-            "metrics",
-            {
-                "class": STRING,
-                "metric": STRING,
-                "value": pa.float64(),
-                "low": pa.float64(),
-                "high": pa.float64(),
-                "support": pa.int64(),
-                "labels": pa.int64(),
-                "target": pa.float64(),
-                "gap": pa.float64(),
-                "weight": pa.float64(),
-                "threshold": pa.float64(),
-                "round": pa.int32(),
-            },
-            ("class", "metric", "value"),
+            "history",
+            METRIC_COLUMNS
+            | {"run": STRING, "repeat": pa.int32(), "total": pa.int64(), "asked": pa.int64(), "seconds": pa.float64(), "pool": pa.int64()},
+            ("class", "metric", "value", "run", "repeat", "round", "total"),
         ),
         Kind("ids", {"id": ID}, ("id",)),
         Kind("rejects", {"id": ID, "label": STRING, "annotator": STRING, "reason": STRING}, ("id", "reason")),

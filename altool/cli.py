@@ -317,6 +317,60 @@ def import_labels(
 
 
 @app.command()
+def simulate(
+    output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="A folder with one folder per run; give it again to go on.")],
+    plan: Annotated[str | None, typer.Option("--plan", metavar="FILE", help="TOML: these options as keys, and a [[run]] per run.")] = None,
+    features: OptionalFeatures = None,
+    labels: Annotated[str | None, typer.Option("--labels", metavar="TABLE", help="The truth: a label for every row of the pool.")] = None,
+    holdout_labels: Annotated[str | None, typer.Option("--holdout-labels", metavar="TABLE", help="Rows to measure on.")] = None,
+    holdout_share: Annotated[
+        float | None, typer.Option("--holdout-share", min=0.001, max=0.999, help="Share of each class held out, if no row is; 0.2.")
+    ] = None,
+    imbalance: Annotated[
+        str | None, typer.Option("--imbalance", metavar="R|A=SHARE,…", help="Thin classes out: a long tail 1:R, or a share per class.")
+    ] = None,
+    rare_classes: Annotated[
+        str | None, typer.Option("--rare-classes", metavar="A,B", help="With --imbalance R: these keep 1/R of their rows.")
+    ] = None,
+    merge_classes: Annotated[
+        list[str] | None, typer.Option("--merge-classes", metavar="NEW=A,B", help="Take classes for one; repeat it.")
+    ] = None,
+    strategy: Annotated[list[str] | None, typer.Option("--strategy", metavar="NAME", help="What to try; repeat it.")] = None,
+    classifier: Annotated[str | None, typer.Option("--classifier", metavar="NAME", help="As in train; logistic.")] = None,
+    balance: Annotated[str | None, typer.Option("--balance", help="As in train.")] = None,
+    diversify: Annotated[bool | None, typer.Option("--diversify", help="As in select.")] = None,
+    suggest: Annotated[bool | None, typer.Option("--suggest", help="As in select; suggestions save --seconds.")] = None,
+    queue: Annotated[str | None, typer.Option("--queue", metavar="TABLE", help="A ranked table, for --strategy queue.")] = None,
+    seed_size: Annotated[int | None, typer.Option("--seed-size", min=1, help="Labels drawn at random before the first round.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds after the seed set.")] = None,
+    budget: Annotated[int | None, typer.Option("--budget", min=1, help="How many rows to ask for in each round.")] = None,
+    repeats: Annotated[int | None, typer.Option("--repeats", min=1, help="How often every run is replayed; 1.")] = None,
+    label_noise: Annotated[
+        str | None, typer.Option("--label-noise", metavar="P|TABLE", help="Share of wrong answers, or a table class, answer, share.")
+    ] = None,
+    skip: Annotated[float | None, typer.Option("--skip", min=0, max=0.999, help="Share of rows that an annotator skips.")] = None,
+    annotators: Annotated[int | None, typer.Option("--annotators", min=1, help="Who answer each row; the majority counts.")] = None,
+    seconds: Annotated[
+        str | None, typer.Option("--seconds", metavar="V,C,S", help="Seconds to verify or correct a suggestion, or to label from scratch.")
+    ] = None,
+    at_precision: Annotated[
+        float | None, typer.Option("--at-precision", min=0, max=1, help="Precision of recall at precision; 0.9.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=0, help="Runs at once, each in a process of its own; 0 is one per core.")] = 0,
+    columns: Columns = None,
+    classes: Classes = None,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="The same seed gives the same bytes; 0.")] = None,
+    strict: Strict = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> None:
+    """Replay labeling rounds on rows whose labels are known."""
+    _run("simulate", locals())
+
+
+@app.command()
 def report(
     predictions: Annotated[str, typer.Option("--predictions", metavar="TABLE", help="Out-of-fold predictions, or those of a holdout.")],
     labels: Labels,

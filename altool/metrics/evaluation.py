@@ -36,7 +36,7 @@ class Evaluation:
     overall: dict[str, tuple[float, float, float]]
 
 
-def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence[float], rng: np.random.Generator) -> Evaluation:
+def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence[float], rng: np.random.Generator | None) -> Evaluation:
     """Measure predictions against the truth, each class against the rest.
 
     `true` int64 (n,) class numbers, `probabilities` float (n, K), n and K > 0, `at_precision` the K precisions at which recall is
@@ -48,7 +48,8 @@ def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence
     chosen on the rows that are measured, and that choice is uncertain too, which no formula for shares knows. So rows are drawn
     again (percentile bootstrap, 200 to 1,000 replicates, all classes on the same draws), widened to the Wilson interval at the
     chosen threshold: with a few positives all found, every replicate agrees, which proves nothing. The macro metrics: the same
-    draws; a class that a replicate misses is left out of it.
+    draws; a class that a replicate misses is left out of it. Without `rng` nothing is drawn: the intervals of recall at precision
+    are Wilson's alone, and the macro metrics have none (NaN).
     """
     rows, width = probabilities.shape
     predicted = probabilities.argmax(axis=1)
@@ -72,18 +73,21 @@ def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence
     for code, order in enumerate(orders):
         if order is not None:
             found[code], threshold[code] = recall_at_precision(order, needed[at_precision[code]])
-    recalls, macro = _bootstrap(true, predicted, orders, [needed[share] for share in at_precision], rng)
     low, high = wilson(found, support)
     value = found / np.maximum(support, 1)
-    drawn_low, drawn_high = _percentiles(recalls, value)
-    metrics["recall_at_precision"] = _known(value, np.minimum(low, drawn_low), np.maximum(high, drawn_high), known)
+    macro = None
+    if rng is not None:
+        recalls, macro = _bootstrap(true, predicted, orders, [needed[share] for share in at_precision], rng)
+        drawn_low, drawn_high = _percentiles(recalls, value)
+        low, high = np.minimum(low, drawn_low), np.maximum(high, drawn_high)
+    metrics["recall_at_precision"] = _known(value, low, high, known)
 
     correct = int(tp.sum())
     low, high = wilson(np.array(correct), np.array(rows))
     overall = {"accuracy": (correct / rows, float(low), float(high))}
     for place, name in enumerate(("macro_f1", "macro_recall")):
         mean = metrics[name.removeprefix("macro_")].value.mean(keepdims=True)
-        low, high = _percentiles(macro[:, [place]], mean)
+        low, high = _percentiles(macro[:, [place]], mean) if macro is not None else np.full((2, 1), np.nan)
         overall[name] = (float(mean[0]), float(low[0]), float(high[0]))
     return Evaluation(rows, support, predicted, metrics, threshold, overall)
 

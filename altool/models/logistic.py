@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from altool.engines.local import limited
+
 NAME = "logistic"
 BLOCK = 1024  # rows per matrix product: always the same, so that a row's probabilities do not depend on how many share its batch
 
@@ -74,7 +76,8 @@ def fit(
     scale = float(np.sqrt(np.mean(x**2))) or 1.0
     x /= scale
     estimator = LogisticRegression(C=c, max_iter=iterations, class_weight="balanced" if balance == "class-weight" else None)
-    with warnings.catch_warnings(record=True) as caught:
+    # One BLAS thread: the solver's products are small, and a BLAS that splits them can take twenty times as long on a busy machine.
+    with warnings.catch_warnings(record=True) as caught, limited(1):
         warnings.simplefilter("always", ConvergenceWarning)
         estimator.fit(x, codes)
     weights, bias = estimator.coef_, estimator.intercept_

@@ -22,6 +22,20 @@ class Kind:
     required: tuple[str, ...]
 
 
+QUERY_COLUMNS: dict[str, pa.DataType] = {
+    "id": ID,
+    "rank": pa.int32(),
+    "score": pa.float32(),
+    "strategy": STRING,
+    "round": pa.int32(),
+    "source": STRING,
+    "tier": STRING,
+    "suggested_label": STRING,
+    "suggested_probability": pa.float32(),
+    "target_class": STRING,
+    "candidate_labels": STRINGS,
+}
+
 METRIC_COLUMNS: dict[str, pa.DataType] = {
     "class": STRING,
     "metric": STRING,
@@ -69,23 +83,8 @@ KINDS = {
             },
             ("id", "probabilities"),
         ),
-        Kind(
-            "queries",
-            {
-                "id": ID,
-                "rank": pa.int32(),
-                "score": pa.float32(),
-                "strategy": STRING,
-                "round": pa.int32(),
-                "source": STRING,
-                "tier": STRING,
-                "suggested_label": STRING,
-                "suggested_probability": pa.float32(),
-                "target_class": STRING,
-                "candidate_labels": STRINGS,
-            },
-            ("id",),
-        ),
+        Kind("queries", QUERY_COLUMNS, ("id",)),
+        Kind("picks", QUERY_COLUMNS | {"label": STRING, "truth": STRING, "run": STRING, "repeat": pa.int32()}, ("id",)),
         Kind(
             "targets",
             {"class": STRING, "metric": STRING, "target": pa.float64(), "at_precision": pa.float64(), "priority": pa.float64()},
@@ -100,7 +99,29 @@ KINDS = {
             | {"run": STRING, "repeat": pa.int32(), "total": pa.int64(), "asked": pa.int64(), "seconds": pa.float64(), "pool": pa.int64()},
             ("class", "metric", "value", "run", "repeat", "round", "total"),
         ),
+        # What `report --history` found, one number a row: a `quantity` of a run in a `scope` (all, head, tail or class).
+        Kind(
+            "summary",
+            {
+                "run": STRING,
+                "scope": STRING,
+                "class": STRING,
+                "metric": STRING,
+                "quantity": STRING,
+                "labels": pa.int64(),
+                "level": pa.float64(),
+                "baseline": STRING,
+                "value": pa.float64(),
+                "low": pa.float64(),
+                "high": pa.float64(),
+                "interval": STRING,
+                "repeats": pa.int32(),
+                "reached": pa.int32(),
+            },
+            ("run", "scope", "metric", "quantity", "value"),
+        ),
         Kind("ids", {"id": ID}, ("id",)),
+        Kind("confusion", {"class": STRING, "answer": STRING, "share": pa.float64()}, ("class", "answer", "share")),
         Kind("rejects", {"id": ID, "label": STRING, "annotator": STRING, "reason": STRING}, ("id", "reason")),
     )
 }

@@ -1,0 +1,376 @@
+"""`altool simulate`: replay labeling rounds on rows whose labels are known, to compare strategies before paying for labels."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from altool import seeds
+from altool.console import Console
+from altool.engines.local import cores, limited
+from altool.engines.processes import ordered_map
+from altool.engines.scratch import Scratch
+from altool.errors import InputError, UsageError
+from altool.labels.consensus import codes, resolve
+from altool.simulation import plan as plans
+from altool.simulation import pool as pools
+from altool.simulation.plan import Plan, Run
+from altool.simulation.replay import History, Pool, replay
+from altool.tables import align, check, label_log, write
+from altool.tables.align import Index
+from altool.tables.arrays import read_index, read_rows
+from altool.tables.read import Reader, Source
+from altool.tables.schema import KINDS
+
+TABLES = ("features", "labels", "holdout_labels")
+WORLD = ("holdout_share", "imbalance", "rare_classes", "merge_classes", "columns", "classes")
+
+
+@dataclass(frozen=True)
+class Options:
+    output: str
+    plan: str | None = None
+    features: str | None = None
+    labels: str | None = None
+    holdout_labels: str | None = None
+    holdout_share: float | None = None
+    imbalance: str | None = None
+    rare_classes: str | None = None
+    merge_classes: Sequence[str] | None = None
+    strategy: Sequence[str] | None = None
+    classifier: str | None = None
+    balance: str | None = None
+    diversify: bool | None = None
+    suggest: bool | None = None
+    queue: str | None = None
+    seed_size: int | None = None
+    rounds: int | None = None
+    budget: int | None = None
+    repeats: int | None = None
+    label_noise: str | None = None
+    skip: float | None = None
+    annotators: int | None = None
+    seconds: str | None = None
+    at_precision: float | None = None
+    jobs: int = 0
+    columns: str | None = None
+    classes: str | None = None
+    seed: int | None = None
+    strict: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """One repeat of one run, for a worker process. Queues and confusion tables are arrays by now."""
+
+    folder: Path
+    plan: Plan
+    run: Run
+    repeat: int
+    inputs: dict[str, str]
+    warm: Path
+    noise: float | np.ndarray
+    ranks: np.ndarray | None
+
+
+def run(options: Options, console: Console) -> None:
+    """Read the truth once, replay every repeat of every run that is not there yet, and write each as it ends."""
+    settings, rows = _settings(options)
+    for name in ("features", "labels"):
+        if not settings.get(name):
+            raise UsageError(f"missing --{name}", "or name it in the --plan")
+    plan = plans.make(settings, rows)
+    output = Path(options.output)
+    reader = Reader(settings.get("columns"), settings.get("classes"))
+    source = reader.open(settings["features"], "features")
+    log = reader.open(settings["labels"], "labels")
+    held = reader.open(settings["holdout_labels"], "labels") if settings.get("holdout_labels") else None
+    queues = {run.queue: reader.open(run.queue, "queries") for run in plan.runs if run.queue}
+    reader.match_ids()
+    pool, index, positions, inputs = _pool(source, log, held, settings, plan, reader, options.strict, console)
+    ranks = {location: _ranks(queue, index, positions) for location, queue in queues.items()}
+    noises = {run.label_noise: _noise(run.label_noise, pool.classes) for run in plan.runs}
+
+    tasks = []
+    warm = output / f".warm-{os.getpid()}"
+    wanted = [(run, repeat) for repeat in range(plan.repeats) for run in plan.runs]
+    for run_, repeat in wanted:
+        own = {**inputs, **({"queue": align.table_fingerprint(queues[run_.queue].read())} if run_.queue else {})}
+        if isinstance(noises[run_.label_noise], np.ndarray):
+            own["label_noise"] = align.table_fingerprint(pa.table({"share": noises[run_.label_noise].ravel()}))  # type: ignore[union-attr]
+        folder = output / "runs" / f"{run_.slug}-{repeat:03d}"
+        task = Task(folder, plan, run_, repeat, own, warm, noises[run_.label_noise], ranks.get(run_.queue) if run_.queue else None)
+        if options.overwrite or not _finished(task):
+            tasks.append(task)
+    if left := len(wanted) - len(tasks):
+        console.info(f"{left:,} of {len(wanted):,} runs are there already")
+    jobs = min(options.jobs or cores(), len(tasks))
+    with console.progress("simulating", len(tasks)) as advance:
+        if jobs > 1:
+            try:
+                _store(warm, pool, index.take(positions))
+                for _ in ordered_map(_work, tasks, jobs):
+                    advance(1)
+            finally:
+                shutil.rmtree(warm, ignore_errors=True)
+        else:
+            ids = index.take(positions)
+            for task in tasks:
+                _simulate(task, pool, ids)
+                advance(1)
+    summary = {
+        "command": "simulate",
+        "runs": [entry.name for entry in plan.runs],
+        "repeats": plan.repeats,
+        "pool": len(pool.truth),
+        "held_out": len(pool.held_truth),
+        "classes": list(pool.classes),
+        "simulated": len(tasks),
+        "output": options.output,
+    }
+    sizes = f"{len(plan.runs)} runs x {plan.repeats} repeats on {len(pool.truth):,} rows, measured on {len(pool.held_truth):,}"
+    console.result(summary, f"simulated {sizes} -> {options.output}; see altool report --history {options.output}")
+
+
+def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The plan's settings, which the command line overrides, and its runs: those of the command line if it names any."""
+    settings: dict[str, Any] = {}
+    rows: list[dict[str, Any]] = []
+    if options.plan:
+        try:
+            settings = tomllib.loads(Path(options.plan).read_text("utf-8"))
+        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise InputError(f"plan {options.plan}: it cannot be read ({error})", "see altool simulate --help for an example") from error
+        rows = settings.pop("run", [])
+        settings = {name.replace("-", "_"): value for name, value in settings.items()}
+        known = {*TABLES, *WORLD, *plans.SHARED, *plans.OF_RUNS}
+        if unknown := sorted(set(settings) - known):
+            raise InputError(f"plan {options.plan}: there is no setting {unknown[0]!r}", f"settings are {', '.join(sorted(known))}")
+        base = Path(options.plan).parent
+        for name in (*TABLES, "queue"):
+            if isinstance(settings.get(name), str):
+                settings[name] = _beside(base, settings[name])
+        rows = [{**row, **({"queue": _beside(base, row["queue"])} if "queue" in row else {})} for row in rows]
+    not_settings = ("output", "plan", "strategy", "jobs", "strict", "overwrite")
+    given = {entry.name: getattr(options, entry.name) for entry in fields(options) if entry.name not in not_settings}
+    settings |= {name: value for name, value in given.items() if value not in (None, [])}
+    if isinstance(settings.get("label_noise"), str):
+        with contextlib.suppress(ValueError):  # a confusion table
+            settings["label_noise"] = float(settings["label_noise"])
+    if options.strategy:
+        rows = [{"strategy": name} for name in options.strategy]
+    return settings, rows
+
+
+def _beside(folder: Path, location: str) -> str:
+    """A plan's paths are relative to the plan."""
+    return location if "://" in location or os.path.isabs(location) else str(folder / location)
+
+
+def _pool(
+    source: Source,
+    log: Source,
+    held: Source | None,
+    settings: Mapping[str, Any],
+    plan: Plan,
+    reader: Reader,
+    strict: bool,
+    console: Console,
+) -> tuple[Pool, Index, np.ndarray, dict[str, str]]:
+    """What is replayed, the features' index, the pool's positions in it, and the inputs' fingerprints."""
+    truth = resolve(label_log.read(log))
+    labels = truth.training
+    held_labels = resolve(label_log.read(held)).table if held is not None else truth.holdout
+    held_labels = held_labels.filter(held_labels.column("label").is_valid())
+    found = set(labels.column("label").to_pylist()) | set(held_labels.column("label").to_pylist())
+    names = reader.classes or tuple(sorted(found))
+    if unknown := sorted(found - set(names)):
+        raise InputError(f"{log.name}: {len(unknown)} classes that --classes does not name ({check.naming(unknown)})", "name them there")
+    new = pools.merged(names, settings.get("merge_classes") or ())
+    classes = tuple(dict.fromkeys(new.get(name, name) for name in names))
+    number = np.array([classes.index(new.get(name, name)) for name in names])
+
+    index = read_index(source)
+
+    def known(table: pa.Table, what: str) -> tuple[np.ndarray, np.ndarray]:
+        places = index.positions(table.column("id"))
+        lost = table.column("id").filter(pa.array(places < 0))
+        if len(lost):
+            text = f"{source.name}: {len(lost):,} {what} rows are not in it (ids {check.naming(check.first_ids(lost))})"
+            console.mismatch(text, "embed these rows too", strict=strict)
+        return places[places >= 0], number[codes(table, names)[places >= 0]]
+
+    rows, codes_ = known(labels, "labeled")
+    held_rows, held_codes = known(held_labels, "held-out")
+    twice = np.intersect1d(rows, held_rows)
+    if len(twice):
+        text = f"{len(twice):,} held-out rows are in --labels too (ids {check.naming(check.first_ids(index.take(twice)))})"
+        raise InputError(text, "hold them out in one place")
+    if not len(held_rows):
+        share = settings.get("holdout_share", 0.2)
+        mask = pools.hold_out(codes_, share, seeds.generator(plan.seed, "simulate", "holdout"))
+        held_rows, held_codes, rows, codes_ = rows[mask], codes_[mask], rows[~mask], codes_[~mask]
+    elif settings.get("holdout_share") is not None:
+        raise UsageError("--holdout-share means nothing here", "rows are held out already")
+    if not len(rows) or not len(held_rows):
+        raise InputError(f"{log.name}: {len(rows):,} rows to choose from and {len(held_rows):,} to measure on", "give more labeled rows")
+    if settings.get("rare_classes") and not settings.get("imbalance"):
+        raise UsageError("--rare-classes needs --imbalance RATIO")
+    if settings.get("imbalance") is not None:
+        kept = pools.shares(str(settings["imbalance"]), settings.get("rare_classes"), classes)
+        stays = pools.thin(codes_, kept, seeds.generator(plan.seed, "simulate", "imbalance"))
+        rows, codes_ = rows[stays], codes_[stays]
+    if plan.seed_size > len(rows):
+        raise InputError(f"the pool has {len(rows):,} rows, less than the seed set of {plan.seed_size:,}", "give a smaller --seed-size")
+    with console.progress(f"reading {source.name}", len(index)) as advance:
+        (features, held_features), fingerprint = read_rows(source, "features", index, [rows, held_rows], Scratch(1 << 62), advance=advance)
+    facts = pa.table({"row": np.concatenate([rows, held_rows]), "class": np.concatenate([codes_, held_codes])})
+    inputs = {"features": fingerprint, "truth": align.table_fingerprint(facts), "classes": ",".join(classes)}
+    return Pool(features, codes_, held_features, held_codes, classes), index, rows, inputs
+
+
+def _ranks(queue: Source, index: Index, positions: np.ndarray) -> np.ndarray:
+    """float64 rank of each row of the pool in an outside queue; infinity for a row that it does not hold."""
+    queue.require("rank")
+    table = queue.read(["id", "rank"])
+    own = align.index(table.column("id").chunks, queue.name)
+    places = own.positions(index.take(positions))
+    values = own.arrange(table.column("rank").to_numpy().astype(np.float64))
+    return np.where(places >= 0, values[places], np.inf)
+
+
+def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
+    """A share, or the (K, K) shares of a confusion table: columns class, answer, share."""
+    if not isinstance(noise, str):
+        return noise
+    try:
+        source = Reader().open(noise, "confusion")
+        rows = source.read().to_pylist()
+    except InputError as error:
+        raise InputError(f"--label-noise {noise}: neither a share nor a table ({error.message})", error.hint) from error
+    shares = np.zeros((len(classes), len(classes)))
+    for row in rows:
+        if row["class"] not in classes or row["answer"] not in classes or row["share"] is None or not 0 <= row["share"] <= 1:
+            raise InputError(f"{source.name}: {row} is not a class, an answer that is a class, and a share", "correct this row")
+        shares[list(classes).index(row["class"]), list(classes).index(row["answer"])] += row["share"]
+    right = np.arange(len(classes))
+    errors = shares.sum(axis=1) - shares[right, right]
+    if (errors > 1 + 1e-9).any():
+        raise InputError(f"{source.name}: the shares of class {classes[int(errors.argmax())]!r} sum to more than 1", "correct them")
+    shares[right, right] = np.maximum(1 - errors, 0)
+    return shares
+
+
+def _store(folder: Path, pool: Pool, ids: pa.Array) -> None:
+    """The arrays as files that workers map: one copy in memory for all of them."""
+    for stale in folder.parent.glob(".warm-*") if folder.parent.exists() else ():
+        if not Path(f"/proc/{stale.name.removeprefix('.warm-')}").exists():
+            shutil.rmtree(stale, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name in ("features", "truth", "held_features", "held_truth"):
+        np.save(folder / f"{name}.npy", getattr(pool, name))
+    pq.write_table(pa.table({"id": ids}, metadata={b"classes": "\n".join(pool.classes).encode()}), folder / "ids.parquet")
+
+
+@cache
+def _load(folder: Path) -> tuple[Pool, pa.Array]:
+    features, truth, held_features, held_truth = (
+        np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("features", "truth", "held_features", "held_truth")
+    )
+    table = pq.read_table(folder / "ids.parquet")
+    classes = tuple(table.schema.metadata[b"classes"].decode().split("\n"))
+    return Pool(features, truth, held_features, held_truth, classes), table.column("id").combine_chunks()
+
+
+def _work(task: Task) -> None:
+    """In a worker process."""
+    _simulate(task, *_load(task.warm))
+
+
+def _origin(task: Task) -> dict[str, Any]:
+    return write.provenance("simulate", {**task.plan.facts(task.run), "repeat": task.repeat}, task.plan.seed, task.inputs)
+
+
+def _finished(task: Task) -> bool:
+    """Is this repeat there? Raises InputError where another plan's lies in its place."""
+    path = task.folder / "history.parquet"
+    if not path.exists():
+        return False
+    found = (pq.read_schema(path).metadata or {}).get(b"altool.provenance", b"").decode()
+    if found != write.metadata("history", _origin(task))["altool.provenance"]:
+        raise InputError(f"{task.folder}: it holds a run of other settings, data or version", "give another --output, or --overwrite")
+    return True
+
+
+def _simulate(task: Task, pool: Pool, ids: pa.Array) -> None:
+    with limited(1):
+        history = replay(pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks)
+    origin = _origin(task)
+    with write.replacing(task.folder) as folder:
+        folder.mkdir()
+        write.write_table(_history(history, task, pool), "history", str(folder / "history.parquet"), origin=origin, classes=pool.classes)
+        write.write_table(_picks(history, task, pool, ids), "picks", str(folder / "picks.parquet"), origin=origin, classes=pool.classes)
+
+
+def _history(history: History, task: Task, pool: Pool) -> pa.Table:
+    """Every round's metrics: those of each class, then the overall ones."""
+    rows: list[dict[str, Any]] = []
+    sizes = np.bincount(pool.truth, minlength=len(pool.classes))
+    for entry in history.rounds:
+        total = int(entry.labels.sum())
+        shared = {
+            "round": entry.number,
+            "run": task.run.name,
+            "repeat": task.repeat,
+            "total": total,
+            "asked": entry.asked,
+            "seconds": entry.seconds if np.isfinite(entry.seconds) else None,
+        }
+        found = entry.evaluation
+        for code, name in enumerate(pool.classes):
+            own = {"class": name, "support": int(found.support[code]), "labels": int(entry.labels[code]), "pool": int(sizes[code])}
+            for metric, estimates in found.metrics.items():
+                threshold = {"threshold": float(found.threshold[code])} if metric == "recall_at_precision" else {}
+                rows.append({**shared, **own, **threshold, "metric": metric, "value": float(estimates.value[code])})
+        for metric, (value, _, _) in found.overall.items():
+            whole = {"support": found.rows, "labels": total, "pool": len(pool.truth)}
+            rows.append({**shared, **whole, "metric": metric, "value": value})
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(KINDS["history"].columns.items())))
+
+
+def _picks(history: History, task: Task, pool: Pool, ids: pa.Array) -> pa.Table:
+    """What was asked, in order, and what the bot said."""
+    names = np.array([*pool.classes, None], object)  # -1 is the last
+    tables = []
+    for part in history.asked:
+        count = len(part.positions)
+        tables.append(
+            pa.table(
+                {
+                    "id": ids.take(pa.array(part.positions)),
+                    "rank": pa.array(np.arange(1, count + 1, dtype=np.int32)),
+                    "score": pa.array(part.scores.astype(np.float32)),
+                    "strategy": pa.array([task.run.strategy if part.source != "seed" else "random"] * count, pa.string()),
+                    "round": pa.array(np.full(count, part.number, np.int32)),
+                    "source": pa.array([part.source] * count, pa.string()),
+                    "suggested_label": pa.array(names[part.suggested], pa.string()),
+                    "label": pa.array(names[part.answers], pa.string()),
+                    "truth": pa.array(names[pool.truth[part.positions]], pa.string()),
+                    "run": pa.array([task.run.name] * count, pa.string()),
+                    "repeat": pa.array(np.full(count, task.repeat, np.int32)),
+                }
+            )
+        )
+    return pa.concat_tables(tables)

@@ -1,0 +1,1 @@
+"""Labeling rounds replayed on rows whose labels are known."""

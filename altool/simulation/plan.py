@@ -1,0 +1,129 @@
+"""What is to be replayed: the settings that all runs share, and the runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from altool.errors import UsageError
+from altool.strategies import registry
+
+CLASSIFIERS = ("logistic",)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One thing to try. `options` are the strategy's own; `seconds` those of a verified, a corrected and an answer from scratch."""
+
+    name: str
+    strategy: str
+    diversify: bool = False
+    suggest: bool = False
+    partitions: int | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    queue: str | None = None
+    classifier: str = "logistic"
+    balance: str = "none"
+    logistic_c: float = 1.0
+    logistic_iterations: int = 1000
+    label_noise: str | float = 0.0
+    skip: float = 0.0
+    annotators: int = 1
+    seconds: tuple[float, float, float] | None = None
+
+    @property
+    def slug(self) -> str:
+        """The name as part of a folder's name."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-") or "run"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often, how long and from where every run is replayed."""
+
+    runs: Sequence[Run]
+    seed_size: int
+    rounds: int
+    budget: int
+    repeats: int
+    seed: int
+    at_precision: float = 0.9
+
+    def facts(self, run: Run) -> dict[str, Any]:
+        """What decides the outcome of a run, for its provenance. A run depends on no other run, and no repeat on their number."""
+        shared = {name: getattr(self, name) for name in ("seed_size", "rounds", "budget", "at_precision")}
+        own = {name: value for name, value in asdict(run).items() if value not in (None, {})}
+        return {**shared, **own, "options": dict(run.options)}
+
+
+SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision")
+OF_RUNS = tuple(entry.name for entry in fields(Run) if entry.name not in ("name", "options"))
+
+
+def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
+    """The plan of these settings; each of `rows` is a run, and overrides the settings that belong to runs.
+
+    Keys of a row that are no setting are options of its strategy. Raises UsageError for an option that the strategy does not know,
+    values that make no sense, and runs that cannot be told apart.
+    """
+    common = {name: settings[name] for name in OF_RUNS if name in settings}
+    runs = [_run({**common, **row}) for row in rows]
+    if not runs:
+        raise UsageError("nothing to simulate", "name a --strategy, or a [[run]] in the --plan")
+    twice = {run.slug for run in runs if [other.slug for other in runs].count(run.slug) > 1}
+    if twice:
+        raise UsageError(f"two runs are called {sorted(twice)[0]!r}", "give each [[run]] a name of its own")
+    missing = [name for name in ("seed_size", "rounds", "budget") if settings.get(name) is None]
+    if missing:
+        raise UsageError(f"missing {', '.join('--' + name.replace('_', '-') for name in missing)}", "or name them in the --plan")
+    shared = {name: settings[name] for name in SHARED if settings.get(name) is not None}
+    for name in ("seed_size", "rounds", "budget", "repeats"):
+        if name in shared and not (isinstance(shared[name], int) and shared[name] > 0):
+            raise UsageError(f"{name}: {shared[name]!r} is no whole number above 0")
+    return Plan(runs, **{"repeats": 1, "seed": 0, **shared})
+
+
+def _run(row: Mapping[str, Any]) -> Run:
+    given = {name: value for name, value in row.items() if value is not None}
+    if not isinstance(given.get("strategy"), str):
+        raise UsageError("a [[run]] has no strategy", 'for example strategy = "margin"')
+    strategy = registry.load(given["strategy"])
+    own = {name.replace("-", "_"): value for name, value in given.items() if name.replace("-", "_") not in (*OF_RUNS, "name")}
+    if unknown := [name for name in own if name not in strategy.options]:
+        raise UsageError(f"run {given['strategy']}: there is no setting {unknown[0]!r}", f"strategy options: {', '.join(strategy.options)}")
+    if missing := [name for name in strategy.required if name not in own]:
+        raise UsageError(f"run {given['strategy']}: it needs {missing[0]}")
+    known = {name.replace("-", "_"): value for name, value in given.items() if name.replace("-", "_") in OF_RUNS}
+    known["seconds"] = _seconds(known.get("seconds"))
+    wraps = [name for name in ("diversify", "suggest") if known.get(name)]
+    run = Run(name=given.get("name") or " + ".join([strategy.name, *wraps]), options=own, **known)
+    if strategy.shape == "pick" and run.diversify:
+        raise UsageError(f"run {run.name}: diversify wraps strategies that sort")
+    if strategy.shape != "pick" and run.partitions:
+        raise UsageError(f"run {run.name}: partitions are for strategies that pick")
+    if "ranks" in strategy.takes and not run.queue:
+        raise UsageError(f"run {run.name}: it needs a queue")
+    if "mutual_information" in strategy.takes:
+        raise UsageError(f"run {run.name}: no classifier here gives the mutual information that {strategy.name} needs")
+    if run.classifier not in CLASSIFIERS:
+        raise UsageError(f"run {run.name}: there is no classifier {run.classifier!r}; there are {', '.join(CLASSIFIERS)}")
+    if not (0 <= run.skip < 1 and run.annotators >= 1 and run.logistic_c > 0):
+        raise UsageError(f"run {run.name}: skip is a share below 1, annotators at least 1, logistic_c above 0")
+    if not isinstance(run.label_noise, str) and not 0 <= run.label_noise <= 1:
+        raise UsageError(f"run {run.name}: label_noise {run.label_noise} is no share")
+    return run
+
+
+def _seconds(value: Any) -> tuple[float, float, float] | None:
+    """`2,6,5` or a list: seconds of a verified, a corrected and an answer from scratch."""
+    if value is None:
+        return None
+    try:
+        numbers = tuple(float(part) for part in (value.split(",") if isinstance(value, str) else value))
+    except (TypeError, ValueError):
+        numbers = ()
+    if len(numbers) != 3 or not all(0 <= number < float("inf") for number in numbers):
+        raise UsageError(f"seconds: {value!r} is not VERIFIED,CORRECTED,SCRATCH", "for example 2,6,5")
+    return numbers[0], numbers[1], numbers[2]

@@ -1,0 +1,80 @@
+"""The pool that is replayed: balanced or with a long tail, all classes or some merged, part of it held out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from altool.errors import UsageError
+
+
+def shares(text: str, rare: str | None, classes: Sequence[str]) -> np.ndarray:
+    """float64 (K,): the share of each class's rows that stays.
+
+    `text` is `cat=0.1,dog=0.5` (others stay whole), or a ratio R. With a ratio the `rare` classes (`a,b`) keep 1/R of their rows; without
+    `rare` classes the k-th of K keeps R^(-k/(K-1)), the usual long tail. Raises UsageError.
+    """
+    kept = np.ones(len(classes))
+    hint = "for example --imbalance 100, --imbalance 10 --rare-classes a,b or --imbalance a=0.1,b=0.5"
+    try:
+        if "=" in text:
+            if rare:
+                raise UsageError("--rare-classes means nothing when --imbalance names its classes", hint)
+            for part in text.split(","):
+                name, _, share = part.rpartition("=")
+                kept[_number(name, classes, "--imbalance")] = float(share)
+        else:
+            ratio = float(text)
+            if ratio < 1:
+                raise UsageError(f"--imbalance: the ratio {text} is below 1", hint)
+            if rare:
+                kept[[_number(name, classes, "--rare-classes") for name in rare.split(",")]] = 1 / ratio
+            elif len(classes) > 1:
+                kept = ratio ** -(np.arange(len(classes)) / (len(classes) - 1))
+    except ValueError as error:
+        raise UsageError(f"--imbalance: {text!r} is neither a ratio nor CLASS=SHARE,…", hint) from error
+    if not ((kept > 0) & (kept <= 1)).all():
+        raise UsageError("--imbalance: a share lies outside (0, 1]", hint)
+    return kept
+
+
+def _number(name: str, classes: Sequence[str], option: str) -> int:
+    if name not in classes:
+        raise UsageError(f"{option}: no row of the truth is of class {name!r}", f"its classes are {', '.join(classes[:10])}")
+    return list(classes).index(name)
+
+
+def thin(truth: np.ndarray, kept: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The increasing positions of the rows that stay: of each class a random share `kept` (K,), rounded, at least one."""
+    order = rng.permutation(len(truth))
+    stays = np.zeros(len(truth), bool)
+    for class_ in np.unique(truth):
+        mine = order[truth[order] == class_]
+        stays[mine[: max(1, round(len(mine) * float(kept[class_])))]] = True
+    return np.flatnonzero(stays)
+
+
+def hold_out(truth: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
+    """Boolean (n,): a random share of every class's rows, rounded; a class with two rows or more gives one at least and keeps one."""
+    order = rng.permutation(len(truth))
+    held = np.zeros(len(truth), bool)
+    for class_ in np.unique(truth):
+        mine = order[truth[order] == class_]
+        held[mine[: min(max(1, round(len(mine) * share)), len(mine) - 1)]] = True
+    return held
+
+
+def merged(names: Sequence[str], groups: Sequence[str]) -> Mapping[str, str]:
+    """{class: its new name} for `NEW=a,b,…` groups. Raises UsageError for an unknown class, or one in two groups."""
+    found: dict[str, str] = {}
+    for group in groups:
+        new, equals, members = group.partition("=")
+        if not equals or not new or not members:
+            raise UsageError(f"--merge-classes: {group!r} is not NEW=A,B,…", "for example --merge-classes rest=ant,bee,cat")
+        for name in members.split(","):
+            if name in found:
+                raise UsageError(f"--merge-classes: {name!r} is merged twice")
+            _number(name, names, "--merge-classes")
+            found[name] = new
+    return found

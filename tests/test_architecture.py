@@ -23,6 +23,7 @@ FORBIDDEN = {
     "wrappers": {"pyarrow", *TERMINAL, *HEAVY},
     "kernels": {"pyarrow", *TERMINAL, *HEAVY},
     "metrics": {"pyarrow", *TERMINAL, *HEAVY},
+    "simulation": {*TERMINAL, *HEAVY},
     "models": {"pyarrow", *TERMINAL, *HEAVY},
     "tables": {*TERMINAL, *HEAVY},
     "commands": {"typer", *HEAVY},
@@ -78,7 +79,7 @@ def test_select_is_light(tmp_path: Path, strategy: str) -> None:
     assert (tmp_path / "q.parquet").exists()
 
 
-COMMANDS = ("embed", "train", "score", "select", "import-labels", "report")
+COMMANDS = ("embed", "train", "score", "select", "import-labels", "simulate", "report")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -1,0 +1,206 @@
+"""`altool simulate` from the shell."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import CLASSES, features, write
+
+from altool import seeds
+
+Altool = Callable[..., Any]
+ROWS = 240
+SIMULATE = ("simulate", "--features", "f.parquet", "--labels", "truth.parquet", "--seed-size", 10, "--rounds", 2, "--budget", 8)
+SIMULATE_3 = (*SIMULATE, "--strategy", "random", "--strategy", "margin", "--strategy", "coreset", "--repeats", 2)
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> np.ndarray:
+    draw = np.random.default_rng(0)
+    truth = draw.integers(3, size=ROWS)
+    rows = (np.eye(3, 5)[truth] * 2 + draw.normal(size=(ROWS, 5))).astype(np.float32)
+    ids = [f"row-{row:04d}" for row in range(ROWS)]
+    write(features(rows), tmp_path / "f.parquet")
+    source = ["holdout" if row % 4 == 0 else "seed" for row in range(ROWS)]
+    write(pa.table({"id": ids, "label": [CLASSES[code] for code in truth], "source": source}), tmp_path / "truth.parquet")
+    return truth
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def picks(folder: Path, run: str, round_: int) -> list[str]:
+    table = pq.read_table(folder / "runs" / run / "picks.parquet")
+    return [row["id"] for row in table.to_pylist() if row["round"] == round_]
+
+
+def test_what_it_writes(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    result = altool(*SIMULATE_3, "-o", "out", "--json")
+    assert json.loads(result.text)["simulated"] == 6
+    assert sorted(path.name for path in (tmp_path / "out" / "runs").iterdir()) == [
+        f"{name}-00{repeat}" for name in ("coreset", "margin", "random") for repeat in (0, 1)
+    ]
+    assert not list((tmp_path / "out").glob(".*"))
+    for repeat in (0, 1):  # the seed set is the same for all, and another in the next repeat
+        first = picks(tmp_path / "out", f"random-00{repeat}", 0)
+        assert len(set(first)) == 10
+        assert all(picks(tmp_path / "out", f"{name}-00{repeat}", 0) == first for name in ("margin", "coreset"))
+    assert picks(tmp_path / "out", "random-000", 0) != picks(tmp_path / "out", "random-001", 0)
+    asked = pq.read_table(tmp_path / "out" / "runs" / "margin-000" / "picks.parquet").to_pylist()
+    assert len({row["id"] for row in asked}) == 10 + 2 * 8
+    assert not any(int(row["id"][-4:]) % 4 == 0 for row in asked)  # held out
+    assert all(row["label"] == row["truth"] == CLASSES[truth[int(row["id"][-4:])]] for row in asked)
+    rows = pq.read_table(tmp_path / "out" / "runs" / "margin-001" / "history.parquet").to_pylist()
+    assert {row["round"]: row["total"] for row in rows} == {0: 10, 1: 18, 2: 26}
+    assert {(row["run"], row["repeat"], row["seconds"]) for row in rows} == {("margin", 1, None)}
+    assert {row["support"] for row in rows if row["class"] is None} == {ROWS // 4}
+    for number in (0, 1, 2):
+        assert sum(row["labels"] for row in rows if row["round"] == number and row["metric"] == "f1") == 10 + 8 * number
+    assert sum(row["pool"] for row in rows if row["round"] == 0 and row["metric"] == "f1") == ROWS * 3 // 4
+
+
+def test_a_round_is_what_the_commands_do(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    altool(*SIMULATE, "--strategy", "margin", "--strategy", "badge", "-o", "out", "--jobs", 1)
+    seed = seeds.integer(0, "simulate", 0)
+    given = picks(tmp_path / "out", "margin-000", 0)
+    held = [f"row-{row:04d}" for row in range(0, ROWS, 4)]
+    log = {"id": [*given, *held], "label": [CLASSES[truth[int(id_[-4:])]] for id_ in (*given, *held)]}
+    log |= {"source": ["seed"] * len(given) + ["holdout"] * len(held), "round": [0] * (len(given) + len(held))}
+    write(pa.table(log), tmp_path / "l.parquet")
+    altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "model")
+    altool("score", "--model", "model", "--features", "f.parquet", "-o", "p.parquet")
+    for strategy, tables in (("margin", ()), ("badge", ("--features", "f.parquet"))):
+        common = ("select", "--strategy", strategy, "--budget", 8, "--seed", seed, "--labels", "l.parquet", "--predictions", "p.parquet")
+        altool(*common, *tables, "-o", f"{strategy}.parquet")
+        assert pq.read_table(tmp_path / f"{strategy}.parquet").column("id").to_pylist() == picks(tmp_path / "out", f"{strategy}-000", 1)
+    altool("report", "--predictions", "p.parquet", "--labels", "l.parquet", "--metrics-output", "m.parquet", "--quiet")
+    measured = {(row["class"], row["metric"]): row["value"] for row in pq.read_table(tmp_path / "m.parquet").to_pylist()}
+    rows = pq.read_table(tmp_path / "out" / "runs" / "margin-000" / "history.parquet").to_pylist()
+    assert {(row["class"], row["metric"]): row["value"] for row in rows if row["round"] == 0} == pytest.approx(measured)
+
+
+def test_jobs_and_kills_do_not_matter(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    altool(*SIMULATE_3, "-o", "whole", "--jobs", 1)
+    command = [sys.executable, "-m", "altool", *map(str, SIMULATE_3), "-o", "killed", "--jobs"]
+    chance = random.Random(1)
+    for jobs in ("2", "1", "2"):
+        with subprocess.Popen([*command, jobs], cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+            time.sleep(chance.uniform(1.0, 3.0))
+            process.send_signal(signal.SIGKILL)
+        for history in (tmp_path / "killed").glob("runs/*-*/history.parquet"):
+            pq.read_table(history)  # whole
+    altool(*SIMULATE_3, "-o", "killed", "--jobs", 2)
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*.parquet")}
+    assert "6 of 6 runs are there already" in altool(*SIMULATE_3, "-o", "killed").said
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*.parquet")} == before
+
+
+def test_another_plan_in_the_same_folder(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    altool(*SIMULATE, "--strategy", "random", "-o", "out")
+    altool(*SIMULATE, "--strategy", "random", "--strategy", "margin", "--repeats", 2, "-o", "out")  # more runs: the first is kept
+    said = altool(*SIMULATE, "--strategy", "random", "--skip", 0.5, "-o", "out", code=3).said
+    assert "it holds a run of other settings" in said
+    altool(*SIMULATE, "--strategy", "random", "--skip", 0.5, "-o", "out", "--overwrite")
+
+
+def test_a_plan(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    write(pa.table({"id": [f"row-{row:04d}" for row in range(1, 200)], "rank": list(range(199))}), tmp_path / "queue.parquet")
+    (tmp_path / "noise.csv").write_text("class,answer,share\nant,bee,0.5\n")
+    (tmp_path / "plan.toml").write_text(
+        """
+        features = "f.parquet"
+        labels = "truth.parquet"
+        seed_size = 20
+        rounds = 1
+        budget = 5
+        seconds = [2, 6, 5]
+        imbalance = "ant=0.5"
+
+        [[run]]
+        strategy = "margin"
+        diversify = true
+        suggest = true
+
+        [[run]]
+        name = "ours"
+        strategy = "queue"
+        queue = "queue.parquet"
+        label_noise = "noise.csv"
+        annotators = 3
+        skip = 0.1
+
+        [[run]]
+        strategy = "gcmi"
+        query-classes = "ant"
+        balance = "class-weight"
+        """
+    )
+    altool("simulate", "--plan", "plan.toml", "--rounds", 2, "-o", "out")
+    names = {path.name for path in (tmp_path / "out" / "runs").iterdir()}
+    assert names == {"margin-diversify-suggest-000", "ours-000", "gcmi-000"}
+    rows = {name: pq.read_table(tmp_path / "out" / "runs" / name / "history.parquet").to_pylist() for name in names}
+    assert [row["seconds"] for row in rows["gcmi-000"] if row["metric"] == "accuracy" and row["class"] is None] == [100, 125, 150]
+    assert rows["ours-000"][-1]["seconds"] == 30 * 3 * 5
+    assert {row["asked"] for row in rows["ours-000"]} == {20, 25, 30}
+    assert rows["ours-000"][-1]["total"] <= 30
+    times = {row["seconds"] for row in rows["margin-diversify-suggest-000"]}
+    assert 100 in times
+    assert all(120 <= time <= 160 for time in times - {100})
+    queued = picks(tmp_path / "out", "ours-000", 1)
+    seeds_ = picks(tmp_path / "out", "ours-000", 0)
+    ours = {row["id"] for row in pq.read_table(tmp_path / "out" / "runs" / "ours-000" / "picks.parquet").to_pylist()}
+    assert queued == sorted(queued)
+    assert not set(queued) & set(seeds_)
+    assert len(ours) == 30
+    wrong = [
+        row for row in pq.read_table(tmp_path / "out" / "runs" / "ours-000" / "picks.parquet").to_pylist() if row["label"] != row["truth"]
+    ]
+    assert all(row["label"] is None or (row["truth"], row["label"]) == ("ant", "bee") for row in wrong)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "nothing to simulate"),
+        (("--strategy", "margins"), "there is no 'margins'"),
+        (("--strategy", "queue"), "it needs a queue"),
+        (("--strategy", "bald"), "no classifier here gives the mutual information"),
+        (("--strategy", "coreset", "--diversify"), "diversify wraps strategies that sort"),
+        (("--strategy", "random", "--strategy", "random"), "two runs are called 'random'"),
+        (("--strategy", "random", "--classifier", "oak"), "there is no classifier 'oak'"),
+        (("--strategy", "random", "--rare-classes", "ant"), "--rare-classes needs --imbalance"),
+        (("--strategy", "random", "--holdout-share", "0.3"), "--holdout-share means nothing here"),
+        (("--strategy", "random", "--seconds", "2,6"), "is not VERIFIED,CORRECTED,SCRATCH"),
+        (("--strategy", "random", "--label-noise", "1.5"), "label_noise 1.5 is no share"),
+        (("--strategy", "random", "--merge-classes", "rest"), "is not NEW=A,B"),
+    ],
+)
+def test_refused(altool: Altool, tmp_path: Path, truth: np.ndarray, arguments: tuple[str, ...], said: str) -> None:
+    assert said in altool(*SIMULATE, *arguments, "-o", "out", code=2).said
+    assert not (tmp_path / "out").exists()
+
+
+def test_merged_and_thinned_classes(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    write(pq.read_table(tmp_path / "truth.parquet").select(["id", "label"]), tmp_path / "truth.parquet")  # no row is held out
+    arguments = ("--strategy", "random", "--merge-classes", "rest=ant,bee", "--imbalance", "2", "--rare-classes", "cat")
+    altool(*SIMULATE, *arguments, "--holdout-share", 0.5, "-o", "out")
+    rows = pq.read_table(tmp_path / "out" / "runs" / "random-000" / "history.parquet").to_pylist()
+    sizes = {row["class"]: (row["pool"], row["support"]) for row in rows if row["class"]}
+    counts = np.bincount(truth)
+    cats = counts[2] - round(counts[2] / 2)
+    assert set(sizes) == {"rest", "cat"}
+    assert sizes["cat"] == (round(cats / 2), round(counts[2] / 2))

@@ -134,9 +134,9 @@ def eager(strategy: str, folder: str, budget: int) -> np.ndarray:
 
     labeled, unlabeled, _ = split(folder, "features")
     if strategy == "coreset":
-        return reference_eager.coreset(unlabeled, labeled, budget)
+        return reference_eager.farthest_first(unlabeled, labeled, budget)
     _, probabilities, _ = split(folder, "predictions")
-    return reference_eager.badge(unlabeled, probabilities, budget, np.random.default_rng(0))
+    return reference_eager.kmeans_plusplus(unlabeled, probabilities, budget, np.random.default_rng(0))
 
 
 PEERS: dict[str, Callable[[str, str, int], np.ndarray]] = {

@@ -19,6 +19,7 @@ Matrix = Any  # numpy.ndarray or torch.Tensor
 
 BLOCK = 2048  # rows: small enough for a core's cache, large enough for BLAS; fixed, so that results do not depend on the threads
 DEVICE_BLOCK = 65_536
+PIECE = 64  # rows taken at once from a mapped file: the system maps up to a megabyte around each
 
 
 def namespace(matrix: Matrix) -> Any:
@@ -77,8 +78,12 @@ def gather(matrix: Matrix, positions: np.ndarray) -> Matrix:
 def take(matrix: Matrix, positions: np.ndarray) -> Matrix:
     """The rows at `positions` (int64), as a copy of the same type."""
     if isinstance(matrix, np.ndarray):
-        rows = matrix[positions]
-        release(matrix, slice(0, len(matrix)))
+        if matrix.base is None:
+            return matrix[positions]
+        rows = np.empty((len(positions), *matrix.shape[1:]), matrix.dtype)
+        for start in range(0, len(positions), PIECE):
+            rows[start : start + PIECE] = matrix[positions[start : start + PIECE]]
+            release(matrix, slice(0, len(matrix)))
         return rows
     import torch
 

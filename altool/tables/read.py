@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
 from altool.tables import check
+from altool.tables.pages import Plain, plain
 from altool.tables.schema import KINDS, MATRIX, WIDE_PREFIX, Kind
 from altool.tables.write import unguarded
 
@@ -71,14 +72,37 @@ class ParquetFragment:
         return size / max(1, meta.num_rows)
 
     def batches(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        if self.filesystem is None:
+            with open(self.path, "rb") as handle:
+                types = {name: self.schema.field(name).type for name in columns}
+                found = {name: plain(handle.fileno(), self.metadata, group, name, type_) for name, type_ in types.items()}
+                direct = {name: pages for name, pages in found.items() if pages is not None}
+                others = [name for name in columns if name not in direct]
+                if direct and self.row_bytes(group, others) * self.metadata.row_group(group).num_rows <= STREAM_ABOVE:
+                    yield from self._direct(handle.fileno(), group, columns, direct, others, rows)
+                    return
         large = self.row_bytes(group, columns) * self.metadata.row_group(group).num_rows > STREAM_ABOVE
-        with pq.ParquetFile(
-            _open(self.path, self.filesystem),
-            metadata=self.metadata,
-            pre_buffer=False,
-            buffer_size=BATCH_BYTES if large else 0,
-        ) as file:
+        with self._file(large) as file:
             yield from file.iter_batches(rows, row_groups=[group], columns=list(columns), use_threads=False)
+
+    def _file(self, large: bool) -> pq.ParquetFile:
+        source = _open(self.path, self.filesystem)
+        return pq.ParquetFile(source, metadata=self.metadata, pre_buffer=False, buffer_size=BATCH_BYTES if large else 0)
+
+    def _direct(
+        self, handle: int, group: int, columns: Sequence[str], direct: dict[str, Plain], others: list[str], rows: int
+    ) -> Iterator[pa.RecordBatch]:
+        """Batches whose matrices come straight from the file's pages."""
+        size = self.metadata.row_group(group).num_rows
+        with self._file(large=False) as file:
+            table = file.read_row_group(group, columns=others, use_threads=False)
+        matrices = [pages.rows(handle, size, rows) for pages in direct.values()]
+        for start in range(0, size, rows):
+            arrays = dict(zip(direct, (next(matrix) for matrix in matrices), strict=True))
+            for name in others:
+                part = table.column(name).slice(start, rows).combine_chunks()
+                arrays[name] = part.combine_chunks() if isinstance(part, pa.ChunkedArray) else part
+            yield pa.RecordBatch.from_arrays([arrays[name] for name in columns], list(columns))
 
 
 @dataclass

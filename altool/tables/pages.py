@@ -1,0 +1,154 @@
+"""Matrices straight from the pages of a Parquet file, where they lie there as they are in memory.
+
+pyarrow decodes two levels for every number of a list, which costs far more than reading it. Where a fixed-size list of floats is neither
+compressed nor encoded, and its levels say that nothing is null, the numbers can be taken from the file as they lie. Whatever is not
+exactly so is left to pyarrow.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+HEAD = 4096  # bytes: more than a page's header and the length of its first levels need
+DATA_PAGE, DATA_PAGE_V2 = 0, 3  # page types
+PLAIN, RLE = 0, 3  # encodings
+PHYSICAL = {"FLOAT": (np.float32, pa.float32()), "DOUBLE": (np.float64, pa.float64()), "FIXED_LEN_BYTE_ARRAY": (np.float16, pa.float16())}
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A column chunk's numbers: `width` per row, lying at these (offset, count) in the file."""
+
+    dtype: type
+    type: pa.DataType
+    width: int
+    runs: list[tuple[int, int]]
+
+    def rows(self, handle: int, size: int, rows: int) -> Iterator[pa.FixedSizeListArray]:
+        """All `size` rows, so many at a time, read from the open file. Raises OSError if the file is shorter than it says."""
+        runs = iter(self.runs)
+        offset = left = 0
+        itemsize = np.dtype(self.dtype).itemsize
+        for start in range(0, size, rows):
+            numbers: np.ndarray = np.empty(min(rows, size - start) * self.width, self.dtype)
+            view = numbers.view(np.uint8).data
+            while len(view):
+                if not left:
+                    offset, left = next(runs)
+                take = min(left * itemsize, len(view))
+                if os.preadv(handle, [view[:take]], offset) != take:
+                    raise OSError("it ends within a page")
+                view, offset, left = view[take:], offset + take, left - take // itemsize
+            values = pa.Array.from_buffers(self.type, len(numbers), [None, pa.py_buffer(numbers)])
+            yield pa.FixedSizeListArray.from_arrays(values, self.width)
+
+
+def plain(handle: int, metadata: pq.FileMetaData, group: int, column: str, type_: pa.DataType) -> Plain | None:
+    """Where the numbers of a column of this Arrow type lie in a row group; None if they do not lie there as they are in memory."""
+    rows = metadata.row_group(group)
+    leaves = [index for index in range(rows.num_columns) if rows.column(index).path_in_schema.split(".")[0] == column]
+    if len(leaves) != 1 or not pa.types.is_fixed_size_list(type_):
+        return None
+    chunk, leaf = rows.column(leaves[0]), metadata.schema.column(leaves[0])
+    dtype, value_type = PHYSICAL.get(chunk.physical_type, (None, None))
+    count = rows.num_rows * type_.list_size
+    if (
+        dtype is None
+        or value_type != type_.value_type
+        or chunk.compression != "UNCOMPRESSED"
+        or chunk.has_dictionary_page
+        or chunk.num_values != count
+        or leaf.max_repetition_level != 1
+        or leaf.max_definition_level > 3
+    ):
+        return None
+    runs = _runs(handle, chunk.data_page_offset, chunk.data_page_offset + chunk.total_compressed_size, leaf.max_definition_level, dtype)
+    if runs is None or sum(size for _, size in runs) != count:
+        return None
+    return Plain(dtype, value_type, type_.list_size, runs)
+
+
+def _runs(handle: int, start: int, end: int, highest: int, dtype: type) -> list[tuple[int, int]] | None:
+    """(offset, count) of the numbers of each page between two places of the file; None if a page is not plain, or holds nulls."""
+    runs = []
+    while start < end:
+        head = os.pread(handle, HEAD, start)
+        try:
+            header, size = _struct(head, 0)
+        except IndexError:
+            return None  # longer than what was read, or no header
+        body, length = start + size, header.get(3)
+        first, second = header.get(5), header.get(8)
+        if header.get(1) == DATA_PAGE and isinstance(first, dict) and (first.get(2), first.get(3), first.get(4)) == (PLAIN, RLE, RLE):
+            count, at = first.get(1), body
+            for _ in range(2):  # repetition, then definition levels, each behind its length in four bytes
+                levels, at = at + 4, at + 4 + int.from_bytes(os.pread(handle, 4, at), "little")
+        elif header.get(1) == DATA_PAGE_V2 and isinstance(second, dict) and second.get(4) == PLAIN and second.get(2) == 0:
+            count, levels = second.get(1), body + second.get(6, 0)
+            at = levels + second.get(5, 0)
+        else:
+            return None
+        if not isinstance(count, int) or not isinstance(length, int) or at + count * np.dtype(dtype).itemsize != body + length:
+            return None
+        if os.pread(handle, at - levels, levels) != _varint_bytes(count << 1) + bytes([highest]):
+            return None  # not one run in which all are there
+        runs.append((at, count))
+        start = body + length
+    return runs
+
+
+def _varint_bytes(value: int) -> bytes:
+    found = bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 128:
+            return value, at
+
+
+def _struct(data: bytes, at: int) -> tuple[dict[int, object], int]:
+    """A struct in Thrift's compact protocol, {field number: value}, and where it ends. Raises IndexError where `data` ends before it."""
+    fields: dict[int, object] = {}
+    number = 0
+    while data[at]:
+        delta, kind = data[at] >> 4, data[at] & 15
+        at += 1
+        if delta:
+            number += delta
+        else:
+            number, at = _varint(data, at)
+            number = number >> 1 ^ -(number & 1)
+        fields[number], at = _value(data, at, kind)
+    return fields, at + 1
+
+
+def _value(data: bytes, at: int, kind: int) -> tuple[object, int]:
+    if kind in (1, 2):  # true, false
+        return kind == 1, at
+    if kind == 3:
+        return data[at], at + 1
+    if kind in (4, 5, 6):  # zigzag integers
+        value, at = _varint(data, at)
+        return value >> 1 ^ -(value & 1), at
+    if kind == 7:
+        return None, at + 8
+    if kind == 8:
+        length, at = _varint(data, at)
+        return data[at : at + length], at + length
+    if kind == 12:
+        return _struct(data, at)
+    raise IndexError("page headers hold nothing else")

@@ -1,9 +1,8 @@
 """The command line: one thin entry per command, shared options declared once, errors turned into text and exit codes.
 
-Only what a command needs is imported, and only when it runs: `altool --help` stays light.
+Only what a command needs is imported, and only when it runs: `altool --help` stays light. Annotations are not postponed here: typer
+would compile every one of them at each start.
 """
-
-from __future__ import annotations
 
 import importlib
 import os
@@ -372,18 +371,39 @@ def simulate(
 
 @app.command()
 def report(
-    predictions: Annotated[str, typer.Option("--predictions", metavar="TABLE", help="Out-of-fold predictions, or those of a holdout.")],
-    labels: Labels,
+    predictions: Annotated[
+        str | None, typer.Option("--predictions", metavar="TABLE", help="Out-of-fold predictions, or those of a holdout.")
+    ] = None,
+    labels: OptionalLabels = None,
     targets: Targets = None,
     features: Annotated[str | None, typer.Option("--features", metavar="TABLE", help="Features: draws a map of the pool.")] = None,
     queries: Annotated[
         list[str] | None, typer.Option("--queries", metavar="TABLE", help="Shows what was asked; repeat it for several tables.")
     ] = None,
     history: Annotated[
-        list[str] | None, typer.Option("--history", metavar="TABLE", help="Metrics of earlier rounds: a folder, a glob, or repeat it.")
+        list[str] | None,
+        typer.Option("--history", metavar="TABLE", help="Metrics of earlier rounds: a folder, a glob, or repeat it. Alone: compares runs."),
     ] = None,
     output: Annotated[str | None, typer.Option("-o", "--output", metavar="FILE", help="Also write an HTML page with plots.")] = None,
     metrics_output: Annotated[str | None, typer.Option("--metrics-output", metavar="PATH", help="Also write the metrics table.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", metavar="RUN", help="--history alone: what the others are compared with; random.")
+    ] = None,
+    level: Annotated[
+        list[float] | None,
+        typer.Option("--level", min=0, max=1, help="--history alone: labels needed to reach it; repeat it. 90 % of the best at the end."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option("--metric", metavar="NAME", help="--history alone: what the curves show; macro_f1.")] = None,
+    tail_classes: Annotated[
+        str | None, typer.Option("--tail-classes", metavar="A,B,…", help="--history alone: the rare classes, or a file of them.")
+    ] = None,
+    tail_share: Annotated[
+        float | None,
+        typer.Option("--tail-share", min=0, max=1, help="--history alone: the share of classes that are the tail, rarest first."),
+    ] = None,
+    summary_output: Annotated[
+        str | None, typer.Option("--summary-output", metavar="PATH", help="--history alone: also write the summary as a table.")
+    ] = None,
     check_targets: Annotated[bool, typer.Option("--check-targets", help="Exit with 5 if a class misses its target.")] = False,
     evaluate_on: Annotated[
         str,
@@ -404,5 +424,5 @@ def report(
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> None:
-    """Measure every class against its target."""
+    """Measure every class against its target; or, of --history alone, compare what was tried."""
     _run("report", locals())

@@ -93,7 +93,8 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=600, help="seconds after which a process is given up")
     parser.add_argument("options", nargs="*", help="after --: further options of altool select")
     options = parser.parse_args()
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # as a user has it
+    environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
     print("| pool | strategy | who | processor s | wall s | peak MiB | processor, altool = 1 | rows |\n|---|---|---|---|---|---|---|---|")
     for pool in options.pool:
         folder = options.pools / pool

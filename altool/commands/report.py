@@ -1,9 +1,12 @@
-"""`altool report`: how good is the model in every class, and is that good enough?"""
+"""`altool report`: how good is the model in every class, and is that good enough? Or, of histories alone: what helped?"""
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from fnmatch import fnmatch
 from typing import Any
 
 import numpy as np
@@ -16,30 +19,38 @@ from altool.errors import InputError, TargetsNotMet, UsageError
 from altool.labels.consensus import codes, resolve
 from altool.metrics.evaluation import evaluate
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
-from altool.reporting import content, page, terminal
+from altool.reporting import content, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
 from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
-from altool.tables.read import Reader, Source, matrix
-from altool.tables.schema import KINDS
+from altool.tables.read import Reader, Source, listing, matrix, parse_classes
+from altool.tables.schema import KINDS, METRICS
 from altool.tables.targets import Target, read_targets
 
 NAMED = 20  # classes named in a message
 MAP_ROWS = {"pool": 2000, "labeled": 1000, "asked": 1000}  # drawn of each kind
+MEASURING = ("targets", "features", "queries", "metrics_output", "check_targets", "evaluate_on", "at_precision", "round", "classes")
+COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
 
 
 @dataclass(frozen=True)
 class Options:
-    predictions: str
-    labels: str
+    predictions: str | None = None
+    labels: str | None = None
     targets: str | None = None
     features: str | None = None
     queries: Sequence[str] | None = None
     history: Sequence[str] | None = None
     output: str | None = None
     metrics_output: str | None = None
+    baseline: str | None = None
+    level: Sequence[float] | None = None
+    metric: str | None = None
+    tail_classes: str | None = None
+    tail_share: float | None = None
+    summary_output: str | None = None
     check_targets: bool = False
     evaluate_on: str = "auto"
     at_precision: float = 0.9
@@ -62,11 +73,32 @@ class Predicted:
 
 
 def run(options: Options, console: Console) -> None:
-    """Measure the predictions on the labels, show and write what was found. Raises TargetsNotMet after everything is written."""
+    """Measure the predictions on the labels, show and write what was found; without either, compare histories.
+
+    Raises TargetsNotMet after everything is written.
+    """
+    if options.predictions is None and options.labels is None and options.history:
+        _refuse_given(options, MEASURING, "goes with --predictions and --labels, not with --history alone")
+        _compare(options, options.history, console)
+    elif options.predictions is None or options.labels is None:
+        missing = "--predictions" if options.predictions is None else "--labels"
+        raise UsageError(f"{missing} is missing", "give --predictions and --labels, or --history alone to compare what was tried")
+    else:
+        _refuse_given(options, COMPARING, "goes with --history alone, without --predictions and --labels")
+        _measure(options, options.predictions, options.labels, console)
+
+
+def _refuse_given(options: Options, names: Sequence[str], why: str) -> None:
+    for field in fields(options):
+        if field.name in names and getattr(options, field.name) != field.default:
+            raise UsageError(f"--{field.name.replace('_', '-')} {why}")
+
+
+def _measure(options: Options, predictions: str, labels: str, console: Console) -> None:
     _check_options(options, console)
     reader = Reader(options.columns, options.classes)
-    source = reader.open(options.predictions, "predictions")
-    log = reader.open(options.labels, "labels", allow_empty=True)
+    source = reader.open(predictions, "predictions")
+    log = reader.open(labels, "labels", allow_empty=True)
     features = reader.open(options.features, "features") if options.features else None
     asked = [reader.open(location, "queries") for location in options.queries or ()]
     earlier = [reader.open(location, "metrics", allow_empty=True) for location in options.history or ()]
@@ -143,13 +175,18 @@ def _check_options(options: Options, console: Console) -> None:
         raise UsageError("--check-targets needs --targets")
     if options.features and not options.output:
         raise UsageError("--features is drawn on the page only", "give -o REPORT.html, or leave --features out")
-    if [options.output, options.metrics_output, "-" if console.json_output else None].count("-") > 1:
-        raise UsageError("standard output can hold one of the page, the metrics table and the JSON summary", "write the others to files")
+    _check_outputs(options, options.metrics_output, "metrics", console)
+
+
+def _check_outputs(options: Options, table: str | None, kind: str, console: Console) -> None:
+    """Refuse outputs that get into each other's way: the page, and the `kind` table at `table`. Raises UsageError."""
+    if [options.output, table, "-" if console.json_output else None].count("-") > 1:
+        raise UsageError(f"standard output can hold one of the page, the {kind} table and the JSON summary", "write the others to files")
     if options.output and "://" in options.output:
         raise UsageError(f"--output: {options.output} is no local file", "write the page to a file and copy it")
-    if options.output and options.output != "-" and options.output == options.metrics_output:
-        raise UsageError("--output and --metrics-output are the same file")
-    for location in (options.output, options.metrics_output):
+    if options.output and options.output != "-" and options.output == table:
+        raise UsageError(f"--output and --{kind}-output are the same file")
+    for location in (options.output, table):
         if location:
             write.check_target(location, options.overwrite)
 
@@ -334,6 +371,153 @@ def _map(
     caption = f"{len(places):,} of {len(index):,} rows of the features on their first two principal components"
     points = project(reference, rows, seeds.integer(options.seed, "report", "map"))
     return Map(points, labels[places], np.isin(places, sample["asked"]), caption)
+
+
+def _compare(options: Options, locations: Sequence[str], console: Console) -> None:
+    """Compare the runs of histories, show and write what was found."""
+    metric = options.metric or "macro_f1"
+    _check_comparison(options, metric, console)
+    named = _tail_classes(options.tail_classes)
+    reader = Reader(options.columns)
+    sources = [_open_history(reader, location) for location in locations]
+    reader.match_ids()
+    name = ", ".join(source.name for source in sources)
+    table = _one_metric(name, pa.concat_tables([_history_rows(source, metric) for source in sources]), metric)
+    hint = "give every round of every run once, with the labels so far and the metric of all classes and of each"
+    columns = {column: table.column(column).to_pylist() for column in table.column_names}
+    try:
+        found, classes = history.series(columns, metric)
+        runs = sorted({one.run for one in found})
+        baseline = options.baseline or ("random" if "random" in runs and len(runs) > 1 else None)
+        if baseline is not None and baseline not in runs:
+            raise InputError(f"{name}: there is no run {baseline!r} (--baseline)", f"the runs are {_names(runs)}")
+        tail = _tail(options.tail_share, named, name, found, classes, baseline)
+        shared = history.common_range(found)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}", hint) from error
+    compared = history.summarize(
+        found,
+        classes,
+        metric,
+        shared,
+        baseline=baseline,
+        levels=sorted(set(options.level)) if options.level else None,
+        tail=tail,
+        generator=lambda: seeds.generator(options.seed, "report", "history", "bootstrap"),
+    )
+    for text in history.unpaired(found, baseline):
+        console.mismatch(text, "simulate the missing repeats", strict=options.strict)
+    changing = {"metric": metric, "baseline": baseline, "level": options.level, "tail": list(compared.tail) or None}
+    origin = write.provenance("report", changing, options.seed, {"history": align.table_fingerprint(table)})
+    if options.summary_output:
+        rows = pa.Table.from_pylist(history.summary_rows(compared), schema=pa.schema(list(KINDS["summary"].columns.items())))
+        write.write_table(rows, "summary", options.summary_output, origin=origin)
+    if options.output:
+        write.write_bytes(history.render_page(compared, origin).encode(), options.output)
+    if "-" not in (options.output, options.summary_output) and not (console.json_output or console.quiet):
+        for part in history.render(compared):
+            console.print(part)
+    written = ", ".join(location for location in (options.output, options.summary_output) if location and location != "-")
+    summary = {"command": "report", **compared.summary(), "output": options.output, "summary_output": options.summary_output}
+    console.result(summary, f"{compared.basis}{compared.result}{f' -> {written}' if written else ''}")
+
+
+def _check_comparison(options: Options, metric: str, console: Console) -> None:
+    """Refuse what cannot be compared. Raises UsageError."""
+    known = list(dict.fromkeys((*history.CLASS_METRIC, *METRICS)))
+    if metric not in known:
+        raise UsageError(f"--metric: {metric!r} is none of {', '.join(known)}")
+    if options.tail_classes is not None and options.tail_share is not None:
+        raise UsageError("--tail-classes and --tail-share both say what the tail is", "give one of them")
+    if options.tail_share is not None and not 0 < options.tail_share < 1:
+        raise UsageError(f"--tail-share: {options.tail_share:g} is no share between 0 and 1", "for example 0.3")
+    for level in options.level or ():
+        if not 0 < level <= 1:
+            raise UsageError(f"--level: {level:g} is no share above 0, up to 1", "for example 0.8")
+    _check_outputs(options, options.summary_output, "summary", console)
+
+
+def _open_history(reader: Reader, location: str) -> Source:
+    """Metrics tables of a project, or a folder that `altool simulate` made: of that, the history of every run that is finished."""
+    paths, folder, _ = listing(f"history {location}", location, allow_empty=True)
+    inner = [path[len(folder) :].lstrip("/") for path in paths] if folder else []
+    for pattern in ("runs/*/history.parquet", "*/history.parquet", "history.parquet"):
+        if any(fnmatch(path, pattern) for path in inner):
+            address, question, query = location.partition("?") if "://" in location else (glob.escape(location), "", "")
+            return reader.open(f"{address.rstrip('/')}/{pattern}{question}{query}", "history")
+    if "://" not in location and os.path.isdir(os.path.join(location, "runs")):
+        raise InputError(f"history {location}: no run in it is finished", "let altool simulate finish one")
+    source = reader.open(location, "metrics")
+    simulated = any(source.physical(fragment, "run") for fragment in source.fragments)
+    return reader.open(location, "history") if simulated else source
+
+
+def _history_rows(source: Source, metric: str) -> pa.Table:
+    """A history's rows of all classes, and those of a class with the metric that belongs to `metric`."""
+    single = history.CLASS_METRIC.get(metric, metric)
+    schema = KINDS["history"].columns
+    wanted = ("run", "repeat", "round", "class", "metric", "value", "total", "labels", "pool", "seconds")
+
+    def work(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch.filter(pc.or_(batch.column("class").is_null(), pc.equal(batch.column("metric"), single)))
+
+    table = pa.Table.from_batches(list(source.scan([name for name in wanted if name in source], work)))
+    size = table.num_rows
+    if source.kind.name == "metrics":  # a project's own rounds: one run
+        table = table.append_column("run", pa.repeat(history.PROJECT, size)).append_column(
+            "repeat", pa.repeat(pa.scalar(0, pa.int32()), size)
+        )
+        if "labels" in table.column_names:
+            table = table.append_column("total", table.column("labels"))
+    else:
+        for name in ("run", "repeat", "round"):
+            if table.column(name).null_count:
+                raise InputError(f"{source.name}, column {name!r}: {table.column(name).null_count:,} rows hold null", "give every row one")
+    for name in wanted:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(size, schema[name]))
+    return table.select(wanted)
+
+
+def _one_metric(name: str, table: pa.Table, metric: str) -> pa.Table:
+    """The table with one metric of all classes: `metric`, or where that is one of single classes whichever there is, for its counts."""
+    whole = np.asarray(table.column("class").is_null())
+    held = sorted(set(table.column("metric").filter(pa.array(whole)).to_pylist()) - {None})
+    single = metric not in history.CLASS_METRIC
+    if single and whole.all():
+        raise InputError(f"{name}, column 'metric': no class has {metric!r}", "give another --metric")
+    chosen = next((one for one in history.CLASS_METRIC if one in held and (single or one == metric)), None)
+    if chosen is None:
+        raise InputError(
+            f"{name}, column 'metric': no row of all classes (class null) has {metric!r} (it has {_names(held) or 'none'})",
+            "give another --metric, or the tables of altool simulate or report --metrics-output",
+        )
+    return table.filter(pa.array(~whole | np.asarray(pc.fill_null(pc.equal(table.column("metric"), chosen), False))))
+
+
+def _tail_classes(text: str | None) -> set[str]:
+    try:
+        return set(parse_classes(text) or ())
+    except UsageError as error:
+        raise UsageError(f"--tail-classes: {text!r} names no class, or one twice", error.hint) from error
+
+
+def _tail(
+    share: float | None, named: set[str], name: str, found: Sequence[history.Series], classes: Sequence[str], baseline: str | None
+) -> np.ndarray | None:
+    """Which classes are the tail; None where nobody asks. Raises InputError, or ValueError where nothing tells it."""
+    if share is not None:
+        return history.rarest(found, share, baseline)
+    if not named:
+        return None
+    unknown = sorted(named - set(classes))
+    if unknown:
+        raise InputError(
+            f"{name}: {_names(unknown)} of --tail-classes is no class of it", f"the classes are {_names(classes) or 'not in it'}"
+        )
+    if len(named) == len(classes):
+        raise InputError(f"{name}: --tail-classes names every class", "leave at least one for the head")
+    return np.array([class_ in named for class_ in classes])
 
 
 def _lists(table: pa.Table, *columns: str) -> list[list[Any]]:

@@ -398,7 +398,8 @@ def _arrays(
     uses_labeled = any(name == "labels" or name.startswith("labeled_") for name in given)
     if uses_labeled and training is not None and not held.all():
         lost = training.column("id").filter(pa.array(~held))
-        text = f"labels: {len(lost):,} labeled rows have no {' or no '.join(sorted(wanted.values()))} (ids {check.naming(check.first_ids(lost))})"
+        lacking = " or no ".join(sorted(wanted.values()))
+        text = f"labels: {len(lost):,} labeled rows have no {lacking} (ids {check.naming(check.first_ids(lost))})"
         console.mismatch(text, "the strategy works from the others", strict=options.strict)
     positions = np.flatnonzero(candidates)
 

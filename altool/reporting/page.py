@@ -49,24 +49,29 @@ def page(report: Report, true: np.ndarray, predicted: np.ndarray, found: plots.M
     round_ = "" if report.round is None else f", round {report.round}"
     sections = [
         f"<h1>Report{round_}</h1>",
-        f"<p>{_sentence(report.basis)}</p>",
+        f"<p>{sentence(report.basis)}</p>",
         *([f'<p class="caution">{escape(report.caution)}</p>'] if report.caution else []),
         _summary(report),
-        _section("Classes", _classes(report), _figure(plots.values(report)), _metrics(report)),
-        _section("Labels", _labels(report), _figure(plots.labels_by_source(report))),
-        _section("Confusions", *_confusions(names, true, predicted)),
+        section("Classes", _classes(report), figure(plots.values(report)), _metrics(report)),
+        section("Labels", _labels(report), figure(plots.labels_by_source(report))),
+        section("Confusions", *_confusions(names, true, predicted)),
     ]
     if report.history:
-        sections.append(_section("Rounds so far", _history(report), _figure(plots.curves(report))))
+        sections.append(section("Rounds so far", _history(report), figure(plots.curves(report))))
     if report.queries:
-        sections.append(_section("What was asked", _queries(report), _suggestions(report)))
+        sections.append(section("What was asked", _queries(report), _suggestions(report)))
     if found is not None:
-        sections.append(_section("The pool", _figure(plots.scatter(found, names)), f'<p class="note">{escape(found.caption)}</p>'))
+        sections.append(section("The pool", figure(plots.scatter(found, names)), f'<p class="note">{escape(found.caption)}</p>'))
+    return document(f"Report{round_}", sections, origin)
+
+
+def document(title: str, sections: Sequence[str], origin: Mapping[str, Any]) -> str:
+    """A page of these sections, which are HTML; `title` is text."""
     body = "\n".join(sections)
     footer = f"<footer>altool report; {escape(json.dumps(origin, ensure_ascii=True))}</footer>"
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="viewport" content="width=device-width">\n'
-        f"<title>Report{round_}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n{footer}\n</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n{footer}\n</body>\n</html>\n"
     )
 
 
@@ -105,7 +110,7 @@ def _classes(report: Report) -> str:
             verdict = "left out" if met is None else '<span class="good">yes</span>' if met else '<span class="bad">no</span>'
             cells += [f"{line.target.target:.3f}", f"{line.target.gap:+.3f}", f"{line.target.weight:.3f}", verdict]
         rows.append((line.name, cells))
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _metrics(report: Report) -> str:
@@ -119,7 +124,7 @@ def _metrics(report: Report) -> str:
         rows.append((line.name, cells))
     text = "the recall that is left where the class is predicted only above a threshold that makes it precise enough; none: nothing does."
     note = f'<p class="note">R@P, recall at precision: {text}</p>'
-    return _table(head, rows) + note
+    return table(head, rows) + note
 
 
 def _labels(report: Report) -> str:
@@ -128,7 +133,7 @@ def _labels(report: Report) -> str:
     rows.append(("all classes", [f"{report.labels.by_source[source]:,}" for source in sources]))
     rounds = ", ".join(f"{round_ or 'none'}: {count:,}" for round_, count in report.labels.by_round.items())
     facts = f"{report.labels.training:,} training labels; {report.labels.skipped:,} rows skipped; {report.labels.contested:,} contested."
-    return f"<p>{facts} Labels by round: {rounds}.</p>" + _table(["class", *sources], rows)
+    return f"<p>{facts} Labels by round: {rounds}.</p>" + table(["class", *sources], rows)
 
 
 def _confusions(names: Sequence[str], true: np.ndarray, predicted: np.ndarray) -> list[str]:
@@ -137,18 +142,19 @@ def _confusions(names: Sequence[str], true: np.ndarray, predicted: np.ndarray) -
     wrong = [(-count, a, b) for count, a, b in triples if a != b]
     parts = []
     if len(names) <= HEAT_CLASSES:
-        table = np.zeros((len(names), len(names)), np.int64)
-        table[pairs[0], pairs[1]] = counts
-        totals = np.maximum(table.sum(axis=1), 1)
+        counted = np.zeros((len(names), len(names)), np.int64)
+        counted[pairs[0], pairs[1]] = counts
+        totals = np.maximum(counted.sum(axis=1), 1)
         cells = [
-            (name, [_heat(int(table[a, b]), table[a, b] / totals[a], a == b) for b in range(len(names))]) for a, name in enumerate(names)
+            (name, [_heat(int(counted[a, b]), counted[a, b] / totals[a], a == b) for b in range(len(names))])
+            for a, name in enumerate(names)
         ]
         parts.append("<p>Rows: the label. Columns: the prediction.</p>")
-        parts.append(_table(["", *(f"<span>{escape(short(name))}</span>" for name in names)], cells, kind="heat"))
+        parts.append(table(["", *(f"<span>{escape(short(name))}</span>" for name in names)], cells, kind="heat"))
     if wrong:
-        rows = [(names[a], [_bdi(names[b]), f"{count:,}", f"{count / (true == a).sum():.1%}"]) for count, a, b in wrong[:CONFUSIONS]]
+        rows = [(names[a], [bdi(names[b]), f"{count:,}", f"{count / (true == a).sum():.1%}"]) for count, a, b in wrong[:CONFUSIONS]]
         parts.append(f"<p>The most frequent of {sum(count for count, _, _ in wrong):,} wrong predictions:</p>")
-        parts.append(_table(["label", "predicted as", "rows", "share of the label's rows"], rows))
+        parts.append(table(["label", "predicted as", "rows", "share of the label's rows"], rows))
     else:
         parts.append("<p>No wrong prediction.</p>")
     return parts
@@ -167,7 +173,7 @@ def _history(report: Report) -> str:
         rows.append((_round(past.round), [known, *("" if value is None else f"{value:.3f}" for value in values)]))
     now = [f"{report.overall[name].value:.3f}" for name in ("macro_f1", "macro_recall", "accuracy")]
     rows.append((f"{_round(report.round)} (now)", [f"{report.labels.training:,}", *now]))
-    return _table(["round", "labels", "macro-F1", "macro recall", "accuracy"], rows)
+    return table(["round", "labels", "macro-F1", "macro recall", "accuracy"], rows)
 
 
 def _queries(report: Report) -> str:
@@ -177,7 +183,7 @@ def _queries(report: Report) -> str:
         cells += [f"{count:,}" for count in (asked.asked, asked.answered, asked.skipped)]
         cells.append(f"{asked.accepted:,} of {asked.suggested:,}" if asked.suggested else "")
         rows.append((_round(asked.round), cells))
-    return _table(["round", "strategy", "source", "tier", "asked", "answered", "skipped", "suggestions accepted"], rows)
+    return table(["round", "strategy", "source", "tier", "asked", "answered", "skipped", "suggestions accepted"], rows)
 
 
 def _suggestions(report: Report) -> str:
@@ -186,37 +192,37 @@ def _suggestions(report: Report) -> str:
         return ""
     names = sorted({name for counts in report.suggestions.values() for name in counts})
     rows = [(name, [f"{report.suggestions[round_].get(name, 0):,}" for round_ in rounds]) for name in names]
-    return "<p>Suggested labels:</p>" + _table(["suggested label", *(f"round {round_ or 'none'}" for round_ in rounds)], rows)
+    return "<p>Suggested labels:</p>" + table(["suggested label", *(f"round {round_ or 'none'}" for round_ in rounds)], rows)
 
 
-def _section(title: str, *parts: str) -> str:
+def section(title: str, *parts: str) -> str:
     return f"<section>\n<h2>{title}</h2>\n" + "\n".join(part for part in parts if part) + "\n</section>"
 
 
-def _figure(svg: str) -> str:
+def figure(svg: str) -> str:
     return f"<figure>{svg}</figure>"
 
 
-def _table(head: Iterable[str], rows: Iterable[tuple[str, Iterable[str]]], kind: str = "") -> str:
+def table(head: Iterable[str], rows: Iterable[tuple[str, Iterable[str]]], kind: str = "") -> str:
     """`head` and cells are HTML; a row's name is text. A cell may bring its own <td>."""
     titles = "".join(f'<th scope="col">{title}</th>' for title in head)
     lines = []
     for name, cells in rows:
         line = "".join(cell if cell.startswith("<td") else f"<td>{cell}</td>" for cell in cells)
-        lines.append(f'<tr><th scope="row">{_bdi(name)}</th>{line}</tr>')
+        lines.append(f'<tr><th scope="row">{bdi(name)}</th>{line}</tr>')
     attributes = f' class="{kind}"' if kind else ""
     body = "\n".join(lines)
     return f'<div class="wide"><table{attributes}><thead><tr>{titles}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
 
 
-def _bdi(name: str) -> str:
+def bdi(name: str) -> str:
     whole = visible(name)
     if len(whole) <= NAME_WIDTH:
         return f"<bdi>{escape(whole)}</bdi>"
     return f'<bdi title="{escape(whole)}">{escape(short(name, NAME_WIDTH))}</bdi>'
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     return escape(text[:1].upper() + text[1:]) + "."
 
 

@@ -25,6 +25,7 @@ COLORS = ("#3b82c4", "#e08a2e", "#3fa66b", "#c9524a", "#8a6fc0", "#9a7358", "#d2
 SOURCE_COLORS = dict(zip(SOURCE_ORDER, ("#8b8b8b", "#3b82c4", "#e08a2e", "#8a6fc0", "#d277ad", "#3fa66b"), strict=True))
 GOOD, BAD, GRAY = "#3fa66b", "#c9524a", "#8b8b8b"
 LINES = 10  # classes drawn in colors of their own
+STYLES = ("-", ":", "-.")  # of curves beyond the colors
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,17 @@ class Map:
     codes: np.ndarray
     asked: np.ndarray
     caption: str
+
+
+@dataclass(frozen=True)
+class Band:
+    """A curve with a name: `values` at the counts `labels`, between `low` and `high` where these are known."""
+
+    name: str
+    labels: Sequence[int]
+    values: Sequence[float]
+    low: Sequence[float] | None = None
+    high: Sequence[float] | None = None
 
 
 def values(report: Report) -> str:
@@ -102,6 +114,62 @@ def curves(report: Report) -> str:
             axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
         bottom.set(xlabel="labels" if known else "round")
         _whole(bottom)
+    return "".join(output)
+
+
+def bands(name: str, label: str, panels: Sequence[tuple[str, Sequence[Band]]], baseline: str | None, columns: int = 1) -> str:
+    """Curves over label counts, one panel per title, the same curves in each; the baseline's is dashed. `name` names the SVG's parts."""
+    rows = -(-len(panels) // columns)
+    with _plot(name, label, rows=rows * (13 if columns == 1 else 7)) as (figure, output):
+        grid = figure.subplots(rows, columns, sharex=True, sharey=columns > 1, squeeze=False)
+        handles = []
+        for place, axes in enumerate(grid.flat):
+            if place >= len(panels):
+                axes.set_visible(False)
+                continue
+            title, shown = panels[place]
+            handles = [_band(axes, band, *style) for band, style in zip(shown, _band_styles(shown, baseline), strict=True)]
+            axes.set_title(short(title), fontsize=9, loc="left")
+            axes.grid(axis="y", linewidth=0.6)
+            if place + columns >= len(panels):  # nothing below
+                axes.tick_params(labelbottom=True)
+                axes.set(xlabel="labels")
+            _whole(axes)
+        names = [f" {short(band.name, 24)}" for band in panels[0][1]]  # a legend leaves names out that begin with _
+        figure.legend(handles, names, loc="outside right upper")
+    return "".join(output)
+
+
+def _band(axes: Axes, band: Band, color: str, style: str) -> Any:
+    """Draws a curve and returns its line."""
+    line = axes.plot(band.labels, band.values, color=color, linestyle=style, linewidth=1.5, marker=None if len(band.labels) > 1 else "o")[0]
+    if band.low is not None and band.high is not None:
+        axes.fill_between(band.labels, band.low, band.high, color=color, alpha=0.14, linewidth=0)
+    return line
+
+
+def _band_styles(shown: Sequence[Band], baseline: str | None) -> Iterator[tuple[str, str]]:
+    """The color and the dashes of each curve."""
+    others = ((color, style) for style in STYLES for color in COLORS)
+    for band in shown:
+        yield (INK, "--") if band.name == baseline else next(others, (GRAY, "-"))
+
+
+def differences(name: str, label: str, panels: Sequence[tuple[str, Sequence[tuple[str, float, float | None, float | None]]]]) -> str:
+    """Differences with their intervals against 0, as (row, value, low, high); one panel per title, the same rows in each."""
+    names = [row for row, *_ in panels[0][1]]
+    with _plot(name, label, rows=len(names) + 2) as (figure, output):
+        grid = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axes, (title, rows) in zip(grid, panels, strict=True):
+            axes.axvline(0, color=INK, linewidth=1)
+            for place, (_, value, low, high) in enumerate(rows):
+                color = GRAY
+                if low is not None and high is not None:
+                    color = GOOD if low > 0 else BAD if high < 0 else GRAY
+                    axes.hlines(place, low, high, colors=color, linewidth=2, alpha=0.55)
+                axes.scatter([value], [place], c=color, s=22, zorder=3)
+            axes.set_title(short(title), fontsize=9, loc="left")
+            _name_rows(axes, names)
     return "".join(output)
 
 

@@ -61,10 +61,10 @@ def _classes(report: Report) -> Table:
     if report.aims:
         columns["target"] = ["" if line.target is None else f"{line.target.target:.3f}" for line in lines]
         columns["met"] = [_met(line.target.met if line.target else None) for line in lines]
-    table = _table("class", *columns)
+    grid = table("class", *columns)
     for line, *cells in zip(lines, *columns.values(), strict=True):
-        table.add_row(Text(short(line.name, NAME_WIDTH)), *cells)
-    return table
+        grid.add_row(Text(short(line.name, NAME_WIDTH)), *cells)
+    return grid
 
 
 def _met(met: bool | None) -> Text:
@@ -77,26 +77,26 @@ def _labels(report: Report) -> Table:
     from rich.text import Text
 
     sources = [source for source in SOURCE_ORDER if source in report.labels.by_source]
-    table = _table("class", *sources)
+    grid = table("class", *sources)
     for line in report.classes:
-        table.add_row(Text(short(line.name, NAME_WIDTH)), *(str(line.labels_by_source.get(source, 0)) for source in sources))
-    table.add_row("all classes", *(str(report.labels.by_source[source]) for source in sources), style="bold")
-    return table
+        grid.add_row(Text(short(line.name, NAME_WIDTH)), *(str(line.labels_by_source.get(source, 0)) for source in sources))
+    grid.add_row("all classes", *(str(report.labels.by_source[source]) for source in sources), style="bold")
+    return grid
 
 
 def _queries(report: Report) -> Table:
     from rich.text import Text
 
-    table = _table("round", "strategy", "source", "tier", "asked", "answered", "skipped", "accepted")
+    grid = table("round", "strategy", "source", "tier", "asked", "answered", "skipped", "accepted")
     for asked in report.queries:
         facts = [Text(visible(text or "")) for text in (asked.strategy, asked.source, asked.tier)]
         accepted = f"{asked.accepted} of {asked.suggested}" if asked.suggested else ""
         round_ = "" if asked.round is None else str(asked.round)
-        table.add_row(round_, *facts, str(asked.asked), str(asked.answered), str(asked.skipped), accepted)
-    return table
+        grid.add_row(round_, *facts, str(asked.asked), str(asked.answered), str(asked.skipped), accepted)
+    return grid
 
 
-def _table(first: str, *others: str) -> Table:
+def table(first: str, *others: str) -> Table:
     """A table whose first column gives way where the terminal is narrow."""
     from rich import box
     from rich.table import Table

@@ -1,0 +1,131 @@
+"""What learning curves say: the area under them, the labels that they need, and whether two differ by more than noise.
+
+A curve is a pair of arrays: `labels` (R,), counts that rise strictly, R > 0, and `values` (R,) or (R, K), the metric at each count.
+Between two counts it is a straight line. Values are shares in [0, 1]; areas are percents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from altool.metrics.intervals import Z
+
+RESAMPLES = 10_000
+BAND = 3  # repeats from which on a t-interval says something; of two it would span everything
+
+
+def resample(labels: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """float64 (G,) or (G, K): the curve at the counts `grid` (G,), all of which lie within [labels[0], labels[-1]]."""
+    left = np.clip(np.searchsorted(labels, grid, side="right") - 1, 0, max(0, len(labels) - 2))
+    right = np.minimum(left + 1, len(labels) - 1)
+    share = (grid - labels[left]) / np.maximum(labels[right] - labels[left], 1)
+    share = share.reshape(-1, *[1] * (values.ndim - 1))
+    return values[left] * (1 - share) + values[right] * share
+
+
+def common(labels: Sequence[np.ndarray]) -> tuple[int, int]:
+    """The counts that all curves cover, from and to. Raises ValueError where they share none."""
+    low, high = max(int(counts[0]) for counts in labels), min(int(counts[-1]) for counts in labels)
+    if low > high:
+        raise ValueError(f"one curve begins at {low:,} labels, another ends at {high:,}")
+    return low, high
+
+
+def union(labels: Sequence[np.ndarray]) -> np.ndarray:
+    """int64 (G,): every count of any curve within the counts that all cover; means of curves are straight in between.
+
+    Raises ValueError as `common` does.
+    """
+    low, high = common(labels)
+    grid = np.unique(np.concatenate([*labels, [low, high]]))
+    return grid[(grid >= low) & (grid <= high)]
+
+
+def area(labels: np.ndarray, values: np.ndarray, low: int, high: int) -> float:
+    """The area under the curve `values` (R,) from `low` to `high` labels, by trapezoids, over that range, in percent.
+
+    That is the curve's mean height; where the range is a single count, its height there. The curve covers the range.
+    """
+    inside = (labels > low) & (labels < high)
+    ends = resample(labels, values, np.array([low, high]))
+    if low == high:
+        return float(100 * ends[0])
+    x = np.concatenate([[low], labels[inside], [high]])
+    y = np.concatenate([ends[:1], values[inside], ends[1:]])
+    return float(100 * ((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum() / (high - low))
+
+
+def labels_needed(labels: np.ndarray, values: np.ndarray, level: float) -> float:
+    """How many labels the curve `values` (R,) needs until it is at `level` for the first time, between counts by a straight line.
+
+    NaN where it never is. A curve that begins at or above the level needs at most `labels[0]`, which is what is returned.
+    """
+    reached = np.flatnonzero(values >= level)
+    if not len(reached):
+        return float("nan")
+    place = int(reached[0])
+    if not place:
+        return float(labels[0])
+    before, after = values[place - 1], values[place]
+    return float(labels[place - 1] + (level - before) / (after - before) * (labels[place] - labels[place - 1]))
+
+
+def spread(samples: np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The mean of `samples` (n, …) over repeats, and what it is between: float64 (…) each.
+
+    From 3 repeats on Student's 95 % interval of the mean, cut off at `bounds`; of 2 the smaller and the larger; of 1 NaN.
+    """
+    repeats = len(samples)
+    mean = samples.mean(axis=0)
+    if repeats == 1:
+        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    if repeats < BAND:
+        return mean, samples.min(axis=0), samples.max(axis=0)
+    half = _quantile(repeats) * samples.std(axis=0, ddof=1) / np.sqrt(repeats)
+    return mean, np.maximum(mean - half, bounds[0]), np.minimum(mean + half, bounds[1])
+
+
+def paired_interval(differences: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
+    """The mean of `differences` (n,), one per repeat, with a 95 % interval by a paired bootstrap; of 1 repeat NaN for both ends.
+
+    The percentiles of the resampled means alone are too narrow for a few repeats, by sqrt((n - 1) / n) because resampling takes the
+    sample's spread for the population's, and again because they know nothing of t against z (T. Hesterberg, What Teachers Should
+    Know About the Bootstrap, The American Statistician 69, 2015, section 3). So their distances from the mean are stretched by
+    sqrt(n / (n - 1)) t / z: for normal data Student's interval, for skewed data longer on the side of the skew.
+
+    Measured coverage: normal data 0.95 from 3 repeats on (2: 0.935); of 20 repeats with skewness 1 (gamma of shape 4) 0.945, with
+    skewness 2 (exponential) 0.92.
+    """
+    repeats = len(differences)
+    mean = float(differences.mean())
+    if repeats == 1:
+        return mean, float("nan"), float("nan")
+    means = differences[rng.integers(repeats, size=(RESAMPLES, repeats))].mean(axis=1)
+    low, high = np.quantile(means - mean, [0.025, 0.975]) * (np.sqrt(repeats / (repeats - 1)) * _quantile(repeats) / Z)
+    return mean, float(mean + min(low, 0.0)), float(mean + max(high, 0.0))
+
+
+def entropy(counts: np.ndarray) -> float:
+    """-sum p log p in nats of the shares p of `counts` (K,); 0 where there is nothing. log K where all classes have as many."""
+    shares = counts[counts > 0] / max(1, counts.sum())
+    return float(-(shares * np.log(shares)).sum() + 0.0)  # no -0.0
+
+
+def rarest(counts: np.ndarray, share: float) -> np.ndarray:
+    """Boolean (K,), K > 1: the `share` of classes with the smallest `counts` (K,); at least one, never all.
+
+    The number is rounded; ties go to the smaller position.
+    """
+    size = min(len(counts) - 1, max(1, round(share * len(counts))))
+    mask = np.zeros(len(counts), bool)
+    mask[np.argsort(counts, kind="stable")[:size]] = True
+    return mask
+
+
+def _quantile(repeats: int) -> float:
+    """The 97.5 % quantile of Student's t with `repeats` - 1 degrees of freedom."""
+    from scipy.special import stdtrit
+
+    return float(stdtrit(repeats - 1, 0.975))

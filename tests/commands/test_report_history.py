@@ -1,0 +1,331 @@
+"""`altool report --history DIR` as a user runs it."""
+
+import json
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from altool.commands.report import Options, run
+from altool.console import Console
+from altool.errors import InputError, UsageError
+from altool.tables.schema import KINDS
+
+TYPES = KINDS["history"].columns
+
+
+def table(name, repeat, totals, values, classes=("ant", "bee", "cat"), seconds=4.0):
+    """One repeat of one run: the classes' F1 and recall are all alike, the pool has 60, 30 and 10 % of each."""
+    rows = []
+    for round_, (total, value) in enumerate(zip(totals, values, strict=True)):
+        facts = {"run": name, "repeat": repeat, "round": round_, "total": total, "asked": total}
+        facts["seconds"] = None if seconds is None else seconds * total
+        for metric in ("accuracy", "macro_f1", "macro_recall"):
+            rows.append(facts | {"class": None, "metric": metric, "value": value, "labels": total})
+        for place, class_ in enumerate(classes):
+            mine = {"labels": (total + place) // len(classes), "pool": (60, 30, 10)[place % 3]}
+            rows += [facts | mine | {"class": class_, "metric": metric, "value": value} for metric in ("f1", "recall", "precision")]
+    return pa.Table.from_pylist(rows, pa.schema({key: TYPES[key] for key in TYPES if key not in ("low", "high")}))
+
+
+def write(content, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(content, path)
+
+
+NOISE = (0.02, -0.03, 0.01, 0.0, -0.01)
+
+
+@pytest.fixture
+def case(tmp_path, monkeypatch):
+    """Three runs of five repeats: `good` is 0.1 better at the end, `twin` the same but for noise."""
+    monkeypatch.chdir(tmp_path)
+    for number, shift in enumerate(NOISE):
+        base = 0.3 + 3 * shift
+        for name, gain in (("random", 0.0), ("good", 0.1 + shift), ("twin + diversify", shift)):
+            heights = [base, base + 0.2 + gain / 2, base + 0.3 + gain]
+            write(table(name, number, [50, 100, 200], heights), Path(f"sim/runs/{name.split()[0]}-{number}/history.parquet"))
+    write(pa.table({"id": ["a"], "label": ["ant"]}), Path("sim/runs/good-0/picks.parquet"))
+    return tmp_path
+
+
+class Recorder(Console):
+    """A console that keeps what is printed."""
+
+    def __init__(self):
+        super().__init__(json_output=True)
+        self.said = {}
+
+    def _print(self, value):
+        self.said = json.loads(json.dumps(value, allow_nan=False))
+
+
+def report(**options):
+    console = Recorder()
+    run(Options(**{"history": ["sim"], **options}), console)
+    return console.said
+
+
+def of(found, name):
+    return next(run for run in found["runs"] if run["name"] == name)
+
+
+def test_values_by_hand(case):
+    found = report()
+    assert (found["metric"], found["class_metric"], found["baseline"], found["labels"]) == ("macro_f1", "f1", "random", [50, 200])
+    assert [(one["name"], one["repeats"]) for one in found["runs"]] == [("good", 5), ("random", 5), ("twin + diversify", 5)]
+    # random: 0.294, 0.494 and 0.594 on average; the first step is half as long as the second
+    assert of(found, "random")["area"]["all"]["value"] == pytest.approx(100 * ((0.294 + 0.494) / 2 + 2 * (0.494 + 0.594) / 2) / 3)
+    assert of(found, "good")["final"]["all"]["value"] == pytest.approx(0.692)
+    # 90 % of 0.692 is 0.62; the curve's means give 0.62 between 100 (0.543) and 200 labels
+    assert [level["level"] for level in of(found, "good")["levels"]] == [0.62]
+    difference = of(found, "good")["difference"]["all"]
+    # gains of 0.05 and 0.1 at 100 and 200 labels, less 0.001 and 0.002 of noise
+    assert difference["value"] == pytest.approx(100 * (0.049 / 2 + 2 * (0.049 + 0.098) / 2) / 3)
+    assert difference["verdict"] == "better"
+    assert of(found, "twin + diversify")["difference"]["all"]["verdict"] == "no difference"
+    assert of(found, "random")["difference"] is None
+    assert found["caution"] == ""
+
+
+def test_terminal(altool, case):
+    done = altool("report", "--history", "sim", "--level", "0.5", "--level", "0.9", "--tail-share", "0.3")
+    lines = done.text.splitlines()
+    assert lines[0].strip() == "macro-F1 from 50 to 200 labels; 3 runs of 5 repeats"
+    assert any(line.startswith("good: better than random by 5.7 [") for line in lines)
+    assert any(line.startswith("twin + diversify: no difference from random can be told: -0.1 [") for line in lines)
+    assert any(line.startswith("  tail: better than random by 5.7 [") for line in lines)
+    assert "random (baseline)" in done.text
+    assert "not reached" in done.text
+    assert "tail labels" in done.text
+    assert "hours" in done.text
+    assert done.said == "macro-F1 from 50 to 200 labels; 3 runs of 5 repeats; against random: 1 better, 1 cannot be told from it\n"
+
+
+def test_other_metrics_and_baselines(case):
+    found = report(metric="accuracy", baseline="good", level=[0.5, 0.4, 0.5], tail_classes="cat")
+    assert (found["class_metric"], found["tail"], found["baseline"]) == ("recall", ["cat"], "good")
+    assert [level["level"] for level in found["runs"][0]["levels"]] == [0.4, 0.5]
+    assert of(found, "random")["difference"]["tail"]["verdict"] == "worse"
+    assert of(found, "random")["tail_share"] == pytest.approx(67 / 200)
+    assert report(metric="precision")["runs"][0]["area"] == report()["runs"][0]["area"]
+    Path("tail.txt").write_text("cat\nbee\n")
+    assert report(tail_classes="tail.txt")["tail"] == ["bee", "cat"]
+    assert report(tail_share=0.6)["tail"] == ["bee", "cat"]  # two of three, by the pool
+
+
+def test_where_histories_lie(case):
+    expected = report()["runs"]
+    assert report(history=["sim/runs"])["runs"] == expected
+    assert report(history=["sim/runs/*/history.parquet"])["runs"] == expected
+    assert report(history=[f"sim/runs/{name}-{number}" for name in ("good", "random", "twin") for number in range(5)])["runs"] == expected
+    one = report(history=["sim/runs/good-0/history.parquet"])
+    assert (one["baseline"], len(one["runs"])) == (None, 1)
+    Path("sim").rename("a [1]")
+    assert report(history=["a [1]"])["runs"] == expected
+
+
+def test_same_content_same_bytes(case):
+    report(output="a.html", summary_output="a.parquet")
+    tables = [pq.read_table(path) for path in sorted(Path("sim").rglob("history.parquet"))]
+    whole = pa.concat_tables(tables[::-1])
+    write(whole.take(pa.array(np.random.default_rng(0).permutation(whole.num_rows))), Path("one/x/history.parquet"))
+    report(history=["one"], output="b.html", summary_output="b.parquet")
+    assert Path("a.html").read_bytes() == Path("b.html").read_bytes()
+    assert Path("a.parquet").read_bytes() == Path("b.parquet").read_bytes()
+
+
+def test_summary_table(case):
+    report(summary_output="s.parquet", tail_classes="cat")
+    found = pq.read_table("s.parquet")
+    assert dict(zip(found.schema.names, found.schema.types, strict=True)) == KINDS["summary"].columns
+    assert found.schema.metadata[b"altool.kind"] == b"summary"
+    rows = found.to_pylist()
+    assert {row["quantity"] for row in rows} == {
+        *("area", "final", "area_difference", "labels_needed", "seconds_needed", "labels_efficiency", "seconds_efficiency"),
+        *("entropy", "label_share", "curve"),
+    }
+    difference = next(row for row in rows if row["run"] == "good" and row["quantity"] == "area_difference" and row["scope"] == "all")
+    assert (difference["baseline"], difference["interval"], difference["repeats"]) == ("random", "bootstrap", 5)
+    assert difference["low"] > 0
+    report(summary_output="s.csv")
+    assert Path("s.csv").read_text().startswith("run,scope,class,metric,quantity,")
+
+
+def test_standard_output(altool, case):
+    arguments = ["report", "--history", "sim"]
+    assert altool(*arguments, "-o", "-").stdout.startswith(b"<!DOCTYPE html>")
+    assert pq.read_table(pa.BufferReader(altool(*arguments, "--summary-output", "-").stdout)).num_rows == 66
+
+
+def test_a_projects_own_rounds(case):
+    for number, (total, value) in enumerate([(20, 0.1), (40, 0.3), (60, 0.35)]):
+        content = table("x", 0, [total], [value]).drop(["run", "repeat", "total", "asked", "seconds", "pool"])
+        content = content.set_column(content.column_names.index("round"), "round", pa.array([number] * content.num_rows, pa.int32()))
+        write(content, Path(f"project/{number}.parquet"))
+    found = report(history=["project"], tail_share=0.3)
+    assert [one["name"] for one in found["runs"]] == ["this project"]
+    assert found["runs"][0]["curves"]["all"] == {"labels": [20, 40, 60], "value": [0.1, 0.3, 0.35], "low": None, "high": None}
+    assert found["tail"] == ["ant"]  # nothing knows the pool: the fewest labels
+    both = report(history=["project", "sim"])
+    assert (len(both["runs"]), both["labels"]) == (4, [50, 60])
+    assert "differ" in both["caution"]
+
+
+def test_other_repeats_are_warned_about(case):
+    shutil.rmtree("sim/runs/good-4")
+    found = report()
+    assert of(found, "good")["difference"]["all"]["repeats"] == 4
+    assert found["warnings"] == ["1 run of other repeats than random; compared are the common ones (good: 4)"]
+    with pytest.raises(InputError, match="other repeats"):
+        report(strict=True)
+
+
+def test_no_classes_and_no_seconds(case):
+    content = table("random", 0, [50, 100], [0.1, 0.2], classes=(), seconds=None)
+    write(content, Path("bare/history.parquet"))
+    found = report(history=["bare"], output="b.html", summary_output="b.parquet")
+    only = found["runs"][0]
+    assert (only["shares"], only["entropy"], only["levels"][0]["seconds"]) == (None, None, None)
+    with pytest.raises(InputError, match="no class has 'f1'"):
+        report(history=["bare"], metric="f1")
+    with pytest.raises(InputError, match="the tail cannot be told"):
+        report(history=["bare"], tail_share=0.3)
+    with pytest.raises(InputError, match="cat of --tail-classes is no class of it"):
+        report(history=["bare"], tail_classes="cat")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"targets": "t.toml"}, "--targets goes with --predictions and --labels"),
+        ({"metrics_output": "m.parquet"}, "--metrics-output goes with"),
+        ({"check_targets": True}, "--check-targets goes with"),
+        ({"evaluate_on": "all"}, "--evaluate-on goes with"),
+        ({"classes": "a,b"}, "--classes goes with"),
+        ({"round": 3}, "--round goes with"),
+        ({"metric": "auc"}, "'auc' is none of macro_f1, macro_recall, accuracy, f1, recall, precision, recall_at_precision"),
+        ({"level": [0.0]}, "--level: 0 is no share"),
+        ({"tail_share": 1.0}, "--tail-share: 1 is no share"),
+        ({"tail_share": 0.5, "tail_classes": "ant"}, "both say what the tail is"),
+        ({"tail_classes": "ant,ant"}, "--tail-classes: 'ant,ant' names no class, or one twice"),
+        ({"output": "x", "summary_output": "x"}, "--output and --summary-output are the same file"),
+        ({"output": "-"}, "one of the page, the summary table and the JSON summary"),
+        ({"summary_output": "old.parquet"}, "is there already"),
+        ({"labels": "l.parquet"}, "--predictions is missing"),
+        ({"predictions": "p.parquet"}, "--labels is missing"),
+        ({"history": None}, "--predictions is missing"),
+        ({"predictions": "p", "labels": "l", "baseline": "random"}, "--baseline goes with --history alone"),
+        ({"predictions": "p", "labels": "l", "tail_share": 0.2}, "--tail-share goes with --history alone"),
+        ({"predictions": "p", "labels": "l", "summary_output": "s"}, "--summary-output goes with --history alone"),
+    ],
+)
+def test_usage(tmp_path, monkeypatch, options, message):
+    monkeypatch.chdir(tmp_path)
+    Path("old.parquet").touch()
+    with pytest.raises(UsageError, match=message):
+        report(**options)
+
+
+def test_the_command_line_refuses_too(altool, case):
+    done = altool("report", "--json", code=2)
+    assert "--predictions is missing" in done.said
+    assert "--history alone" in json.loads(done.text)["error"]["hint"]
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:400]), {}, "damaged|cannot be read"),
+        (lambda path: write(pq.read_table(path).drop(["total"]), path), {}, "has no column 'total'"),
+        (lambda path: write(pq.read_table(path).drop(["run"]), path), {}, "has no column 'run'"),
+        (lambda path: write(table("good", 1, [50], [0.5]), path), {}, "run 'good', repeat 1, round 0: the metric of .* is there twice"),
+        (lambda path: write(table("good", 0, [50, 40], [0.5, 0.5]), path), {}, "the labels fall from 50 to 40"),
+        (lambda path: write(table("good", 0, [250, 300], [0.5, 0.5]), path), {}, "cannot be compared"),
+        (lambda path: write(table("good", 0, [50], [95.0]), path), {}, "holds 95, which is no share"),
+        (lambda path: write(table(None, 0, [50], [0.5]), path), {}, r"column 'run': \d+ rows hold null"),
+        (lambda path: None, {"metric": "recall_at_precision"}, "no class has 'recall_at_precision'"),
+        (lambda path: None, {"baseline": "margin"}, "there is no run 'margin'"),
+        (lambda path: None, {"tail_classes": "cat,elk"}, "elk of --tail-classes is no class"),
+        (lambda path: None, {"tail_classes": "ant,bee,cat"}, "names every class"),
+        (lambda path: None, {"history": ["nowhere"]}, "no such file or folder"),
+    ],
+)
+def test_bad_input(case, change, options, message):
+    change(Path("sim/runs/good-0/history.parquet"))
+    with pytest.raises(InputError, match=message):
+        report(**options, summary_output="s.parquet")
+    assert not Path("s.parquet").exists()
+
+
+def test_nothing_is_finished_yet(case):
+    shutil.rmtree("sim/runs")
+    Path("sim/runs/good-0").mkdir(parents=True)
+    with pytest.raises(InputError, match="history sim: no run in it is finished"):
+        report()
+
+
+def test_a_metric_that_nobody_measured(case):
+    content = table("random", 0, [50, 100], [0.1, 0.2])
+    write(content.filter(pa.compute.not_equal(content.column("metric"), "macro_f1")), Path("less/history.parquet"))
+    with pytest.raises(InputError, match=r"has 'macro_f1' \(it has accuracy, macro_recall\)"):
+        report(history=["less"])
+    assert report(history=["less"], metric="f1")["runs"][0]["final"]["all"]["value"] == pytest.approx(0.2)
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and keeps the tags and the text."""
+
+    VOID = ("meta", "br", "link", "img", "hr")
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.tags, self.attributes, self.text = [], [], [], ""
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_hostile_names(altool, case):
+    names = ["<script>alert(1)</script>", "$x$", '" onload="x', "a&amp;b", "\x1b[31mred", "\u202eevil", "漢字", "n" * 500, "_", "[bold]b"]
+    for number, name in enumerate([names[0], names[4], names[5], names[-1]]):
+        for repeat in range(2):
+            content = table(name, repeat, [50, 100], [0.1, 0.2 + number / 50 + repeat / 100], classes=names)
+            write(content, Path(f"odd/runs/{number}-{repeat}/history.parquet"))
+    done = altool("report", "--history", "odd", "--baseline", names[0], "--tail-share", "0.3", "-o", "r.html")
+    for said in (done.text, done.said):
+        assert "\x1b" not in said
+        assert "\u202e" not in said
+    assert "[bold]b" in done.text
+    text = Path("r.html").read_text()
+    page = Page(text)
+    assert "script" not in page.tags
+    assert page.tags.count("svg") == 3
+    assert not [name for name, _ in page.attributes if name.startswith("on")]
+    assert "http" not in text
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    assert {value[1:] for name, value in page.attributes if name == "href"} <= set(ids)
+    for name in ("<script>alert(1)</script>", "$x$", '" onload="x', "a&amp;b", "\\x1b[31mred", "漢字"):
+        assert name in page.text
+    assert "\x1b" not in text
+    assert "\u202e" not in text

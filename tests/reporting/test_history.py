@@ -1,0 +1,255 @@
+"""What histories say, by hand."""
+
+import json
+
+import numpy as np
+import pytest
+
+from altool import seeds
+from altool.reporting import history
+from altool.reporting.history import Difference, common_range, default_level, rarest, render_page, series, summarize, summary_rows, unpaired
+
+COLUMNS = ("run", "repeat", "round", "class", "value", "total", "labels", "pool", "seconds")
+
+
+def rows(*lines):
+    """Columns from (run, repeat, round, class, value, total, labels, pool, seconds), the last ones None if they are missing."""
+    return {name: [[*line, None, None, None, None][place] for line in lines] for place, name in enumerate(COLUMNS)}
+
+
+def run(name, repeat, totals, values, classes=None, seconds=None, pool=None):
+    """The lines of one repeat. `classes` gives each class its values; each has half of the labels."""
+    lines = []
+    for round_, (total, value) in enumerate(zip(totals, values, strict=True)):
+        lines.append((name, repeat, round_, None, value, total, total, None, seconds and seconds[round_]))
+        for class_, heights in (classes or {}).items():
+            lines.append((name, repeat, round_, class_, heights[round_], total, total // 2, pool and pool[class_], None))
+    return lines
+
+
+def summary(*lines, metric="macro_f1", **options):
+    found, classes = series(rows(*lines), metric)
+    options.setdefault("generator", lambda: seeds.generator(0, "test"))
+    return summarize(found, classes, metric, common_range(found), **options)
+
+
+def of(found, name):
+    return next(run for run in found.runs if run.name == name)
+
+
+def test_series():
+    lines = [
+        *run("b", 0, [10, 20], [0.1, 0.2], {"x": [0.3, 0.4], "w": [0.5, 0.6]}, seconds=[30.0, 60.0], pool={"x": 7, "w": 8}),
+        *run("a", 1, [10, 30, 30], [0.1, 0.2, 0.3], {"x": [0, 0, 0.5]}),
+    ]
+    found, classes = series(rows(*lines[::-1]), "macro_f1")
+    assert classes == ("w", "x")
+    assert [(one.run, one.repeat) for one in found] == [("a", 1), ("b", 0)]
+    a, b = found
+    assert a.labels.tolist() == [10, 30]  # the last round with 30 labels
+    assert a.value.tolist() == [0.1, 0.3]
+    assert a.classes.tolist() == [[0, 0], [0, 0.5]]  # w is missing: 0
+    assert (a.counts.tolist(), a.pool, a.seconds) == ([0, 15], None, None)
+    assert b.classes.tolist() == [[0.5, 0.3], [0.6, 0.4]]
+    assert (b.pool.tolist(), b.seconds.tolist()) == ([8, 7], [30, 60])
+
+
+def test_a_metric_of_classes_is_averaged():
+    found, _ = series(rows(*run("a", 0, [1, 2], [0.9, 0.9], {"x": [0.1, 0.3], "y": [0.3, 0.5]})), "f1")
+    assert found[0].value.tolist() == pytest.approx([0.2, 0.4])
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (run("a", 0, [1], [0.5]) * 2, "run 'a', repeat 0, round 0: the metric of all classes is there twice"),
+        ([*run("a", 0, [1], [0.5], {"x": [0.1]}), ("a", 0, 0, "x", 0.2, 1)], "the metric of 'x' is there twice"),
+        ([("a", 0, None, None, 0.2, 1), ("a", 0, None, None, 0.2, 1)], "no round: the metric of all classes is there twice"),
+        ([("a", 0, 0, "x", 0.2, 1)], "run 'a', repeat 0: there is no row of all classes"),
+        ([*run("a", 0, [1], [0.5], {"x": [0.1]}), ("a", 0, 1, "x", 0.2, 1)], "round 1: a class has a value, but all classes have none"),
+        ([*run("a", 0, [1], [0.5], {"x": [0.1]}), ("a", 0, 1, None, 0.2, 2)], "round 1: no class has a value"),
+        (run("a", 0, [9, 5], [0.1, 0.2]), "the labels fall from 9 to 5"),
+        ([("a", 0, 0, None, 0.2, None)], "the number of labels of a round is not known"),
+        (run("a", 0, [1], [95.0]), "column 'value' holds 95, which is no share"),
+        (run("a", 0, [1], [None]), "column 'value' holds nan"),
+    ],
+)
+def test_series_refuses(lines, message):
+    with pytest.raises(ValueError, match=message):
+        series(rows(*lines), "macro_f1")
+
+
+def test_curves_without_a_common_range():
+    found, _ = series(rows(*run("a", 0, [1, 5], [0, 1]), *run("b", 2, [7, 9], [0, 1])), "macro_f1")
+    with pytest.raises(ValueError, match="run 'b', repeat 2 and run 'a', repeat 0 cannot be compared: one curve begins at 7 labels"):
+        common_range(found)
+
+
+CLASSES = {"x": [0.0, 1.0], "y": [0.0, 0.5], "z": [0.2, 0.2]}
+
+
+def test_areas_and_finals_by_hand():
+    found = summary(*run("a", 0, [100, 300], [0.2, 0.6], CLASSES), tail=np.array([False, False, True]))
+    one = found.runs[0]
+    assert {scope: area.value for scope, area in one.area.items()} == pytest.approx({"all": 40, "head": 37.5, "tail": 20})
+    assert {scope: final.value for scope, final in one.final.items()} == pytest.approx({"all": 0.6, "head": 0.75, "tail": 0.2})
+    assert (one.area["all"].low, one.curves["all"].low, one.difference) == (None, None, None)
+    assert (found.labels, found.tail, found.uneven) == ((100, 300), ("z",), False)
+    assert one.shares == pytest.approx({"x": 1 / 3, "y": 1 / 3, "z": 1 / 3})
+    assert one.entropy.value == pytest.approx(np.log(3))
+    assert one.tail_share == pytest.approx(1 / 3)
+
+
+def test_curves_of_different_counts():
+    found = summary(*run("a", 0, [10, 20], [0.0, 1.0]), *run("a", 1, [10, 15, 30], [0.0, 0.0, 0.6]), *run("b", 0, [12, 40], [0.5, 0.5]))
+    assert found.labels == (12, 20)
+    assert "compared from 12 to 20 labels, in straight lines" in found.caution
+    a = of(found, "a")
+    assert a.curves["all"].labels == [10, 15, 20]  # what both repeats cover
+    assert a.curves["all"].value == pytest.approx([0, 0.25, 0.6])
+    assert (a.curves["all"].low, a.curves["all"].high) == (pytest.approx([0, 0, 0.2]), pytest.approx([0, 0.5, 1]))
+    # repeat 0 rises from 0.2 to 1; repeat 1 is 0 up to 15, then rises to 0.2
+    assert a.area["all"].value == pytest.approx((60 + 100 * (5 * 0.1) / 8) / 2)
+
+
+def test_levels_by_hand():
+    seconds = [0.0, 600.0]
+    found = summary(
+        *run("random", 0, [100, 300], [0.2, 0.6], seconds=seconds),
+        *run("random", 1, [100, 300], [0.2, 0.6], seconds=seconds),
+        *run("fast", 0, [100, 200, 300], [0.2, 0.6, 0.6], seconds=[0, 600, 1200]),
+        *run("fast", 1, [100, 200, 300], [0.4, 0.6, 0.3], seconds=[0, 600, 1200]),
+        *run("slow", 0, [100, 300], [0.2, 0.3]),
+        *run("slow", 1, [100, 300], [0.2, 0.4]),
+        baseline="random",
+        levels=[0.4, 0.9],
+    )
+    level, never = of(found, "random").levels
+    assert (level.labels.value, level.seconds.value, level.labels_efficiency) == (pytest.approx(200), pytest.approx(300), None)
+    assert (never.reached, never.labels) == (0, None)
+    level = of(found, "fast").levels[0]
+    assert (level.labels.value, level.labels.low, level.labels.high) == (pytest.approx(125), 100, pytest.approx(150))
+    assert (level.reached, level.at_start) == (2, 1)
+    assert level.labels_efficiency is None  # one repeat is there with its first labels: it needs at most 100
+    level = of(found, "slow").levels[0]
+    assert (level.reached, level.labels, level.seconds, level.labels_efficiency) == (1, None, None, None)
+
+
+def test_efficiency_is_a_geometric_mean():
+    lines = [*run("random", 0, [0, 400], [0, 1]), *run("random", 1, [0, 400], [0, 1])]
+    lines += [*run("a", 0, [0, 200, 400], [0, 1, 1]), *run("a", 1, [0, 400], [0, 0.5]), *run("b", 0, [0, 100, 400], [0, 1, 1])]
+    found = summary(*lines, baseline="random", levels=[0.5])
+    a, b = (of(found, name).levels[0].labels_efficiency for name in "ab")
+    assert a.value == pytest.approx(np.sqrt(2 * 0.5))
+    assert (a.low, a.high) == (pytest.approx(0.5), pytest.approx(2))
+    assert (b.value, b.low) == (pytest.approx(4), None)
+
+
+def test_the_level_by_default():
+    assert [default_level(best) for best in (0.7342, 1.0, 0.5, 0.0123, 0.1)] == [0.66, 0.9, 0.45, 0.011, 0.09]
+    found = summary(*run("a", 0, [1, 2], [0.1, 0.2]), *run("b", 0, [1, 2], [0.4, 0.6]))
+    assert [level.level for level in found.runs[0].levels] == [0.54]
+    assert found.runs[0].name == "b"  # the largest area first
+    assert summary(*run("a", 0, [1, 2], [0, 0])).runs[0].levels == []
+
+
+def noisy(name, gains, base):
+    return [line for number, gain in enumerate(gains) for line in run(name, number, [0, 10], [base[number], base[number] + gain])]
+
+
+def test_differences_are_paired():
+    base = np.linspace(0.1, 0.8, 6)  # what repeats have in common is much larger than the gains
+    lines = noisy("random", [0.0] * 6, base) + noisy("good", [0.04, 0.05, 0.06, 0.05, 0.04, 0.06], base)
+    lines += noisy("bad", [-0.04, -0.05, -0.06, -0.05, -0.04, -0.06], base) + noisy("same", [0.04, -0.05, 0.02, -0.01, 0.03, -0.02], base)
+    lines += noisy("twin", [0.0] * 6, base) + noisy("once", [0.1], base)
+    lines += [(*line[:1], 99, *line[2:]) for line in run("apart", 0, [0, 10], [0, 0.1])]
+    found = summary(*lines, baseline="random")
+    kinds = {one.name: one.difference and one.difference["all"].verdict for one in found.runs}
+    same = "no difference"
+    assert kinds == {"random": None, "good": "better", "bad": "worse", "same": same, "twin": same, "once": "unknown", "apart": None}
+    good = of(found, "good").difference["all"]
+    assert good.value == pytest.approx(2.5)  # the mean gain is 0.05 at the end, half of it on average
+    assert 1.5 < good.low < 2.5 < good.high < 3.5
+    said = {name: verdict for name, _, verdict in found.verdicts()}
+    assert said["good"] == f"better than random by 2.5 [{good.low:.1f}, {good.high:.1f}]"
+    assert said["bad"].startswith("worse than random by 2.5 [")
+    assert said["same"].startswith("no difference from random can be told: 0.1 [-")
+    assert said["twin"] == "no difference from random can be told: 0.0 [0.0, 0.0]"
+    assert said["once"] == "5.0 against random in one repeat: no interval, so nothing can be told"
+    assert said["apart"] == "no repeat in common with random"
+    assert found.result == "; against random: 1 better, 1 worse, 2 cannot be told from it, 1 without an interval"
+    assert good == of(summary(*noisy("random", [0.0] * 6, base), *lines[12:24], baseline="random"), "good").difference["all"]
+
+
+def test_points_have_two_digits():
+    assert history._verdict(Difference(0.04, 0.01, 0.07, 5, "better"), "r") == "better than r by 0.040 [0.010, 0.070]"
+    assert history._verdict(Difference(-31.4, -52, -12, 5, "worse"), "r") == "worse than r by 31.4 [12.0, 52.0]"
+
+
+def test_unpaired():
+    lines = [*run("random", 0, [1, 2], [0, 1]), *run("random", 1, [1, 2], [0, 1]), *run("a", 1, [1, 2], [0, 1])]
+    found, _ = series(rows(*lines), "macro_f1")
+    assert unpaired(found, "random") == ["1 run of other repeats than random; compared are the common ones (a: 1)"]
+    assert unpaired(found, None) == []
+
+
+def test_rarest():
+    pool = {"x": 5, "y": 1, "z": 9}
+    found, _ = series(rows(*run("a", 0, [2, 8], [0, 1], CLASSES, pool=pool)), "macro_f1")
+    assert rarest(found, 0.3, None).tolist() == [False, True, False]
+    lines = [("a", 0, 0, None, 0.1, 10), *(("a", 0, 0, name, 0.1, 10, count) for name, count in (("x", 6), ("y", 3), ("z", 1)))]
+    lines += [("r", 0, 0, None, 0.1, 10), *(("r", 0, 0, name, 0.1, 10, count) for name, count in (("x", 1), ("y", 2), ("z", 9)))]
+    found, _ = series(rows(*lines), "macro_f1")
+    assert rarest(found, 0.3, "r").tolist() == [True, False, False]  # what was labeled at random tells the pool
+    assert rarest(found, 0.3, None).tolist() == [False, True, False]
+    found, _ = series(rows(*run("a", 0, [2, 8], [0, 1])), "macro_f1")
+    with pytest.raises(ValueError, match="the tail cannot be told"):
+        rarest(found, 0.3, None)
+
+
+def test_summary_rows():
+    lines = [*run("random", 0, [0, 10], [0, 1], CLASSES), *run("a", 0, [0, 10], [0, 0.5], CLASSES)]
+    found = summary(*lines, baseline="random", levels=[0.25], tail=np.array([True, False, False]))
+    table = summary_rows(found)
+    assert len({tuple(row.get(key) for key in ("run", "scope", "class", "quantity", "labels", "level")) for row in table}) == len(table)
+    keyed = {(row["run"], row["scope"], row["quantity"], row.get("class"), row.get("labels")): row for row in table}
+    assert keyed["a", "all", "area", None, None]["value"] == 25
+    assert keyed["a", "all", "area_difference", None, None]["value"] == -25
+    assert keyed["a", "tail", "final", None, 10]["value"] == 1
+    assert keyed["a", "tail", "final", None, 10]["metric"] == "f1"
+    assert keyed["a", "all", "labels_needed", None, None]["value"] == 5
+    assert keyed["a", "all", "labels_efficiency", None, None]["value"] == 0.5
+    assert keyed["random", "class", "curve", "y", 10]["value"] == 0.5
+    assert keyed["a", "class", "label_share", "z", None]["value"] == pytest.approx(1 / 3)
+    assert ("random", "all", "area_difference", None, None) not in keyed
+    assert all(row["interval"] is None for row in table)
+
+
+def test_summary_is_json():
+    lines = [
+        *run("random", 0, [0, 10], [0, 1], CLASSES),
+        *run("random", 1, [0, 10], [0, 1], CLASSES),
+        *run("a", 0, [0, 10], [0, 0.5], CLASSES),
+    ]
+    found = summary(*lines, baseline="random", levels=[0.25, 0.9])
+    said = json.loads(json.dumps(found.summary(), allow_nan=False))
+    assert said["labels"] == [0, 10]
+    assert "class_curves" not in said["runs"][0]
+    assert said["runs"][0]["curves"]["all"]["labels"] == [0, 10]
+
+
+@pytest.mark.parametrize("count", [1, 2, 31])
+def test_pages_of_few_and_many_classes(count):
+    classes = {f"class {number:02d}": [0.1, number / 50] for number in range(count)}
+    lines = [line for number in range(12) for line in run(f"_run {number}", 0, [5, 9], [0.1, number / 20], classes)]
+    found = summary(*lines, tail=np.arange(count) < 1 if count > 1 else None, baseline="_run 3")
+    text = render_page(found, {})
+    assert ("of each class, means" in text) == (count == 2)
+    assert text.count(">_run 3<") + text.count("> _run 3<") >= 3  # legends too
+    assert ("fewest labels of 31" in text) == (count == 31)
+
+
+def test_a_page_of_one_point():
+    text = render_page(summary(*run("a", 0, [5], [0.5])), {})
+    assert text.count("<svg") == 1
+    assert "Against" not in text

@@ -155,16 +155,40 @@ def embed(
 
 @app.command()
 def train(
-    features: Features,
     labels: Labels,
     output: Output,
-    classifier: Annotated[str, typer.Option("--classifier", metavar="NAME", help="logistic: a linear softmax on features.")] = "logistic",
+    features: OptionalFeatures = None,
+    items: Items = None,
+    classifier: Annotated[
+        str, typer.Option("--classifier", metavar="NAME", help="logistic: a linear softmax on features; fasttext: on texts of items.")
+    ] = "logistic",
     folds: Annotated[int | None, typer.Option("--folds", min=2, help="Predict every labeled row by a model that did not see it.")] = None,
     oof: Annotated[str | None, typer.Option("--oof", metavar="PATH", help="Where the out-of-fold predictions go.")] = None,
-    balance: Annotated[str, typer.Option("--balance", help="none, class-weight or prior.")] = "none",
+    balance: Annotated[
+        str, typer.Option("--balance", help="none, class-weight (fasttext: rows of smaller classes are repeated) or prior.")
+    ] = "none",
     targets: Targets = None,
-    logistic_c: Annotated[float, typer.Option("--logistic-c", help="Inverse strength of the L2 penalty.")] = 1.0,
-    logistic_iterations: Annotated[int, typer.Option("--logistic-iterations", min=1, help="Most steps of the solver.")] = 1000,
+    logistic_c: Annotated[float | None, typer.Option("--logistic-c", help="Inverse strength of the L2 penalty; 1.")] = None,
+    logistic_iterations: Annotated[int | None, typer.Option("--logistic-iterations", min=1, help="Most steps of the solver; 1000.")] = None,
+    fasttext_dim: Annotated[int | None, typer.Option("--fasttext-dim", min=1, help="Width of the vectors; 100, or the file's.")] = None,
+    fasttext_epochs: Annotated[int | None, typer.Option("--fasttext-epochs", min=1, help="How often every text is read; 50.")] = None,
+    fasttext_rate: Annotated[float | None, typer.Option("--fasttext-rate", min=1e-6, help="Learning rate at the beginning; 0.5.")] = None,
+    fasttext_word_ngrams: Annotated[
+        int | None, typer.Option("--fasttext-word-ngrams", min=1, help="Most words in a row that have a vector together; 1.")
+    ] = None,
+    fasttext_minn: Annotated[int | None, typer.Option("--fasttext-minn", min=0, help="Fewest characters of character n-grams; 0.")] = None,
+    fasttext_maxn: Annotated[
+        int | None, typer.Option("--fasttext-maxn", min=0, help="Most characters of character n-grams; 0: there are none.")
+    ] = None,
+    fasttext_buckets: Annotated[
+        int | None, typer.Option("--fasttext-buckets", min=1, max=2**31 - 1, help="Vectors that n-grams share by their hash; 200000.")
+    ] = None,
+    fasttext_min_count: Annotated[
+        int | None, typer.Option("--fasttext-min-count", min=1, help="How often a word must be there to have a vector; 1.")
+    ] = None,
+    fasttext_pretrained: Annotated[
+        str | None, typer.Option("--fasttext-pretrained", metavar="FILE", help="Text file of vectors (.vec) to begin with.")
+    ] = None,
     columns: Columns = None,
     classes: Annotated[
         str | None, typer.Option("--classes", metavar="A,B,…", help="The model's classes in order, or a file of them; unlabeled ones too.")
@@ -184,8 +208,16 @@ def train(
 @app.command()
 def score(
     model: Annotated[str, typer.Option("--model", metavar="DIR", help="A model that altool train wrote.")],
-    features: Features,
     output: Output,
+    features: OptionalFeatures = None,
+    items: Items = None,
+    features_output: Annotated[
+        str | None, typer.Option("--features-output", metavar="PATH", help="Also write the vectors of texts, as the softmax sees them.")
+    ] = None,
+    thresholds: Annotated[
+        str | None,
+        typer.Option("--thresholds", metavar="TABLE", help="Metrics of a report: a column of the classes above their threshold."),
+    ] = None,
     columns: Columns = None,
     seed: Seed = 0,
     threads: Threads = 0,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import hashlib
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,9 +16,11 @@ from altool import seeds
 from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import codes, resolve
-from altool.models import folds, logistic, store
+from altool.models import folds, store
+from altool.models.store import Classifier, Model
 from altool.tables import align, check, label_log, write
-from altool.tables.read import Reader, Source, matrix
+from altool.tables.read import Reader, Source
+from altool.tables.rows import open_rows, read_rows
 from altool.tables.targets import read_targets
 
 BALANCES = ("none", "class-weight", "prior")
@@ -23,16 +28,26 @@ BALANCES = ("none", "class-weight", "prior")
 
 @dataclass(frozen=True)
 class Options:
-    features: str
     labels: str
     output: str
+    features: str | None = None
+    items: str | None = None
     classifier: str = "logistic"
     folds: int | None = None
     oof: str | None = None
     balance: str = "none"
     targets: str | None = None
-    logistic_c: float = 1.0
-    logistic_iterations: int = 1000
+    logistic_c: float | None = None
+    logistic_iterations: int | None = None
+    fasttext_dim: int | None = None
+    fasttext_epochs: int | None = None
+    fasttext_rate: float | None = None
+    fasttext_word_ngrams: int | None = None
+    fasttext_minn: int | None = None
+    fasttext_maxn: int | None = None
+    fasttext_buckets: int | None = None
+    fasttext_min_count: int | None = None
+    fasttext_pretrained: str | None = None
     columns: str | None = None
     classes: str | None = None
     seed: int = 0
@@ -42,13 +57,15 @@ class Options:
 
 
 def run(options: Options, console: Console) -> None:
-    """Read the features of the labeled rows, fit, write the model directory and, with `--folds`, the out-of-fold predictions."""
+    """Read the labeled rows, fit, write the model directory and, with `--folds`, the out-of-fold predictions."""
     _check_options(options)
+    module = store.classifier(options.classifier)
+    own, recorded = _own_options(options, module)
     write.check_target(options.output, options.overwrite)
     if options.oof:
         write.check_target(options.oof, options.overwrite)
     reader = Reader(options.columns, options.classes)
-    source = reader.open(options.features, "features")
+    source = open_rows(reader, module.READS, f"--classifier {options.classifier}", options.features, options.items)
     log = reader.open(options.labels, "labels", allow_empty=True)
     targets = read_targets(reader, options.targets) if options.targets else None
     reader.match_ids()
@@ -66,21 +83,19 @@ def run(options: Options, console: Console) -> None:
     if len(found) < 2:
         text = f"{log.name}: {len(labels):,} labels of {len(found)} {'class' if found else 'classes'}; a classifier needs two classes"
         raise InputError(text, "label some rows of another class first")
-    ids, features, fingerprint = _labeled_features(source, labels, options, console)
+    ids, found_rows, fingerprint = _labeled_rows(source, module.READS, labels, options, console)
     numbers = codes(labels.filter(pa.compute.is_in(labels.column("id"), value_set=ids)), classes)
     counts = np.bincount(numbers, minlength=len(classes))
     if (counts > 0).sum() < 2:
-        raise InputError(f"{source.name}: the labeled rows that it holds are of one class", "embed the other labeled rows too")
-
-    def fit(x: np.ndarray, y: np.ndarray) -> tuple[logistic.Logistic, bool]:
-        return logistic.fit(x, y, len(classes), balance=options.balance, c=options.logistic_c, iterations=options.logistic_iterations)
-
-    model, converged = fit(features, numbers)
+        raise InputError(f"{source.name}: the labeled rows that it holds are of one class", "it must hold the other labeled rows too")
+    fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
+        module.fit, count=len(classes), balance=options.balance, seed=options.seed, **own
+    )
+    model, converged = fit(found_rows, numbers)
     if not converged:
-        console.warn(f"the solver stopped after {options.logistic_iterations:,} steps without converging; raise --logistic-iterations")
-    changing = {"classifier": options.classifier, "balance": options.balance, "logistic_c": options.logistic_c}
-    changing |= {"logistic_iterations": options.logistic_iterations, "folds": options.folds, "classes": list(classes)}
-    origin = write.provenance("train", changing, options.seed, {"features": fingerprint, "labels": align.table_fingerprint(rows)})
+        console.warn(f"the solver stopped after its last step without converging; raise --{options.classifier}-iterations")
+    changing = {"classifier": options.classifier, "balance": options.balance, "folds": options.folds, "classes": list(classes), **recorded}
+    origin = write.provenance("train", changing, options.seed, {source.kind.name: fingerprint, "labels": align.table_fingerprint(rows)})
     facts = {
         "provenance": origin,
         "labels": dict(zip(classes, counts.tolist(), strict=True)),
@@ -89,7 +104,7 @@ def run(options: Options, console: Console) -> None:
     with write.replacing(options.output) as folder:
         store.save(folder, options.classifier, model, classes, facts)
     if options.folds and options.oof:
-        _write_folds(options, options.folds, options.oof, ids, features, numbers, lambda x, y: fit(x, y)[0].probabilities, classes, origin)
+        _write_folds(options, options.folds, options.oof, ids, found_rows, numbers, fit, classes, origin)
     empty = [name for name, count in zip(classes, counts, strict=True) if not count]
     if empty:
         console.warn(f"classes without a label get probability 0: {len(empty)} of {len(classes)} ({check.naming(empty)})")
@@ -107,36 +122,61 @@ def _check_options(options: Options) -> None:
         raise UsageError(f"--balance: {options.balance!r} is none of {', '.join(BALANCES)}")
     if bool(options.folds) != bool(options.oof):
         raise UsageError("--folds and --oof go together", "for example --folds 5 --oof oof.parquet")
-    if options.logistic_c <= 0:
-        raise UsageError("--logistic-c must be above 0")
 
 
-def _labeled_features(source: Source, labels: pa.Table, options: Options, console: Console) -> tuple[pa.Array, np.ndarray, str]:
-    """The ids and features (n, D) of the labeled rows that the table holds, in id order, and their fingerprint."""
+def _own_options(options: Options, module: Classifier) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The classifier's own options that are given; and all of them as provenance has them, a file as its digest.
+
+    Raises UsageError for options of another classifier, and InputError for a file that cannot be read.
+    """
+    given = {field.name: getattr(options, field.name) for field in fields(options) if field.name.startswith(_prefixes(store.CLASSIFIERS))}
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given:
+        if not name.startswith(_prefixes([options.classifier])):
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(f"{flag} means nothing with --classifier {options.classifier}", "leave it out, or give another --classifier")
+    own = {name.removeprefix(f"{options.classifier}_"): value for name, value in given.items()}
+    known = inspect.signature(module.fit).parameters.values()
+    recorded = {option.name: option.default for option in known if option.kind is option.KEYWORD_ONLY} | own
+    for name in set(module.FILES) & set(own):
+        recorded[name] = _digest(own[name])
+    return own, {f"{options.classifier}_{name}": value for name, value in recorded.items() if name not in ("balance", "seed")}
+
+
+def _prefixes(classifiers: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{name}_" for name in classifiers)
+
+
+def _digest(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})", "check the path") from error
+
+
+def _labeled_rows(source: Source, column: str, labels: pa.Table, options: Options, console: Console) -> tuple[pa.Array, np.ndarray, str]:
+    """The ids, and the features (n, D) or texts (n,), of the labeled rows that the table holds, in id order, and their fingerprint."""
     wanted = labels.column("id").combine_chunks()
 
-    def work(batch: pa.RecordBatch) -> pa.RecordBatch | None:
+    def work(batch: pa.RecordBatch) -> tuple[pa.Array, np.ndarray, np.ndarray] | None:
         batch = batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted))
-        if not batch.num_rows:
-            return None
-        check.features(batch.column("id"), matrix(source, batch, "features"))
-        return batch
+        return (batch.column("id"), *read_rows(source, batch, column)) if batch.num_rows else None
 
-    batches = [batch for batch in source.scan(["id", "features"], work, threads=options.threads) if batch is not None]
-    found = sum(batch.num_rows for batch in batches)
+    batches = [batch for batch in source.scan(["id", column], work, threads=options.threads) if batch is not None]
+    found = sum(len(ids) for ids, _, _ in batches)
     if not found:
         raise InputError(f"{source.name}: it holds none of the {len(wanted):,} labeled rows", "give the table that the labels belong to")
-    index = align.index([batch.column("id") for batch in batches], source.name)
+    ids, parts, sums = zip(*batches, strict=True)
+    index = align.index(ids, source.name)
     if found < len(wanted):
         missing = wanted.filter(pa.array(index.positions(wanted) < 0))
         text = f"{source.name}: {len(missing):,} labeled rows are not in it (ids {check.naming(check.first_ids(missing))})"
-        console.mismatch(text, "embed these rows too", strict=options.strict)
-    widths = {batch.column("features").type.list_size for batch in batches}
+        console.mismatch(text, "it must hold these rows too", strict=options.strict)
+    widths = {part.shape[1] for part in parts if part.ndim == 2}
     if len(widths) > 1:
         raise InputError(f"{source.name}, column 'features': rows of {min(widths)} to {max(widths)} numbers", "embed all rows alike")
-    features = index.arrange(np.concatenate([matrix(source, batch, "features") for batch in batches]))
-    sums = np.concatenate([align.checksums([batch.column("features")]) for batch in batches])
-    return index.take(np.arange(found)), features, align.fingerprint(index, sums)
+    return index.take(np.arange(found)), index.arrange(np.concatenate(parts)), align.fingerprint(index, np.concatenate(sums))
 
 
 def _write_folds(
@@ -144,9 +184,9 @@ def _write_folds(
     count: int,
     output: str,
     ids: pa.Array,
-    features: np.ndarray,
+    rows: np.ndarray,
     numbers: np.ndarray,
-    fit: Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]],
+    fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]],
     classes: tuple[str, ...],
     origin: dict[str, Any],
 ) -> None:
@@ -154,7 +194,7 @@ def _write_folds(
         fold = folds.assign(numbers, count, seeds.integer(options.seed, "train", "folds"))
     except ValueError as error:
         raise InputError(f"labels {options.labels}: {error}", "label a second row of some class, or leave --folds out") from error
-    probabilities = folds.predict(features, numbers, fold, fit)
+    probabilities = folds.predict(rows, numbers, fold, lambda x, y: fit(x, y)[0].probabilities)
     matrix_ = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.reshape(-1)), len(classes))
     table = pa.table({"id": ids, "probabilities": matrix_, "fold": pa.array(fold)})
     write.write_table(table, "predictions", output, origin=origin, classes=classes)

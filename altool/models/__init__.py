@@ -1,1 +1,1 @@
-"""Classifiers: one file each behind fit, probabilities, tensors and from_tensors; `store.py` keeps them on disk."""
+"""Classifiers: one file each, as `store.Classifier` says; `store.py` keeps what they fit on disk."""

@@ -29,13 +29,13 @@ def assign(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
 
 def predict(
-    features: np.ndarray, labels: np.ndarray, fold: np.ndarray, fit: Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
+    rows: np.ndarray, labels: np.ndarray, fold: np.ndarray, fit: Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]
 ) -> np.ndarray:
-    """float32 (n, K) probabilities of each row of `features` (n, D) by the model that `fit` makes of the other folds."""
+    """float32 (n, K) probabilities of each of `rows` (features (n, D) or texts (n,)) by the model that `fit` makes of the other folds."""
     parts = []
     for number in range(int(fold.max()) + 1):
         held = fold == number
-        parts.append((held, fit(features[~held], labels[~held])(features[held])))
+        parts.append((held, fit(rows[~held], labels[~held])(rows[held])))
     result = np.empty((len(labels), parts[0][1].shape[1]), np.float32)
     for held, probabilities in parts:
         result[held] = probabilities

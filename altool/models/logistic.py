@@ -9,8 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from altool.engines.local import limited
+from altool.errors import UsageError
 
 NAME = "logistic"
+READS = "features"
+FILES = ()
 BLOCK = 1024  # rows per matrix product: always the same, so that a row's probabilities do not depend on how many share its batch
 
 
@@ -31,6 +34,15 @@ class Logistic:
         """The features' width D."""
         return self.weights.shape[1]
 
+    @property
+    def head(self) -> Logistic:
+        """The softmax itself."""
+        return self
+
+    def vectors(self, features: np.ndarray) -> np.ndarray:
+        """What the softmax sees: the features."""
+        return features
+
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """float32 (n, count) for `features` float (n, D). Bit for bit the same for a row in whatever company it comes."""
         result = np.zeros((len(features), self.count), np.float32)
@@ -50,12 +62,22 @@ class Logistic:
 
 
 def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Logistic:
-    """The model that `tensors()` came from, for `count` classes."""
-    return Logistic(tensors["weights"], tensors["bias"], tensors["trained"], count)
+    """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
+    weights, bias, trained = tensors["weights"], tensors["bias"], tensors["trained"]
+    if weights.ndim != 2 or bias.shape != trained.shape or bias.shape != weights.shape[:1] or not (trained.max() < count):
+        raise ValueError("the sizes of its tensors do not fit together, or not its classes")
+    return Logistic(weights, bias, trained, count)
 
 
 def fit(
-    features: np.ndarray, labels: np.ndarray, count: int, *, balance: str = "none", c: float = 1.0, iterations: int = 1000
+    features: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    *,
+    balance: str = "none",
+    seed: int = 0,
+    c: float = 1.0,
+    iterations: int = 1000,
 ) -> tuple[Logistic, bool]:
     """Fit on `features` float (n, D) and class numbers `labels` int64 (n,) of `count` classes; also says whether it converged.
 
@@ -63,7 +85,10 @@ def fit(
     the L2 penalty) means the same for any embedding; one number rather than one per column, which a few labels cannot estimate.
     `balance`: "class-weight" weighs classes by 1 / frequency; "prior" takes the logarithm of each class's share off its bias,
     which makes the posterior that of balanced classes (Menon et al. 2021, logit adjustment). One class alone gets probability 1.
+    Nothing is drawn: `seed` changes nothing. Raises UsageError where `c` is not above 0.
     """
+    if c <= 0:
+        raise UsageError("--logistic-c must be above 0")
     trained, codes = np.unique(labels, return_inverse=True)
     if len(trained) == 1:
         return Logistic(np.zeros((1, features.shape[1]), np.float32), np.zeros(1, np.float32), trained, count), True

@@ -7,41 +7,65 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from altool.errors import InputError
+from altool.models.logistic import Logistic
 
 FORMAT = 1
-CLASSIFIERS = ("logistic",)
+CLASSIFIERS = ("fasttext", "logistic")
 
 
 class Model(Protocol):
-    """A fitted classifier on features."""
+    """A fitted classifier of rows (a matrix of features, or an array of texts): a softmax on the vectors that it makes of them."""
 
     @property
-    def width(self) -> int: ...
-    def probabilities(self, features: np.ndarray) -> np.ndarray: ...
+    def width(self) -> int: ...  # the vectors'
+    @property
+    def head(self) -> Logistic: ...
+    def vectors(self, rows: np.ndarray) -> np.ndarray: ...
+    def probabilities(self, rows: np.ndarray) -> np.ndarray: ...
     def tensors(self) -> dict[str, np.ndarray]: ...
+
+
+class Classifier(Protocol):
+    """What the module of a classifier holds; `altool/models/NAME.py` is `--classifier NAME`.
+
+    `fit` takes rows, class numbers, the number of classes, `balance`, `seed` and the classifier's own options (`--NAME-OPTION`) by
+    keyword, and returns the model and whether the fit converged.
+    """
+
+    READS: str  # the column that its rows are: features or text
+    FILES: tuple[str, ...]  # its options that name files
+
+    def fit(self, rows: np.ndarray, labels: np.ndarray, count: int, **options: Any) -> tuple[Model, bool]: ...
+    def from_tensors(self, tensors: Mapping[str, np.ndarray], count: int) -> Model: ...
+
+
+def classifier(name: str) -> Classifier:
+    """The classifier of this name, one of `CLASSIFIERS`."""
+    return cast(Classifier, importlib.import_module(f"altool.models.{name}"))
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A model as it was loaded, with what `model.json` says of it."""
+    """A model as it was loaded, the column that it reads, and what `model.json` says of it."""
 
     model: Model
+    reads: str
     classes: tuple[str, ...]
     facts: dict[str, Any]
 
 
-def save(folder: Path, classifier: str, model: Model, classes: Sequence[str], facts: Mapping[str, Any]) -> None:
-    """Write the model's files into `folder`, which is made. `facts` (JSON) says how it came about."""
+def save(folder: Path, name: str, model: Model, classes: Sequence[str], facts: Mapping[str, Any]) -> None:
+    """Write the files of a model of the classifier `name` into `folder`, which is made. `facts` (JSON) says how it came about."""
     from safetensors.numpy import save_file
 
     folder.mkdir()
-    save_file({name: np.ascontiguousarray(value) for name, value in model.tensors().items()}, folder / "weights.safetensors")
-    content = {"format": FORMAT, "classifier": classifier, "classes": list(classes), "width": model.width, **facts}
+    save_file({key: np.ascontiguousarray(value) for key, value in model.tensors().items()}, folder / "weights.safetensors")
+    content = {"format": FORMAT, "classifier": name, "classes": list(classes), "width": model.width, **facts}
     (folder / "model.json").write_text(json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
@@ -51,21 +75,21 @@ def load(location: str) -> Stored:
     from safetensors.numpy import load_file
 
     folder = Path(location)
-    name = f"model {location}"
+    label = f"model {location}"
     try:
         facts = json.loads((folder / "model.json").read_text("utf-8"))
-        format_, classifier, classes = facts["format"], facts["classifier"], tuple(facts["classes"])
+        format_, name, classes = facts["format"], facts["classifier"], tuple(facts["classes"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        text = f"{name}: model.json cannot be read ({type(error).__name__}: {error})"
+        text = f"{label}: model.json cannot be read ({type(error).__name__}: {error})"
         raise InputError(text, "give a folder that altool train wrote") from error
-    if format_ > FORMAT or classifier not in CLASSIFIERS:
+    if format_ > FORMAT or name not in CLASSIFIERS:
         raise InputError(
-            f"{name}: written by a newer altool (format {format_}, classifier {classifier!r}; this one reads format {FORMAT})",
+            f"{label}: written by a newer altool (format {format_}, classifier {name!r}; this one reads format {FORMAT})",
             "upgrade altool, or train again",
         )
+    module = classifier(name)
     try:
-        tensors = load_file(folder / "weights.safetensors")
-        model = importlib.import_module(f"altool.models.{classifier}").from_tensors(tensors, len(classes))
-    except (OSError, SafetensorError, KeyError) as error:
-        raise InputError(f"{name}: its weights cannot be read ({error})", "train it again") from error
-    return Stored(model, classes, facts)
+        model = module.from_tensors(load_file(folder / "weights.safetensors"), len(classes))
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise InputError(f"{label}: its weights cannot be read ({error})", "train it again") from error
+    return Stored(model, module.READS, classes, facts)

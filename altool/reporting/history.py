@@ -12,8 +12,7 @@ import numpy as np
 from altool.metrics import learning_curves
 from altool.reporting import page, plots
 from altool.reporting.content import SHORT, short, visible
-from altool.reporting.terminal import NAME_WIDTH
-from altool.reporting.terminal import table
+from altool.reporting.terminal import NAME_WIDTH, table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -80,6 +80,7 @@ KINDS = {
                 "predicted_loss": pa.float32(),
                 "labeled_probability": pa.float32(),
                 "mutual_information": pa.float32(),
+                "decided": STRINGS,
             },
             ("id", "probabilities"),
         ),

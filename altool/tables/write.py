@@ -216,18 +216,21 @@ def matrix_writer(
     classes: Sequence[str] | None = None,
     *,
     parts: bool = False,
+    derived: Mapping[str, Callable[[np.ndarray], pa.Array]] | None = None,
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Yields `append(rows)`, which streams a table of ids and one matrix column (n, width) to Parquet, in id order.
 
     Rows are appended in file order. Where that is not id order they wait in a file beside the target, never all in memory.
     `origin` is written last, so what is known only after the last row (a fingerprint) may be put into it until then. With `parts`
-    the location is a folder of files part-00000.parquet …, each with what `origin` holds when it is full.
+    the location is a folder of files part-00000.parquet …, each with what `origin` holds when it is full. `derived` makes further
+    columns of the kind from rows of the matrix.
     Raises UsageError where the location is no local path.
     """
     if location == "-" or "://" in location:
         raise UsageError(f"{location}: {kind} are streamed to a local file", "write them to a path")
     element = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), width)
-    schema = pa.schema([("id", ids.ids.type), (column, element)])
+    derived = derived or {}
+    schema = pa.schema([("id", ids.ids.type), (column, element), *((name, KINDS[kind].columns[name]) for name in derived)])
     with contextlib.ExitStack() as stack:
         temporary = stack.enter_context(replacing(location))
         if parts:
@@ -252,7 +255,8 @@ def matrix_writer(
                 finish()
                 writer = begin(temporary / f"part-{done // PART:05d}.parquet")
             matrix = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).reshape(-1)), width)
-            writer.write_table(pa.table([ids.ids.slice(done, len(rows)), matrix], schema=schema), row_group_size=ROW_GROUP)
+            columns = [ids.ids.slice(done, len(rows)), matrix, *(make(rows) for make in derived.values())]
+            writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
             done += len(rows)
 
         if ids.order is not None:

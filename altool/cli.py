@@ -239,6 +239,7 @@ def select(
     features: OptionalFeatures = None,
     items: Items = None,
     labels: OptionalLabels = None,
+    targets: Targets = None,
     metrics: Annotated[
         str | None,
         typer.Option("--metrics", metavar="TABLE", help="Metrics of a report: its classes below target are the query classes."),
@@ -249,6 +250,16 @@ def select(
     exclude: Annotated[str | None, typer.Option("--exclude", metavar="TABLE", help="Never choose these ids.")] = None,
     diversify: Annotated[bool, typer.Option("--diversify", help="Take at most one row per predicted class in each pass.")] = False,
     suggest: Annotated[bool, typer.Option("--suggest", help="Add the model's label to every query.")] = False,
+    target_aware: Annotated[
+        bool, typer.Option("--target-aware", help="Re-order the strategy's queue towards classes below their target (TAAL).")
+    ] = False,
+    candidate_threshold: Annotated[
+        float | None,
+        typer.Option("--candidate-threshold", min=0, max=1, help="Classes with this share of a row's largest; 0.5."),
+    ] = None,
+    queue_size: Annotated[
+        int | None, typer.Option("--queue-size", min=1, help="Rows picked for --target-aware to choose from; ten times the budget.")
+    ] = None,
     partitions: Annotated[
         int | None, typer.Option("--partitions", min=1, metavar="P", help="Pick in P random parts of the pool, several at once.")
     ] = None,
@@ -283,6 +294,14 @@ def select(
     ] = None,
     cluster_margin_threshold: Annotated[
         float | None, typer.Option("--cluster-margin-threshold", min=0, help="cluster-margin: distance up to which clusters are joined.")
+    ] = None,
+    e3g_decay: Annotated[float | None, typer.Option("--e3g-decay", min=0, help="e3g: how fast exploration fades per label.")] = None,
+    e3g_epsilon_min: Annotated[
+        float | None, typer.Option("--e3g-epsilon-min", min=0, max=1, help="e3g: share that is always explored; 0.1.")
+    ] = None,
+    e3g_clusters: Annotated[int | None, typer.Option("--e3g-clusters", min=1, help="e3g: strata of exploration; at most 100.")] = None,
+    total_budget: Annotated[
+        int | None, typer.Option("--total-budget", min=1, help="e3g: labels at which the smallest share is reached; 6000.")
     ] = None,
     export: Annotated[
         list[str] | None, typer.Option("--export", metavar="FORMAT=FILE", help="Also write what an annotation tool imports.")

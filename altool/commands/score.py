@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,10 +62,10 @@ def run(options: Options, console: Console) -> None:
 
         derived = {"decided": decide}
 
-    def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         rows, sums = read_rows(source, batch, stored.reads, stored.model.width)
         vectors = stored.model.vectors(rows)
-        return stored.model.head.probabilities(vectors), vectors, sums
+        return stored.model.head.probabilities(vectors), vectors if options.features_output else None, sums
 
     origin = write.provenance("score", {"model": stored.facts["label_digest"]}, options.seed, inputs)
     classes, width = len(stored.classes), stored.model.width
@@ -78,7 +79,7 @@ def run(options: Options, console: Console) -> None:
                 options.output, "predictions", "probabilities", classes, np.float32, index, origin, stored.classes, derived=derived
             )
         )
-        append_vectors = None
+        append_vectors: Callable[[np.ndarray], None] | None = None
         if options.features_output:
             append_vectors = stack.enter_context(
                 write.matrix_writer(options.features_output, "features", "features", width, np.float32, index, origin)
@@ -86,7 +87,7 @@ def run(options: Options, console: Console) -> None:
         sums = []
         for probabilities, vectors, part in source.scan(["id", stored.reads], work, threads=options.threads):
             append(probabilities)
-            if append_vectors:
+            if append_vectors and vectors is not None:
                 append_vectors(vectors)
             sums.append(part)
             advance(len(part))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from altool.engines.device import choose as choose_device
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.errors import InputError, NothingLeft, UsageError
 from altool.labels.consensus import Labels, codes, resolve
+from altool.metrics.gaps import all_met, gap
+from altool.metrics.gaps import weights as class_weights
 from altool.models import store
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
@@ -23,8 +26,10 @@ from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_rows
 from altool.tables.read import Reader, Source, matrix
-from altool.wrappers.choose import Request, choose, class_options
+from altool.tables.targets import Targets, read_targets
+from altool.wrappers.choose import Choice, Request, choose, class_options
 from altool.wrappers.suggest import predicted
+from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, taken
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class Options:
     features: str | None = None
     items: str | None = None
     labels: str | None = None
+    targets: str | None = None
     metrics: str | None = None
     model: str | None = None
     queue: str | None = None
@@ -43,6 +49,9 @@ class Options:
     exclude: str | None = None
     diversify: bool = False
     suggest: bool = False
+    target_aware: bool = False
+    candidate_threshold: float | None = None
+    queue_size: int | None = None
     partitions: int | None = None
     query_classes: str | None = None
     private_classes: str | None = None
@@ -57,6 +66,10 @@ class Options:
     bait_components: int | None = None
     cluster_margin_factor: float | None = None
     cluster_margin_threshold: float | None = None
+    e3g_decay: float | None = None
+    e3g_epsilon_min: float | None = None
+    e3g_clusters: int | None = None
+    total_budget: int | None = None
     export: Sequence[str] | None = None
     round: int | None = None
     format: str | None = None
@@ -75,6 +88,7 @@ class Options:
 STRATEGY_OPTIONS = (
     *("query_classes", "private_classes", "similarity", "kernel", "eta", "nu", "ridge", "first"),
     *("bait_lambda", "bait_oversample", "bait_components", "cluster_margin_factor", "cluster_margin_threshold"),
+    *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget"),
 )
 CHOICES = {"similarity": ("features", "gradient"), "kernel": ("shifted", "cosine")}
 MATRICES = {"probabilities": "predictions", "features": "features"}
@@ -88,6 +102,7 @@ class Pool:
     scores: np.ndarray | None  # float64 (n,), of a strategy that scores row by row
     likeliest: np.ndarray | None  # int32 (n,) class numbers
     confidence: np.ndarray | None  # float32 (n,)
+    candidate_labels: Ragged | None  # the classes that each row may be of (TAAL)
     fingerprint: str
 
 
@@ -120,6 +135,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
             tables[name] = reader.open(getattr(options, name), name)
     log = reader.open(options.labels, "labels", allow_empty=True) if options.labels else None
     metrics = reader.open(options.metrics, "metrics").read() if options.metrics else None
+    targets = read_targets(reader, options.targets) if options.targets else None
     ids_of = {"within": options.within, "exclude": options.exclude}
     limits = {name: reader.open(location, "ids") for name, location in ids_of.items() if location}
     queue = reader.open(options.queue, "queries") if options.queue else None
@@ -130,20 +146,23 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     labels = resolve(rows) if rows is not None else None
     training = labels.training if labels is not None else None
     known = _known_classes(tables, training, reader)
+    weights = behind = None
+    if targets is not None:
+        weights, behind = _class_weights(source, known, targets, metrics, console)
     numbers = codes(training, known) if training is not None else np.empty(0, np.int64)
     keywords = {name: value for name in STRATEGY_OPTIONS if (value := getattr(options, name)) is not None}
-    keywords |= _class_options(strategy, options, known, numbers, metrics, source)
+    keywords |= _class_options(strategy, options, known, numbers, metrics, behind, source)
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = _read_pool(source, options, strategy, keywords, advance)
     inputs = {source.kind.name: pool.fingerprint}
     candidates = np.ones(len(pool.index), bool)
     if labels is not None and rows is not None:
         inputs["labels"] = align.table_fingerprint(rows)
-        taken = labels.taken if len(labels.taken) else pa.array([], id_type)
-        candidates &= ~pool.index.mask(taken)
+        gone = labels.taken if len(labels.taken) else pa.array([], id_type)
+        candidates &= ~pool.index.mask(gone)
         if source.kind.name != "queries":  # a queue is an excerpt of the pool: labels of other rows are to be expected
             held = labels.holdout.column("id").combine_chunks()
-            pooled = taken.filter(pa.compute.invert(pa.compute.is_in(taken, value_set=held)))
+            pooled = gone.filter(pa.compute.invert(pa.compute.is_in(gone, value_set=held)))
             _report_strangers(pool.index, pooled, "labels", options, console)
     if metrics is not None:
         inputs["metrics"] = align.table_fingerprint(metrics)
@@ -170,6 +189,8 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         positions = np.flatnonzero(candidates)
         held = {"scores": pool.scores, "likeliest": pool.likeliest, "ranks": ranks}
         arrays = {name: values[positions] for name, values in held.items() if values is not None}
+    if pool.candidate_labels is not None:
+        arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
     request = Request(
         strategy,
         budget,
@@ -177,15 +198,21 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         keywords,
         diversify=options.diversify,
         partitions=options.partitions,
+        class_weights=weights,
+        queue_size=options.queue_size,
         threads=options.threads,
     )
-    chosen, scores = choose(request, len(positions), arrays)
-    count = len(chosen)
+    choice = choose(request, len(positions), arrays)
+    count = len(choice.places)
+    _report_targets(choice, request, len(positions), console)
     if 0 < count < budget:
         console.info(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
     classes = source.classes if source.knows_classes else None
-    table = _queries(pool, positions[chosen], scores, options, strategy, round_, classes)
-    changing = {name: getattr(options, name) for name in ("strategy", "budget", "diversify", "suggest", "partitions", *STRATEGY_OPTIONS)}
+    table = _queries(pool, positions[choice.places], choice, options, strategy, round_, classes)
+    names = ("strategy", "budget", "diversify", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions")
+    changing = {name: getattr(options, name) for name in (*names, *STRATEGY_OPTIONS)}
+    if weights is not None:
+        changing["weights"] = dict(zip(known, weights.tolist(), strict=True))
     origin = write.provenance("select", {**changing, "round": round_}, options.seed, inputs)
     if items is not None:
         _export(table, items, exports, classes or (), options, console)
@@ -200,6 +227,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         "pool": len(pool.index),
         "output": output,
         "exports": exports,
+        **({"weights": changing["weights"]} if weights is not None else {}),
     }
     if not count:
         raise NothingLeft(
@@ -257,13 +285,23 @@ def _check_options(options: Options, strategy: Strategy) -> None:
         raise UsageError("--similarity gradient needs --predictions")
     if options.model and "head" not in strategy.takes:
         raise UsageError(f"--model means nothing to --strategy {strategy.name}")
-    if options.metrics and ("query_classes" not in strategy.options or options.query_classes):
-        raise UsageError("--metrics means nothing here", "it names the query classes of a measure where --query-classes does not")
+    if options.target_aware and not (options.targets and options.predictions):
+        raise UsageError("--target-aware needs --targets and --predictions", "and --metrics, once a report has written them")
+    if not options.target_aware:
+        for name in ("targets", "candidate_threshold", "queue_size"):
+            if getattr(options, name) is not None:
+                raise UsageError(f"{_flag(name)} means nothing without --target-aware")
+        if options.metrics and ("query_classes" not in strategy.options or options.query_classes):
+            raise UsageError("--metrics means nothing here", "it says what --target-aware, or a measure without --query-classes, is after")
+    if options.queue_size is not None and strategy.shape != "pick":
+        raise UsageError(f"--queue-size means nothing to --strategy {strategy.name}", "its queue is the whole pool")
     if strategy.shape != "pick":
         if options.partitions is not None:
             raise UsageError(f"--partitions means nothing to --strategy {strategy.name}", "it sorts the whole pool in one pass")
         if options.device not in ("cpu", "auto"):
             raise UsageError(f"--device {options.device}: --strategy {strategy.name} computes on the processor while it reads")
+    elif strategy.marks and options.partitions is not None:
+        raise UsageError(f"--partitions means nothing to --strategy {strategy.name}", "it takes the whole pool at once anyway")
     elif options.diversify:
         raise UsageError(f"--diversify wraps strategies that sort; --strategy {strategy.name} picks one row after another")
     if options.partitions is not None and options.budget is not None and options.partitions > options.budget:
@@ -330,7 +368,8 @@ def _matrices(strategy: Strategy, options: Options) -> dict[str, str]:
     """{array: table} for the matrices that the strategy is to be given."""
     given = set(strategy.takes)
     if options.similarity != "features":
-        given |= {name for name in strategy.optional if getattr(options, MATRICES[name.removeprefix("labeled_")])}
+        found = {name: MATRICES.get(name.removeprefix("labeled_")) for name in strategy.optional}
+        given |= {name for name, table in found.items() if table and getattr(options, table)}
     return {name: table for name, table in MATRICES.items() if strategy.shape == "pick" and given & {name, f"labeled_{name}"}}
 
 
@@ -343,7 +382,13 @@ def _known_classes(tables: dict[str, Source], training: pa.Table | None, reader:
 
 
 def _class_options(
-    strategy: Strategy, options: Options, known: Sequence[str], labels: np.ndarray, metrics: pa.Table | None, source: Source
+    strategy: Strategy,
+    options: Options,
+    known: Sequence[str],
+    labels: np.ndarray,
+    metrics: pa.Table | None,
+    behind: list[int] | None,
+    source: Source,
 ) -> dict[str, list[int]]:
     """The class numbers of --query-classes and --private-classes, or their defaults, as far as the strategy knows them."""
     named: dict[str, list[int]] = {}
@@ -356,14 +401,53 @@ def _class_options(
                     f"its classes are {', '.join(known[:10])}{', …' if len(known) > 10 else ''}",
                 )
             named[name] = [known.index(class_) for class_ in classes]
-    behind = None
-    if metrics is not None:
+    if behind is None and metrics is not None and "query_classes" in strategy.options:
         missing = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
         behind = [code for code, class_ in enumerate(known) if class_ in missing]
         if not behind:
             text = f"metrics {options.metrics}: no class of this run is below its target"
             raise InputError(text, "name the classes: --query-classes A,B")
-    return class_options(strategy, labels, named.get("query_classes"), named.get("private_classes"), behind)
+    return class_options(strategy, labels, named.get("query_classes"), named.get("private_classes"), behind or None)
+
+
+def _class_weights(
+    source: Source, known: Sequence[str], targets: Targets, metrics: pa.Table | None, console: Console
+) -> tuple[np.ndarray, list[int]]:
+    """float64 (K,) TAAL's weight of each known class (equations 1 and 2), and the classes that miss their target. Says what they are."""
+    aims = targets.resolve(known)
+    values = np.full(len(known), np.nan)
+    if metrics is None:
+        console.info("no --metrics: every class is taken to be at 0")
+    else:
+        found = {(row["class"], row["metric"]): row["value"] for row in metrics.to_pylist()}
+        if not any(name in known for name, _ in found):
+            raise InputError(f"metrics: no row is of a class of {source.name}", "give the metrics of this project's last report")
+        values = np.array([found.get((name, aims[name].metric), np.nan) for name in known], np.float64)
+    gaps = gap(values, np.array([aims[name].target for name in known]))
+    priorities = np.array([aims[name].priority for name in known])
+    weights = class_weights(gaps, priorities)
+    if not weights.any():
+        console.warn("every class has priority 0: the strategy's own order is kept")
+    elif all_met(gaps, priorities):
+        console.info("every target is met: all classes weigh the same")
+    else:
+        shares = weights / weights.sum()
+        most = [f"{known[code]} {shares[code]:.0%}" for code in np.argsort(-shares, kind="stable")[:10] if shares[code] > 0]
+        rest = int((weights > 0).sum()) - len(most)
+        console.info(f"class weights: {', '.join(most)}{f' and {rest} more' if rest else ''}")
+    return weights, np.flatnonzero((gaps > 0) & (priorities > 0)).tolist()
+
+
+def _report_targets(choice: Choice, request: Request, candidates: int, console: Console) -> None:
+    """Say how far the targets could be served."""
+    if choice.target_class is None:
+        return
+    size = request.queue_size or 10 * request.count
+    if request.strategy.shape == "pick" and size <= request.count < candidates:
+        console.warn(f"a queue of {size:,} rows for a budget of {request.count:,}: only their order can change; raise --queue-size")
+    unserved = int(((choice.target_class < 0) & ~(choice.explored & request.strategy.marks)).sum())
+    if unserved:
+        console.info(f"{unserved:,} of {len(choice.places):,} rows follow {request.strategy.name} alone: no class could be served any more")
 
 
 def _arrays(
@@ -451,8 +535,13 @@ def _first(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataType) 
 def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: dict[str, Any], advance: Callable[[int], None]) -> Pool:
     """Stream the pool's table once, holding a few numbers per row. Only ids are read where nothing more is asked for."""
     wanted = options.diversify or options.suggest
+    share = (options.candidate_threshold if options.candidate_threshold is not None else 0.5) if options.target_aware else None
     scored = strategy.takes[0] if strategy.rowwise else None
-    columns = [name for name in ("probabilities", "mutual_information") if name == scored or (wanted and name == "probabilities")]
+    columns = [
+        name
+        for name in ("probabilities", "mutual_information")
+        if name == scored or ((wanted or share is not None) and name == "probabilities")
+    ]
     classes = source.classes if source.knows_classes else None
     if scored:
         source.require(scored)
@@ -470,13 +559,14 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
         scores = strategy.function(values[scored], **keywords) if scored else None
         width = values["probabilities"].shape[1] if "probabilities" in values else 0
         sums = align.checksums([batch.column(name) for name in columns]) if columns else None
-        return ids, width, sums, scores, predicted(values["probabilities"]) if wanted else None
+        labels = candidate_labels(values["probabilities"], share) if share is not None else None
+        return ids, width, sums, scores, predicted(values["probabilities"]) if wanted else None, labels
 
     parts: list[tuple[Any, ...]] = []
     for part in source.scan(["id", *columns], work, threads=options.threads):
         parts.append(part)
         advance(len(part[0]))
-    ids, widths, sums, scores, likeliest = zip(*parts, strict=True)
+    ids, widths, sums, scores, likeliest, labels = zip(*parts, strict=True)
     if len(set(widths)) > 1:
         raise InputError(
             f"{source.name}, column 'probabilities': rows of {min(widths)} to {max(widths)} numbers",
@@ -487,11 +577,13 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
     def arranged(values: Sequence[Any]) -> np.ndarray | None:
         return None if values[0] is None else index.arrange(np.concatenate(values))
 
+    ragged = stacked(labels) if share is not None else None
     return Pool(
         index,
         arranged(scores),
         arranged([pair and pair[0] for pair in likeliest]),
         arranged([pair and pair[1] for pair in likeliest]),
+        ragged if ragged is None or index.order is None else taken(*ragged, index.order),
         align.fingerprint(index, np.concatenate(sums) if columns else None, classes),
     )
 
@@ -539,18 +631,23 @@ def _next_round(labels: Labels | None) -> int:
 
 
 def _queries(
-    pool: Pool, positions: np.ndarray, scores: np.ndarray, options: Options, strategy: Strategy, round_: int, classes: Sequence[str] | None
+    pool: Pool, positions: np.ndarray, choice: Choice, options: Options, strategy: Strategy, round_: int, classes: Sequence[str] | None
 ) -> pa.Table:
     count = len(positions)
     columns = {
         "id": pool.index.take(positions),
         "rank": pa.array(np.arange(1, count + 1, dtype=np.int32)),
-        "score": pa.array(scores.astype(np.float32)),
+        "score": pa.array(choice.scores.astype(np.float32)),
         "strategy": pa.array([strategy.name] * count, pa.string()),
         "round": pa.array(np.full(count, round_, np.int32)),
-        "source": pa.array([strategy.source] * count, pa.string()),
+        "source": pa.array(np.where(choice.explored, "explore", "exploit"), pa.string()),
     }
     if options.suggest and classes is not None and pool.likeliest is not None and pool.confidence is not None:
         columns["suggested_label"] = pa.array([classes[code] for code in pool.likeliest[positions]], pa.string())
         columns["suggested_probability"] = pa.array(pool.confidence[positions])
+    if choice.target_class is not None and classes is not None and pool.candidate_labels is not None:
+        starts, codes_ = taken(*pool.candidate_labels, positions)
+        names = np.array([*classes, None], object)  # -1 is the last
+        columns["target_class"] = pa.array(names[choice.target_class], pa.string())
+        columns["candidate_labels"] = pa.array([names[codes_[a:b]].tolist() for a, b in pairwise(starts)], pa.list_(pa.string()))
     return pa.table(columns)

@@ -5,6 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 
+def gap(value: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """float64 (K,): target minus estimate. A class that nothing measured (NaN) has the whole target as its gap."""
+    return np.asarray(target, np.float64) - np.nan_to_num(np.asarray(value, np.float64), nan=0.0)
+
+
+def all_met(gap: np.ndarray, priority: np.ndarray) -> bool:
+    """Does no class with a priority miss its target?"""
+    return not ((np.asarray(gap) > 0) & (np.asarray(priority) > 0)).any()
+
+
 def weights(gap: np.ndarray, priority: np.ndarray) -> np.ndarray:
     """float64 (K,) weight of each class: TAAL's equations 1 and 2, scaled by priority. Only proportions matter.
 

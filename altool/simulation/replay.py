@@ -145,9 +145,9 @@ def _choose(
     keywords |= class_options(strategy, label[labeled], named.get("query_classes"), named.get("private_classes"))
     scoped = partial(generator, strategy.name)
     request = Request(strategy, plan.budget, scoped, keywords, diversify=run.diversify, partitions=run.partitions)
-    places, scores = choose(request, len(candidates), arrays)
-    suggested = predicted(arrays["probabilities"][places])[0].astype(np.int64) if run.suggest else None
-    return strategy.source, candidates[places], scores, suggested
+    choice = choose(request, len(candidates), arrays)
+    suggested = predicted(arrays["probabilities"][choice.places])[0].astype(np.int64) if run.suggest else None
+    return strategy.source, candidates[choice.places], choice.scores, suggested
 
 
 def _numbers(names: Sequence[str] | str, classes: Sequence[str]) -> list[int]:

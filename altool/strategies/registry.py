@@ -7,9 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from altool import strategies
 from altool.errors import UsageError
@@ -41,12 +39,13 @@ class Strategy:
     Matrices may be mapped files or, with `--device`, torch tensors (kernels/blocks.py); they are not written to.
 
     shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order.
-    shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking.
+    shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking; with `marks` also boolean for each whether
+    it was explored (a random sample of the pool) rather than chosen by the model.
     """
 
     name: str
     shape: Literal["score", "pick"]
-    function: Callable[..., np.ndarray]
+    function: Callable[..., Any]
     takes: tuple[str, ...]
     summary: str
     paper: str
@@ -55,6 +54,7 @@ class Strategy:
     options: tuple[str, ...] = ()
     required: tuple[str, ...] = ()  # options that it cannot do without
     optional: tuple[str, ...] = ()
+    marks: bool = False
 
     @property
     def tables(self) -> tuple[str, ...]:

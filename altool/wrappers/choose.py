@@ -14,13 +14,18 @@ from altool.kernels.top import order, top
 from altool.strategies.registry import Strategy
 from altool.wrappers.diversify import diversify
 from altool.wrappers.partition import pick_in_parts
+from altool.wrappers.target_aware import adapt
 
 PER_ROW = ("probabilities", "features", "mutual_information", "ranks")  # arrays with one entry per candidate
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be chosen: `keywords` are the strategy's own options, `generator(*scope)` makes the local random generators."""
+    """What is to be chosen: `keywords` are the strategy's own options, `generator(*scope)` makes the local random generators.
+
+    `class_weights` (K,) make it target-aware (TAAL): the strategy's queue (all candidates where it sorts, else `queue_size` of them, by
+    default ten times the count) is re-ordered by them.
+    """
 
     strategy: Strategy
     count: int
@@ -28,33 +33,64 @@ class Request:
     keywords: Mapping[str, Any] = field(default_factory=dict)
     diversify: bool = False
     partitions: int | None = None
+    class_weights: np.ndarray | None = None
+    queue_size: int | None = None
     threads: int = 0
 
 
-def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """int64 places among the candidates, first choice first, and float64 scores of these, higher is sooner; min(count, n) of each.
+@dataclass(frozen=True)
+class Choice:
+    """int64 (n,) places among the candidates, first choice first, and of each a float64 score (higher is sooner), whether it was
+    explored, and the class that it was taken for (int32; -1: none, in the order of the strategy alone; None without class weights)."""
+
+    places: np.ndarray
+    scores: np.ndarray
+    explored: np.ndarray
+    target_class: np.ndarray | None
+
+
+def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choice:
+    """min(count, n) of the candidates.
 
     `arrays` holds what the strategy takes (registry.Strategy); of a strategy that was run over a stream, its `scores` (n,). With
-    `diversify` also `likeliest` (n,), the predicted classes. The score of a row that was picked is minus its rank.
+    `diversify` also `likeliest` (n,), the predicted classes; with class weights also `candidate_labels`, as wrappers.target_aware has
+    them. A row that was picked, or re-ordered, scores minus its rank.
     """
+    strategy = request.strategy
     count = min(request.count, candidates)
-    if not count:
-        return np.empty(0, np.int64), np.empty(0)
-    if request.strategy.shape == "pick":
-        return _pick(request, candidates, arrays, count), -np.arange(1.0, count + 1)
-    scores = arrays["scores"] if "scores" in arrays else _call(request, arrays, candidates, request.generator(), request.keywords)
-    chosen = diversify(order(scores), arrays["likeliest"], count) if request.diversify else top(scores, count)
-    return chosen, scores[chosen]
+    aware = request.class_weights is not None
+    if strategy.shape == "pick":
+        size = min(candidates, request.queue_size or 10 * count) if aware else count
+        queue, explored = _pick(request, candidates, arrays, count, size)
+        scores = None
+    else:
+        scores = arrays["scores"] if "scores" in arrays else _call(request, arrays, candidates, request.generator(), request.keywords)
+        if request.diversify:
+            queue = diversify(order(scores), arrays["likeliest"], candidates if aware else count)
+        else:
+            queue = order(scores) if aware else top(scores, count)
+        explored = np.full(len(queue), strategy.source == "explore")
+    target_class = None
+    if request.class_weights is not None:
+        fixed = explored if strategy.marks else None
+        starts, classes = arrays["candidate_labels"]
+        places, target_class = adapt(queue, starts, classes, request.class_weights, count, request.generator("target-aware"), fixed)
+        explored = np.isin(places, queue[explored])
+        queue, scores = places, None
+    return Choice(queue, scores[queue] if scores is not None else -np.arange(1.0, count + 1), explored, target_class)
 
 
-def _call(request: Request, arrays: Mapping[str, Any], count: int, rng: np.random.Generator, keywords: Mapping[str, Any]) -> np.ndarray:
+def _call(request: Request, arrays: Mapping[str, Any], count: int, rng: np.random.Generator, keywords: Mapping[str, Any]) -> Any:
     given = {**arrays, "count": count, "rng": rng}
     names = (*request.strategy.takes, *request.strategy.optional)
     return request.strategy.function(*(given.get(name) for name in names), **keywords)
 
 
-def _pick(request: Request, candidates: int, arrays: Mapping[str, Any], count: int) -> np.ndarray:
-    """int64 (count,) places in picking order; in parts with `partitions`."""
+def _pick(request: Request, candidates: int, arrays: Mapping[str, Any], count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """int64 (size,) places in picking order, in parts with `partitions`, and whether each was explored."""
+    strategy = request.strategy
+    if not count:
+        return np.empty(0, np.int64), np.empty(0, bool)
 
     def pick_part(places: np.ndarray, share: int, number: int) -> np.ndarray:
         part = {name: take(array, places) if name in PER_ROW else array for name, array in arrays.items()}
@@ -67,9 +103,14 @@ def _pick(request: Request, candidates: int, arrays: Mapping[str, Any], count: i
         return _call(request, part, share, request.generator("part", number), keywords)
 
     with limited(request.threads):
-        if request.partitions and count >= request.partitions:
-            return pick_in_parts(pick_part, candidates, count, request.partitions, request.generator())
-        return _call(request, arrays, count, request.generator(), request.keywords)
+        if strategy.marks:  # the batch is drawn first, so that its explored rows stay in it; the queue goes on behind it
+            keywords = {**request.keywords, **({"queue_size": size} if size > count else {})}
+            return _call(request, arrays, count, request.generator(), keywords)
+        if request.partitions and size >= request.partitions:
+            queue = pick_in_parts(pick_part, candidates, size, request.partitions, request.generator())
+        else:
+            queue = _call(request, arrays, size, request.generator(), request.keywords)
+    return queue, np.full(len(queue), strategy.source == "explore")
 
 
 def class_options(

@@ -44,7 +44,8 @@ def arrays(rows: np.ndarray, seed: int = 0, labeled: int = 12) -> dict[str, Any]
 def call(name: str, given: dict[str, Any]) -> np.ndarray:
     strategy = registry.load(name)
     options = {key: OPTIONS[key] for key in strategy.options if key in OPTIONS}
-    return strategy.function(*(given[key] for key in (*strategy.takes, *strategy.optional)), **options)
+    found = strategy.function(*(given[key] for key in (*strategy.takes, *strategy.optional)), **options)
+    return found[0] if strategy.marks else found
 
 
 def pick(name: str, given: dict[str, Any], count: int = 10) -> np.ndarray:

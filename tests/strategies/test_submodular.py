@@ -1,0 +1,289 @@
+"""The ten measures of SIMILAR against their formulas, maximised by a plain greedy loop on explicit similarity matrices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from altool.errors import InputError
+from altool.kernels import log_det, submodular
+from altool.strategies import com, flcg, flcmi, flqmi, flvmi, gccg, gcmi, logdetcg, logdetcmi, logdetmi
+
+MODULES = {
+    "flqmi": flqmi,
+    "flvmi": flvmi,
+    "gcmi": gcmi,
+    "com": com,
+    "logdetmi": logdetmi,
+    "flcg": flcg,
+    "gccg": gccg,
+    "logdetcg": logdetcg,
+    "flcmi": flcmi,
+    "logdetcmi": logdetcmi,
+}
+NAMES = list(MODULES)
+
+
+def value(
+    name: str,
+    chosen: list[int],
+    V: np.ndarray,
+    Q: np.ndarray,
+    P: np.ndarray,
+    QQ: np.ndarray,
+    PP: np.ndarray,
+    QP: np.ndarray,
+    **options: Any,
+) -> float:
+    """The measure of the chosen rows A, from similarities: V (n, n), Q (n, q), P (n, p), QQ, PP, QP. Checked against submodlib-py 0.0.3."""
+    eta, nu, ridge = (options.get(key, 1.0) for key in ("eta", "nu", "ridge"))
+
+    def largest(rows: np.ndarray) -> np.ndarray:
+        return rows.max(axis=1, initial=-np.inf) if rows.shape[1] else np.zeros(len(rows))
+
+    def covered(rows: np.ndarray) -> np.ndarray:  # by A; nothing chosen is similarity 0
+        return rows[:, chosen].max(axis=1, initial=0)
+
+    def log_determinant(*sets: str) -> float:
+        blocks = {"A": V[np.ix_(chosen, chosen)], "Q": QQ, "P": PP, "AQ": eta * Q[chosen], "AP": nu * P[chosen], "QP": QP}
+        rows = [[blocks[a] if a == b else blocks[a + b] if a + b in blocks else blocks[b + a].T for b in sets] for a in sets]
+        matrix = np.block(rows)
+        return float(np.linalg.slogdet(matrix + ridge * np.eye(len(matrix)))[1])
+
+    inner = V[np.ix_(chosen, chosen)].sum()
+    match name:
+        case "flqmi":
+            return covered(Q.T).sum() + eta * largest(Q[chosen]).sum()
+        case "flvmi":
+            return np.minimum(covered(V), eta * largest(Q)).sum()
+        case "gcmi":
+            return Q[chosen].sum()
+        case "com":
+            return eta * np.log1p(Q[chosen].sum(axis=1)).sum() + np.log1p(Q[chosen].sum(axis=0)).sum()
+        case "flcg":
+            return np.maximum(covered(V) - nu * largest(P), 0).sum()
+        case "gccg":
+            return V[:, chosen].sum() - ridge * inner - 2 * ridge * nu * P[chosen].sum()
+        case "flcmi":
+            return np.maximum(np.minimum(covered(V), eta * largest(Q)) - nu * largest(P), 0).sum()
+        case "logdetmi":
+            return log_determinant("A") + log_determinant("Q") - log_determinant("A", "Q")
+        case "logdetcg":
+            return log_determinant("A", "P") - log_determinant("P")
+        case _:
+            return log_determinant("A", "P") + log_determinant("Q", "P") - log_determinant("A", "Q", "P") - log_determinant("P")
+
+
+def vectors(features: np.ndarray, probabilities: np.ndarray | None, labels: np.ndarray | None, classes: int) -> np.ndarray:
+    """Unit vectors of features, or of gradients written out."""
+    rows = features.astype(np.float64)
+    if probabilities is not None:
+        residual = np.zeros((len(rows), classes))
+        residual[:, : probabilities.shape[1]] = probabilities
+        residual[np.arange(len(rows)), labels] -= 1
+        rows = np.einsum("ij,ik->ijk", residual, np.hstack([rows, np.ones((len(rows), 1))])).reshape(len(rows), -1)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.where(lengths > 0, rows / np.where(lengths > 0, lengths, 1), 0)
+
+
+class Pool:
+    """The arrays that a strategy takes, and the similarities that its formula does."""
+
+    def __init__(self, rng: np.random.Generator, count: int, kind: str = "", width: int = 5, gradient: bool = False) -> None:
+        known = 12
+        self.features = rng.normal(size=(count, width)).astype(np.float32)
+        self.labeled = rng.normal(size=(known, width)).astype(np.float32)
+        self.probabilities = rng.dirichlet(np.full(3, 0.5), count).astype(np.float32)
+        self.labeled_probabilities = rng.dirichlet(np.full(3, 0.5), known).astype(np.float32)
+        self.labels = np.concatenate([[0, 1, 2], rng.integers(0, 4, known - 3)])  # class 3 has no column
+        if kind == "duplicates":
+            copies = rng.integers(0, max(1, count // 4), count)
+            self.features, self.probabilities = self.features[copies], self.probabilities[copies]
+        elif kind == "one point":
+            self.features[:], self.probabilities[:] = self.features[0], self.probabilities[0]
+        elif kind == "zeros":
+            self.features[rng.random(count) < 0.5] = 0
+        elif kind == "one-hot":
+            self.probabilities = np.eye(3, dtype=np.float32)[rng.integers(0, 3, count)]
+        elif kind == "half":
+            self.features, self.labeled = self.features.astype(np.float16), self.labeled.astype(np.float16)
+        self.gradient = gradient
+
+    def arrays(self) -> tuple[Any, ...]:
+        given = (self.probabilities, self.labeled_probabilities) if self.gradient else (None, None)
+        return self.features, self.labeled, self.labels, *given
+
+    def pick(self, name: str, count: int, **options: Any) -> np.ndarray:
+        features, labeled, labels, *given = self.arrays()
+        return MODULES[name].pick(features, labeled, labels, count, *given, **options)
+
+    def similarities(self, **options: Any) -> tuple[np.ndarray, ...]:
+        features, labeled, labels, probabilities, known = self.arrays()
+        u = vectors(features, probabilities, self.probabilities.argmax(axis=1), 4)
+        w = vectors(labeled, known, labels, 4)
+        q, p = (w[np.isin(labels, options.get(key, []))] for key in ("query_classes", "private_classes"))
+        cosines = (a @ b.T for a, b in ((u, u), (u, q), (u, p), (q, q), (p, p), (q, p)))
+        return tuple(cosine if options.get("kernel") == "cosine" else (1 + cosine) / 2 for cosine in cosines)
+
+    def greedy(self, name: str, count: int, **options: Any) -> np.ndarray:
+        """Plain greedy; equal but for rounding goes to the smaller position."""
+        given = self.similarities(**options)
+        chosen: list[int] = []
+        while len(chosen) < min(count, len(self.features)):
+            rest = [row for row in range(len(self.features)) if row not in chosen]
+            values = np.array([value(name, [*chosen, row], *given, **options) for row in rest])
+            chosen.append(rest[np.flatnonzero(values >= values.max() - 1e-12 * max(1, abs(values.max())))[0]])
+        return np.array(chosen, np.int64)
+
+
+def options_of(name: str, **options: Any) -> dict[str, Any]:
+    return {key: options[key] for key in options if key in MODULES[name].STRATEGY.options}
+
+
+def random_options(name: str, rng: np.random.Generator) -> dict[str, Any]:
+    weight = float(rng.choice([0.0, 0.5, 1.0]))
+    return options_of(
+        name,
+        query_classes=[0, int(rng.integers(0, 4))],
+        private_classes=rng.permutation(4)[: rng.integers(0, 3)].tolist(),
+        kernel="shifted" if name == "com" else str(rng.choice(["shifted", "cosine"])),
+        eta=weight,
+        nu=weight if name == "logdetcmi" else float(rng.choice([0.0, 0.4, 1.0])),
+        ridge=float(rng.choice([0.1, 1.0, 2.0])),
+    )
+
+
+@pytest.fixture
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pools, runs and shortlists so small that every way through the drivers is taken."""
+    for module, name, size in [(submodular, "POOL", 3), (submodular, "STORE", 20), (submodular, "RUN", 2), (submodular, "BATCH", 2)]:
+        monkeypatch.setattr(module, name, size)
+    for module in (submodular, log_det):
+        monkeypatch.setattr(module, "LONGEST", 5)
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_picks_of_a_plain_greedy_loop(name: str, gradient: bool, narrow: None) -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        pool = Pool(rng, int(rng.choice([1, 2, 9, 24])), width=int(rng.integers(2, 7)), gradient=gradient)
+        options = random_options(name, rng)
+        assert pool.pick(name, 16, **options).tolist() == pool.greedy(name, 16, **options).tolist(), options
+
+
+@pytest.mark.parametrize("kind", ["duplicates", "one point", "zeros", "one-hot", "half"])
+@pytest.mark.parametrize("name", NAMES)
+def test_special_rows(name: str, kind: str) -> None:
+    rng = np.random.default_rng(2)
+    for gradient in (False, kind != "zeros"):  # zeros make gradients that differ in the last digits only
+        pool = Pool(rng, 14, kind, gradient=gradient)
+        options = random_options(name, rng)
+        picks = pool.pick(name, 20, **options)
+        assert sorted(picks.tolist()) == list(range(14))
+        assert picks.tolist() == pool.greedy(name, 20, **options).tolist(), (gradient, options)
+
+
+@pytest.mark.parametrize("kind", ["duplicates", "one point", "zeros", "one-hot"])
+@pytest.mark.parametrize("name", NAMES)
+def test_special_rows_in_narrow_pools(name: str, kind: str, narrow: None) -> None:
+    rng = np.random.default_rng(3)
+    pool = Pool(rng, 20, kind, gradient=kind == "one-hot")
+    options = random_options(name, rng)
+    assert pool.pick(name, 20, **options).tolist() == pool.greedy(name, 20, **options).tolist(), options
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensors_give_the_same(name: str) -> None:
+    rng = np.random.default_rng(4)
+    for gradient in (False, True):
+        pool = Pool(rng, 30, "duplicates", gradient=gradient)
+        options = random_options(name, rng)
+        features, labeled, labels, *given = pool.arrays()
+        tensors = [None if array is None else torch.from_numpy(array) for array in (features, labeled, *given)]
+        picks = MODULES[name].pick(tensors[0], tensors[1], labels, 12, *tensors[2:], **options)
+        assert picks.tolist() == pool.pick(name, 12, **options).tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_shape_and_inputs(name: str) -> None:
+    pool = Pool(np.random.default_rng(5), 10, gradient=True)
+    before = [array.copy() for array in pool.arrays()]
+    for array in pool.arrays():
+        array.setflags(write=False)
+    options = options_of(name, query_classes=[0, 2], private_classes=[1])
+    for count in (0, 1, 10, 99):
+        picks = pool.pick(name, count, **options)
+        assert picks.dtype == np.int64
+        assert len(np.unique(picks)) == len(picks) == min(count, 10)
+    assert all(np.array_equal(array, copy) for array, copy in zip(pool.arrays(), before, strict=True))
+    assert MODULES[name].STRATEGY.takes == ("features", "labeled_features", "labels", "count")
+    assert MODULES[name].STRATEGY.optional == ("probabilities", "labeled_probabilities")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_options_default_to_one_and_to_the_shifted_kernel(name: str) -> None:
+    pool = Pool(np.random.default_rng(6), 20, gradient=True)
+    sets = options_of(name, query_classes=[0, 2], private_classes=[1])
+    spelled = options_of(name, similarity="gradient", kernel="shifted", eta=1.0, nu=1.0, ridge=1.0)
+    assert pool.pick(name, 8, **sets).tolist() == pool.pick(name, 8, **sets, **spelled).tolist()
+    plain = Pool(np.random.default_rng(6), 20)
+    assert pool.pick(name, 8, **sets, similarity="features").tolist() == plain.pick(name, 8, **sets).tolist()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "query_classes" in MODULES[name].STRATEGY.options])
+def test_no_query_row_is_refused(name: str) -> None:
+    with pytest.raises(InputError, match="no labeled row of the query classes"):
+        Pool(np.random.default_rng(7), 5).pick(name, 2, **options_of(name, query_classes=[7], private_classes=[]))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "query_classes" not in MODULES[name].STRATEGY.options])
+def test_without_labels(name: str) -> None:
+    pool = Pool(np.random.default_rng(8), 12)
+    pool.labeled, pool.labels = pool.labeled[:0], pool.labels[:0]
+    assert pool.pick(name, 6, private_classes=[0]).tolist() == pool.greedy(name, 6).tolist()
+
+
+@pytest.mark.parametrize(("name", "without"), [("flcmi", "flvmi"), ("logdetcmi", "logdetmi")])
+def test_no_private_row_is_mutual_information(name: str, without: str) -> None:
+    pool = Pool(np.random.default_rng(9), 30)
+    assert pool.pick(name, 9, query_classes=[0], private_classes=[]).tolist() == pool.pick(without, 9, query_classes=[0]).tolist()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_need_probabilities(name: str) -> None:
+    options = options_of(name, query_classes=[0], private_classes=[])
+    with pytest.raises(InputError, match="gradient"):
+        Pool(np.random.default_rng(10), 5).pick(name, 2, **options, similarity="gradient")
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("name", ["logdetmi", "logdetcg", "logdetcmi"])
+def test_weights_that_make_a_matrix_indefinite(name: str, gradient: bool) -> None:
+    pool = Pool(np.random.default_rng(11), 20, gradient=gradient)
+    options = options_of(name, query_classes=[0], private_classes=[1, 2], eta=2.0, nu=2.0)
+    with pytest.raises(InputError, match="--eta or --nu is too large"):
+        pool.pick(name, 3, **options)
+    with pytest.raises(InputError, match="--ridge"):
+        pool.pick(name, 3, **options, ridge=0.0)
+
+
+def test_a_sum_of_cosines_without_a_logarithm() -> None:
+    pool = Pool(np.random.default_rng(12), 3)
+    pool.features[:], pool.labeled[:] = [1, 0, 0, 0, 0], [-1, 0, 0, 0, 0]
+    with pytest.raises(InputError, match="cosines is -1 or less") as caught:
+        pool.pick("com", 2, query_classes=[0], kernel="cosine")
+    assert "--kernel shifted" in caught.value.hint
+
+
+def test_concave_over_modular_with_raw_cosines() -> None:
+    rng = np.random.default_rng(13)
+    pool = Pool(rng, 15)
+    pool.features = np.abs(pool.features) - 0.1
+    pool.labeled = np.abs(pool.labeled)
+    assert pool.pick("com", 9, query_classes=[0, 1], kernel="cosine").tolist() == (
+        pool.greedy("com", 9, query_classes=[0, 1], kernel="cosine").tolist()
+    )

@@ -371,7 +371,9 @@ def simulate(
     output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="A folder with one folder per run; give it again to go on.")],
     plan: Annotated[str | None, typer.Option("--plan", metavar="FILE", help="TOML: these options as keys, and a [[run]] per run.")] = None,
     features: OptionalFeatures = None,
+    items: Items = None,
     labels: Annotated[str | None, typer.Option("--labels", metavar="TABLE", help="The truth: a label for every row of the pool.")] = None,
+    targets: Targets = None,
     holdout_labels: Annotated[str | None, typer.Option("--holdout-labels", metavar="TABLE", help="Rows to measure on.")] = None,
     holdout_share: Annotated[
         float | None, typer.Option("--holdout-share", min=0.001, max=0.999, help="Share of each class held out, if no row is; 0.2.")
@@ -390,6 +392,9 @@ def simulate(
     balance: Annotated[str | None, typer.Option("--balance", help="As in train.")] = None,
     diversify: Annotated[bool | None, typer.Option("--diversify", help="As in select.")] = None,
     suggest: Annotated[bool | None, typer.Option("--suggest", help="As in select; suggestions save --seconds.")] = None,
+    target_aware: Annotated[
+        str | None, typer.Option("--target-aware", metavar="both|on|off", help="Every run with TAAL, without it, or both; needs --targets.")
+    ] = None,
     queue: Annotated[str | None, typer.Option("--queue", metavar="TABLE", help="A ranked table, for --strategy queue.")] = None,
     seed_size: Annotated[int | None, typer.Option("--seed-size", min=1, help="Labels drawn at random before the first round.")] = None,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds after the seed set.")] = None,
@@ -406,6 +411,7 @@ def simulate(
     at_precision: Annotated[
         float | None, typer.Option("--at-precision", min=0, max=1, help="Precision of recall at precision; 0.9.")
     ] = None,
+    folds: Annotated[int | None, typer.Option("--folds", min=2, help="Folds of the estimates that target-aware runs see; 5.")] = None,
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="Runs at once, each in a process of its own; 0 is one per core.")] = 0,
     columns: Columns = None,
     classes: Classes = None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import tomllib
@@ -23,17 +24,23 @@ from altool.engines.processes import ordered_map
 from altool.engines.scratch import Scratch
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import codes, resolve
+from altool.models import store
 from altool.simulation import plan as plans
 from altool.simulation import pool as pools
 from altool.simulation.plan import Plan, Run
-from altool.simulation.replay import History, Pool, replay
+from altool.simulation.replay import Aims, History, Pool, replay
 from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
-from altool.tables.arrays import read_index, read_rows
+from altool.tables.arrays import read_index
+from altool.tables.arrays import read_rows as read_matrices
 from altool.tables.read import Reader, Source
+from altool.tables.rows import open_rows, read_rows
 from altool.tables.schema import KINDS
+from altool.tables.targets import Targets, read_targets
 
-TABLES = ("features", "labels", "holdout_labels")
+ARRAYS = ("rows", "truth", "held_rows", "held_truth")
+TABLES = ("features", "items", "labels", "holdout_labels", "targets")
+AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
 WORLD = ("holdout_share", "imbalance", "rare_classes", "merge_classes", "columns", "classes")
 
 
@@ -42,7 +49,9 @@ class Options:
     output: str
     plan: str | None = None
     features: str | None = None
+    items: str | None = None
     labels: str | None = None
+    targets: str | None = None
     holdout_labels: str | None = None
     holdout_share: float | None = None
     imbalance: str | None = None
@@ -53,6 +62,7 @@ class Options:
     balance: str | None = None
     diversify: bool | None = None
     suggest: bool | None = None
+    target_aware: str | None = None
     queue: str | None = None
     seed_size: int | None = None
     rounds: int | None = None
@@ -63,6 +73,7 @@ class Options:
     annotators: int | None = None
     seconds: str | None = None
     at_precision: float | None = None
+    folds: int | None = None
     jobs: int = 0
     columns: str | None = None
     classes: str | None = None
@@ -83,23 +94,34 @@ class Task:
     warm: Path
     noise: float | np.ndarray
     ranks: np.ndarray | None
+    aims: Aims | None
 
 
 def run(options: Options, console: Console) -> None:
     """Read the truth once, replay every repeat of every run that is not there yet, and write each as it ends."""
     settings, rows = _settings(options)
-    for name in ("features", "labels"):
-        if not settings.get(name):
-            raise UsageError(f"missing --{name}", "or name it in the --plan")
+    if not settings.get("labels"):
+        raise UsageError("missing --labels", "or name it in the --plan")
     plan = plans.make(settings, rows)
     output = Path(options.output)
     reader = Reader(settings.get("columns"), settings.get("classes"))
-    source = reader.open(settings["features"], "features")
+    columns = {store.classifier(run_.classifier).READS: run_.classifier for run_ in plan.runs}
+    if len(columns) > 1:
+        raise UsageError(f"classifiers {' and '.join(columns.values())} read different tables", "simulate them one after another")
+    (column, name), *_ = columns.items()
+    source = open_rows(reader, column, f"--classifier {name}", settings.get("features"), settings.get("items"))
+    targets = read_targets(reader, settings["targets"]) if settings.get("targets") else None
+    aware = any(run_.target_aware for run_ in plan.runs)
+    if aware and targets is None:
+        raise UsageError("target-aware runs need --targets")
+    if targets is not None and not aware:
+        raise UsageError("--targets means nothing here", "no run is target-aware")
     log = reader.open(settings["labels"], "labels")
     held = reader.open(settings["holdout_labels"], "labels") if settings.get("holdout_labels") else None
     queues = {run.queue: reader.open(run.queue, "queries") for run in plan.runs if run.queue}
     reader.match_ids()
-    pool, index, positions, inputs = _pool(source, log, held, settings, plan, reader, options.strict, console)
+    pool, index, positions, inputs = _pool(source, column, log, held, settings, plan, reader, options.strict, console)
+    aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
     ranks = {location: _ranks(queue, index, positions) for location, queue in queues.items()}
     noises = {run.label_noise: _noise(run.label_noise, pool.classes) for run in plan.runs}
 
@@ -107,11 +129,15 @@ def run(options: Options, console: Console) -> None:
     warm = output / f".warm-{os.getpid()}"
     wanted = [(run, repeat) for repeat in range(plan.repeats) for run in plan.runs]
     for run_, repeat in wanted:
-        own = {**inputs, **({"queue": align.table_fingerprint(queues[run_.queue].read())} if run_.queue else {})}
-        if isinstance(noises[run_.label_noise], np.ndarray):
-            own["label_noise"] = align.table_fingerprint(pa.table({"share": noises[run_.label_noise].ravel()}))  # type: ignore[union-attr]
+        own = dict(inputs)
+        if run_.target_aware:
+            own["targets"] = align.table_fingerprint(pa.table({"target": [repr(aims)]}))
+        if run_.queue:
+            own["queue"] = align.table_fingerprint(queues[run_.queue].read())
+        if isinstance(noise := noises[run_.label_noise], np.ndarray):
+            own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
         folder = output / "runs" / f"{run_.slug}-{repeat:03d}"
-        task = Task(folder, plan, run_, repeat, own, warm, noises[run_.label_noise], ranks.get(run_.queue) if run_.queue else None)
+        task = Task(folder, plan, run_, repeat, own, warm, noise, ranks.get(run_.queue) if run_.queue else None, aims)
         if options.overwrite or not _finished(task):
             tasks.append(task)
     if left := len(wanted) - len(tasks):
@@ -156,7 +182,7 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows = settings.pop("run", [])
         settings = {name.replace("-", "_"): value for name, value in settings.items()}
         known = {*TABLES, *WORLD, *plans.SHARED, *plans.OF_RUNS}
-        if unknown := sorted(set(settings) - known):
+        if unknown := sorted(name for name in set(settings) - known if not plans.of_classifiers(name)):
             raise InputError(f"plan {options.plan}: there is no setting {unknown[0]!r}", f"settings are {', '.join(sorted(known))}")
         base = Path(options.plan).parent
         for name in (*TABLES, "queue"):
@@ -171,6 +197,11 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             settings["label_noise"] = float(settings["label_noise"])
     if options.strategy:
         rows = [{"strategy": name} for name in options.strategy]
+    if "target_aware" in given and given["target_aware"] is not None:
+        if given["target_aware"] not in AWARE:
+            raise UsageError(f"--target-aware: {given['target_aware']!r} is none of {', '.join(AWARE)}")
+        rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
+        del settings["target_aware"]
     return settings, rows
 
 
@@ -179,8 +210,19 @@ def _beside(folder: Path, location: str) -> str:
     return location if "://" in location or os.path.isabs(location) else str(folder / location)
 
 
+def _aims(targets: Targets, classes: Sequence[str], at_precision: float) -> Aims:
+    found = [targets.resolve(classes)[name] for name in classes]
+    return Aims(
+        tuple(target.metric for target in found),
+        np.array([target.target for target in found]),
+        np.array([target.priority for target in found]),
+        tuple(at_precision if target.at_precision is None else target.at_precision for target in found),
+    )
+
+
 def _pool(
     source: Source,
+    column: str,
     log: Source,
     held: Source | None,
     settings: Mapping[str, Any],
@@ -235,10 +277,18 @@ def _pool(
     if plan.seed_size > len(rows):
         raise InputError(f"the pool has {len(rows):,} rows, less than the seed set of {plan.seed_size:,}", "give a smaller --seed-size")
     with console.progress(f"reading {source.name}", len(index)) as advance:
-        (features, held_features), fingerprint = read_rows(source, "features", index, [rows, held_rows], Scratch(1 << 62), advance=advance)
+        if column == "features":
+            (found_rows, held_found), fingerprint = read_matrices(
+                source, column, index, [rows, held_rows], Scratch(1 << 62), advance=advance
+            )
+        else:
+            parts = [read_rows(source, batch, column) for batch in source.scan(["id", column], lambda batch: batch)]
+            texts, sums = (np.concatenate(each) for each in zip(*parts, strict=True))
+            fingerprint = align.fingerprint(index, sums)
+            found_rows, held_found = index.arrange(texts)[rows], index.arrange(texts)[held_rows]
     facts = pa.table({"row": np.concatenate([rows, held_rows]), "class": np.concatenate([codes_, held_codes])})
-    inputs = {"features": fingerprint, "truth": align.table_fingerprint(facts), "classes": ",".join(classes)}
-    return Pool(features, codes_, held_features, held_codes, classes), index, rows, inputs
+    inputs = {source.kind.name: fingerprint, "truth": align.table_fingerprint(facts), "classes": ",".join(classes)}
+    return Pool(found_rows, codes_, held_found, held_codes, classes), index, rows, inputs
 
 
 def _ranks(queue: Source, index: Index, positions: np.ndarray) -> np.ndarray:
@@ -279,19 +329,26 @@ def _store(folder: Path, pool: Pool, ids: pa.Array) -> None:
         if not Path(f"/proc/{stale.name.removeprefix('.warm-')}").exists():
             shutil.rmtree(stale, ignore_errors=True)
     folder.mkdir(parents=True)
-    for name in ("features", "truth", "held_features", "held_truth"):
-        np.save(folder / f"{name}.npy", getattr(pool, name))
-    pq.write_table(pa.table({"id": ids}, metadata={b"classes": "\n".join(pool.classes).encode()}), folder / "ids.parquet")
+    for name in ARRAYS:
+        array = getattr(pool, name)
+        if array.dtype == object:  # texts
+            pq.write_table(pa.table({"text": pa.array(array, pa.string())}), folder / f"{name}.parquet")
+        else:
+            np.save(folder / f"{name}.npy", array)
+    pq.write_table(pa.table({"id": ids}, metadata={b"classes": json.dumps(pool.classes).encode()}), folder / "ids.parquet")
 
 
 @cache
 def _load(folder: Path) -> tuple[Pool, pa.Array]:
-    features, truth, held_features, held_truth = (
-        np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("features", "truth", "held_features", "held_truth")
-    )
+    found: dict[str, Any] = {}
+    for name in ARRAYS:
+        texts = folder / f"{name}.parquet"
+        if texts.exists():
+            found[name] = pq.read_table(texts).column("text").to_numpy(zero_copy_only=False)
+        else:
+            found[name] = np.load(folder / f"{name}.npy", mmap_mode="r")
     table = pq.read_table(folder / "ids.parquet")
-    classes = tuple(table.schema.metadata[b"classes"].decode().split("\n"))
-    return Pool(features, truth, held_features, held_truth, classes), table.column("id").combine_chunks()
+    return Pool(classes=tuple(json.loads(table.schema.metadata[b"classes"])), **found), table.column("id").combine_chunks()
 
 
 def _work(task: Task) -> None:
@@ -316,7 +373,7 @@ def _finished(task: Task) -> bool:
 
 def _simulate(task: Task, pool: Pool, ids: pa.Array) -> None:
     with limited(1):
-        history = replay(pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks)
+        history = replay(pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks, aims=task.aims)
     origin = _origin(task)
     with write.replacing(task.folder) as folder:
         folder.mkdir()
@@ -362,10 +419,11 @@ def _picks(history: History, task: Task, pool: Pool, ids: pa.Array) -> pa.Table:
                     "id": ids.take(pa.array(part.positions)),
                     "rank": pa.array(np.arange(1, count + 1, dtype=np.int32)),
                     "score": pa.array(part.scores.astype(np.float32)),
-                    "strategy": pa.array([task.run.strategy if part.source != "seed" else "random"] * count, pa.string()),
+                    "strategy": pa.array([task.run.strategy if part.number else "random"] * count, pa.string()),
                     "round": pa.array(np.full(count, part.number, np.int32)),
-                    "source": pa.array([part.source] * count, pa.string()),
+                    "source": pa.array(np.where(part.explored, "explore" if part.number else "seed", "exploit"), pa.string()),
                     "suggested_label": pa.array(names[part.suggested], pa.string()),
+                    "target_class": pa.array(names[part.target_class], pa.string()),
                     "label": pa.array(names[part.answers], pa.string()),
                     "truth": pa.array(names[pool.truth[part.positions]], pa.string()),
                     "run": pa.array([task.run.name] * count, pa.string()),

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from altool.errors import UsageError
+from altool.models import store
 from altool.strategies import registry
-
-CLASSIFIERS = ("logistic",)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One thing to try. `options` are the strategy's own; `seconds` those of a verified, a corrected and an answer from scratch."""
+    """One thing to try. `options` are the strategy's own, `fit` the classifier's; `seconds` those of a verified, a corrected and an answer
+    from scratch."""
 
     name: str
     strategy: str
     diversify: bool = False
     suggest: bool = False
+    target_aware: bool = False
+    candidate_threshold: float = 0.5
+    queue_size: int | None = None
     partitions: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     classifier: str = "logistic"
     balance: str = "none"
-    logistic_c: float = 1.0
-    logistic_iterations: int = 1000
+    fit: Mapping[str, Any] = field(default_factory=dict)
     label_noise: str | float = 0.0
     skip: float = 0.0
     annotators: int = 1
@@ -50,16 +53,23 @@ class Plan:
     repeats: int
     seed: int
     at_precision: float = 0.9
+    folds: int = 5
 
     def facts(self, run: Run) -> dict[str, Any]:
         """What decides the outcome of a run, for its provenance. A run depends on no other run, and no repeat on their number."""
         shared = {name: getattr(self, name) for name in ("seed_size", "rounds", "budget", "at_precision")}
+        shared |= {"folds": self.folds} if run.target_aware else {}
         own = {name: value for name, value in asdict(run).items() if value not in (None, {})}
-        return {**shared, **own, "options": dict(run.options)}
+        return {**shared, **own}
 
 
-SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision")
-OF_RUNS = tuple(entry.name for entry in fields(Run) if entry.name not in ("name", "options"))
+SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds")
+OF_RUNS = tuple(entry.name for entry in fields(Run) if entry.name not in ("name", "options", "fit"))
+
+
+def of_classifiers(name: str) -> bool:
+    """Is this the name of a classifier's own option, as `logistic_c`?"""
+    return name.startswith(tuple(f"{classifier}_" for classifier in store.CLASSIFIERS))
 
 
 def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
@@ -68,7 +78,7 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     Keys of a row that are no setting are options of its strategy. Raises UsageError for an option that the strategy does not know,
     values that make no sense, and runs that cannot be told apart.
     """
-    common = {name: settings[name] for name in OF_RUNS if name in settings}
+    common = {name: value for name, value in settings.items() if name in OF_RUNS or of_classifiers(name)}
     runs = [_run({**common, **row}) for row in rows]
     if not runs:
         raise UsageError("nothing to simulate", "name a --strategy, or a [[run]] in the --plan")
@@ -86,18 +96,21 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
 
 
 def _run(row: Mapping[str, Any]) -> Run:
-    given = {name: value for name, value in row.items() if value is not None}
+    given = {name.replace("-", "_"): value for name, value in row.items() if value is not None}
     if not isinstance(given.get("strategy"), str):
         raise UsageError("a [[run]] has no strategy", 'for example strategy = "margin"')
     strategy = registry.load(given["strategy"])
-    own = {name.replace("-", "_"): value for name, value in given.items() if name.replace("-", "_") not in (*OF_RUNS, "name")}
+    fit = {name: value for name, value in given.items() if of_classifiers(name)}
+    own = {name: value for name, value in given.items() if name not in (*OF_RUNS, "name") and name not in fit}
     if unknown := [name for name in own if name not in strategy.options]:
         raise UsageError(f"run {given['strategy']}: there is no setting {unknown[0]!r}", f"strategy options: {', '.join(strategy.options)}")
     if missing := [name for name in strategy.required if name not in own]:
         raise UsageError(f"run {given['strategy']}: it needs {missing[0]}")
-    known = {name.replace("-", "_"): value for name, value in given.items() if name.replace("-", "_") in OF_RUNS}
+    known = {name: value for name, value in given.items() if name in OF_RUNS}
     known["seconds"] = _seconds(known.get("seconds"))
-    wraps = [name for name in ("diversify", "suggest") if known.get(name)]
+    wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
+    prefix = f"{given.get('classifier', 'logistic')}_"
+    known["fit"] = {name.removeprefix(prefix): value for name, value in fit.items() if name.startswith(prefix)}
     run = Run(name=given.get("name") or " + ".join([strategy.name, *wraps]), options=own, **known)
     if strategy.shape == "pick" and run.diversify:
         raise UsageError(f"run {run.name}: diversify wraps strategies that sort")
@@ -107,10 +120,14 @@ def _run(row: Mapping[str, Any]) -> Run:
         raise UsageError(f"run {run.name}: it needs a queue")
     if "mutual_information" in strategy.takes:
         raise UsageError(f"run {run.name}: no classifier here gives the mutual information that {strategy.name} needs")
-    if run.classifier not in CLASSIFIERS:
-        raise UsageError(f"run {run.name}: there is no classifier {run.classifier!r}; there are {', '.join(CLASSIFIERS)}")
-    if not (0 <= run.skip < 1 and run.annotators >= 1 and run.logistic_c > 0):
-        raise UsageError(f"run {run.name}: skip is a share below 1, annotators at least 1, logistic_c above 0")
+    if run.classifier not in store.CLASSIFIERS:
+        raise UsageError(f"run {run.name}: there is no classifier {run.classifier!r}; there are {', '.join(store.CLASSIFIERS)}")
+    options = inspect.signature(store.classifier(run.classifier).fit).parameters.values()
+    names = [option.name for option in options if option.kind is option.KEYWORD_ONLY]
+    if unknown := [name for name in run.fit if name not in names]:
+        raise UsageError(f"run {run.name}: classifier {run.classifier} has no option {unknown[0]!r}", f"it has {', '.join(names)}")
+    if not (0 <= run.skip < 1 and run.annotators >= 1 and 0 <= run.candidate_threshold <= 1):
+        raise UsageError(f"run {run.name}: skip and candidate_threshold are shares, annotators at least 1")
     if not isinstance(run.label_noise, str) and not 0 <= run.label_noise <= 1:
         raise UsageError(f"run {run.name}: label_noise {run.label_noise} is no share")
     return run

@@ -10,24 +10,37 @@ from typing import Any
 import numpy as np
 
 from altool import seeds
+from altool.metrics import gaps
 from altool.metrics.evaluation import Evaluation, evaluate
-from altool.models import logistic
+from altool.models import folds, store
 from altool.simulation import bot
 from altool.simulation.plan import Plan, Run
 from altool.strategies import registry
-from altool.wrappers.choose import Request, choose, class_options
+from altool.wrappers.choose import Choice, Request, choose, class_options
 from altool.wrappers.suggest import predicted
+from altool.wrappers.target_aware import candidate_labels
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Rows in id order. `features` (n, D) and `truth` int64 (n,) of the pool, the same of the held-out rows; class names in order."""
+    """Rows in id order: what the classifiers read (features (n, D), or texts (n,)) and `truth` int64 (n,) of the pool, the same of the
+    held-out rows; class names in order."""
 
-    features: np.ndarray
+    rows: np.ndarray
     truth: np.ndarray
-    held_features: np.ndarray
+    held_rows: np.ndarray
     held_truth: np.ndarray
     classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Aims:
+    """What target-aware runs are after: of each class its metric, target and priority."""
+
+    metrics: tuple[str, ...]
+    targets: np.ndarray
+    priorities: np.ndarray
+    at_precision: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -43,14 +56,16 @@ class Round:
 
 @dataclass(frozen=True)
 class Asked:
-    """One round's questions, in order: positions in the pool, what the bot agreed on (-1: skipped), scores and suggestions (-1: none)."""
+    """One round's questions, in order: positions in the pool, what the bot agreed on (-1: skipped), scores, suggestions and the classes
+    that they were taken for (-1: none), and whether they were explored."""
 
     number: int
-    source: str
     positions: np.ndarray
     answers: np.ndarray
     scores: np.ndarray
     suggested: np.ndarray
+    target_class: np.ndarray
+    explored: np.ndarray
 
 
 @dataclass
@@ -69,85 +84,125 @@ def replay(
     *,
     noise: float | np.ndarray = 0.0,
     ranks: np.ndarray | None = None,
-    advance: Callable[[], None] = lambda: None,
+    aims: Aims | None = None,
 ) -> History:
     """Replay one repeat of a run. `noise` as the bot takes it; `ranks` (n,) those of an outside queue, infinity for rows not in it.
 
     The seed set, the answers and the generators of each round are the same for all runs of a repeat: they depend on the plan's seed and
-    the repeat alone. A strategy sees what a real round would know: the labels so far and the predictions of the model fitted on them.
+    the repeat alone. A strategy sees what a real round would know: the labels so far, the predictions of the model fitted on them, and,
+    where it is target-aware, estimates from out-of-fold predictions of the labels that were drawn at random.
     """
     seed = seeds.integer(plan.seed, "simulate", repeat)
     rows, classes = len(pool.truth), len(pool.classes)
     answers = bot.answers(pool.truth, classes, noise, run.skip, run.annotators, seeds.generator(seed, "bot"))
     label = np.full(rows, bot.SKIPPED)
-    open_ = np.ones(rows, bool)
+    open_, explored = np.ones(rows, bool), np.zeros(rows, bool)
     history = History()
     spent = 0.0
+    fit: Callable[[np.ndarray, np.ndarray], tuple[store.Model, bool]] = partial(
+        store.classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **run.fit
+    )
 
-    def ask(number: int, source: str, positions: np.ndarray, scores: np.ndarray, suggested: np.ndarray | None) -> None:
+    def ask(number: int, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
         nonlocal spent
         given = answers[positions]
         label[positions] = bot.agreed(given, pool.classes)
         open_[positions] = False
+        explored[positions] = choice.explored
         spent += bot.seconds(given, suggested, run.seconds) if run.seconds else np.nan
-        known = suggested if suggested is not None else np.full(len(positions), -1)
-        history.asked.append(Asked(number, source, positions, label[positions], scores, known))
+        none = np.full(len(positions), -1)
+        for_class = choice.target_class if choice.target_class is not None else none
+        shown = suggested if suggested is not None else none
+        history.asked.append(Asked(number, positions, label[positions], choice.scores, shown, for_class, choice.explored))
 
     first = seeds.generator(seed, "seed set").permutation(rows)[: plan.seed_size]
-    ask(0, "seed", first, -np.arange(1.0, len(first) + 1), None)
+    ask(0, Choice(first, -np.arange(1.0, len(first) + 1), np.ones(len(first), bool), None), first, None)
     for number in range(plan.rounds + 1):
         labeled = np.flatnonzero(label >= 0)
         if not len(labeled):
             break
-        model, _ = logistic.fit(
-            pool.features[labeled], label[labeled], classes, balance=run.balance, c=run.logistic_c, iterations=run.logistic_iterations
-        )
-        measured = evaluate(pool.held_truth, model.probabilities(pool.held_features), [plan.at_precision] * classes, None)
+        model, _ = fit(pool.rows[labeled], label[labeled])
+        measured = evaluate(pool.held_truth, model.probabilities(pool.held_rows), [plan.at_precision] * classes, None)
         counts = np.bincount(label[labeled], minlength=classes)
         history.rounds.append(Round(number, counts, sum(len(part.positions) for part in history.asked), spent, measured))
-        advance()
         candidates = np.flatnonzero(open_ & np.isfinite(ranks) if ranks is not None else open_)
         if number == plan.rounds or not len(candidates):
             break
+        weights = None
+        if run.target_aware and aims is not None:
+            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
         generator = partial(seeds.generator, seed, "select", number + 1)
-        ask(number + 1, *_choose(pool, plan, run, model, candidates, labeled, label, ranks, generator))
+        state = State(model, candidates, labeled, label[labeled], ranks, weights)
+        choice, suggested = _choose(pool, plan, run, state, generator)
+        ask(number + 1, choice, candidates[choice.places], suggested)
     return history
 
 
+@dataclass(frozen=True)
+class State:
+    """What is known when a round's questions are chosen. Positions are in the pool."""
+
+    model: store.Model
+    candidates: np.ndarray
+    labeled: np.ndarray
+    labels: np.ndarray  # of the labeled rows
+    ranks: np.ndarray | None
+    weights: np.ndarray | None
+
+
+def _weights(
+    rows: np.ndarray, labels: np.ndarray, drawn: np.ndarray, fit: Callable[..., Any], aims: Aims, count: int, seed: int
+) -> np.ndarray:
+    """TAAL's class weights from out-of-fold predictions, measured on the rows that were `drawn` at random, as `report` does it."""
+    values = np.zeros(len(aims.metrics))
+    if np.bincount(labels).max() > 1 and drawn.any():
+        fold = folds.assign(labels, count, seeds.integer(seed, "train", "folds"))
+        probabilities = folds.predict(rows, labels, fold, lambda x, y: fit(x, y)[0].probabilities)
+        found = evaluate(labels[drawn], probabilities[drawn], aims.at_precision, None)
+        values = np.array([found.metrics[metric].value[code] for code, metric in enumerate(aims.metrics)])
+    return gaps.weights(gaps.gap(values, aims.targets), aims.priorities)
+
+
 def _choose(
-    pool: Pool,
-    plan: Plan,
-    run: Run,
-    model: logistic.Logistic,
-    candidates: np.ndarray,
-    labeled: np.ndarray,
-    label: np.ndarray,
-    ranks: np.ndarray | None,
-    generator: Callable[..., np.random.Generator],
-) -> tuple[str, np.ndarray, np.ndarray, np.ndarray | None]:
-    """The source, positions, scores and suggestions of one round's questions."""
-    strategy = registry.load(run.strategy)
+    pool: Pool, plan: Plan, run: Run, state: State, generator: Callable[..., np.random.Generator]
+) -> tuple[Choice, np.ndarray | None]:
+    """One round's questions, as places among the candidates, and the suggestions for them."""
+    strategy, model, candidates = registry.load(run.strategy), state.model, state.candidates
     wanted = {*strategy.takes, *(strategy.optional if run.options.get("similarity") != "features" else ())}
-    arrays: dict[str, Any] = {"labels": label[labeled], "head": (model.weights, model.bias)}
-    arrays |= {"ranks": ranks[candidates]} if ranks is not None else {}
-    if wanted & {"features", "probabilities"} or run.diversify or run.suggest:
-        arrays["features"] = pool.features[candidates]
-    if "probabilities" in wanted or run.diversify or run.suggest:
-        arrays["probabilities"] = model.probabilities(arrays["features"])
+    arrays: dict[str, Any] = {"labels": state.labels, "head": (model.head.weights, model.head.bias)}
+    arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
+    likely = run.diversify or run.suggest or run.target_aware or "probabilities" in wanted
+    rows = pool.rows[candidates] if likely or "features" in wanted else pool.rows[:0]
+    if "features" in wanted:
+        arrays["features"] = model.vectors(rows)
+    if likely:
+        arrays["probabilities"] = model.probabilities(rows)
     if run.diversify:
         arrays["likeliest"] = predicted(arrays["probabilities"])[0]
-    if wanted & {"labeled_features", "labeled_probabilities"}:
-        arrays["labeled_features"] = pool.features[labeled]
+    if run.target_aware:
+        arrays["candidate_labels"] = candidate_labels(arrays["probabilities"], run.candidate_threshold)
+    if "labeled_features" in wanted:
+        arrays["labeled_features"] = model.vectors(pool.rows[state.labeled])
     if "labeled_probabilities" in wanted:
-        arrays["labeled_probabilities"] = model.probabilities(arrays["labeled_features"])
+        arrays["labeled_probabilities"] = model.probabilities(pool.rows[state.labeled])
     keywords = dict(run.options)
+    if "total_budget" in strategy.options and "e3g_decay" not in keywords:
+        keywords.setdefault("total_budget", plan.seed_size + plan.rounds * plan.budget)
     named = {name: _numbers(keywords.pop(name), pool.classes) for name in ("query_classes", "private_classes") if name in keywords}
-    keywords |= class_options(strategy, label[labeled], named.get("query_classes"), named.get("private_classes"))
-    scoped = partial(generator, strategy.name)
-    request = Request(strategy, plan.budget, scoped, keywords, diversify=run.diversify, partitions=run.partitions)
+    keywords |= class_options(strategy, state.labels, named.get("query_classes"), named.get("private_classes"))
+    request = Request(
+        strategy,
+        plan.budget,
+        partial(generator, strategy.name),
+        keywords,
+        diversify=run.diversify,
+        partitions=run.partitions,
+        class_weights=state.weights,
+        queue_size=run.queue_size,
+    )
     choice = choose(request, len(candidates), arrays)
     suggested = predicted(arrays["probabilities"][choice.places])[0].astype(np.int64) if run.suggest else None
-    return strategy.source, candidates[choice.places], choice.scores, suggested
+    return choice, suggested
 
 
 def _numbers(names: Sequence[str] | str, classes: Sequence[str]) -> list[int]:

@@ -194,6 +194,44 @@ def test_refused(altool: Altool, tmp_path: Path, truth: np.ndarray, arguments: t
     assert not (tmp_path / "out").exists()
 
 
+def test_target_aware_runs_beside_plain_ones(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    (tmp_path / "targets.toml").write_text('[default]\nmetric = "f1"\ntarget = 0.99\n[class."ant"]\npriority = 0\n')
+    runs = ("--strategy", "margin", "--strategy", "e3g", "--strategy", "coreset", "--target-aware", "both", "--targets", "targets.toml")
+    altool(*SIMULATE, *runs, "-o", "out")
+    folders = {path.name: pq.read_table(path / "picks.parquet").to_pylist() for path in (tmp_path / "out" / "runs").iterdir()}
+    assert set(folders) == {f"{name}{aware}-000" for name in ("margin", "e3g", "coreset") for aware in ("", "-target-aware")}
+    for name, rows in folders.items():
+        asked = [row for row in rows if row["round"] > 0]
+        assert len({row["id"] for row in rows}) == 10 + 2 * 8
+        if "aware" in name:
+            assert {row["target_class"] for row in asked if row["source"] == "exploit"} <= {"bee", "cat", None}
+            assert any(row["target_class"] for row in asked)
+        else:
+            assert {row["target_class"] for row in asked} == {None}
+        sources = {row["source"] for row in asked}
+        assert sources <= {"explore", "exploit"} if name.startswith("e3g") else sources == {"exploit"}
+    assert "target-aware runs need --targets" in altool(*SIMULATE, *runs[:-2], "-o", "o2", code=2).said
+    assert "no run is target-aware" in altool(*SIMULATE, *runs[:2], *runs[-2:], "-o", "o2", code=2).said
+
+
+def test_texts(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    draw = np.random.default_rng(4)
+    words = [
+        " ".join(f"{CLASSES[code]}{draw.integers(6)}" if draw.random() < 0.5 else f"w{draw.integers(30)}" for _ in range(8))
+        for code in truth
+    ]
+    write(pa.table({"id": [f"row-{row:04d}" for row in range(ROWS)], "text": words}), tmp_path / "t.parquet")
+    texts = ("simulate", "--items", "t.parquet", *SIMULATE[3:], "--classifier", "fasttext", "--strategy", "badge", "--strategy", "margin")
+    (tmp_path / "plan.toml").write_text("fasttext_dim = 8\nfasttext_epochs = 20\n")
+    altool(*texts, "--plan", "plan.toml", "-o", "out", "--jobs", 2)
+    altool(*texts, "--plan", "plan.toml", "-o", "alone", "--jobs", 1)
+    assert tree(tmp_path / "out") == tree(tmp_path / "alone")
+    rows = pq.read_table(tmp_path / "out" / "runs" / "badge-000" / "history.parquet").to_pylist()
+    assert max(row["value"] for row in rows if row["class"] is None and row["metric"] == "accuracy") > 0.5
+    wrong = ("simulate", "--features", "f.parquet", *SIMULATE[3:], "--classifier", "fasttext", "--strategy", "margin")
+    assert "reads texts" in altool(*wrong, "-o", "o2", code=2).said
+
+
 def test_merged_and_thinned_classes(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
     write(pq.read_table(tmp_path / "truth.parquet").select(["id", "label"]), tmp_path / "truth.parquet")  # no row is held out
     arguments = ("--strategy", "random", "--merge-classes", "rest=ant,bee", "--imbalance", "2", "--rare-classes", "cat")

@@ -395,7 +395,9 @@ def simulate(
     target_aware: Annotated[
         str | None, typer.Option("--target-aware", metavar="both|on|off", help="Every run with TAAL, without it, or both; needs --targets.")
     ] = None,
-    queue: Annotated[str | None, typer.Option("--queue", metavar="TABLE", help="A ranked table, for --strategy queue.")] = None,
+    queue: Annotated[
+        str | None, typer.Option("--queue", metavar="TABLE", help="A ranked table, for --strategy queue; {repeat} is its repeat.")
+    ] = None,
     seed_size: Annotated[int | None, typer.Option("--seed-size", min=1, help="Labels drawn at random before the first round.")] = None,
     rounds: Annotated[int | None, typer.Option("--rounds", min=1, help="Rounds after the seed set.")] = None,
     budget: Annotated[int | None, typer.Option("--budget", min=1, help="How many rows to ask for in each round.")] = None,

@@ -118,7 +118,9 @@ def run(options: Options, console: Console) -> None:
         raise UsageError("--targets means nothing here", "no run is target-aware")
     log = reader.open(settings["labels"], "labels")
     held = reader.open(settings["holdout_labels"], "labels") if settings.get("holdout_labels") else None
-    queues = {run.queue: reader.open(run.queue, "queries") for run in plan.runs if run.queue}
+    wanted = [(run_, repeat) for repeat in range(plan.repeats) for run_ in plan.runs]
+    locations = {_queue(run_, repeat) for run_, repeat in wanted if run_.queue}
+    queues = {location: reader.open(location, "queries") for location in sorted(locations)}
     reader.match_ids()
     pool, index, positions, inputs = _pool(source, column, log, held, settings, plan, reader, options.strict, console)
     aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
@@ -127,17 +129,16 @@ def run(options: Options, console: Console) -> None:
 
     tasks = []
     warm = output / f".warm-{os.getpid()}"
-    wanted = [(run, repeat) for repeat in range(plan.repeats) for run in plan.runs]
     for run_, repeat in wanted:
         own = dict(inputs)
         if run_.target_aware:
             own["targets"] = align.table_fingerprint(pa.table({"target": [repr(aims)]}))
         if run_.queue:
-            own["queue"] = align.table_fingerprint(queues[run_.queue].read())
+            own["queue"] = align.table_fingerprint(queues[_queue(run_, repeat)].read())
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
             own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
         folder = output / "runs" / f"{run_.slug}-{repeat:03d}"
-        task = Task(folder, plan, run_, repeat, own, warm, noise, ranks.get(run_.queue) if run_.queue else None, aims)
+        task = Task(folder, plan, run_, repeat, own, warm, noise, ranks.get(_queue(run_, repeat)), aims)
         if options.overwrite or not _finished(task):
             tasks.append(task)
     if left := len(wanted) - len(tasks):
@@ -208,6 +209,11 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
 def _beside(folder: Path, location: str) -> str:
     """A plan's paths are relative to the plan."""
     return location if "://" in location or os.path.isabs(location) else str(folder / location)
+
+
+def _queue(run_: Run, repeat: int) -> str:
+    """The queue's location; `{repeat}` in it stands for the repeat's number."""
+    return (run_.queue or "").replace("{repeat}", str(repeat))
 
 
 def _aims(targets: Targets, classes: Sequence[str], at_precision: float) -> Aims:

@@ -214,6 +214,18 @@ def test_target_aware_runs_beside_plain_ones(altool: Altool, tmp_path: Path, tru
     assert "no run is target-aware" in altool(*SIMULATE, *runs[:2], *runs[-2:], "-o", "o2", code=2).said
 
 
+def test_a_queue_for_each_repeat(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    for repeat in (0, 1):
+        order = np.random.default_rng(repeat).permutation(ROWS)
+        write(pa.table({"id": [f"row-{row:04d}" for row in order], "rank": list(range(ROWS))}), tmp_path / f"queue-{repeat}.parquet")
+    altool(*SIMULATE, "--strategy", "queue", "--queue", "queue-{repeat}.parquet", "--repeats", 2, "-o", "out")
+    for repeat in (0, 1):
+        order = pq.read_table(tmp_path / f"queue-{repeat}.parquet").column("id").to_pylist()
+        asked = picks(tmp_path / "out", f"queue-00{repeat}", 1)
+        assert asked == sorted(asked, key=order.index)
+        assert order.index(asked[-1]) < 40
+
+
 def test_texts(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
     draw = np.random.default_rng(4)
     words = [

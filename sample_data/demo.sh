@@ -4,7 +4,7 @@
 #   demo.sh FOLDER [ROUNDS]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
-folder=${1:?usage: demo.sh FOLDER [ROUNDS]} rounds=${2:-4}
+folder=${1:?usage: demo.sh FOLDER [ROUNDS]} rounds=${2:-5}
 
 rm -rf "$folder"
 mkdir -p "$folder"

@@ -17,7 +17,7 @@ set -eu
 
 project=${1:?usage: round.sh PROJECT}
 cd "$project"
-BACKBONE="pixels" CLASSIFIER="logistic" STRATEGY="margin" SELECT_OPTIONS="" BUDGET=30
+BACKBONE="pixels" CLASSIFIER="logistic" STRATEGY="margin" TARGET_AWARE="yes" SELECT_OPTIONS="" BUDGET=30
 if [ -e round.env ]; then . ./round.env; fi
 
 train_classes="" import_classes="--allow-new-classes"
@@ -73,6 +73,7 @@ else
         *) cat "$here/report.log" >&2; exit $status ;;
     esac
     set -- --strategy $STRATEGY $SELECT_OPTIONS --predictions "$here/predictions.parquet" --suggest
+    [ "$TARGET_AWARE" != yes ] || set -- "$@" --target-aware --targets targets.toml --metrics "$here/metrics.parquet"
 fi
 
 # 3. Ask for the next labels. The queries are written last: they mean that the round has begun.

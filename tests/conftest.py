@@ -36,7 +36,9 @@ def altool(tmp_path: Path) -> Callable[..., Result]:
 
     def run(*arguments: object, code: int | None = 0, stdin: bytes | None = None, **environment: str) -> Result:
         command = [sys.executable, "-m", "altool", *map(str, arguments)]
-        done = subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, env={**os.environ, "COLUMNS": "100", **environment})
+        variables = {**os.environ, "COLUMNS": "100", **environment}
+        variables.pop("PYTHONDONTWRITEBYTECODE", None)  # as users have it: compiled once, not at every start
+        done = subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, env=variables)
         result = Result(done.args, done.returncode, done.stdout, done.stderr)
         assert code is None or result.returncode == code, f"status {result.returncode}\n{result.said}\n{result.text}"
         return result

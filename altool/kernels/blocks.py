@@ -50,6 +50,11 @@ def single(rows: Matrix) -> Matrix:
     return rows.astype(np.float32, copy=False) if isinstance(rows, np.ndarray) else rows.float()
 
 
+def double(rows: Matrix) -> Matrix:
+    """`rows` as a float64 copy."""
+    return rows.astype(np.float64) if isinstance(rows, np.ndarray) else rows.double()
+
+
 def walk(function: Callable[..., Result], *matrices: Matrix, rows: int = BLOCK) -> Iterator[Result]:
     """Yield `function(part, *blocks)` for consecutive slices `part` of the matrices' rows, in order; the blocks come as float32.
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from altool.kernels.blocks import Matrix, gather, host, like, single, walk
-from altool.kernels.gradients import ceiling, contenders, double, pieces, squares
+from altool.kernels.blocks import Matrix, double, gather, host, like, single, walk
+from altool.kernels.gradients import ceiling, contenders, pieces, squares
 
 POOL = 4096  # rows that are brought up to date together
 CENTRES = 256  # centres in one product

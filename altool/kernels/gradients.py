@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from altool.kernels.blocks import Matrix, host, like, namespace
+from altool.kernels.blocks import Matrix, double, host, like, namespace
 
 TINY = 1e-30  # far above what float32 products lose to underflow
 
@@ -24,11 +24,6 @@ TINY = 1e-30  # far above what float32 products lose to underflow
 def squares(rows: Matrix) -> Matrix:
     """The squared norm of each of `rows` (n, D), in their type."""
     return namespace(rows).einsum("ij,ij->i", rows, rows)
-
-
-def double(rows: Matrix) -> Matrix:
-    """`rows` as float64."""
-    return rows.astype(np.float64) if isinstance(rows, np.ndarray) else rows.double()
 
 
 def slack(width: int) -> float:
@@ -81,10 +76,14 @@ def pieces(count: int, rows: Matrix) -> Iterator[slice]:
     return (slice(start, start + step) for start in range(0, count, step))
 
 
-def residuals(probabilities: Matrix) -> Matrix:
-    """onehot(argmax p) - p of each row of float32 `probabilities` (n, K); a tie goes to the lower class."""
+def residuals(probabilities: Matrix, classes: np.ndarray | None = None) -> Matrix:
+    """onehot(class) - p of each row of `probabilities` (n, K), in their type.
+
+    `classes` int64 (n,); None: the likeliest ones, a tie goes to the lower class.
+    """
     residual = -probabilities
-    residual[like(np.arange(len(residual)), residual), probabilities.argmax(1)] += 1
+    own = probabilities.argmax(1) if classes is None else like(classes, residual)
+    residual[like(np.arange(len(residual)), residual), own] += 1
     return residual
 
 

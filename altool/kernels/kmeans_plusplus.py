@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from altool.kernels.blocks import BLOCK, Matrix, gather, host, walk
-from altool.kernels.gradients import TINY, Gradients, double, residuals, slack, squares
+from altool.kernels.blocks import BLOCK, Matrix, double, gather, host, walk
+from altool.kernels.gradients import TINY, Gradients, residuals, slack, squares
 
 DRAWS = 128  # at a time
 CENTRES = 256  # in one product

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from altool.errors import InputError
-from altool.kernels.blocks import BLOCK, Matrix, host, like, walk
-from altool.kernels.similarity import CHUNK, ERROR, SHORT, Candidates, Factors, Rows, coarse, double
+from altool.kernels.blocks import BLOCK, Matrix, double, host, like, walk
+from altool.kernels.similarity import CHUNK, ERROR, SHORT, Candidates, Factors, Rows, coarse
 from altool.kernels.submodular import LONGEST, everyone, verified
 
 GIVEN = 4096  # labeled rows that `Gram` takes

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from altool.errors import InputError
-from altool.kernels.blocks import BLOCK, Matrix, gather, host, like, namespace, walk
+from altool.kernels.blocks import BLOCK, Matrix, double, gather, host, like, namespace, walk
+from altool.kernels.gradients import residuals
 
 ERROR = 1e-6  # of one float32 similarity, generously
 CHUNK = 1024  # columns of a block product
@@ -172,18 +173,6 @@ def shortened(vectors: Matrix, least: float) -> Matrix:
     lengths = xp.sqrt((vectors * vectors).sum(1))
     vectors *= ((lengths >= least) / xp.clip(lengths, least, None))[:, None]
     return vectors
-
-
-def residuals(probabilities: Matrix, classes: np.ndarray) -> Matrix:
-    """One-hot labels - probabilities, as a new matrix."""
-    result = namespace(probabilities).negative(probabilities)
-    result[like(np.arange(len(classes)), result), like(classes, result)] += 1
-    return result
-
-
-def double(rows: Matrix) -> Matrix:
-    """`rows` as a float64 copy."""
-    return rows.astype(np.float64) if isinstance(rows, np.ndarray) else rows.double()
 
 
 def matching(array: np.ndarray, matrix: Matrix) -> Matrix:

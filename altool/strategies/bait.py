@@ -10,7 +10,7 @@ import numpy as np
 
 from altool.errors import InputError, UsageError
 from altool.kernels import fisher
-from altool.kernels.blocks import BLOCK, Matrix, gather, host, like
+from altool.kernels.blocks import BLOCK, Matrix, double, gather, host, like
 from altool.strategies.cluster_margin import least
 from altool.strategies.registry import Strategy
 
@@ -62,7 +62,7 @@ def pick(
     total, labeled = rows + len(labeled_features), len(labeled_features)
     drawn = np.arange(total) if total <= SAMPLE else np.sort(rng.choice(total, SAMPLE, replace=False))
     parts = [drawn[drawn < rows], drawn[drawn >= rows] - rows]
-    turn = _wide if bait_components is None else _principal([features, labeled_features], parts, width)
+    turn = double if bait_components is None else _principal([features, labeled_features], parts, width)
 
     target = (_information(*pairs[0], parts[0], turn) + _information(*pairs[1], parts[1], turn)) / len(drawn)
     known = bait_lambda * np.eye(classes * width)
@@ -97,22 +97,18 @@ def _principal(matrices: list[Matrix], parts: list[np.ndarray], components: int)
     moment, total = np.zeros((width, width)), np.zeros(width)
     for matrix, rows in zip(matrices, parts, strict=True):
         for part in np.split(rows, range(BLOCK, len(rows), BLOCK)):
-            block = _wide(gather(matrix, part))
+            block = double(gather(matrix, part))
             moment += host(block.T @ block)
             total += host(block.sum(0))
     count = sum(map(len, parts))
     centre = total / count
     axes = np.linalg.eigh(moment / count - np.outer(centre, centre))[1][:, ::-1][:, :components]
-    return lambda block: (_wide(block) - like(centre, block)) @ like(np.ascontiguousarray(axes), block)
-
-
-def _wide(block: Matrix) -> Matrix:
-    return block.astype(np.float64) if isinstance(block, np.ndarray) else block.double()
+    return lambda block: (double(block) - like(centre, block)) @ like(np.ascontiguousarray(axes), block)
 
 
 def _distribution(block: Matrix) -> Matrix:
     """Probabilities whose rows sum to 1 in float64."""
-    wide = _wide(block)
+    wide = double(block)
     return wide / wide.sum(1)[:, None]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from altool.errors import InputError
-from altool.kernels.blocks import BLOCK, Matrix, host, like, walk
+from altool.kernels.blocks import BLOCK, Matrix, double, host, like, walk
 from altool.kernels.top import top
 from altool.strategies.registry import Strategy
 
@@ -53,7 +53,7 @@ def _nearest(features: Matrix, weights: np.ndarray, bias: np.ndarray, wanted: np
     waiting: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
 
     def work(part: slice, block: Matrix) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        wide = block.astype(np.float64) if isinstance(block, np.ndarray) else block.double()
+        wide = double(block)
         logits = host(wide @ table) + bias
         rows, predicted = np.arange(len(logits)), logits.argmax(axis=1)
         distances = logits[rows, predicted, None] - logits

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -24,8 +24,10 @@ from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
-from altool.tables.arrays import read_index, read_rows
-from altool.tables.read import Reader, Source, matrix
+from altool.tables.arrays import read_index, read_matrices
+from altool.tables.derive import derive
+from altool.tables.queue import read_ranks
+from altool.tables.read import Reader, Source
 from altool.tables.targets import Targets, read_targets
 from altool.wrappers.choose import Choice, Request, choose, class_options
 from altool.wrappers.suggest import predicted
@@ -90,7 +92,6 @@ STRATEGY_OPTIONS = (
     *("bait_lambda", "bait_oversample", "bait_components", "cluster_margin_factor", "cluster_margin_threshold"),
     *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget"),
 )
-CHOICES = {"similarity": ("features", "gradient"), "kernel": ("shifted", "cosine")}
 MATRICES = {"probabilities": "predictions", "features": "features"}
 
 
@@ -150,7 +151,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     if targets is not None:
         weights, behind = _class_weights(source, known, targets, metrics, console)
     numbers = codes(training, known) if training is not None else np.empty(0, np.int64)
-    keywords = {name: value for name in STRATEGY_OPTIONS if (value := getattr(options, name)) is not None}
+    keywords = _strategy_options(options)
     keywords |= _class_options(strategy, options, known, numbers, metrics, behind, source)
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = _read_pool(source, options, strategy, keywords, advance)
@@ -175,7 +176,8 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
 
     ranks = None
     if queue is not None:
-        ranks = _ranks(queue, pool.index, inputs, options, console)
+        ranks, strangers, inputs["queue"] = read_ranks(queue, pool.index)
+        _report_strangers(pool.index, strangers, "queue", options, console)
         candidates &= np.isfinite(ranks)
 
     round_ = options.round if options.round is not None else _next_round(labels)
@@ -273,14 +275,8 @@ def _check_options(options: Options, strategy: Strategy) -> None:
         raise UsageError("nothing says what the pool is", "give --predictions, --features, --queue or --items")
     if options.queue and "ranks" not in strategy.takes:
         raise UsageError(f"--queue means nothing to --strategy {strategy.name}", "use --strategy queue")
-    for name in STRATEGY_OPTIONS:
-        value, flag = getattr(options, name), _flag(name)
-        if value is not None and name not in strategy.options:
-            raise UsageError(f"--strategy {strategy.name} knows no {flag}")
-        if value is None and name in strategy.required:
-            raise UsageError(f"--strategy {strategy.name} needs {flag}")
-        if value is not None and value not in CHOICES.get(name, (value,)):
-            raise UsageError(f"{flag}: there is no {value!r}", f"give {' or '.join(CHOICES[name])}")
+    given, who = _strategy_options(options), f"--strategy {strategy.name}"
+    registry.check(strategy, given, diversify=options.diversify, partitions=options.partitions, who=who, flag=_flag)
     if options.similarity == "gradient" and not options.predictions:
         raise UsageError("--similarity gradient needs --predictions")
     if options.model and "head" not in strategy.takes:
@@ -295,20 +291,17 @@ def _check_options(options: Options, strategy: Strategy) -> None:
             raise UsageError("--metrics means nothing here", "it says what --target-aware, or a measure without --query-classes, is after")
     if options.queue_size is not None and strategy.shape != "pick":
         raise UsageError(f"--queue-size means nothing to --strategy {strategy.name}", "its queue is the whole pool")
-    if strategy.shape != "pick":
-        if options.partitions is not None:
-            raise UsageError(f"--partitions means nothing to --strategy {strategy.name}", "it sorts the whole pool in one pass")
-        if options.device not in ("cpu", "auto"):
-            raise UsageError(f"--device {options.device}: --strategy {strategy.name} computes on the processor while it reads")
-    elif strategy.marks and options.partitions is not None:
-        raise UsageError(f"--partitions means nothing to --strategy {strategy.name}", "it takes the whole pool at once anyway")
-    elif options.diversify:
-        raise UsageError(f"--diversify wraps strategies that sort; --strategy {strategy.name} picks one row after another")
+    if strategy.shape != "pick" and options.device not in ("cpu", "auto"):
+        raise UsageError(f"--device {options.device}: --strategy {strategy.name} computes on the processor while it reads")
     if options.partitions is not None and options.budget is not None and options.partitions > options.budget:
         raise UsageError(f"--partitions {options.partitions} is more than --budget {options.budget}: every part picks one row at least")
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
             raise UsageError(f"--{name} needs --predictions")
+
+
+def _strategy_options(options: Options) -> dict[str, Any]:
+    return {name: value for name in STRATEGY_OPTIONS if (value := getattr(options, name)) is not None}
 
 
 def _flag(name: str) -> str:
@@ -394,13 +387,7 @@ def _class_options(
     named: dict[str, list[int]] = {}
     for name in ("query_classes", "private_classes"):
         if text := getattr(options, name):
-            classes = text.split(",")
-            if unknown := [class_ for class_ in classes if class_ not in known]:
-                raise InputError(
-                    f"{source.name}: {_flag(name)} names {check.naming(unknown)}, which it does not have",
-                    f"its classes are {', '.join(known[:10])}{', …' if len(known) > 10 else ''}",
-                )
-            named[name] = [known.index(class_) for class_ in classes]
+            named[name] = check.class_numbers(text.split(","), known, f"{source.name}: {_flag(name)}")
     if behind is None and metrics is not None and "query_classes" in strategy.options:
         missing = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
         behind = [code for code, class_ in enumerate(known) if class_ in missing]
@@ -495,7 +482,7 @@ def _arrays(
         parts = [places[positions], places[labeled[held] if f"labeled_{column}" in given else labeled[:0]]]
         with console.progress(f"reading {tables[name].name}", len(index)) as advance:
             # Increasing positions in the pool are increasing ones in any table that is in id order.
-            found_rows, inputs[name] = read_rows(
+            found_rows, inputs[name] = read_matrices(
                 tables[name], column, index, parts, scratch, width=known_width, threads=options.threads, advance=advance
             )
         if device is not None:
@@ -542,37 +529,14 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
         for name in ("probabilities", "mutual_information")
         if name == scored or ((wanted or share is not None) and name == "probabilities")
     ]
-    classes = source.classes if source.knows_classes else None
-    if scored:
-        source.require(scored)
 
-    def work(batch: pa.RecordBatch) -> tuple[Any, ...]:
-        ids = batch.column("id")
-        values: dict[str, np.ndarray] = {}
-        if "probabilities" in columns:
-            rows = matrix(source, batch, "probabilities", len(classes) if classes else None)
-            check.probabilities(ids, rows)
-            values["probabilities"] = rows.astype(np.float32) if rows.dtype == np.float16 else rows
-        if "mutual_information" in columns:
-            values["mutual_information"] = batch.column("mutual_information").to_numpy(zero_copy_only=False)
-            check.mark(ids, "mutual_information", {"hold none, NaN or infinity": ~np.isfinite(values["mutual_information"])})
+    def work(values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
         scores = strategy.function(values[scored], **keywords) if scored else None
-        width = values["probabilities"].shape[1] if "probabilities" in values else 0
-        sums = align.checksums([batch.column(name) for name in columns]) if columns else None
         labels = candidate_labels(values["probabilities"], share) if share is not None else None
-        return ids, width, sums, scores, predicted(values["probabilities"]) if wanted else None, labels
+        return scores, predicted(values["probabilities"]) if wanted else None, labels
 
-    parts: list[tuple[Any, ...]] = []
-    for part in source.scan(["id", *columns], work, threads=options.threads):
-        parts.append(part)
-        advance(len(part[0]))
-    ids, widths, sums, scores, likeliest, labels = zip(*parts, strict=True)
-    if len(set(widths)) > 1:
-        raise InputError(
-            f"{source.name}, column 'probabilities': rows of {min(widths)} to {max(widths)} numbers",
-            "write one probability per class in every row",
-        )
-    index = align.index(ids, source.name)
+    index, results, fingerprint = derive(source, columns, work, threads=options.threads, advance=advance)
+    scores, likeliest, labels = zip(*results, strict=True)
 
     def arranged(values: Sequence[Any]) -> np.ndarray | None:
         return None if values[0] is None else index.arrange(np.concatenate(values))
@@ -584,30 +548,8 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
         arranged([pair and pair[0] for pair in likeliest]),
         arranged([pair and pair[1] for pair in likeliest]),
         ragged if ragged is None or index.order is None else taken(*ragged, index.order),
-        align.fingerprint(index, np.concatenate(sums) if columns else None, classes),
+        fingerprint,
     )
-
-
-def _ranks(queue: Source, pool: Index, inputs: dict[str, str], options: Options, console: Console) -> np.ndarray:
-    """float64 rank of each row of the pool in an outside queue, lower first; infinity for a row that it does not hold."""
-    column = "rank" if "rank" in queue else "score"
-    queue.require(column)
-    table = queue.read(["id", column])
-    index = align.index(table.column("id").chunks, queue.name)
-    values = table.column(column).to_numpy().astype(np.float64)
-    faulty = table.filter(pa.array(~np.isfinite(values))).column("id")
-    if len(faulty):
-        raise InputError(
-            f"{queue.name}, column {column!r}: {len(faulty):,} rows have none (ids {check.naming(check.first_ids(faulty))})",
-            "give every row a rank, or leave it out",
-        )
-    inputs["queue"] = align.table_fingerprint(table)
-    _report_strangers(pool, index.ids.combine_chunks(), "queue", options, console)
-    positions = pool.positions(index.ids)
-    ranks = np.full(len(pool), np.inf)
-    values = index.arrange(values) if column == "rank" else -index.arrange(values)
-    ranks[positions[positions >= 0]] = values[positions >= 0]
-    return ranks
 
 
 def _report_strangers(index: Index, ids: pa.Array, table: str, options: Options, console: Console) -> None:

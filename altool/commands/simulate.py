@@ -5,11 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +27,11 @@ from altool.models import store
 from altool.simulation import plan as plans
 from altool.simulation import pool as pools
 from altool.simulation.plan import Plan, Run
-from altool.simulation.replay import Aims, History, Pool, replay
+from altool.simulation.replay import Aims, History, Pool, class_names, replay
 from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
-from altool.tables.arrays import read_index
-from altool.tables.arrays import read_rows as read_matrices
+from altool.tables.arrays import read_index, read_matrices
+from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.schema import KINDS
@@ -91,7 +90,6 @@ class Task:
     run: Run
     repeat: int
     inputs: dict[str, str]
-    warm: Path
     noise: float | np.ndarray
     ranks: np.ndarray | None
     aims: Aims | None
@@ -124,21 +122,25 @@ def run(options: Options, console: Console) -> None:
     reader.match_ids()
     pool, index, positions, inputs = _pool(source, column, log, held, settings, plan, reader, options.strict, console)
     aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
-    ranks = {location: _ranks(queue, index, positions) for location, queue in queues.items()}
+    ranks = {location: read_ranks(queue, index) for location, queue in queues.items()}
+    for run_ in plan.runs:
+        for name in ("query_classes", "private_classes"):
+            if name in run_.options:
+                check.class_numbers(class_names(run_.options[name]), pool.classes, f"{log.name}: run {run_.name}, {name}")
     noises = {run.label_noise: _noise(run.label_noise, pool.classes) for run in plan.runs}
 
     tasks = []
-    warm = output / f".warm-{os.getpid()}"
     for run_, repeat in wanted:
         own = dict(inputs)
         if run_.target_aware:
             own["targets"] = align.table_fingerprint(pa.table({"target": [repr(aims)]}))
         if run_.queue:
-            own["queue"] = align.table_fingerprint(queues[_queue(run_, repeat)].read())
+            found, _, own["queue"] = ranks[_queue(run_, repeat)]
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
             own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
+        own |= {name: align.file_digest(run_.fit[name]) for name in store.classifier(run_.classifier).FILES if name in run_.fit}
         folder = output / "runs" / f"{run_.slug}-{repeat:03d}"
-        task = Task(folder, plan, run_, repeat, own, warm, noise, ranks.get(_queue(run_, repeat)), aims)
+        task = Task(folder, plan, run_, repeat, own, noise, found[positions] if run_.queue else None, aims)
         if options.overwrite or not _finished(task):
             tasks.append(task)
     if left := len(wanted) - len(tasks):
@@ -146,12 +148,10 @@ def run(options: Options, console: Console) -> None:
     jobs = min(options.jobs or cores(), len(tasks))
     with console.progress("simulating", len(tasks)) as advance:
         if jobs > 1:
-            try:
-                _store(warm, pool, index.take(positions))
-                for _ in ordered_map(_work, tasks, jobs):
+            with write.temporary(output / "pool") as shared:
+                _store(shared, pool, index.take(positions))
+                for _ in ordered_map(partial(_work, shared), tasks, jobs):
                     advance(1)
-            finally:
-                shutil.rmtree(warm, ignore_errors=True)
         else:
             ids = index.take(positions)
             for task in tasks:
@@ -186,10 +186,11 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if unknown := sorted(name for name in set(settings) - known if not plans.of_classifiers(name)):
             raise InputError(f"plan {options.plan}: there is no setting {unknown[0]!r}", f"settings are {', '.join(sorted(known))}")
         base = Path(options.plan).parent
-        for name in (*TABLES, "queue"):
-            if isinstance(settings.get(name), str):
-                settings[name] = _beside(base, settings[name])
-        rows = [{**row, **({"queue": _beside(base, row["queue"])} if "queue" in row else {})} for row in rows]
+        files = {*TABLES, "queue", *plans.files()}
+        for row in (settings, *rows):
+            row |= {name: _beside(base, row[name]) for name in files & set(row) if isinstance(row[name], str)}
+            if isinstance(row.get("label_noise"), str):
+                row["label_noise"] = _beside(base, row["label_noise"])
     not_settings = ("output", "plan", "strategy", "jobs", "strict", "overwrite")
     given = {entry.name: getattr(options, entry.name) for entry in fields(options) if entry.name not in not_settings}
     settings |= {name: value for name, value in given.items() if value not in (None, [])}
@@ -297,16 +298,6 @@ def _pool(
     return Pool(found_rows, codes_, held_found, held_codes, classes), index, rows, inputs
 
 
-def _ranks(queue: Source, index: Index, positions: np.ndarray) -> np.ndarray:
-    """float64 rank of each row of the pool in an outside queue; infinity for a row that it does not hold."""
-    queue.require("rank")
-    table = queue.read(["id", "rank"])
-    own = align.index(table.column("id").chunks, queue.name)
-    places = own.positions(index.take(positions))
-    values = own.arrange(table.column("rank").to_numpy().astype(np.float64))
-    return np.where(places >= 0, values[places], np.inf)
-
-
 def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
     """A share, or the (K, K) shares of a confusion table: columns class, answer, share."""
     if not isinstance(noise, str):
@@ -331,10 +322,7 @@ def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
 
 def _store(folder: Path, pool: Pool, ids: pa.Array) -> None:
     """The arrays as files that workers map: one copy in memory for all of them."""
-    for stale in folder.parent.glob(".warm-*") if folder.parent.exists() else ():
-        if not Path(f"/proc/{stale.name.removeprefix('.warm-')}").exists():
-            shutil.rmtree(stale, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir()
     for name in ARRAYS:
         array = getattr(pool, name)
         if array.dtype == object:  # texts
@@ -357,9 +345,9 @@ def _load(folder: Path) -> tuple[Pool, pa.Array]:
     return Pool(classes=tuple(json.loads(table.schema.metadata[b"classes"])), **found), table.column("id").combine_chunks()
 
 
-def _work(task: Task) -> None:
+def _work(shared: Path, task: Task) -> None:
     """In a worker process."""
-    _simulate(task, *_load(task.warm))
+    _simulate(task, *_load(shared))
 
 
 def _origin(task: Task) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
@@ -139,20 +138,12 @@ def _own_options(options: Options, module: Classifier) -> tuple[dict[str, Any], 
     known = inspect.signature(module.fit).parameters.values()
     recorded = {option.name: option.default for option in known if option.kind is option.KEYWORD_ONLY} | own
     for name in set(module.FILES) & set(own):
-        recorded[name] = _digest(own[name])
+        recorded[name] = align.file_digest(own[name])
     return own, {f"{options.classifier}_{name}": value for name, value in recorded.items() if name not in ("balance", "seed")}
 
 
 def _prefixes(classifiers: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{name}_" for name in classifiers)
-
-
-def _digest(path: str) -> str:
-    try:
-        with open(path, "rb") as file:
-            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:32]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})", "check the path") from error
 
 
 def _labeled_rows(source: Source, column: str, labels: pa.Table, options: Options, console: Console) -> tuple[pa.Array, np.ndarray, str]:

@@ -26,7 +26,7 @@ def parse_size(text: str) -> int:
 
 
 def available() -> int:
-    """Bytes that this machine can give without swapping; half of that leaves room for others."""
+    """Bytes that this machine can give without swapping; a part of that leaves room for others."""
     try:
         lines = Path("/proc/meminfo").read_text("ascii").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))

@@ -56,10 +56,16 @@ class Plan:
     folds: int = 5
 
     def facts(self, run: Run) -> dict[str, Any]:
-        """What decides the outcome of a run, for its provenance. A run depends on no other run, and no repeat on their number."""
+        """What decides the outcome of a run but for its inputs, whose fingerprints stand for their paths. A run depends on no other run,
+        and no repeat on their number."""
         shared = {name: getattr(self, name) for name in ("seed_size", "rounds", "budget", "at_precision")}
         shared |= {"folds": self.folds} if run.target_aware else {}
-        own = {name: value for name, value in asdict(run).items() if value not in (None, {})}
+        own = {name: value for name, value in asdict(run).items() if value not in (None, {}) and name != "queue"}
+        if isinstance(run.label_noise, str):
+            del own["label_noise"]
+        if run.fit:
+            files_ = store.classifier(run.classifier).FILES
+            own["fit"] = {name: value for name, value in run.fit.items() if name not in files_}
         return {**shared, **own}
 
 
@@ -72,6 +78,11 @@ def of_classifiers(name: str) -> bool:
     return name.startswith(tuple(f"{classifier}_" for classifier in store.CLASSIFIERS))
 
 
+def files() -> set[str]:
+    """The classifiers' options that name files, as `fasttext_pretrained`."""
+    return {f"{name}_{option}" for name in store.CLASSIFIERS for option in store.classifier(name).FILES}
+
+
 def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
     """The plan of these settings; each of `rows` is a run, and overrides the settings that belong to runs.
 
@@ -79,7 +90,7 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     values that make no sense, and runs that cannot be told apart.
     """
     common = {name: value for name, value in settings.items() if name in OF_RUNS or of_classifiers(name)}
-    runs = [_run({**common, **row}) for row in rows]
+    runs = [_run(row, common) for row in rows]
     if not runs:
         raise UsageError("nothing to simulate", "name a --strategy, or a [[run]] in the --plan")
     twice = {run.slug for run in runs if [other.slug for other in runs].count(run.slug) > 1}
@@ -95,29 +106,26 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     return Plan(runs, **{"repeats": 1, "seed": 0, **shared})
 
 
-def _run(row: Mapping[str, Any]) -> Run:
-    given = {name.replace("-", "_"): value for name, value in row.items() if value is not None}
+def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
+    given = {name.replace("-", "_"): value for name, value in {**common, **row}.items() if value is not None}
     if not isinstance(given.get("strategy"), str):
         raise UsageError("a [[run]] has no strategy", 'for example strategy = "margin"')
     strategy = registry.load(given["strategy"])
+    if "ranks" not in strategy.takes:
+        given.pop("queue", None)  # the plan's queue is for the runs that follow one
     fit = {name: value for name, value in given.items() if of_classifiers(name)}
     own = {name: value for name, value in given.items() if name not in (*OF_RUNS, "name") and name not in fit}
-    if unknown := [name for name in own if name not in strategy.options]:
-        raise UsageError(f"run {given['strategy']}: there is no setting {unknown[0]!r}", f"strategy options: {', '.join(strategy.options)}")
-    if missing := [name for name in strategy.required if name not in own]:
-        raise UsageError(f"run {given['strategy']}: it needs {missing[0]}")
     known = {name: value for name, value in given.items() if name in OF_RUNS}
     known["seconds"] = _seconds(known.get("seconds"))
     wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
     prefix = f"{given.get('classifier', 'logistic')}_"
     known["fit"] = {name.removeprefix(prefix): value for name, value in fit.items() if name.startswith(prefix)}
     run = Run(name=given.get("name") or " + ".join([strategy.name, *wraps]), options=own, **known)
-    if strategy.shape == "pick" and run.diversify:
-        raise UsageError(f"run {run.name}: diversify wraps strategies that sort")
-    if strategy.shape != "pick" and run.partitions:
-        raise UsageError(f"run {run.name}: partitions are for strategies that pick")
+    registry.check(strategy, own, diversify=run.diversify, partitions=run.partitions, who=f"run {run.name}", flag=str)
     if "ranks" in strategy.takes and not run.queue:
         raise UsageError(f"run {run.name}: it needs a queue")
+    if "queue" in row and "ranks" not in strategy.takes:
+        raise UsageError(f"run {run.name}: a queue means nothing to {strategy.name}", "use strategy queue")
     if "mutual_information" in strategy.takes:
         raise UsageError(f"run {run.name}: no classifier here gives the mutual information that {strategy.name} needs")
     if run.classifier not in store.CLASSIFIERS:

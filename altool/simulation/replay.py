@@ -188,7 +188,8 @@ def _choose(
     keywords = dict(run.options)
     if "total_budget" in strategy.options and "e3g_decay" not in keywords:
         keywords.setdefault("total_budget", plan.seed_size + plan.rounds * plan.budget)
-    named = {name: _numbers(keywords.pop(name), pool.classes) for name in ("query_classes", "private_classes") if name in keywords}
+    given = {name: class_names(keywords.pop(name)) for name in ("query_classes", "private_classes") if name in keywords}
+    named = {name: [pool.classes.index(class_) for class_ in names] for name, names in given.items()}
     keywords |= class_options(strategy, state.labels, named.get("query_classes"), named.get("private_classes"))
     request = Request(
         strategy,
@@ -205,5 +206,6 @@ def _choose(
     return choice, suggested
 
 
-def _numbers(names: Sequence[str] | str, classes: Sequence[str]) -> list[int]:
-    return [list(classes).index(name) for name in (names.split(",") if isinstance(names, str) else names)]
+def class_names(given: Sequence[str] | str) -> Sequence[str]:
+    """A plan names classes in a list, or in one text with commas."""
+    return given.split(",") if isinstance(given, str) else given

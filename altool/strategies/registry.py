@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +20,7 @@ TABLES = {
     "labels": "labels",
     "head": "model",
 }
+CHOICES = {"similarity": ("features", "gradient"), "kernel": ("shifted", "cosine")}  # option -> its values
 
 
 @dataclass(frozen=True)
@@ -81,3 +82,32 @@ def load(name: str) -> Strategy:
         raise UsageError(f"--strategy: there is no {name!r}; there are {', '.join(names())}", hint)
     module = importlib.import_module(f"altool.strategies.{name.replace('-', '_')}")
     return module.STRATEGY
+
+
+def check(
+    strategy: Strategy,
+    given: Mapping[str, Any],
+    *,
+    diversify: bool,
+    partitions: int | None,
+    who: str,
+    flag: Callable[[str], str],
+) -> None:
+    """Refuse options and wrappers that cannot work with the strategy, or would do nothing. Raises UsageError.
+
+    `given` are the options meant for strategies; a message calls the strategy `who` and an option `flag(name)`.
+    """
+    for name, value in given.items():
+        if name not in strategy.options:
+            raise UsageError(f"{who} knows no {flag(name)}", f"it knows {', '.join(map(flag, strategy.options)) or 'none'}")
+        if value not in CHOICES.get(name, (value,)):
+            raise UsageError(f"{flag(name)}: there is no {value!r}", f"give {' or '.join(CHOICES[name])}")
+    for name in strategy.required:
+        if name not in given:
+            raise UsageError(f"{who} needs {flag(name)}")
+    if diversify and strategy.shape == "pick":
+        raise UsageError(f"{flag('diversify')} wraps strategies that sort; {who} picks one row after another")
+    if partitions is not None and strategy.shape != "pick":
+        raise UsageError(f"{flag('partitions')} means nothing to {who}", "it sorts the whole pool in one pass")
+    if partitions is not None and strategy.marks:
+        raise UsageError(f"{flag('partitions')} means nothing to {who}", "it takes the whole pool at once anyway")

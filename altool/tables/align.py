@@ -137,3 +137,12 @@ def table_fingerprint(table: pa.Table) -> str:
     lines = sorted(pc.binary_join_element_wise(*columns, "\x1f").to_pylist()) if columns else []
     digest = hashlib.sha256("\x1e".join([*table.column_names, *lines]).encode())
     return "sha256:" + digest.hexdigest()[:32]
+
+
+def file_digest(path: str) -> str:
+    """The digest of a whole file, as provenance has it. Raises InputError for one that cannot be read."""
+    try:
+        with open(path, "rb") as file:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()[:32]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})", "check the path") from error

@@ -21,7 +21,7 @@ def read_index(source: Source, threads: int = 0) -> Index:
     return align.index(list(source.scan(["id"], lambda batch: batch.column("id"), threads=threads)), source.name)
 
 
-def read_rows(
+def read_matrices(
     source: Source,
     column: str,
     index: Index,

@@ -34,6 +34,14 @@ def naming(ids: Sequence[Any]) -> str:
     return ", ".join(str(value) for value in ids[:SHOWN])
 
 
+def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[int]:
+    """The places of `names` among the `known` classes. Raises InputError for a name that is not there; `who` gave it."""
+    if unknown := [name for name in names if name not in known]:
+        text = f"{who} names {naming(unknown)}, which it does not have"
+        raise InputError(text, f"its classes are {', '.join(known[:10])}{', …' if len(known) > 10 else ''}")
+    return [list(known).index(name) for name in names]
+
+
 def raise_faults(table: str, faults: Sequence[RowFaults]) -> None:
     """Raise one `InputError` for the faults of all batches (of one column), the most frequent rule first."""
     total: dict[str, tuple[int, list[Any]]] = {}

@@ -52,11 +52,10 @@ def check_target(location: str, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def replacing(target: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `target` to write a file or make a folder at; it takes the target's place on success.
+def temporary(target: str | Path) -> Iterator[Path]:
+    """Yields a path beside `target` for a file or a folder of this run alone; it is removed in the end.
 
-    Whatever a killed run left behind is removed. While it is written, the temporary is held under a lock, so two runs at once
-    do not remove each other's.
+    Whatever a killed run left behind is removed. The path is held under a lock, so two runs at once do not remove each other's.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -67,23 +66,31 @@ def replacing(target: str | Path) -> Iterator[Path]:
             _remove(stale.with_suffix(".old"))
             stale.unlink(missing_ok=True)
     lock = target.parent / f".{target.name}.{os.getpid()}.tmp-lock"
-    temporary = lock.with_suffix(".tmp")
+    path = lock.with_suffix(".tmp")
     with open(lock, "wb") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         try:
-            yield temporary
-            _flush(temporary)
-            if temporary.is_dir() and target.is_dir():
-                old = temporary.with_suffix(".old")
-                os.rename(target, old)
-                os.rename(temporary, target)
-                shutil.rmtree(old)
-            else:
-                os.replace(temporary, target)
-            _sync(target.parent)
+            yield path
         finally:
-            _remove(temporary)
+            _remove(path)
             lock.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing(target: str | Path) -> Iterator[Path]:
+    """Yields a temporary path beside `target` to write a file or make a folder at; it takes the target's place on success."""
+    target = Path(target)
+    with temporary(target) as path:
+        yield path
+        _flush(path)
+        if path.is_dir() and target.is_dir():
+            old = path.with_suffix(".old")
+            os.rename(target, old)
+            os.rename(path, target)
+            shutil.rmtree(old)
+        else:
+            os.replace(path, target)
+        _sync(target.parent)
 
 
 def _remove(path: Path) -> None:

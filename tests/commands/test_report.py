@@ -1,13 +1,13 @@
 """`altool report` as a user runs it."""
 
 import json
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import Page
 
 from altool.commands.report import Options, run
 from altool.console import Console
@@ -414,34 +414,6 @@ def test_features(case):
     assert not Path("d.html").exists()
     assert not Path("d.parquet").exists()
     assert "3 labeled rows are not in it" in report(features="fewer.parquet", output="c.html")["warnings"][-1]
-
-
-class Page(HTMLParser):
-    """Checks that tags nest, and keeps the tags and the text."""
-
-    VOID = ("meta", "br", "link", "img", "hr")
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.text = [], [], [], ""
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def test_hostile_names(altool, case):

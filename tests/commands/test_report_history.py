@@ -2,13 +2,13 @@
 
 import json
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import Page
 
 from altool.commands.report import Options, run
 from altool.console import Console
@@ -275,34 +275,6 @@ def test_a_metric_that_nobody_measured(case):
     with pytest.raises(InputError, match=r"has 'macro_f1' \(it has accuracy, macro_recall\)"):
         report(history=["less"])
     assert report(history=["less"], metric="f1")["runs"][0]["final"]["all"]["value"] == pytest.approx(0.2)
-
-
-class Page(HTMLParser):
-    """Checks that tags nest, and keeps the tags and the text."""
-
-    VOID = ("meta", "br", "link", "img", "hr")
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.attributes, self.text = [], [], [], ""
-        self.feed(text)
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.text += data
 
 
 def test_hostile_names(altool, case):

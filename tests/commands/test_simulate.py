@@ -187,11 +187,31 @@ def test_a_plan(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
         (("--strategy", "random", "--seconds", "2,6"), "is not VERIFIED,CORRECTED,SCRATCH"),
         (("--strategy", "random", "--label-noise", "1.5"), "label_noise 1.5 is no share"),
         (("--strategy", "random", "--merge-classes", "rest"), "is not NEW=A,B"),
+        (("--plan", "kernel.toml"), "kernel: there is no 'round'"),
+        (("--plan", "queue.toml"), "a queue means nothing to margin"),
     ],
 )
 def test_refused(altool: Altool, tmp_path: Path, truth: np.ndarray, arguments: tuple[str, ...], said: str) -> None:
+    (tmp_path / "kernel.toml").write_text('[[run]]\nstrategy = "gcmi"\nkernel = "round"\n')
+    (tmp_path / "queue.toml").write_text('[[run]]\nstrategy = "margin"\nqueue = "q.parquet"\n')
     assert said in altool(*SIMULATE, *arguments, "-o", "out", code=2).said
     assert not (tmp_path / "out").exists()
+
+
+def test_inputs_of_a_plan(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    """A queue is for the runs that follow one; paths are the plan's, and no path is in a table; classes must be there."""
+    plan = tmp_path / "plans" / "plan.toml"
+    plan.parent.mkdir()
+    plan.write_text('queue = "q.parquet"\nlabel_noise = "noise.csv"\n[[run]]\nstrategy = "queue"\n[[run]]\nstrategy = "random"\n')
+    (plan.parent / "noise.csv").write_text("class,answer,share\nant,bee,0.5\n")
+    ranked = pa.table({"id": [f"row-{row:04d}" for row in range(0, ROWS, 3)], "rank": list(range(ROWS // 3))})
+    write(ranked, plan.parent / "q.parquet")
+    altool(*SIMULATE, "--plan", "plans/plan.toml", "-o", "out")
+    assert all(int(name[-4:]) % 3 == 0 for name in picks(tmp_path / "out", "queue-000", 1))
+    assert not all(int(name[-4:]) % 3 == 0 for name in picks(tmp_path / "out", "random-000", 1))
+    assert b"q.parquet" not in (tmp_path / "out" / "runs" / "queue-000" / "picks.parquet").read_bytes()
+    plan.write_text('[[run]]\nstrategy = "gcmi"\nquery_classes = "ant,dog"\n')
+    assert "query_classes names dog" in altool(*SIMULATE, "--plan", "plans/plan.toml", "-o", "o2", code=3).said
 
 
 def test_target_aware_runs_beside_plain_ones(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:

@@ -11,7 +11,7 @@ from conftest import features, write
 
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
-from altool.tables.arrays import read_index, read_rows
+from altool.tables.arrays import read_index, read_matrices
 from altool.tables.read import Reader, Source
 
 ROWS = 1000
@@ -40,7 +40,7 @@ def test_any_layout_gives_the_same_arrays(tmp_path: Path, dtype: type, limit: in
     prints = set()
     for name in ("one.parquet", "many"):
         source = opened(tmp_path / name)
-        arrays, print_ = read_rows(source, "features", read_index(source), wanted, Scratch(limit), threads=2)
+        arrays, print_ = read_matrices(source, "features", read_index(source), wanted, Scratch(limit), threads=2)
         prints.add(print_)
         for array, rows in zip(arrays, wanted, strict=True):
             assert array.dtype == dtype
@@ -54,7 +54,7 @@ def test_faults_are_found_in_rows_that_nobody_wants(tmp_path: Path) -> None:
     write(features(rows), tmp_path / "f.parquet", row_group_size=100)
     source = opened(tmp_path / "f.parquet")
     with pytest.raises(InputError, match=r"2 rows hold NaN or infinity \(ids row-0007, row-0900\)"):
-        read_rows(source, "features", read_index(source), [np.array([1])], Scratch(1 << 40))
+        read_matrices(source, "features", read_index(source), [np.array([1])], Scratch(1 << 40))
 
 
 def test_rows_of_other_widths_are_refused(tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_rows_of_other_widths_are_refused(tmp_path: Path) -> None:
     write(features(np.ones((3, 4), np.float32), ["x", "y", "z"]), tmp_path / "f" / "b.parquet")
     source = opened(tmp_path / "f")
     with pytest.raises(InputError, match="rows hold"):
-        read_rows(source, "features", read_index(source), [np.array([1])], Scratch(1 << 40), threads=2)
+        read_matrices(source, "features", read_index(source), [np.array([1])], Scratch(1 << 40), threads=2)
     source = opened(tmp_path / "f" / "a.parquet")
     with pytest.raises(InputError, match="rows hold 5 numbers, not 6"):
-        read_rows(source, "features", read_index(source), [np.array([1])], Scratch(1 << 40), width=6)
+        read_matrices(source, "features", read_index(source), [np.array([1])], Scratch(1 << 40), width=6)

@@ -1,0 +1,62 @@
+"""One pass over a table that keeps a few numbers per row, never its columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from altool.errors import InputError
+from altool.tables import align, check
+from altool.tables.align import Index
+from altool.tables.read import Source, matrix
+
+Result = TypeVar("Result")
+
+
+def derive(
+    source: Source,
+    columns: Sequence[str],
+    work: Callable[[Mapping[str, np.ndarray]], Result],
+    *,
+    threads: int = 0,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> tuple[Index, list[Result], str]:
+    """What `work` makes of each batch of rows, in file order, with the table's index and fingerprint. No columns: only ids are read.
+
+    `work` is given {column: array}: `probabilities` float32 (n, K), or another column, float (n,). Raises InputError for a column that
+    is not there, numbers that are not finite, and rows that are no distribution or of another width.
+    """
+    for column in columns:
+        source.require(column)
+    classes = source.classes if source.knows_classes else None
+
+    def read(batch: pa.RecordBatch) -> tuple[pa.Array, int, np.ndarray | None, Result]:
+        ids = batch.column("id")
+        values: dict[str, np.ndarray] = {}
+        width = 0
+        for column in columns:
+            if column == "probabilities":
+                rows = matrix(source, batch, column, len(classes) if classes else None)
+                check.probabilities(ids, rows)
+                values[column] = rows.astype(np.float32) if rows.dtype == np.float16 else rows
+                width = rows.shape[1]
+            else:
+                values[column] = batch.column(column).to_numpy(zero_copy_only=False)
+                check.mark(ids, column, {"hold none, NaN or infinity": ~np.isfinite(values[column])})
+        return ids, width, align.checksums([batch.column(name) for name in columns]) if columns else None, work(values)
+
+    parts = []
+    for part in source.scan(["id", *columns], read, threads=threads):
+        parts.append(part)
+        advance(len(part[0]))
+    ids, widths, sums, results = zip(*parts, strict=True)
+    if len(set(widths)) > 1:
+        raise InputError(
+            f"{source.name}, column 'probabilities': rows of {min(widths)} to {max(widths)} numbers",
+            "write one probability per class in every row",
+        )
+    index = align.index(ids, source.name)
+    return index, list(results), align.fingerprint(index, np.concatenate(sums) if columns else None, classes)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import program
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -36,11 +37,13 @@ def altool(tmp_path: Path) -> Callable[..., Result]:
     """`altool("select", …)` runs the program in the test's folder. `code` is the exit status that is expected."""
 
     def run(*arguments: object, code: int | None = 0, stdin: bytes | None = None, **environment: str) -> Result:
-        command = [sys.executable, "-m", "altool", *map(str, arguments)]
-        variables = {**os.environ, "COLUMNS": "100", **environment}
-        variables.pop("PYTHONDONTWRITEBYTECODE", None)  # as users have it: compiled once, not at every start
-        done = subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, env=variables)
-        result = Result(done.args, done.returncode, done.stdout, done.stderr)
+        with tempfile.TemporaryDirectory() as streams:
+            for name in program.STREAMS:
+                Path(streams, name).write_bytes(stdin or b"" if name == "stdin" else b"")
+            words = [str(argument) for argument in arguments]
+            status = program.run(words, tmp_path, {**os.environ, "COLUMNS": "100", **environment}, Path(streams))
+            said, text = (Path(streams, name).read_bytes() for name in ("stderr", "stdout"))
+        result = Result(words, status, text, said)
         assert code is None or result.returncode == code, f"status {result.returncode}\n{result.said}\n{result.text}"
         return result
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from altool import strategies
 from altool.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from altool.kernels.class_lists import Finding
 
 TABLES = {
     "probabilities": "predictions",
@@ -21,6 +26,28 @@ TABLES = {
     "head": "model",
 }
 CHOICES = {"similarity": ("features", "gradient"), "kernel": ("shifted", "cosine")}  # option -> its values
+
+# What is known of a row instead of a class number; strategies mark with the last what they did not ask about.
+SKIPPED, PENDING, UNASKED = -1, -2, -3
+
+
+@dataclass(frozen=True)
+class Question:
+    """A batch of candidates to be labeled, at most `--parallel`.
+
+    `rows` int64 (n,), distinct and never asked before; `classes` int32 (n,) the class in whose list each was found, -1 for none;
+    `search` bool (n,): asked to find where a class ends, or spent next to it. `course`: the class and search of all its rows, where a
+    strategy takes class after class: in its place no other rows can have been asked. Such a question may be without rows.
+    """
+
+    rows: np.ndarray
+    classes: np.ndarray
+    search: np.ndarray
+    course: tuple[int, bool] | None = None
+
+
+Findings: TypeAlias = "Callable[[], list[Finding]]"  # of every class with a list; made on demand, as it takes as long as a round
+Course: TypeAlias = "Generator[Question, tuple[np.ndarray, np.ndarray] | None, Findings]"
 
 
 @dataclass(frozen=True)
@@ -35,17 +62,23 @@ class Strategy:
     - `labeled_probabilities` (m, K), `labeled_features` (m, D) and `labels` (m,) int64 class numbers of the labeled rows: columns of the
       probabilities, then the classes that only the labels know;
     - `head`: weights (K, D) and bias (K,) of a linear model;
-    - `count`: how many to choose ("pick"), or of how many ("score"); `rng`: a generator of its own.
+    - `count`: how many to choose ("pick"), or of how many ("score"), or the round's budget ("ask"); `rng`: a generator of its own;
+    - `draw(*scope)`: a generator of its own for each scope (numbers and words); `parallel`: how many rows are labeled at once.
 
     Matrices may be mapped files or, with `--device`, torch tensors (kernels/blocks.py); they are not written to.
 
     shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order.
     shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking; with `marks` also boolean for each whether
     it was explored (a random sample of the pool) rather than chosen by the model.
+    shape "ask": a generator (`Course`) that yields a `Question` and is sent the rows that were asked and their labels, int64: class
+    numbers, SKIPPED, or PENDING (as good as skipped, for now). The rows are those of the question; when it looks back on a round whose
+    labels came late, those that were asked in its place, or none (it had gone on by then). Sent None it returns its `Findings`, as it
+    does at the end. `labels` are those from before the round, and all rows that had none by then are candidates to the round's end, so
+    that with the same answers it always asks the same.
     """
 
     name: str
-    shape: Literal["score", "pick"]
+    shape: Literal["score", "pick", "ask"]
     function: Callable[..., Any]
     takes: tuple[str, ...]
     summary: str

@@ -1,0 +1,116 @@
+"""DIRECT (Nuggehalli et al. 2023): find where each class ends in the list of the rows that look like it, then label next to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+
+import numpy as np
+
+from altool.errors import InputError
+from altool.kernels import class_lists
+from altool.kernels.blocks import Matrix
+from altool.strategies.registry import UNASKED, Course, Question, Strategy
+
+
+def ask(
+    probabilities: Matrix,
+    labeled_probabilities: Matrix,
+    labels: np.ndarray,
+    count: int,
+    draw: Callable[..., np.random.Generator],
+    parallel: int,
+    *,
+    direct_min_per_class: int | None = None,
+) -> Course:
+    """Algorithms 1 and 2: half of the round's budget searches, class by class, the other half goes next to the thresholds found.
+
+    A class's list holds the candidates and the labeled rows by max p - p_k, those predicted k by falling p_k. The search gives each of K
+    classes, in a random order, floor(count / 2K) labels, `parallel` at a time, drawn from the version space (between the last row of the
+    class before any other and the first of another behind all of the class), which is cut down after each batch to the part whose ends
+    have the least loss, by the same factor every time so that one row would be left at the end. Then what is left of the budget is split
+    evenly over the classes, in another random order: each takes the unlabeled rows nearest to its threshold as the labels put it by then.
+
+    With `direct_min_per_class` M, where the search could not give each class as many, the count // 2M classes with the fewest labels get
+    M each. A class that no candidate can be of (probability 0) has no list. Raises InputError for one class.
+    """
+    if probabilities.shape[1] < 2:
+        raise InputError("predictions: direct needs at least two classes, and there is one", "use random, or train with more classes")
+    classes, in_turn = class_lists.lists(probabilities, labeled_probabilities)
+    known = np.concatenate([np.full(len(probabilities), UNASKED, np.int32), labels.astype(np.int32)])
+    left = min(count, len(probabilities))
+    spaces: dict[int, np.ndarray] = {}
+
+    def split(class_: int) -> tuple[np.ndarray, np.ndarray]:
+        labeled = np.flatnonzero(known >= 0)
+        return labeled, known[labeled] == class_
+
+    def findings() -> list[class_lists.Finding]:
+        free = known == UNASKED
+        return [
+            class_lists.finding(keys, *split(class_), free, class_, spaces.get(class_))
+            for class_, keys in zip(classes.tolist(), in_turn(classes), strict=True)
+        ]
+
+    def question(rows: np.ndarray, class_: int, search: bool) -> Question:
+        course = (class_, search)
+        return Question(rows, np.full(len(rows), class_, np.int32), np.full(len(rows), search), course)
+
+    searched, share = _searched(classes, labels, left, direct_min_per_class)
+    order = draw("search").permutation(searched) if share else searched[:0]
+    for class_, keys in zip(order.tolist(), in_turn(order), strict=True):
+        space = class_lists.version_space(keys, *split(class_))
+        factor = max(len(space), 1) ** (1 / ceil(share / parallel)) if share >= parallel else 1.0
+        due = share
+        while due > 0:
+            free = space[known[space] == UNASKED]
+            rows = draw("search", class_, share - due).choice(free, min(parallel, due, len(free)), replace=False)
+            reply = yield question(rows, class_, True)
+            if reply is None:
+                spaces[class_] = space
+                return findings
+            rows, answers = reply
+            if not len(rows):
+                break
+            known[rows] = answers
+            due, left = due - len(rows), left - len(rows)
+            length = ceil(len(space) / factor - 1e-9)
+            start = class_lists.window(class_lists.marks(known[space], class_), length)
+            space = space[start : start + length]
+        spaces[class_] = space.copy()
+
+    dues = class_lists.shares(left, len(classes))
+    order = draw("spend").permutation(classes)[dues > 0]
+    for class_, keys, due in zip(order.tolist(), in_turn(order), dues[dues > 0].tolist(), strict=True):
+        rows = class_lists.nearest(keys, class_lists.threshold(keys, *split(class_)), known == UNASKED, due)
+        while due > 0:
+            rows = rows[known[rows] == UNASKED]
+            reply = yield question(rows[: min(parallel, due)], class_, False)
+            if reply is None:
+                return findings
+            asked, answers = reply
+            if not len(asked):
+                break
+            known[asked] = answers
+            due -= len(asked)
+    return findings
+
+
+def _searched(classes: np.ndarray, labels: np.ndarray, count: int, least: int | None) -> tuple[np.ndarray, int]:
+    """The classes that are searched, and how many labels each gets."""
+    share = count // (2 * len(classes)) if len(classes) else 0
+    if least is None or share >= least:
+        return classes, share
+    counts = np.bincount(labels, minlength=classes[-1] + 1)[classes]
+    return np.sort(classes[np.argsort(counts, kind="stable")[: count // (2 * least)]]), least
+
+
+STRATEGY = Strategy(
+    name="direct",
+    shape="ask",
+    function=ask,
+    takes=("probabilities", "labeled_probabilities", "labels", "count", "draw", "parallel"),
+    summary="the rows next to where each class ends, which a search finds first",
+    paper="Nuggehalli et al. 2023",
+    options=("direct_min_per_class",),
+)

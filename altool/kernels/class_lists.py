@@ -27,7 +27,7 @@ class Finding:
     """What is known of one class's list of `size` rows.
 
     The `threshold` is a cut: so many rows look like the class; `gap` is max p - p_k of the last of them (NaN if there is none). Cuts
-    `first` to `last` are the version space; `unlabeled` of the rows between them are still to be asked about.
+    `first` to `last` are the version space that the labels leave, `unlabeled` of the rows between them have no answer.
     """
 
     class_: int
@@ -181,16 +181,16 @@ def marks(labels: np.ndarray, class_: int) -> np.ndarray:
     return np.where(labels == class_, 1, np.where(labels >= 0, -1, 0)).astype(np.int8)
 
 
-def finding(
-    keys: np.ndarray, labeled: np.ndarray, is_class: np.ndarray, open_: np.ndarray, class_: int, space: np.ndarray | None = None
-) -> Finding:
-    """The threshold and the version space, or what a search has made of it: the rows `space`. `open_` bool (N,): not asked about."""
+def finding(keys: np.ndarray, known: np.ndarray, class_: int) -> Finding:
+    """What the class numbers among `known` (N,) say of the list; below -1: not asked about, or not answered yet."""
+    labeled = np.flatnonzero(known >= 0)
+    is_class = known[labeled] == class_
     cut = threshold(keys, labeled, is_class)
-    rows = version_space(keys, labeled, is_class) if space is None else space
+    rows = version_space(keys, labeled, is_class)
     first = position(keys, rows[0]) if len(rows) else len(keys)
     bits = np.partition(keys, cut - 1)[cut - 1] >> np.uint64(32) if cut else np.uint64(0)
     gap = float(bits.astype(np.uint32).view(np.float32)) if cut else float("nan")
-    return Finding(class_, len(keys), cut, gap, first, first + len(rows), int(np.count_nonzero(open_[rows])))
+    return Finding(class_, len(keys), cut, gap, first, first + len(rows), int(np.count_nonzero(known[rows] < -1)))
 
 
 def ranks(keys: np.ndarray) -> np.ndarray:

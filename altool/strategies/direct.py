@@ -39,18 +39,13 @@ def ask(
     classes, in_turn = class_lists.lists(probabilities, labeled_probabilities)
     known = np.concatenate([np.full(len(probabilities), UNASKED, np.int32), labels.astype(np.int32)])
     left = min(count, len(probabilities))
-    spaces: dict[int, np.ndarray] = {}
 
     def split(class_: int) -> tuple[np.ndarray, np.ndarray]:
         labeled = np.flatnonzero(known >= 0)
         return labeled, known[labeled] == class_
 
     def findings() -> list[class_lists.Finding]:
-        free = known == UNASKED
-        return [
-            class_lists.finding(keys, *split(class_), free, class_, spaces.get(class_))
-            for class_, keys in zip(classes.tolist(), in_turn(classes), strict=True)
-        ]
+        return [class_lists.finding(keys, known, class_) for class_, keys in zip(classes.tolist(), in_turn(classes), strict=True)]
 
     def question(rows: np.ndarray, class_: int, search: bool) -> Question:
         course = (class_, search)
@@ -67,7 +62,6 @@ def ask(
             rows = draw("search", class_, share - due).choice(free, min(parallel, due, len(free)), replace=False)
             reply = yield question(rows, class_, True)
             if reply is None:
-                spaces[class_] = space
                 return findings
             rows, answers = reply
             if not len(rows):
@@ -77,7 +71,6 @@ def ask(
             length = ceil(len(space) / factor - 1e-9)
             start = class_lists.window(class_lists.marks(known[space], class_), length)
             space = space[start : start + length]
-        spaces[class_] = space.copy()
 
     dues = class_lists.shares(left, len(classes))
     order = draw("spend").permutation(classes)[dues > 0]

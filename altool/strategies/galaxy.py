@@ -40,11 +40,7 @@ def ask(
     ranks: dict[int, np.ndarray] = {}
 
     def findings() -> list[class_lists.Finding]:
-        labeled, free = np.flatnonzero(known >= 0), known == UNASKED
-        return [
-            class_lists.finding(keys, labeled, known[labeled] == class_, free, class_)
-            for class_, keys in zip(classes.tolist(), in_turn(classes), strict=True)
-        ]
+        return [class_lists.finding(keys, known, class_) for class_, keys in zip(classes.tolist(), in_turn(classes), strict=True)]
 
     def choose(step: int) -> tuple[int, int, bool]:
         rng = draw(step)

@@ -303,6 +303,22 @@ def select(
     total_budget: Annotated[
         int | None, typer.Option("--total-budget", min=1, help="e3g: labels at which the smallest share is reached; 6000.")
     ] = None,
+    direct_min_per_class: Annotated[
+        int | None, typer.Option("--direct-min-per-class", min=1, help="direct: search the rarest classes only, with so many labels each.")
+    ] = None,
+    parallel: Annotated[
+        int | None, typer.Option("--parallel", min=1, metavar="B", help="direct, galaxy: rows that are labeled at once; 20.")
+    ] = None,
+    wait: Annotated[
+        bool | None,
+        typer.Option("--wait/--no-wait", help="direct, galaxy: repeat what has no answer yet, or ask on; --no-wait needs --queries."),
+    ] = None,
+    oracle: Annotated[
+        str | None, typer.Option("--oracle", metavar="TABLE", help="direct, galaxy: labels that answer at once, for backtests.")
+    ] = None,
+    queries: Annotated[
+        list[str] | None, typer.Option("--queries", metavar="TABLE", help="--no-wait: the round's questions so far; repeat it, or a glob.")
+    ] = None,
     export: Annotated[
         list[str] | None, typer.Option("--export", metavar="FORMAT=FILE", help="Also write what an annotation tool imports.")
     ] = None,

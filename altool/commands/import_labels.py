@@ -15,7 +15,7 @@ from altool.errors import InputError, UsageError
 from altool.labels import exchange, registry
 from altool.labels.exchange import Answers, Naming
 from altool.labels.merge import CONFLICT, UNKNOWN_CLASS, UNKNOWN_ID, Outcome, Rules, merge
-from altool.tables import align, check, label_log, write
+from altool.tables import align, check, label_log, rounds, write
 from altool.tables.arrays import read_index
 from altool.tables.read import Reader, Source, listing
 from altool.tables.schema import KINDS, SOURCES
@@ -64,6 +64,7 @@ class Inputs:
     rules: Rules
     id_type: pa.DataType
     fingerprints: dict[str, str]
+    begun: dict[str, list[str]]  # see tables/rounds.py
 
 
 def run(options: Options, console: Console) -> None:
@@ -143,7 +144,7 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], label_map:
     named = reader.classes or (tuple(targets.named) if targets else _classes(queries))
     closed = named is not None and not options.allow_new_classes and (reader.classes or not targets or not targets.default)
     rules = Rules(options.round, options.source, options.skip_value, label_map, frozenset(named or ()) if closed else None)
-    return Inputs(answers, asked, ids, rules, id_type, fingerprints)
+    return Inputs(answers, asked, ids, rules, id_type, fingerprints, rounds.begun(queries))
 
 
 def _queries(source: Source) -> pa.Table:
@@ -218,6 +219,8 @@ def _write(options: Options, inputs: Inputs, outcome: Outcome) -> dict[str, str 
         "classes": sorted(rules.classes) if rules.classes is not None else None,
     }
     origin = write.provenance("import-labels", changing, 0, inputs.fingerprints)
+    if inputs.begun:
+        origin["begun"] = inputs.begun
     rows = outcome.rows
     round_ = pc.max(rows.column("round")).as_py() if rows.num_rows else 0
     rejects = _new_rejects(options.labels, outcome.rejects)

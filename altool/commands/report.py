@@ -22,7 +22,7 @@ from altool.metrics.measured import EVALUATE_ON, Measured, measured
 from altool.reporting import content, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
-from altool.tables import align, check, label_log, write
+from altool.tables import align, check, label_log, rounds, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
 from altool.tables.read import Reader, Source, listing, matrix, parse_classes
@@ -129,6 +129,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     past = _history(earlier, round_, console)
     requests = [row for queries in asked for row in queries.read().to_pylist()]
     queries, suggestions = content.queries(requests, dict(zip(*_lists(table, "id", "label"), strict=True)))
+    origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
     aims = [(target.metric, target.target, target.priority) for target in targets] if targets else None
     report = content.Report(
         round=round_,
@@ -140,6 +141,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         history=past,
         queries=queries,
         suggestions=suggestions,
+        searches=content.searches(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
     )
     found = _map(features, given, requests, classes, options, console) if features else None
     if report.caution:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -21,15 +21,16 @@ from altool.metrics.gaps import all_met, gap
 from altool.metrics.gaps import weights as class_weights
 from altool.models import store
 from altool.strategies import registry
-from altool.strategies.registry import Strategy
-from altool.tables import align, check, label_log, write
+from altool.strategies.registry import PENDING, Question, Strategy
+from altool.tables import align, check, label_log, rounds, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
 from altool.tables.derive import derive
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source
 from altool.tables.targets import Targets, read_targets
-from altool.wrappers.choose import Choice, Request, choose, class_options
+from altool.wrappers.ask import Round
+from altool.wrappers.choose import PARALLEL, Choice, Request, asked, choose, class_options
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, taken
 
@@ -72,6 +73,11 @@ class Options:
     e3g_epsilon_min: float | None = None
     e3g_clusters: int | None = None
     total_budget: int | None = None
+    direct_min_per_class: int | None = None
+    parallel: int | None = None
+    wait: bool | None = None
+    oracle: str | None = None
+    queries: Sequence[str] | None = None
     export: Sequence[str] | None = None
     round: int | None = None
     format: str | None = None
@@ -90,7 +96,7 @@ class Options:
 STRATEGY_OPTIONS = (
     *("query_classes", "private_classes", "similarity", "kernel", "eta", "nu", "ridge", "first"),
     *("bait_lambda", "bait_oversample", "bait_components", "cluster_margin_factor", "cluster_margin_threshold"),
-    *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget"),
+    *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget", "direct_min_per_class"),
 )
 MATRICES = {"probabilities": "predictions", "features": "features"}
 
@@ -141,12 +147,19 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     limits = {name: reader.open(location, "ids") for name, location in ids_of.items() if location}
     queue = reader.open(options.queue, "queries") if options.queue else None
     items = reader.open(options.items, "items") if options.items and options.export else None
+    oracle = reader.open(options.oracle, "labels") if options.oracle else None
+    earlier = [reader.open(location, "queries") for location in options.queries or ()]
     id_type = reader.match_ids()
 
     rows = label_log.read(log) if log else None
     labels = resolve(rows) if rows is not None else None
+    round_ = options.round if options.round is not None else _next_round(labels)
+    known = _known_classes(tables, labels.training if labels is not None else None, reader)
+    answers = None
+    if strategy.shape == "ask" and rows is not None:  # what the round knew when it began, and its answers so far
+        before, answers = (resolve(part) for part in rounds.parted(rows, round_))
+        labels = before
     training = labels.training if labels is not None else None
-    known = _known_classes(tables, training, reader)
     weights = behind = None
     if targets is not None:
         weights, behind = _class_weights(source, known, targets, metrics, console)
@@ -158,7 +171,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     inputs = {source.kind.name: pool.fingerprint}
     candidates = np.ones(len(pool.index), bool)
     if labels is not None and rows is not None:
-        inputs["labels"] = align.table_fingerprint(rows)
+        inputs["labels"] = align.table_fingerprint(labels.table if strategy.shape == "ask" else rows)
         gone = labels.taken if len(labels.taken) else pa.array([], id_type)
         candidates &= ~pool.index.mask(gone)
         if source.kind.name != "queries":  # a queue is an excerpt of the pool: labels of other rows are to be expected
@@ -180,8 +193,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         _report_strangers(pool.index, strangers, "queue", options, console)
         candidates &= np.isfinite(ranks)
 
-    round_ = options.round if options.round is not None else _next_round(labels)
-    if strategy.shape == "pick":
+    if strategy.shape != "score":
         positions, arrays = _arrays(tables, pool.index, candidates, training, numbers, strategy, options, scratch, inputs, console)
         if options.model:
             arrays["head"] = _head(options.model, arrays["features"].shape[1], inputs)
@@ -193,6 +205,24 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         arrays = {name: values[positions] for name, values in held.items() if values is not None}
     if pool.candidate_labels is not None:
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
+    begun = None
+    if strategy.shape == "ask":
+        begun = _begun(options, strategy, round_, inputs)
+        arrays["answers"] = _answers(pool.index, positions, known, answers, oracle)
+        for source_ in (*earlier, *([log] if log is not None else [])):
+            rounds.check_begun(source_, round_, begun)
+        if options.wait is False:
+            code = {name: number for number, name in enumerate(known)}
+            arrays["recorded"] = [
+                Question(places, np.array([code.get(name, -1) for name in names], np.int32), search)
+                for places, names, search in rounds.recorded(earlier, round_, pool.index, positions)
+            ]
+            told = set().union(*(batch.rows.tolist() for batch in arrays["recorded"]))
+            untold = [place for place in np.flatnonzero(arrays["answers"] != PENDING).tolist() if place not in told]
+            if untold:
+                ids = check.naming(pool.index.take(positions[untold[: check.SHOWN]]).to_pylist())
+                text = f"labels: {len(untold):,} answers of round {round_} are to questions that no --queries holds (ids {ids})"
+                raise InputError(text, "with --no-wait give every table of questions that this round wrote")
     request = Request(
         strategy,
         budget,
@@ -203,19 +233,26 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         class_weights=weights,
         queue_size=options.queue_size,
         threads=options.threads,
+        parallel=options.parallel or PARALLEL,
     )
     choice = choose(request, len(positions), arrays)
+    if oracle is not None and choice.round is not None:
+        choice = _whole(choice, choice.round, oracle, pool.index, positions)
     count = len(choice.places)
     _report_targets(choice, request, len(positions), console)
-    if 0 < count < budget:
+    if 0 < count < budget and choice.round is None:
         console.info(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
     classes = source.classes if source.knows_classes else None
-    table = _queries(pool, positions[choice.places], choice, options, strategy, round_, classes)
+    table = _queries(pool, positions[choice.places], choice, options, strategy, round_, classes, known)
     names = ("strategy", "budget", "diversify", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions")
     changing = {name: getattr(options, name) for name in (*names, *STRATEGY_OPTIONS)}
     if weights is not None:
         changing["weights"] = dict(zip(known, weights.tolist(), strict=True))
     origin = write.provenance("select", {**changing, "round": round_}, options.seed, inputs)
+    if choice.round is not None:
+        origin |= {"begun": {str(round_): [begun]}, "asked": len(choice.round.asked.rows) - count}
+        if oracle is not None or not count:
+            origin["found"] = _found(choice.round, known)
     if items is not None:
         _export(table, items, exports, classes or (), options, console)
     write.write_table(table, "queries", output, origin=origin, classes=classes, format=options.format)
@@ -231,12 +268,19 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         "exports": exports,
         **({"weights": changing["weights"]} if weights is not None else {}),
     }
+    if not count and choice.round is not None and len(choice.round.asked.rows):
+        text = f"nothing left to do: round {round_} is complete with {len(choice.round.asked.rows):,} rows; wrote an empty table"
+        raise NothingLeft(text, f"train and score, then begin the next round: --round {round_ + 1}")
     if not count:
         raise NothingLeft(
             f"nothing left to do: none of the {len(pool.index):,} rows of {source.name} is a candidate; wrote an empty table",
             "every row is labeled, skipped, held out or excluded",
         )
-    console.result(summary, f"selected {count:,} of {len(positions):,} candidates by {strategy.name}, round {round_} -> {output}")
+    line = f"selected {count:,} of {len(positions):,} candidates by {strategy.name}, round {round_}"
+    if choice.round is not None and oracle is None:
+        summary["asked"] = len(choice.round.asked.rows)
+        line += f": {summary['asked']:,} of its {min(budget, len(positions)):,} rows are asked"
+    console.result(summary, f"{line} -> {output}")
 
 
 def _list_strategies(console: Console) -> None:
@@ -289,9 +333,23 @@ def _check_options(options: Options, strategy: Strategy) -> None:
                 raise UsageError(f"{_flag(name)} means nothing without --target-aware")
         if options.metrics and ("query_classes" not in strategy.options or options.query_classes):
             raise UsageError("--metrics means nothing here", "it says what --target-aware, or a measure without --query-classes, is after")
+    if strategy.shape == "ask":
+        if options.round is None and not options.oracle:
+            raise UsageError(f"--strategy {strategy.name} needs --round", "its answers are the labels of that round")
+        if options.queries and options.wait is not False:
+            raise UsageError("--queries means nothing without --no-wait", "a round that waits follows from its answers")
+        if options.wait is False and options.oracle:
+            raise UsageError("--no-wait means nothing with --oracle", "an oracle answers at once")
+        if options.target_aware or options.diversify:
+            wrapper = "--target-aware" if options.target_aware else "--diversify"
+            raise UsageError(f"{wrapper} re-orders a queue; --strategy {strategy.name} asks and decides what to ask next")
+    else:
+        for name in ("parallel", "wait", "oracle", "queries"):
+            if getattr(options, name) is not None:
+                raise UsageError(f"{_flag(name)} means nothing to --strategy {strategy.name}", "it does not ask and wait")
     if options.queue_size is not None and strategy.shape != "pick":
         raise UsageError(f"--queue-size means nothing to --strategy {strategy.name}", "its queue is the whole pool")
-    if strategy.shape != "pick" and options.device not in ("cpu", "auto"):
+    if strategy.shape == "score" and options.device not in ("cpu", "auto"):
         raise UsageError(f"--device {options.device}: --strategy {strategy.name} computes on the processor while it reads")
     if options.partitions is not None and options.budget is not None and options.partitions > options.budget:
         raise UsageError(f"--partitions {options.partitions} is more than --budget {options.budget}: every part picks one row at least")
@@ -363,7 +421,7 @@ def _matrices(strategy: Strategy, options: Options) -> dict[str, str]:
     if options.similarity != "features":
         found = {name: MATRICES.get(name.removeprefix("labeled_")) for name in strategy.optional}
         given |= {name for name, table in found.items() if table and getattr(options, table)}
-    return {name: table for name, table in MATRICES.items() if strategy.shape == "pick" and given & {name, f"labeled_{name}"}}
+    return {name: table for name, table in MATRICES.items() if strategy.shape != "score" and given & {name, f"labeled_{name}"}}
 
 
 def _known_classes(tables: dict[str, Source], training: pa.Table | None, reader: Reader) -> tuple[str, ...]:
@@ -493,6 +551,39 @@ def _arrays(
     return positions, arrays
 
 
+def _answers(pool: Index, positions: np.ndarray, known: Sequence[str], given: Labels | None, oracle: Source | None) -> np.ndarray:
+    """int64 per candidate: the class number that it was answered with in this round, SKIPPED or PENDING. People overrule the oracle."""
+    found = np.full(len(pool), PENDING)
+    truth = resolve(label_log.read(oracle)) if oracle is not None else None
+    for labels in filter(None, (truth, given)):
+        places = pool.positions(labels.table.column("id"))
+        values = codes(labels.table, tuple(known))
+        values[np.asarray(labels.table.column("label").is_valid()) & (values < 0)] = len(known)  # a class that only the oracle knows
+        found[places[places >= 0]] = values[places >= 0]
+    return found[positions]
+
+
+def _begun(options: Options, strategy: Strategy, round_: int, inputs: Mapping[str, str]) -> str:
+    own = {"seed": options.seed, "budget": options.budget, "parallel": options.parallel or PARALLEL, "wait": options.wait is not False}
+    own |= _strategy_options(options)
+    return rounds.fingerprint({"strategy": strategy.name, "round": round_, "options": own, "inputs": inputs})
+
+
+def _whole(choice: Choice, found: Round, oracle: Source, pool: Index, positions: np.ndarray) -> Choice:
+    """The whole round. Raises InputError for rows that the oracle has no answer for."""
+    if len(choice.places):
+        ids = check.naming(pool.take(positions[choice.places]).to_pylist())
+        text = f"{oracle.name}: {len(choice.places):,} rows that the strategy asks about have no label (ids {ids})"
+        raise InputError(text, "give an oracle that knows every candidate, or exclude these")
+    return asked(found.asked, found)
+
+
+def _found(round_: Round, known: Sequence[str]) -> list[dict[str, Any]]:
+    """What the round found out, per class, for `report`."""
+    facts = [asdict(finding) for finding in round_.findings()]
+    return [{"class": known[fact.pop("class_")], **fact, "gap": None if np.isnan(fact["gap"]) else fact["gap"]} for fact in facts]
+
+
 def _head(location: str, width: int, inputs: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
     """Weights (K, D) and bias (K,) of a model that is one linear layer. Raises InputError for another."""
     stored = store.load(location)
@@ -573,7 +664,14 @@ def _next_round(labels: Labels | None) -> int:
 
 
 def _queries(
-    pool: Pool, positions: np.ndarray, choice: Choice, options: Options, strategy: Strategy, round_: int, classes: Sequence[str] | None
+    pool: Pool,
+    positions: np.ndarray,
+    choice: Choice,
+    options: Options,
+    strategy: Strategy,
+    round_: int,
+    classes: Sequence[str] | None,
+    known: Sequence[str],
 ) -> pa.Table:
     count = len(positions)
     columns = {
@@ -587,7 +685,11 @@ def _queries(
     if options.suggest and classes is not None and pool.likeliest is not None and pool.confidence is not None:
         columns["suggested_label"] = pa.array([classes[code] for code in pool.likeliest[positions]], pa.string())
         columns["suggested_probability"] = pa.array(pool.confidence[positions])
-    if choice.target_class is not None and classes is not None and pool.candidate_labels is not None:
+    if choice.search is not None:
+        names = np.array([*known, None], object)  # -1 is the last
+        columns["target_class"] = pa.array(names[choice.target_class], pa.string())
+        columns["phase"] = pa.array(np.where(choice.search, "search", "spend"), pa.string())
+    elif choice.target_class is not None and classes is not None and pool.candidate_labels is not None:
         starts, codes_ = taken(*pool.candidate_labels, positions)
         names = np.array([*classes, None], object)  # -1 is the last
         columns["target_class"] = pa.array(names[choice.target_class], pa.string())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from altool.reporting import plots
-from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, short, visible
+from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, search_cells, short, visible
 
 HEAT_CLASSES = 30  # as many as fit a heat map
 NAME_WIDTH = 60  # of a class name in a table; pointing at it shows the rest
@@ -60,6 +60,8 @@ def page(report: Report, true: np.ndarray, predicted: np.ndarray, found: plots.M
         sections.append(section("Rounds so far", _history(report), figure(plots.curves(report))))
     if report.queries:
         sections.append(section("What was asked", _queries(report), _suggestions(report)))
+    if report.searches:
+        sections.append(section("Where the classes end", _searches(report)))
     if found is not None:
         sections.append(section("The pool", figure(plots.scatter(found, names)), f'<p class="note">{escape(found.caption)}</p>'))
     return document(f"Report{round_}", sections, origin)
@@ -184,6 +186,16 @@ def _queries(report: Report) -> str:
         cells.append(f"{asked.accepted:,} of {asked.suggested:,}" if asked.suggested else "")
         rows.append((_round(asked.round), cells))
     return table(["round", "strategy", "source", "tier", "asked", "answered", "skipped", "suggestions accepted"], rows)
+
+
+def _searches(report: Report) -> str:
+    rows = []
+    for line in report.searches:
+        cells = [_round(line.round), f"{line.searched:,}", f"{line.spent:,}", *search_cells(line)]
+        rows.append((visible(line.name), cells))
+    return table(
+        ["class", "round", "labels to search", "labels next to it", "ends at row", "gap there", "between rows", "unlabeled there"], rows
+    )
 
 
 def _suggestions(report: Report) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from altool.reporting.content import SOURCE_ORDER, Report, metric_name, short, visible
+from altool.reporting.content import SOURCE_ORDER, Report, metric_name, search_cells, short, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +27,8 @@ def render(report: Report) -> list[RenderableType]:
     parts += [_classes(report), Text(overall_line(report)), Text(), Text(labels, style="bold"), _labels(report)]
     if report.queries:
         parts += [Text("what was asked", style="bold"), _queries(report)]
+    if report.searches:
+        parts += [Text("where the classes end", style="bold"), _searches(report)]
     return parts
 
 
@@ -93,6 +95,15 @@ def _queries(report: Report) -> Table:
         accepted = f"{asked.accepted} of {asked.suggested}" if asked.suggested else ""
         round_ = "" if asked.round is None else str(asked.round)
         grid.add_row(round_, *facts, str(asked.asked), str(asked.answered), str(asked.skipped), accepted)
+    return grid
+
+
+def _searches(report: Report) -> Table:
+    from rich.text import Text
+
+    grid = table("class", "round", "search", "spend", "ends at", "gap", "between", "unlabeled")
+    for line in report.searches:
+        grid.add_row(Text(short(line.name, NAME_WIDTH)), str(line.round), str(line.searched), str(line.spent), *search_cells(line))
     return grid
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from altool.errors import UsageError
 from altool.models import store
 from altool.strategies import registry
+from altool.wrappers.choose import PARALLEL
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Run:
     candidate_threshold: float = 0.5
     queue_size: int | None = None
     partitions: int | None = None
+    parallel: int = PARALLEL
     options: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     classifier: str = "logistic"

@@ -16,7 +16,7 @@ from altool.models import folds, store
 from altool.simulation import bot
 from altool.simulation.plan import Plan, Run
 from altool.strategies import registry
-from altool.wrappers.choose import Choice, Request, choose, class_options
+from altool.wrappers.choose import Choice, Request, asked, choose, class_options
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
 
@@ -132,7 +132,7 @@ def replay(
         if run.target_aware and aims is not None:
             weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
         generator = partial(seeds.generator, seed, "select", number + 1)
-        state = State(model, candidates, labeled, label[labeled], ranks, weights)
+        state = State(model, candidates, labeled, label[labeled], ranks, weights, answers)
         choice, suggested = _choose(pool, plan, run, state, generator)
         ask(number + 1, choice, candidates[choice.places], suggested)
     return history
@@ -148,6 +148,7 @@ class State:
     labels: np.ndarray  # of the labeled rows
     ranks: np.ndarray | None
     weights: np.ndarray | None
+    answers: np.ndarray  # the annotators' to the whole pool
 
 
 def _weights(
@@ -181,6 +182,8 @@ def _choose(
         arrays["likeliest"] = predicted(arrays["probabilities"])[0]
     if run.target_aware:
         arrays["candidate_labels"] = candidate_labels(arrays["probabilities"], run.candidate_threshold)
+    if strategy.shape == "ask":
+        arrays["answers"] = bot.agreed(state.answers[candidates], pool.classes)
     if "labeled_features" in wanted:
         arrays["labeled_features"] = model.vectors(pool.rows[state.labeled])
     if "labeled_probabilities" in wanted:
@@ -200,8 +203,11 @@ def _choose(
         partitions=run.partitions,
         class_weights=state.weights,
         queue_size=run.queue_size,
+        parallel=run.parallel,
     )
     choice = choose(request, len(candidates), arrays)
+    if choice.round is not None:
+        choice = asked(choice.round.asked, choice.round)
     suggested = predicted(arrays["probabilities"][choice.places])[0].astype(np.int64) if run.suggest else None
     return choice, suggested
 

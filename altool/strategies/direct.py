@@ -104,6 +104,7 @@ STRATEGY = Strategy(
     function=ask,
     takes=("probabilities", "labeled_probabilities", "labels", "count", "draw", "parallel"),
     summary="the rows next to where each class ends, which a search finds first",
+    cold_start=True,
     paper="Nuggehalli et al. 2023",
     options=("direct_min_per_class",),
 )

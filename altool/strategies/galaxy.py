@@ -118,5 +118,6 @@ STRATEGY = Strategy(
     function=ask,
     takes=("probabilities", "labeled_probabilities", "labels", "count", "draw", "parallel"),
     summary="the rows between opposite labels in a class's list, then those next to such cuts",
+    cold_start=True,
     paper="Zhang, Katz-Samuels and Nowak 2022",
 )

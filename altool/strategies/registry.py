@@ -93,7 +93,7 @@ class Strategy:
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that it cannot do without."""
-        return tuple(dict.fromkeys(TABLES[name] for name in self.takes if name in TABLES))
+        return tuple(dict.fromkeys(TABLES[name] for name in self.takes if name in TABLES and not (self.cold_start and name == "labels")))
 
     @property
     def rowwise(self) -> bool:

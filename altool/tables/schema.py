@@ -33,6 +33,7 @@ QUERY_COLUMNS: dict[str, pa.DataType] = {
     "suggested_label": STRING,
     "suggested_probability": pa.float32(),
     "target_class": STRING,
+    "phase": STRING,  # of strategies that ask: search or spend
     "candidate_labels": STRINGS,
 }
 

@@ -11,11 +11,13 @@ import numpy as np
 from altool.engines.local import limited
 from altool.kernels.blocks import take
 from altool.kernels.top import order, top
-from altool.strategies.registry import Strategy
+from altool.strategies.registry import Question, Strategy
+from altool.wrappers import ask
 from altool.wrappers.diversify import diversify
 from altool.wrappers.partition import pick_in_parts
 from altool.wrappers.target_aware import adapt
 
+PARALLEL = 20  # rows that a strategy asks about at once, if nothing is said
 PER_ROW = ("probabilities", "features", "mutual_information", "ranks")  # arrays with one entry per candidate
 
 
@@ -35,18 +37,22 @@ class Request:
     partitions: int | None = None
     class_weights: np.ndarray | None = None
     queue_size: int | None = None
+    parallel: int = PARALLEL
     threads: int = 0
 
 
 @dataclass(frozen=True)
 class Choice:
     """int64 (n,) places among the candidates, first choice first, and of each a float64 score (higher is sooner), whether it was
-    explored, and the class that it was taken for (int32; -1: none, in the order of the strategy alone; None without class weights)."""
+    explored, and the class that it was taken for (int32; -1: none, in the order of the strategy alone; None where nothing is taken for a
+    class). Of a strategy that asks also whether the search asked for it, and how far the round has come."""
 
     places: np.ndarray
     scores: np.ndarray
     explored: np.ndarray
     target_class: np.ndarray | None
+    search: np.ndarray | None = None
+    round: ask.Round | None = None
 
 
 def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choice:
@@ -54,8 +60,11 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
 
     `arrays` holds what the strategy takes (registry.Strategy); of a strategy that was run over a stream, its `scores` (n,). With
     `diversify` also `likeliest` (n,), the predicted classes; with class weights also `candidate_labels`, as wrappers.target_aware has
-    them. A row that was picked, or re-ordered, scores minus its rank.
+    them. A row that was picked, or re-ordered, scores minus its rank. For a strategy that asks, `answers` (n,) as wrappers.ask.replay has
+    them, and `recorded`, the batches of its round, where it does not wait: the rows are those to be labeled now.
     """
+    if request.strategy.shape == "ask":
+        return _ask(request, arrays)
     strategy = request.strategy
     count = min(request.count, candidates)
     aware = request.class_weights is not None
@@ -78,6 +87,20 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
         explored = np.isin(places, queue[explored])
         queue, scores = places, None
     return Choice(queue, scores[queue] if scores is not None else -np.arange(1.0, count + 1), explored, target_class)
+
+
+def asked(rows: Question, round_: ask.Round) -> Choice:
+    """The choice of these rows of a round."""
+    count = len(rows.rows)
+    return Choice(rows.rows, -np.arange(1.0, count + 1), np.zeros(count, bool), rows.classes, rows.search, round_)
+
+
+def _ask(request: Request, arrays: Mapping[str, Any]) -> Choice:
+    given = {**arrays, "count": request.count, "draw": request.generator, "parallel": request.parallel}
+    with limited(request.threads):
+        course = request.strategy.function(*(given[name] for name in request.strategy.takes), **request.keywords)
+        found = ask.replay(course, arrays["answers"], arrays.get("recorded"))
+    return asked(found.now, found)
 
 
 def _call(request: Request, arrays: Mapping[str, Any], count: int, rng: np.random.Generator, keywords: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as python_random
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,20 @@ import numpy as np
 import pytest
 import torch
 
+from altool import seeds
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.kernels.top import top
 from altool.strategies import registry
+from altool.wrappers.ask import replay
 
 TESTS = Path(__file__).parents[1] / "strategies"
 OPTIONS = {"query_classes": [0, 2], "private_classes": [1]}
 SCORING = [name for name in registry.names() if registry.load(name).shape == "score"]
 NEED_LABELS = {"flqmi", "flvmi", "gcmi", "com", "logdetmi", "flcmi", "logdetcmi"}  # mutual information with labeled rows
 PICKING = [name for name in registry.names() if registry.load(name).shape == "pick"]
+ASKING = [name for name in registry.names() if registry.load(name).shape == "ask"]
 
 
 def arrays(rows: np.ndarray, seed: int = 0, labeled: int = 12) -> dict[str, Any]:
@@ -38,6 +42,8 @@ def arrays(rows: np.ndarray, seed: int = 0, labeled: int = 12) -> dict[str, Any]
         "ranks": draw.permutation(len(rows)).astype(np.float64) + 1,
         "count": len(rows),
         "rng": np.random.default_rng(seed),
+        "draw": partial(seeds.generator, seed),
+        "parallel": 7,
     }
 
 
@@ -45,6 +51,8 @@ def call(name: str, given: dict[str, Any]) -> np.ndarray:
     strategy = registry.load(name)
     options = {key: OPTIONS[key] for key in strategy.options if key in OPTIONS}
     found = strategy.function(*(given[key] for key in (*strategy.takes, *strategy.optional)), **options)
+    if strategy.shape == "ask":  # of an oracle that agrees with the model
+        return replay(found, given["probabilities"].argmax(axis=1)).asked.rows
     return found[0] if strategy.marks else found
 
 
@@ -147,7 +155,7 @@ def test_global_random_state_is_untouched(name: str, rows: np.ndarray) -> None:
     assert torch.equal(before[2], after[2])
 
 
-@pytest.mark.parametrize("name", PICKING)
+@pytest.mark.parametrize("name", PICKING + ASKING)
 @pytest.mark.parametrize("count", [0, 1, 10, 60, 61])
 def test_picks_are_distinct_positions(name: str, count: int, rows: np.ndarray) -> None:
     chosen = pick(name, arrays(rows), count)
@@ -157,7 +165,7 @@ def test_picks_are_distinct_positions(name: str, count: int, rows: np.ndarray) -
     assert all(0 <= position < 60 for position in chosen)
 
 
-@pytest.mark.parametrize("name", PICKING)
+@pytest.mark.parametrize("name", PICKING + ASKING)
 def test_picks_repeat_and_leave_their_inputs_alone(name: str, rows: np.ndarray) -> None:
     given = arrays(rows)
     held = [value for value in [*given.values(), *given["head"]] if isinstance(value, np.ndarray)]
@@ -214,7 +222,7 @@ def test_special_pools_are_picked_out(name: str, special: str, rows: np.ndarray)
         assert len(set(pick(name, given, count).tolist())) == count
 
 
-@pytest.mark.parametrize("name", PICKING)
+@pytest.mark.parametrize("name", PICKING + ASKING)
 def test_without_labeled_rows_it_works_or_says_so(name: str, rows: np.ndarray) -> None:
     given = arrays(rows, labeled=0)
     if name in NEED_LABELS:
@@ -222,3 +230,21 @@ def test_without_labeled_rows_it_works_or_says_so(name: str, rows: np.ndarray) -
             pick(name, given)
     else:
         assert len(set(pick(name, given).tolist())) == 10
+
+
+@pytest.mark.parametrize("name", ASKING)
+@pytest.mark.parametrize("special", ["duplicates", "one-hot", "one row", "float16", "zeros", "file"])
+def test_special_pools_are_asked_out(name: str, special: str, rows: np.ndarray) -> None:
+    given = arrays(rows)
+    probabilities = {
+        "duplicates": np.repeat(rows[:6], 10, axis=0),
+        "one-hot": np.eye(4, dtype=np.float32)[np.arange(60) % 4],
+        "one row": rows[:1],
+        "float16": rows.astype(np.float16),
+        "zeros": np.eye(4, dtype=np.float32)[np.zeros(60, int)],
+        "file": in_a_file(rows),
+    }[special]
+    given |= {"probabilities": probabilities, "labeled_probabilities": given["labeled_probabilities"].astype(probabilities.dtype)}
+    size = len(probabilities)
+    for count in (min(10, size), size):
+        assert len(set(pick(name, given, count).tolist())) == count

@@ -82,13 +82,20 @@ def _blocks(parts: Sequence[Matrix]) -> Iterator[tuple[int, slice, Matrix]]:
 
 
 def ordered(keys: np.ndarray) -> np.ndarray:
-    """The int64 positions of `keys` (n,), smallest first, ties by position: a stable sort in half the time of numpy's."""
-    order = np.argsort(keys)
-    values = keys[order]
-    run = np.zeros(len(keys), np.uint64)
-    np.cumsum(values[1:] != values[:-1], out=run[1:])
-    if len(run) and run[-1] < len(run) - 1:
-        order = (np.sort(run << np.uint64(32) | order.astype(np.uint64)) & np.uint64(0xFFFFFFFF)).astype(np.int64)
+    """The int64 positions of `keys` (n,), smallest first, ties by position.
+
+    Numpy sorts numbers five times faster than it finds their order, so the upper half of each key is sorted together with its position,
+    and the lower half decides among those that are equal.
+    """
+    low = np.uint64(0xFFFFFFFF)
+    packed = np.sort(keys & ~low | np.arange(len(keys), dtype=np.uint64))
+    order = (packed & low).astype(np.int64)
+    packed >>= np.uint64(32)
+    new = np.concatenate([[True], packed[1:] != packed[:-1], [True]])
+    tied = np.flatnonzero(~(new[1:] & new[:-1]))
+    if len(tied):
+        run = np.cumsum(new[tied], dtype=np.uint64) << np.uint64(32)
+        order[tied] = order[tied[np.argsort(run | keys[order[tied]] & low, kind="stable")]]
     return order
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from altool.kernels.blocks import BLOCK, Matrix, host, namespace
 from altool.kernels.similarity import CHUNK, ERROR, Candidates, Rows, matching
-from altool.kernels.submodular import lazy
+from altool.kernels.submodular import Picks, lazy
 
 
 class Coverage:
@@ -80,8 +80,8 @@ def greedy(
     low: np.ndarray | None = None,
     high: np.ndarray | None = None,
     reward: float = 0.0,
-) -> np.ndarray:
-    """The first min(count, n) candidates, int64, in the greedy order of f; ties go to the smaller position.
+) -> Picks:
+    """The first min(count, n) candidates, int64, in the greedy order of f (ties go to the smaller position), and the gain of each, float64.
 
     `low` and `high` (m,) float64 are the bounds of the m `represented` rows (None: 0 and none). If these are the candidates themselves,
     time is n^2 and memory is not.

@@ -16,14 +16,14 @@ import numpy as np
 from altool.errors import InputError
 from altool.kernels.blocks import BLOCK, Matrix, double, host, like, walk
 from altool.kernels.similarity import CHUNK, ERROR, SHORT, Candidates, Factors, Rows, coarse
-from altool.kernels.submodular import LONGEST, everyone, verified
+from altool.kernels.submodular import LONGEST, Picks, everyone, verified
 
 GIVEN = 4096  # labeled rows that `Gram` takes
 Given = list[tuple[Rows, float]]  # labeled rows and their weight
 
 
-def greedy(candidates: Candidates, count: int, chains: Sequence[Given], ridge: float) -> np.ndarray:
-    """The first min(count, n) candidates, int64, in plain greedy order; ties go to the smaller position.
+def greedy(candidates: Candidates, count: int, chains: Sequence[Given], ridge: float) -> Picks:
+    """The first min(count, n) candidates, int64, in plain greedy order (ties go to the smaller position), and the gain of each, float64.
 
     One chain: the largest conditional variance first; two: the largest ratio of the first chain's variance to the second's.
     Raises InputError if weights make a matrix indefinite, or if there are too many labeled rows for gradients.
@@ -32,9 +32,11 @@ def greedy(candidates: Candidates, count: int, chains: Sequence[Given], ridge: f
         raise InputError(f"--ridge {ridge}: the log-det measures need more than 0")
     model = (Explicit if candidates.classes is None else Gram)(candidates, chains, ridge)
     if len(chains) == 1:
-        return verified(candidates, count, model, lambda first: first, lambda best: ERROR, falls=True)
+        picks, values = verified(candidates, count, model, lambda first: first, lambda best: ERROR, falls=True)
+        return picks, np.log(values)
     # The numbers are at least `ridge`, so a ratio is off by no more than this.
-    return verified(candidates, count, model, np.divide, lambda best: ERROR * (1 + abs(best)) / ridge, falls=False)
+    picks, values = verified(candidates, count, model, np.divide, lambda best: ERROR * (1 + abs(best)) / ridge, falls=False)
+    return picks, np.log(values)
 
 
 def indefinite(largest: float) -> None:

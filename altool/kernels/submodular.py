@@ -23,6 +23,12 @@ RUN = 64  # columns in one check of everyone
 LONGEST = 256  # picks before the state is brought up to date
 TIE = 1e-12
 BATCH = 32  # gains worked out together
+Picks = tuple[np.ndarray, np.ndarray]  # int64 (min(count, n),) positions in the order of picking, and a float64 number of each
+
+
+def as_picks(positions: list[int], numbers: list[float]) -> Picks:
+    """Lists as arrays."""
+    return np.array(positions, np.int64), np.array(numbers, np.float64)
 
 
 def first_best(values: np.ndarray, positions: np.ndarray) -> int:
@@ -145,8 +151,8 @@ class Shortlist:
         return levels
 
 
-def lazy(candidates: Candidates, count: int, function: Covering) -> np.ndarray:
-    """The greedy order by `function`: int64 (min(count, n),).
+def lazy(candidates: Candidates, count: int, function: Covering) -> Picks:
+    """The greedy order by `function`, and the gain of each pick.
 
     Sums only fall, so an old one is an upper bound: a shortlist of the best bounds is worked out, and picked from while no bound outside
     is better (Minoux 1978). When many bounds are too high, all of those are lowered together by float32 products, which are used for
@@ -155,8 +161,9 @@ def lazy(candidates: Candidates, count: int, function: Covering) -> np.ndarray:
     """
     count = min(count, len(candidates))
     picked: list[int] = []
+    gains: list[float] = []
     if count <= 0:
-        return np.array(picked, np.int64)
+        return as_picks(picked, gains)
     following = candidates.following()
     waiting = candidates.head != np.arange(len(candidates))
     level, total, side = function.start(candidates)
@@ -205,6 +212,7 @@ def lazy(candidates: Candidates, count: int, function: Covering) -> np.ndarray:
                 tied = gain - margin
                 break
             picked.append(int(position))
+            gains.append(float(gain))
             after = short.pick(slot, following[position], level)
             share *= function.fade(level, after)
             level = after
@@ -229,7 +237,7 @@ def lazy(candidates: Candidates, count: int, function: Covering) -> np.ndarray:
                 wanted, first = ~waiting, False
             total, share = bounds(), 1.0
             lower(candidates, total, side, wanted, function, level, glimpses, short.glimpse(level, count - len(picked), 2))
-    return np.array(picked, np.int64)
+    return as_picks(picked, gains)
 
 
 def plane(candidates: Candidates, function: Covering, weights: np.ndarray, constant: float) -> np.ndarray:
@@ -316,8 +324,8 @@ class Model(Protocol):
 
 def verified(
     candidates: Candidates, count: int, model: Model, value: Callable[..., np.ndarray], error: Callable[[float], float], falls: bool
-) -> np.ndarray:
-    """The greedy order by `value(*numbers)`, where gains may rise too: int64 (min(count, n),).
+) -> Picks:
+    """The greedy order by `value(*numbers)`, where gains may rise too, and that value of each pick.
 
     A run of picks inside the pool is checked by one product for everyone outside, and cut before the first pick that somebody outside
     would have beaten, or may have: values closer than `error(value)`, what float32 products may be off by, are settled by making that row
@@ -328,6 +336,7 @@ def verified(
     following = candidates.following()
     waiting = candidates.head != np.arange(len(candidates))
     picked: list[int] = []
+    values_of: list[float] = []
     numbers = model.start() if count > 0 else []
     precise = False
 
@@ -382,10 +391,11 @@ def verified(
                 length = min(RUN, 2 * length)
         model.settle(keep)
         picked += chosen[:keep]
+        values_of += reached[:keep]
         copies = following[chosen[:keep]]
         waiting[copies[copies >= 0]] = False
         waiting[chosen[:keep]] = True
-    return np.array(picked, np.int64)
+    return as_picks(picked, values_of)
 
 
 def check(

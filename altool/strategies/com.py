@@ -9,7 +9,7 @@ import numpy as np
 from altool.errors import InputError
 from altool.kernels.blocks import Matrix, namespace
 from altool.kernels.similarity import ERROR, Candidates, Rows, matching, prepare, queries
-from altool.kernels.submodular import lazy
+from altool.kernels.submodular import Picks, lazy
 from altool.strategies.registry import Strategy
 
 
@@ -33,7 +33,12 @@ def pick(
     cosines is -1 or less. With raw cosines every pick works out every gain anew.
     """
     candidates, labeled = prepare(features, labeled_features, labels, probabilities, labeled_probabilities, similarity, kernel)
-    return lazy(candidates, count, Concave(queries(labeled, labels, query_classes), eta))
+    return maximise(candidates, queries(labeled, labels, query_classes), count, eta=eta)[0]
+
+
+def maximise(candidates: Candidates, query: Rows, count: int, *, eta: float = 1.0) -> Picks:
+    """The picks for this query set, and the gain of each."""
+    return lazy(candidates, count, Concave(query, eta))
 
 
 class Concave:

@@ -32,7 +32,7 @@ def pick(
     """
     candidates, labeled = prepare(features, labeled_features, labels, probabilities, labeled_probabilities, similarity, kernel)
     private = having(labeled, labels, private_classes)
-    return greedy(candidates, count, candidates, low=nu * nearest(candidates, private))
+    return greedy(candidates, count, candidates, low=nu * nearest(candidates, private))[0]
 
 
 STRATEGY = Strategy(

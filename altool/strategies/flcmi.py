@@ -36,7 +36,7 @@ def pick(
     candidates, labeled = prepare(features, labeled_features, labels, probabilities, labeled_probabilities, similarity, kernel)
     query = queries(labeled, labels, query_classes)
     private = having(labeled, labels, private_classes)
-    return greedy(candidates, count, candidates, low=nu * nearest(candidates, private), high=eta * nearest(candidates, query))
+    return greedy(candidates, count, candidates, low=nu * nearest(candidates, private), high=eta * nearest(candidates, query))[0]
 
 
 STRATEGY = Strategy(

@@ -8,7 +8,8 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.facility_location import greedy
-from altool.kernels.similarity import prepare, queries
+from altool.kernels.similarity import Candidates, Rows, prepare, queries
+from altool.kernels.submodular import Picks
 from altool.strategies.registry import Strategy
 
 
@@ -31,7 +32,11 @@ def pick(
     Raises InputError if Q is empty or gradients lack probabilities.
     """
     candidates, labeled = prepare(features, labeled_features, labels, probabilities, labeled_probabilities, similarity, kernel)
-    query = queries(labeled, labels, query_classes)
+    return maximise(candidates, queries(labeled, labels, query_classes), count, eta=eta)[0]
+
+
+def maximise(candidates: Candidates, query: Rows, count: int, *, eta: float = 1.0) -> Picks:
+    """The picks for this query set, and the gain of each."""
     return greedy(candidates, count, query, reward=eta)
 
 

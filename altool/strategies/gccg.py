@@ -36,7 +36,7 @@ def pick(
     private = having(labeled, labels, private_classes)
     most = len(candidates) + 2 * abs(ridge) * (abs(nu) * len(private) + min(max(count, 0), len(candidates)))
     falls = candidates.shifted and ridge >= 0
-    return verified(candidates, count, Cut(candidates, private, nu, ridge), np.asarray, lambda best: ERROR * most, falls)
+    return verified(candidates, count, Cut(candidates, private, nu, ridge), np.asarray, lambda best: ERROR * most, falls)[0]
 
 
 class Cut:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from altool.kernels.blocks import BLOCK, Matrix, walk
-from altool.kernels.similarity import ERROR, prepare, queries, total
+from altool.kernels.similarity import ERROR, Candidates, Rows, prepare, queries, total
+from altool.kernels.submodular import Picks, as_picks
 from altool.kernels.top import top
 from altool.strategies.registry import Strategy
 
@@ -30,23 +31,29 @@ def pick(
     Raises InputError if Q is empty or gradients lack probabilities.
     """
     candidates, labeled = prepare(features, labeled_features, labels, probabilities, labeled_probabilities, similarity, kernel)
-    query = total(queries(labeled, labels, query_classes), candidates)
+    return maximise(candidates, queries(labeled, labels, query_classes), count)[0]
+
+
+def maximise(candidates: Candidates, query: Rows, count: int) -> Picks:
+    """The picks for this query set, and the gain of each."""
     count = min(count, len(candidates))
     if count <= 0:
-        return np.empty(0, np.int64)
+        return as_picks([], [])
+    wanted = total(query, candidates)
     rough = np.empty(len(candidates))
 
     def work(part: slice, *blocks: Matrix) -> None:
-        rough[part] = candidates.totals(part, blocks, query)
+        rough[part] = candidates.totals(part, blocks, wanted)
 
     for _ in walk(work, *candidates.matrices):
         pass
-    limit = np.partition(rough, len(rough) - count)[len(rough) - count] - 2 * ERROR * query.weight
+    limit = np.partition(rough, len(rough) - count)[len(rough) - count] - 2 * ERROR * wanted.weight
     near = np.flatnonzero(rough >= limit)
     vectors, of = np.unique(candidates.head[near], return_inverse=True)
     starts = range(0, len(vectors), BLOCK)
-    exact = np.concatenate([query.exact(candidates.exact(vectors[start : start + BLOCK])) for start in starts])
-    return near[top(np.round(exact / query.weight, 12)[of], count)]
+    exact = np.concatenate([wanted.exact(candidates.exact(vectors[start : start + BLOCK])) for start in starts])
+    best = top(np.round(exact / wanted.weight, 12)[of], count)
+    return near[best], exact[of][best]
 
 
 STRATEGY = Strategy(

@@ -33,7 +33,7 @@ def pick(
     """
     candidates, labeled = prepare(features, labeled_features, labels, probabilities, labeled_probabilities, similarity, kernel)
     private = having(labeled, labels, private_classes)
-    return greedy(candidates, count, [[(private, nu)]], ridge)
+    return greedy(candidates, count, [[(private, nu)]], ridge)[0]
 
 
 STRATEGY = Strategy(

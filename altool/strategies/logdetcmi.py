@@ -39,7 +39,7 @@ def pick(
     query = queries(labeled, labels, query_classes)
     private = having(labeled, labels, private_classes)
     given = [(private, nu)]
-    return greedy(candidates, count, [given, [*given, (query, eta)]], ridge)
+    return greedy(candidates, count, [given, [*given, (query, eta)]], ridge)[0]
 
 
 STRATEGY = Strategy(

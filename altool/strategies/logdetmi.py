@@ -8,7 +8,8 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.log_det import greedy
-from altool.kernels.similarity import prepare, queries
+from altool.kernels.similarity import Candidates, Rows, prepare, queries
+from altool.kernels.submodular import Picks
 from altool.strategies.registry import Strategy
 
 
@@ -33,7 +34,11 @@ def pick(
     Raises InputError if Q is empty, gradients lack probabilities or the weights are too large for `ridge`.
     """
     candidates, labeled = prepare(features, labeled_features, labels, probabilities, labeled_probabilities, similarity, kernel)
-    query = queries(labeled, labels, query_classes)
+    return maximise(candidates, queries(labeled, labels, query_classes), count, eta=eta, ridge=ridge)[0]
+
+
+def maximise(candidates: Candidates, query: Rows, count: int, *, eta: float = 1.0, ridge: float = 1.0) -> Picks:
+    """The picks for this query set, and the gain of each."""
     return greedy(candidates, count, [[], [(query, eta)]], ridge)
 
 

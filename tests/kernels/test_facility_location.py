@@ -34,7 +34,7 @@ def test_queries(pool: int, shifted: bool, monkeypatch: pytest.MonkeyPatch) -> N
         x[::5] = x[1::5]  # copies
         table = unit(x) @ unit(q).T
         table = (1 + table) / 2 if shifted else table
-        picks = greedy(candidates(x, None, shifted), 80, Rows((q,), None, shifted), reward=reward)
+        picks, _ = greedy(candidates(x, None, shifted), 80, Rows((q,), None, shifted), reward=reward)
         assert picks.tolist() == reference(table, 80, np.zeros(25), np.full(25, 2.0), reward)
 
 
@@ -47,27 +47,27 @@ def test_all_candidates(store: int, monkeypatch: pytest.MonkeyPatch) -> None:
         low, high = rng.uniform(-0.5, 0.9, 150), rng.uniform(0.3, 1.2, 150)
         rows = candidates(x, None, shifted=True)
         table = (1 + unit(x) @ unit(x).T) / 2
-        assert greedy(rows, 150, rows, low, high).tolist() == reference(table, 150, low, high, 0.0)
-        assert greedy(rows, 30, rows, low).tolist() == reference(table, 30, low, np.full(150, 2.0), 0.0)
+        assert greedy(rows, 150, rows, low, high)[0].tolist() == reference(table, 150, low, high, 0.0)
+        assert greedy(rows, 30, rows, low)[0].tolist() == reference(table, 30, low, np.full(150, 2.0), 0.0)
 
 
 def test_more_queries_than_a_chunk() -> None:
     rng = np.random.default_rng(2)
     x, q = rng.normal(size=(300, 3)).astype(np.float32), rng.normal(size=(2500, 3)).astype(np.float32)
-    picks = greedy(candidates(x, None, shifted=True), 40, Rows((q,), None, shifted=True), reward=1.0)
+    picks, _ = greedy(candidates(x, None, shifted=True), 40, Rows((q,), None, shifted=True), reward=1.0)
     assert picks.tolist() == reference((1 + unit(x) @ unit(q).T) / 2, 40, np.zeros(2500), np.full(2500, 2.0), 1.0)
 
 
 def test_a_pool_of_one_point_is_taken_in_order() -> None:
     x = np.ones((5000, 8), np.float32)
     rows = candidates(x, None, shifted=True)
-    assert greedy(rows, 20, Rows((x[:3],), None, shifted=True), reward=1.0).tolist() == list(range(20))
+    assert greedy(rows, 20, Rows((x[:3],), None, shifted=True), reward=1.0)[0].tolist() == list(range(20))
 
 
 def test_a_covered_pool_is_taken_in_order() -> None:
     rng = np.random.default_rng(3)
     x = rng.normal(size=(3000, 5)).astype(np.float32)
-    picks = greedy(candidates(x, None, shifted=True), 10, Rows((x[1234:1235],), None, shifted=True))
+    picks, _ = greedy(candidates(x, None, shifted=True), 10, Rows((x[1234:1235],), None, shifted=True))
     assert picks.tolist() == [1234, 0, 1, 2, 3, 4, 5, 6, 7, 8]
 
 

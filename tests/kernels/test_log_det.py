@@ -52,7 +52,7 @@ class Case:
     def check(self, count: int, chains: list[list[tuple[Rows, float]]], ridge: float) -> None:
         named = [[(self.at[id(rows)], weight) for rows, weight in chain] for chain in chains]
         want = reference(self.similarities, self.count, count, named, ridge)
-        assert greedy(self.rows, count, chains, ridge).tolist() == want
+        assert greedy(self.rows, count, chains, ridge)[0].tolist() == want
 
     def measures(self, eta: float = 1.0, nu: float = 1.0) -> list[list[list[tuple[Rows, float]]]]:
         given = [(self.private, nu)]
@@ -107,7 +107,7 @@ def test_more_near_ties_than_a_pool_holds(gradient: bool, monkeypatch: pytest.Mo
     case.similarities = np.block([[case.rows.similarities(a, b) for b in lots] for a in lots])
     for chains in case.measures():
         named = [[(case.at[id(rows)], weight) for rows, weight in chain] for chain in chains]
-        picks = greedy(case.rows, 12, chains, 1.0)
+        picks, _ = greedy(case.rows, 12, chains, 1.0)
         want = reference(case.similarities, 80, 12, named, 1.0)
         assert picks[0] == want[0]
         assert len(np.unique(picks)) == 12
@@ -117,7 +117,7 @@ def test_copies_are_taken_in_order() -> None:
     rng = np.random.default_rng(7)
     x = rng.normal(size=(3, 4)).astype(np.float32)[np.arange(9000) % 3]
     rows = candidates(x, None, shifted=True)
-    picks = greedy(rows, 30, [[]], 1.0)
+    picks, _ = greedy(rows, 30, [[]], 1.0)
     for one in range(3):
         assert picks[picks % 3 == one].tolist() == list(range(one, 3 * int((picks % 3 == one).sum()), 3))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from altool.errors import InputError
-from altool.kernels import log_det, submodular
+from altool.kernels import log_det, similarity, submodular
 from altool.strategies import com, flcg, flcmi, flqmi, flvmi, gccg, gcmi, logdetcg, logdetcmi, logdetmi
 
 MODULES = {
@@ -232,6 +232,25 @@ def test_options_default_to_one_and_to_the_shifted_kernel(name: str) -> None:
     assert pool.pick(name, 8, **sets).tolist() == pool.pick(name, 8, **sets, **spelled).tolist()
     plain = Pool(np.random.default_rng(6), 20)
     assert pool.pick(name, 8, **sets, similarity="features").tolist() == plain.pick(name, 8, **sets).tolist()
+
+
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("name", ["flqmi", "flvmi", "gcmi", "com", "logdetmi"])
+def test_the_gains_are_what_each_pick_adds_to_the_measure(name: str, gradient: bool, narrow: None) -> None:
+    rng = np.random.default_rng(14)
+    for kind in ("", "duplicates", "one-hot"):
+        pool = Pool(rng, 20, kind, gradient=gradient)
+        options = {**random_options(name, rng), "query_classes": [0, 3]}
+        features, labeled, labels, *given = pool.arrays()
+        candidates, known = similarity.prepare(features, labeled, labels, *given, None, options.pop("kernel"))
+        weights = {key: options[key] for key in options if key in ("eta", "ridge")}
+        query = similarity.queries(known, labels, options["query_classes"])
+        picks, gains = MODULES[name].maximise(candidates, query, 12, **weights)
+        options["kernel"] = "shifted" if candidates.shifted else "cosine"
+        assert picks.tolist() == pool.pick(name, 12, **options).tolist()
+        table = pool.similarities(**options)
+        values = [value(name, picks[:count].tolist(), *table, **options) for count in range(13)]
+        assert gains == pytest.approx(np.diff(values), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "query_classes" in MODULES[name].STRATEGY.options])

@@ -9,6 +9,8 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+import numpy as np
+
 from altool import strategies
 from altool.errors import UsageError
 
@@ -67,7 +69,10 @@ class Strategy:
 
     Matrices may be mapped files or, with `--device`, torch tensors (kernels/blocks.py); they are not written to.
 
-    shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order.
+    shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order. A strategy that compares this round's
+    predictions with the previous round's has `across`, (keep, compare): `keep`, called as `function` is, gives the one float64 number of
+    each row that matters, and `compare(now, before)` the scores, where `before` is NaN for a row that the previous round did not score.
+    `function` is then for the first round.
     shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking; with `marks` also boolean for each whether
     it was explored (a random sample of the pool) rather than chosen by the model.
     shape "ask": a generator (`Course`) that yields a `Question` and is sent the rows that were asked and their labels, int64: class
@@ -89,6 +94,7 @@ class Strategy:
     required: tuple[str, ...] = ()  # options that it cannot do without
     optional: tuple[str, ...] = ()
     marks: bool = False
+    across: tuple[Callable[..., np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]] | None = None
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Orders by score: higher first, ties to the smaller position."""
+"""Orders by score (higher first, ties to the smaller position) and within groups."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def top(scores: np.ndarray, count: int) -> np.ndarray:
 def order(scores: np.ndarray) -> np.ndarray:
     """All int64 positions by falling score (n,), ties by position."""
     return np.argsort(-scores, kind="stable")
+
+
+def turns(groups: np.ndarray) -> np.ndarray:
+    """How often each entry's number, 0 or more, came before it in `groups` (n,): int64 (n,)."""
+    grouped = groups.argsort(kind="stable")
+    sizes = np.bincount(groups)
+    found = np.empty(len(groups), np.int64)
+    found[grouped] = np.arange(len(groups)) - np.repeat(sizes.cumsum() - sizes, sizes)
+    return found

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from altool.kernels.top import turns
+
 
 def diversify(queue: np.ndarray, pseudo_class: np.ndarray, count: int) -> np.ndarray:
     """The first `count` positions of `queue` (int64, in order) when every pass over it takes one row per pseudo class at most.
 
-    `pseudo_class` (int, 0 or more) holds the predicted class of every position: the previous round's in alamp-div, else the current one. Passes go on until the queue is used up, which is the same as
-    ordering by the rank inside the class, then by the place in the queue.
+    `pseudo_class` (int, 0 or more) holds the predicted class of every position: the previous round's in alamp-div, else the current one.
+    Passes go on until the queue is used up, which is the same as ordering by the rank inside the class, then by the place in the queue.
     """
-    group = pseudo_class[queue]
-    by_class = np.argsort(group, kind="stable")
-    sizes = np.bincount(group)
-    starts = np.repeat(np.cumsum(sizes) - sizes, sizes)
-    rank = np.empty(len(queue), np.int64)
-    rank[by_class] = np.arange(len(queue)) - starts
-    return queue[np.argsort(rank, kind="stable")[:count]]
+    return queue[np.argsort(turns(pseudo_class[queue]), kind="stable")[:count]]
 
 
 def pseudo_classes(now: np.ndarray, before: np.ndarray | None) -> np.ndarray:

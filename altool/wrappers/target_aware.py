@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from altool.kernels.blocks import Matrix, host, like, namespace, walk
+from altool.kernels.top import turns
 
 Ragged = tuple[np.ndarray, np.ndarray]  # starts int64 (n + 1,), classes int16 or int32 (m,)
 
@@ -111,7 +112,7 @@ def _serve(
         if not len(draws):
             draws = rng.random(DRAWS)
         drawn = np.searchsorted(edges, draws[:window] * edges[-1], side="right")
-        entry = first[drawn] + cursor[drawn] + _turns(drawn.astype(classes.dtype))
+        entry = first[drawn] + cursor[drawn] + turns(drawn.astype(classes.dtype))
         dry = entry >= first[drawn + 1]
         end = int(dry.argmax()) if dry.any() else len(drawn)
         given = places[entry[:end]]
@@ -140,12 +141,3 @@ def _lists(starts: np.ndarray, classes: np.ndarray, wanted: np.ndarray) -> Ragge
     drawn = classes[kept]
     rows = np.repeat(np.arange(len(starts) - 1), np.diff(starts))[kept]
     return rows[drawn.argsort(kind="stable")], np.concatenate([[0], np.bincount(drawn, minlength=len(wanted)).cumsum()])
-
-
-def _turns(drawn: np.ndarray) -> np.ndarray:
-    """How often each draw's class was drawn before it."""
-    order = drawn.argsort(kind="stable")
-    sizes = np.bincount(drawn)
-    turns = np.empty(len(drawn), np.int64)
-    turns[order] = np.arange(len(drawn)) - np.repeat(sizes.cumsum() - sizes, sizes)
-    return turns

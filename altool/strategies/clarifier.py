@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from altool.kernels.similarity import having, prepare
 from altool.kernels.submodular import TIE, Picks
 from altool.kernels.top import order, turns
 from altool.strategies import com, flqmi, flvmi, gcmi, logdetmi
-from altool.strategies.registry import Strategy
+from altool.strategies.registry import Strategy, load
 
 TIERS = ("hard", "intermediate", "easy")
 MEASURES = {"flqmi": flqmi, "flvmi": flvmi, "gcmi": gcmi, "com": com, "logdetmi": logdetmi}
@@ -33,6 +35,7 @@ def pick(
     labeled_probabilities: Matrix | None = None,
     *,
     clarifier_budgets: tuple[int, int, int],
+    clarifier_hard: str = "badge",
     clarifier_easy: str = "balanced",
     clarifier_measure: str = "logdetmi",
     clarifier_use_auto: bool = False,
@@ -48,7 +51,7 @@ def pick(
     - intermediate: of each class rows like its labels, as `intermediate` says, of `features` (n, D) and, for gradients or where a
       suggestion's probability is to be told, `probabilities` (n, K). `labels` (m,) marked `automatic` (m,) are no query rows, unless
       `clarifier_use_auto`: then the easy rows are, too, with their likeliest class (so the authors' code);
-    - hard: `hard(places, count)` chooses among the int64 `places` that are left.
+    - hard: `hard(places, count)` chooses among the int64 `places` that are left, by the strategy that `clarifier_hard` names.
 
     `clarifier_budgets` is how many rows of the hard, the intermediate and the easy tier; there may be fewer.
 
@@ -182,13 +185,44 @@ def _probability(probabilities: Matrix | None, rows: np.ndarray, classes: np.nda
     return np.where(known, found[np.arange(len(rows)), np.where(known, classes, 0)], np.float32(0))
 
 
+def budgets(given: str | Sequence[int]) -> tuple[int, int, int]:
+    """The rows of the hard, the intermediate and the easy tier: `60,30,10`, or a list. Raises UsageError."""
+    try:
+        found = [int(part) for part in (given.split(",") if isinstance(given, str) else given)]
+    except (TypeError, ValueError):
+        found = []
+    if len(found) != 3 or min(found) < 0 or not sum(found):
+        raise UsageError(f"--clarifier-budgets: {given!r} is not HARD,INTERMEDIATE,EASY", "three numbers of rows, for example 60,30,10")
+    return found[0], found[1], found[2]
+
+
+def resolve(given: Mapping[str, Any]) -> Strategy:
+    """CLARIFIER with the strategy of its hard tier; without an intermediate tier what that needs is not needed. Raises UsageError."""
+    inner = load(given.get("clarifier_hard") or "badge")
+    if inner.resolve or inner.shape == "ask" or "ranks" in inner.takes:
+        raise UsageError(f"--clarifier-hard: {inner.name} cannot be the hard tier", "give a strategy that scores or picks rows of the pool")
+    wanted = given.get("clarifier_budgets", "auto")
+    middle = MIDDLE if wanted == "auto" or budgets(wanted)[1] else ()
+    theirs = () if inner.rowwise else inner.takes  # what is read row by row is scored while it is read
+    return replace(
+        STRATEGY,
+        inner=inner,
+        takes=tuple(dict.fromkeys((*ALWAYS, *middle, *theirs))),
+        optional=tuple(name for name in inner.optional if name not in (*middle, *theirs)),
+        options=tuple(dict.fromkeys((*STRATEGY.options, *inner.options))),
+        required=(*STRATEGY.required, *inner.required),
+    )
+
+
+ALWAYS = ("likeliest", "confidence", "classes", "hard", "rng")
+MIDDLE = ("features", "labeled_features", "labels", "automatic", "probabilities", "labeled_probabilities")
 STRATEGY = Strategy(
     name="clarifier",
     shape="pick",
     function=pick,
+    resolve=resolve,
     marks=("tier", "suggested", "confidence"),
-    takes=("likeliest", "confidence", "classes", "hard", "rng"),
-    optional=("features", "labeled_features", "labels", "automatic", "probabilities", "labeled_probabilities"),
+    takes=(*ALWAYS, *MIDDLE),
     options=(
         *("clarifier_budgets", "clarifier_hard", "clarifier_measure", "clarifier_easy", "clarifier_use_auto"),
         *("similarity", "kernel", "eta", "ridge"),

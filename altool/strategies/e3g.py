@@ -29,8 +29,8 @@ def pick(
     e3g_clusters: int | None = None,
     total_budget: int | None = None,
     queue_size: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """int64 (min(count, n),) positions, and for each whether it was explored, boolean.
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """int64 (min(count, n),) positions, and for each whether it was `explored`, boolean.
 
     Each place of the batch, independently, explores with probability `epsilon`, which falls with the number of labeled rows (`labels`,
     (m,); without labels all explore), else exploits. Explored rows are a random sample of all rows of `features` (n, D), proportionally
@@ -59,7 +59,7 @@ def pick(
         scores = _entropies(probabilities)
         scores[sample] = -np.inf
         positions[~explored] = top(scores, size - len(sample))
-    return positions, explored
+    return positions, {"explored": explored}
 
 
 def epsilon(labeled: int, decay: float | None = None, least: float = 0.1, total_budget: int | None = None) -> float:
@@ -112,7 +112,7 @@ def _entropies(probabilities: Matrix) -> np.ndarray:
 STRATEGY = Strategy(
     name="e3g",
     shape="pick",
-    marks=True,
+    marks=("explored",),
     function=pick,
     takes=("features", "count", "rng"),
     optional=("probabilities", "labels"),

@@ -26,8 +26,15 @@ TABLES = {
     "ranks": "queue",
     "labels": "labels",
     "head": "model",
+    "likeliest": "predictions",
 }
-CHOICES = {"similarity": ("features", "gradient"), "kernel": ("shifted", "cosine")}  # option -> its values
+CHOICES = {  # option -> its values
+    "similarity": ("features", "gradient"),
+    "kernel": ("shifted", "cosine"),
+    "alamp_base": ("margin", "entropy", "least-confidence"),
+    "clarifier_measure": ("logdetmi", "flqmi", "flvmi", "gcmi", "com"),
+    "clarifier_easy": ("balanced", "global"),
+}
 
 # What is known of a row instead of a class number; strategies mark with the last what they did not ask about.
 SKIPPED, PENDING, UNASKED = -1, -2, -3
@@ -64,6 +71,8 @@ class Strategy:
     - `labeled_probabilities` (m, K), `labeled_features` (m, D) and `labels` (m,) int64 class numbers of the labeled rows: columns of the
       probabilities, then the classes that only the labels know;
     - `head`: weights (K, D) and bias (K,) of a linear model;
+    - `automatic` (m,) boolean: was the label given without a person?
+    - `likeliest` (n,) int32 and `confidence` (n,) float32, the predicted class and its probability, and `classes`, K;
     - `count`: how many to choose ("pick"), or of how many ("score"), or the round's budget ("ask"); `rng`: a generator of its own;
     - `draw(*scope)`: a generator of its own for each scope (numbers and words); `parallel`: how many rows are labeled at once.
 
@@ -73,13 +82,18 @@ class Strategy:
     predictions with the previous round's has `across`, (keep, compare): `keep`, called as `function` is, gives the one float64 number of
     each row that matters, and `compare(now, before)` the scores, where `before` is NaN for a row that the previous round did not score.
     `function` is then for the first round.
-    shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking; with `marks` also boolean for each whether
-    it was explored (a random sample of the pool) rather than chosen by the model.
+    shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking; with `marks` also {name: what it tells of each
+    of them, an array}. `explored`: was it drawn as part of a random sample of the pool, rather than chosen by the model? `tier`,
+    `suggested` and `confidence`: see strategies/clarifier.py.
     shape "ask": a generator (`Course`) that yields a `Question` and is sent the rows that were asked and their labels, int64: class
     numbers, SKIPPED, or PENDING (as good as skipped, for now). The rows are those of the question; when it looks back on a round whose
     labels came late, those that were asked in its place, or none (it had gone on by then). Sent None it returns its `Findings`, as it
     does at the end. `labels` are those from before the round, and all rows that had none by then are candidates to the round's end, so
     that with the same answers it always asks the same.
+
+    A strategy that is built around another one, which an option names, has `resolve`, which makes the whole from the options: `inner` is
+    that other one, `takes` and `options` are those of both. Its function is given `hard(places, count)`, the inner one's choice of so many
+    of the int64 `places`; what wraps strategies wraps the inner one.
     """
 
     name: str
@@ -93,8 +107,10 @@ class Strategy:
     options: tuple[str, ...] = ()
     required: tuple[str, ...] = ()  # options that it cannot do without
     optional: tuple[str, ...] = ()
-    marks: bool = False
+    marks: tuple[str, ...] = ()
     across: tuple[Callable[..., np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]] | None = None
+    resolve: Callable[[Mapping[str, Any]], Strategy] | None = None
+    inner: Strategy | None = None
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -106,6 +122,15 @@ class Strategy:
         """Does a row's score depend on one column of its predictions alone? Then the table is streamed through it."""
         return self.shape == "score" and self.takes in (("probabilities",), ("mutual_information",))
 
+    @property
+    def wrapped(self) -> Strategy:
+        """The strategy that wrappers wrap."""
+        return self.inner or self
+
+    def own(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of the `given` options that its function takes."""
+        return {name: given[name] for name in self.options if name in given}
+
 
 def names() -> list[str]:
     """All strategy names, sorted."""
@@ -113,14 +138,15 @@ def names() -> list[str]:
     return sorted(name.replace("_", "-") for name in modules if name != "registry")
 
 
-def load(name: str) -> Strategy:
-    """The strategy of that name; imports its module alone. Raises UsageError for an unknown name."""
+def load(name: str, given: Mapping[str, Any] | None = None) -> Strategy:
+    """The strategy of that name, as the options `given` make it; imports its module alone. Raises UsageError for an unknown name."""
     if name not in names():
         close = difflib.get_close_matches(name, names(), 1)
         hint = f"did you mean {close[0]}?" if close else ""
         raise UsageError(f"--strategy: there is no {name!r}; there are {', '.join(names())}", hint)
     module = importlib.import_module(f"altool.strategies.{name.replace('-', '_')}")
-    return module.STRATEGY
+    found: Strategy = module.STRATEGY
+    return found.resolve(given) if found.resolve and given is not None else found
 
 
 def check(
@@ -144,9 +170,10 @@ def check(
     for name in strategy.required:
         if name not in given:
             raise UsageError(f"{who} needs {flag(name)}")
-    if diversify and strategy.shape == "pick":
-        raise UsageError(f"{flag('diversify')} wraps strategies that sort; {who} picks one row after another")
+    if diversify and strategy.wrapped.shape == "pick":
+        picks = f"{strategy.inner.name} (--clarifier-hard)" if strategy.inner else who
+        raise UsageError(f"{flag('diversify')} wraps strategies that sort; {picks} picks one row after another")
     if partitions is not None and strategy.shape != "pick":
         raise UsageError(f"{flag('partitions')} means nothing to {who}", "it sorts the whole pool in one pass")
-    if partitions is not None and strategy.marks:
+    if partitions is not None and "explored" in strategy.marks:
         raise UsageError(f"{flag('partitions')} means nothing to {who}", "it takes the whole pool at once anyway")

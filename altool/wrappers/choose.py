@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,19 +12,23 @@ import numpy as np
 from altool.engines.local import limited
 from altool.kernels.blocks import take
 from altool.kernels.top import order, top
+from altool.strategies import registry
 from altool.strategies.registry import Question, Strategy
 from altool.wrappers import ask
-from altool.wrappers.diversify import diversify
+from altool.wrappers.diversify import diversify, pseudo_classes
 from altool.wrappers.partition import pick_in_parts
-from altool.wrappers.target_aware import adapt
+from altool.wrappers.target_aware import adapt, taken
 
 PARALLEL = 20  # rows that a strategy asks about at once, if nothing is said
-PER_ROW = ("probabilities", "features", "mutual_information", "ranks")  # arrays with one entry per candidate
+PER_ROW = {  # arrays with one entry per candidate
+    *("probabilities", "features", "mutual_information", "ranks", "scores", "likeliest", "confidence", "likeliest_before"),
+}
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be chosen: `keywords` are the strategy's own options, `generator(*scope)` makes the local random generators.
+    """What is to be chosen: `keywords` are the options of the strategy, and of one inside it; `generator(*scope)` makes the local random
+    generators.
 
     `class_weights` (K,) make it target-aware (TAAL): the strategy's queue (all candidates where it sorts, else `queue_size` of them, by
     default ten times the count) is re-ordered by them.
@@ -44,8 +49,9 @@ class Request:
 @dataclass(frozen=True)
 class Choice:
     """int64 (n,) places among the candidates, first choice first, and of each a float64 score (higher is sooner), whether it was
-    explored, and the class that it was taken for (int32; -1: none, in the order of the strategy alone; None where nothing is taken for a
-    class). Of a strategy that asks also whether the search asked for it, and how far the round has come."""
+    explored, the class that it was taken for (int32; -1: none, in the order of the strategy alone; None where nothing is taken for a
+    class), and what else the strategy tells of it (registry.Strategy, `marks`). Of a strategy that asks also whether the search asked for
+    it, and how far the round has come."""
 
     places: np.ndarray
     scores: np.ndarray
@@ -53,19 +59,23 @@ class Choice:
     target_class: np.ndarray | None
     search: np.ndarray | None = None
     round: ask.Round | None = None
+    marks: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
 def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choice:
     """min(count, n) of the candidates.
 
     `arrays` holds what the strategy takes (registry.Strategy); of a strategy that was run over a stream, its `scores` (n,). With
-    `diversify` also `likeliest` (n,), the predicted classes; with class weights also `candidate_labels`, as wrappers.target_aware has
-    them. A row that was picked, or re-ordered, scores minus its rank. For a strategy that asks, `answers` (n,) as wrappers.ask.replay has
-    them, and `recorded`, the batches of its round, where it does not wait: the rows are those to be labeled now.
+    `diversify` also `likeliest` (n,), the predicted classes, and where the previous round's are to count `likeliest_before` (n,), -1 for
+    rows that it did not score; with class weights also `candidate_labels`, as wrappers.target_aware has them. A row that was picked, or
+    re-ordered, scores minus its rank. For a strategy that asks, `answers` (n,) as wrappers.ask.replay has them, and `recorded`, the
+    batches of its round, where it does not wait: the rows are those to be labeled now.
     """
     if request.strategy.shape == "ask":
         return _ask(request, arrays)
     strategy = request.strategy
+    if strategy.inner:
+        return _around(request, candidates, arrays)
     count = min(request.count, candidates)
     aware = request.class_weights is not None
     if strategy.shape == "pick":
@@ -75,13 +85,14 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
     else:
         scores = arrays["scores"] if "scores" in arrays else _call(request, arrays, candidates, request.generator(), request.keywords)
         if request.diversify:
-            queue = diversify(order(scores), arrays["likeliest"], candidates if aware else count)
+            group = pseudo_classes(arrays["likeliest"], arrays.get("likeliest_before"))
+            queue = diversify(order(scores), group, candidates if aware else count)
         else:
             queue = order(scores) if aware else top(scores, count)
         explored = np.full(len(queue), strategy.source == "explore")
     target_class = None
     if request.class_weights is not None:
-        fixed = explored if strategy.marks else None
+        fixed = explored if "explored" in strategy.marks else None
         starts, classes = arrays["candidate_labels"]
         places, target_class = adapt(queue, starts, classes, request.class_weights, count, request.generator("target-aware"), fixed)
         explored = np.isin(places, queue[explored])
@@ -103,6 +114,47 @@ def _ask(request: Request, arrays: Mapping[str, Any]) -> Choice:
     return asked(found.now, found)
 
 
+def _around(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choice:
+    """The choice of a strategy that is built around another one: all that wraps, and its scores, are those of the inner one."""
+    strategy = registry.load(request.strategy.name)
+    inner = request.strategy.wrapped
+    found = Choice(np.empty(0, np.int64), np.empty(0), np.empty(0, bool), None)
+
+    def hard(places: np.ndarray, count: int) -> np.ndarray:
+        nonlocal found
+        part, keywords = _narrow(arrays, inner.own(request.keywords), places)
+        parts = request.partitions if inner.shape == "pick" and "explored" not in inner.marks else None
+        own = replace(request, strategy=inner, count=count, keywords=keywords, partitions=parts)
+        found = choose(replace(own, generator=partial(request.generator, inner.name)), len(places), part)
+        return places[found.places]
+
+    keywords = strategy.own(request.keywords) | ({"partitions": request.partitions} if request.partitions else {})
+    with limited(request.threads):
+        places, marks = _call(replace(request, strategy=strategy), {**arrays, "hard": hard}, request.count, request.generator(), keywords)
+    count, own = len(places), len(found.places)  # the inner one's come first
+    explored, target_class = np.zeros(count, bool), None
+    explored[:own] = found.explored
+    if found.target_class is not None:
+        target_class = np.full(count, -1, np.int32)
+        target_class[:own] = found.target_class
+    return Choice(places, -np.arange(1.0, count + 1), explored, target_class, marks=marks)
+
+
+def _narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arrays and options of some of the candidates alone: their increasing int64 `places`."""
+    part: dict[str, Any] = {name: take(array, places) if name in PER_ROW else array for name, array in arrays.items()}
+    if "candidate_labels" in part:
+        starts, classes = part["candidate_labels"]
+        part["candidate_labels"] = taken(starts, classes, places)
+    own = dict(keywords)
+    if "first" in own:  # belongs to one part
+        first = own.pop("first")
+        place = int(np.searchsorted(places, first))
+        if place < len(places) and places[place] == first:
+            own["first"] = place
+    return part, own
+
+
 def _call(request: Request, arrays: Mapping[str, Any], count: int, rng: np.random.Generator, keywords: Mapping[str, Any]) -> Any:
     given = {**arrays, "count": count, "rng": rng}
     names = (*request.strategy.takes, *request.strategy.optional)
@@ -116,19 +168,14 @@ def _pick(request: Request, candidates: int, arrays: Mapping[str, Any], count: i
         return np.empty(0, np.int64), np.empty(0, bool)
 
     def pick_part(places: np.ndarray, share: int, number: int) -> np.ndarray:
-        part = {name: take(array, places) if name in PER_ROW else array for name, array in arrays.items()}
-        keywords = dict(request.keywords)
-        if "first" in keywords:  # belongs to one part
-            first = keywords.pop("first")
-            place = int(np.searchsorted(places, first))
-            if place < len(places) and places[place] == first:
-                keywords["first"] = place
+        part, keywords = _narrow(arrays, request.keywords, places)
         return _call(request, part, share, request.generator("part", number), keywords)
 
     with limited(request.threads):
-        if strategy.marks:  # the batch is drawn first, so that its explored rows stay in it; the queue goes on behind it
+        if "explored" in strategy.marks:  # the batch is drawn first, so that its explored rows stay in it; the queue goes on behind it
             keywords = {**request.keywords, **({"queue_size": size} if size > count else {})}
-            return _call(request, arrays, count, request.generator(), keywords)
+            queue, marks = _call(request, arrays, count, request.generator(), keywords)
+            return queue, marks["explored"]
         if request.partitions and size >= request.partitions:
             queue = pick_in_parts(pick_part, candidates, size, request.partitions, request.generator())
         else:

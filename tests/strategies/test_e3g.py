@@ -32,9 +32,14 @@ def by_entropy(probabilities: np.ndarray, without: set[int]) -> list[int]:
     return [row for row in sorted(range(len(scores)), key=lambda row: (-scores[row], row)) if row not in without]
 
 
+def flagged(found: tuple[np.ndarray, dict[str, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Positions, and whether each was explored."""
+    return found[0], found[1]["explored"]
+
+
 def pick(rows: int, count: int, seed: int = 0, labeled: int = 2000, **options: Any) -> tuple[np.ndarray, np.ndarray]:
     features, probabilities = pool(rows)
-    return e3g.pick(features, count, np.random.default_rng(seed), probabilities, np.zeros(labeled, np.int64), **options)
+    return flagged(e3g.pick(features, count, np.random.default_rng(seed), probabilities, np.zeros(labeled, np.int64), **options))
 
 
 def test_epsilon_by_hand() -> None:
@@ -140,7 +145,7 @@ def test_exploited_rows_are_the_largest_entropies_of_the_others(seed: int) -> No
     probabilities[::7] = probabilities[0]  # ties
     count = 1 + seed
     labels = np.zeros(500 * (seed % 9), np.int64)
-    chosen, explored = e3g.pick(features, count, np.random.default_rng(seed), probabilities, labels)
+    chosen, explored = flagged(e3g.pick(features, count, np.random.default_rng(seed), probabilities, labels))
     assert (chosen.dtype, explored.dtype, chosen.shape, explored.shape) == (np.int64, np.bool_, (count,), (count,))
     assert len(set(chosen.tolist())) == count
     sample = set(chosen[explored].tolist())
@@ -168,7 +173,7 @@ def test_each_cluster_of_k_means_has_its_share(monkeypatch: pytest.MonkeyPatch) 
 
 def test_without_labels_all_is_explored_and_probabilities_are_not_needed() -> None:
     for labels in (None, np.empty(0, np.int64)):
-        chosen, explored = e3g.pick(pool(60)[0], 10, np.random.default_rng(1), None, labels)
+        chosen, explored = flagged(e3g.pick(pool(60)[0], 10, np.random.default_rng(1), None, labels))
         assert explored.all()
         assert len(set(chosen.tolist())) == 10
 
@@ -207,7 +212,9 @@ def test_sizes(rows: int, count: int) -> None:
 @pytest.mark.parametrize("clusters", [None, 1, 60, 1000])
 def test_equal_rows(clusters: int | None) -> None:
     features, probabilities = np.zeros((60, 3), np.float32), np.repeat(np.eye(1, 4, dtype=np.float32), 60, axis=0)
-    chosen, explored = e3g.pick(features, 30, np.random.default_rng(2), probabilities, np.zeros(3000, np.int64), e3g_clusters=clusters)
+    chosen, explored = flagged(
+        e3g.pick(features, 30, np.random.default_rng(2), probabilities, np.zeros(3000, np.int64), e3g_clusters=clusters)
+    )
     assert len(set(chosen.tolist())) == 30
     assert 0 < explored.sum() < 30
     assert (np.diff(chosen[~explored]) > 0).all()
@@ -224,12 +231,12 @@ def test_files_tensors_halves_and_threads_give_the_same_rows_and_are_left_alone(
     for place, array in zip(mapped, (features, probabilities), strict=True):
         place[:] = array
         array.setflags(write=False)
-    expected = e3g.pick(features, 200, np.random.default_rng(4), probabilities, np.zeros(1000, np.int64))
+    expected = flagged(e3g.pick(features, 200, np.random.default_rng(4), probabilities, np.zeros(1000, np.int64)))
     forms = [(features.astype(np.float32), probabilities.astype(np.float32)), mapped]
     forms.append(tuple(torch.from_numpy(array.copy()) for array in (features, probabilities)))
     for threads, (rows, p) in zip((1, 3, 2), forms, strict=True):
         with limited(threads):
-            found = e3g.pick(rows, 200, np.random.default_rng(4), p, np.zeros(1000, np.int64))
+            found = flagged(e3g.pick(rows, 200, np.random.default_rng(4), p, np.zeros(1000, np.int64)))
         assert all(np.array_equal(*pair) for pair in zip(found, expected, strict=True))
 
 
@@ -243,10 +250,10 @@ def test_under_taal_explored_rows_keep_their_places(seed: int) -> None:
     """The adapter's queue is the batch, then all other rows. In the other places are the rows of the one class that has weight."""
     features, probabilities = pool(300)
     labels = np.zeros(3000, np.int64)
-    queue, explored = e3g.pick(features, 40, np.random.default_rng(seed), probabilities, labels, queue_size=300)
+    queue, explored = flagged(e3g.pick(features, 40, np.random.default_rng(seed), probabilities, labels, queue_size=300))
     candidates = candidate_labels(probabilities, 0.5)
     rows, target_class = adapt(queue, *candidates, np.array([0.0, 0.0, 1.0, 0.0]), 40, np.random.default_rng(seed), explored)
-    batch, marks = e3g.pick(features, 40, np.random.default_rng(seed), probabilities, labels)
+    batch, marks = flagged(e3g.pick(features, 40, np.random.default_rng(seed), probabilities, labels))
     assert 0 < marks.sum() < 40
     assert rows[marks].tolist() == batch[marks].tolist()
     likely = np.flatnonzero(probabilities[:, 2] >= 0.5 * probabilities.max(axis=1))

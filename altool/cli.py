@@ -248,7 +248,14 @@ def select(
     queue: Annotated[str | None, typer.Option("--queue", metavar="TABLE", help="A ranked table, for --strategy queue.")] = None,
     within: Annotated[str | None, typer.Option("--within", metavar="TABLE", help="Choose among these ids only.")] = None,
     exclude: Annotated[str | None, typer.Option("--exclude", metavar="TABLE", help="Never choose these ids.")] = None,
+    previous: Annotated[
+        str | None, typer.Option("--previous", metavar="TABLE", help="The previous round's predictions, for --strategy alamp.")
+    ] = None,
     diversify: Annotated[bool, typer.Option("--diversify", help="Take at most one row per predicted class in each pass.")] = False,
+    diversify_by: Annotated[
+        str | None,
+        typer.Option("--diversify-by", metavar="ROUND", help="Classes predicted in the previous or the current round; alamp: previous."),
+    ] = None,
     suggest: Annotated[bool, typer.Option("--suggest", help="Add the model's label to every query.")] = False,
     target_aware: Annotated[
         bool, typer.Option("--target-aware", help="Re-order the strategy's queue towards classes below their target (TAAL).")
@@ -319,6 +326,29 @@ def select(
     queries: Annotated[
         list[str] | None, typer.Option("--queries", metavar="TABLE", help="--no-wait: the round's questions so far; repeat it, or a glob.")
     ] = None,
+    alamp_base: Annotated[
+        str | None, typer.Option("--alamp-base", metavar="NAME", help="alamp: margin, entropy or least-confidence; margin.")
+    ] = None,
+    clarifier_budgets: Annotated[
+        str | None,
+        typer.Option(
+            "--clarifier-budgets", metavar="H,I,E", help="clarifier: rows of each tier: hard, intermediate, easy; their sum is the budget."
+        ),
+    ] = None,
+    clarifier_hard: Annotated[
+        str | None, typer.Option("--clarifier-hard", metavar="NAME", help="clarifier: the strategy of the hard tier; badge.")
+    ] = None,
+    clarifier_measure: Annotated[
+        str | None,
+        typer.Option("--clarifier-measure", metavar="NAME", help="clarifier: logdetmi, flqmi, flvmi, gcmi or com; logdetmi."),
+    ] = None,
+    clarifier_easy: Annotated[
+        str | None,
+        typer.Option("--clarifier-easy", metavar="NAME", help="clarifier: easy rows balanced over classes or global; balanced."),
+    ] = None,
+    clarifier_use_auto: Annotated[
+        bool, typer.Option("--clarifier-use-auto", help="clarifier: be like rows that no person has labeled, too.")
+    ] = False,
     export: Annotated[
         list[str] | None, typer.Option("--export", metavar="FORMAT=FILE", help="Also write what an annotation tool imports.")
     ] = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -20,12 +20,13 @@ from altool.labels.consensus import Labels, codes, resolve
 from altool.metrics.gaps import all_met, gap
 from altool.metrics.gaps import weights as class_weights
 from altool.models import store
-from altool.strategies import registry
+from altool.strategies import clarifier, registry
 from altool.strategies.registry import PENDING, Question, Strategy
 from altool.tables import align, check, label_log, rounds, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
 from altool.tables.derive import derive
+from altool.tables.previous import Previous, read_previous
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source
 from altool.tables.targets import Targets, read_targets
@@ -46,11 +47,13 @@ class Options:
     labels: str | None = None
     targets: str | None = None
     metrics: str | None = None
+    previous: str | None = None
     model: str | None = None
     queue: str | None = None
     within: str | None = None
     exclude: str | None = None
     diversify: bool = False
+    diversify_by: str | None = None
     suggest: bool = False
     target_aware: bool = False
     candidate_threshold: float | None = None
@@ -78,6 +81,12 @@ class Options:
     wait: bool | None = None
     oracle: str | None = None
     queries: Sequence[str] | None = None
+    alamp_base: str | None = None
+    clarifier_budgets: str | None = None
+    clarifier_hard: str | None = None
+    clarifier_measure: str | None = None
+    clarifier_easy: str | None = None
+    clarifier_use_auto: bool = False
     export: Sequence[str] | None = None
     round: int | None = None
     format: str | None = None
@@ -96,7 +105,8 @@ class Options:
 STRATEGY_OPTIONS = (
     *("query_classes", "private_classes", "similarity", "kernel", "eta", "nu", "ridge", "first"),
     *("bait_lambda", "bait_oversample", "bait_components", "cluster_margin_factor", "cluster_margin_threshold"),
-    *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget", "direct_min_per_class"),
+    *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget", "direct_min_per_class", "alamp_base"),
+    *("clarifier_budgets", "clarifier_hard", "clarifier_measure", "clarifier_easy", "clarifier_use_auto"),
 )
 MATRICES = {"probabilities": "predictions", "features": "features"}
 
@@ -106,7 +116,8 @@ class Pool:
     """The pool's rows in id order: what the strategy and the wrappers need of each, and no more."""
 
     index: Index
-    scores: np.ndarray | None  # float64 (n,), of a strategy that scores row by row
+    classes: int  # 0 where no probabilities are read
+    scores: np.ndarray | None  # float64 (n,), of a strategy that scores row by row, or what it keeps of a row to compare rounds
     likeliest: np.ndarray | None  # int32 (n,) class numbers
     confidence: np.ndarray | None  # float32 (n,)
     candidate_labels: Ragged | None  # the classes that each row may be of (TAAL)
@@ -122,10 +133,21 @@ def run(options: Options, console: Console) -> None:
         _list_strategies(console)
         return
     strategy, budget, output = options.strategy, options.budget, options.output
+    if options.clarifier_budgets:
+        budget = _sum_of_tiers(options.clarifier_budgets, budget)
     if strategy is None or budget is None or output is None:
-        missing = [name for name in ("strategy", "budget", "output") if getattr(options, name) is None]
+        given = {"strategy": strategy, "budget": budget, "output": output}
+        missing = [name for name, value in given.items() if value is None]
         raise UsageError(f"missing --{', --'.join(missing)}", "for example --strategy margin --budget 100 -o queries.parquet")
-    _select(options, registry.load(strategy), budget, output, console)
+    _select(options, registry.load(strategy, _strategy_options(options)), budget, output, console)
+
+
+def _sum_of_tiers(text: str, budget: int | None) -> int:
+    """The budget of CLARIFIER's tiers together; `--budget` need not repeat it. Raises UsageError where it says otherwise."""
+    tiers = clarifier.budgets(text)
+    if budget not in (None, sum(tiers)):
+        raise UsageError(f"--budget {budget} is not the sum of --clarifier-budgets {text}: {sum(tiers)}", "leave --budget out")
+    return sum(tiers)
 
 
 def _select(options: Options, strategy: Strategy, budget: int, output: str, console: Console) -> None:
@@ -140,6 +162,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     for name in _matrices(strategy, options).values():
         if name not in tables:
             tables[name] = reader.open(getattr(options, name), name)
+    previous = reader.open(options.previous, "predictions") if options.previous else None
     log = reader.open(options.labels, "labels", allow_empty=True) if options.labels else None
     metrics = reader.open(options.metrics, "metrics").read() if options.metrics else None
     targets = read_targets(reader, options.targets) if options.targets else None
@@ -164,11 +187,23 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     if targets is not None:
         weights, behind = _class_weights(source, known, targets, metrics, console)
     numbers = codes(training, known) if training is not None else np.empty(0, np.int64)
+    if options.suggest or strategy.inner:
+        _ = source.classes  # a suggestion has a name; without names this says so
     keywords = _strategy_options(options)
     keywords |= _class_options(strategy, options, known, numbers, metrics, behind, source)
+    if options.clarifier_budgets:
+        keywords["clarifier_budgets"] = clarifier.budgets(options.clarifier_budgets)
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = _read_pool(source, options, strategy, keywords, advance)
     inputs = {source.kind.name: pool.fingerprint}
+    before = _before(previous, source, pool, strategy, options, keywords, console) if previous is not None else None
+    if before is not None:
+        inputs["previous"] = before.fingerprint
+        if before.kept is not None and pool.scores is not None and strategy.wrapped.across:
+            pool = replace(pool, scores=strategy.wrapped.across[1](pool.scores, before.kept))
+    elif strategy.wrapped.across:
+        base = options.alamp_base or "margin"
+        console.info(f"{strategy.wrapped.name}: no --previous, so this is the first round: rows are in the order of {base}")
     candidates = np.ones(len(pool.index), bool)
     if labels is not None and rows is not None:
         inputs["labels"] = align.table_fingerprint(labels.table if strategy.shape == "ask" else rows)
@@ -193,6 +228,9 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         _report_strangers(pool.index, strangers, "queue", options, console)
         candidates &= np.isfinite(ranks)
 
+    per_row = {"scores": pool.scores, "likeliest": pool.likeliest, "confidence": pool.confidence, "ranks": ranks}
+    if before is not None and _by_previous(options, strategy):
+        per_row["likeliest_before"] = before.likeliest
     if strategy.shape != "score":
         positions, arrays = _arrays(tables, pool.index, candidates, training, numbers, strategy, options, scratch, inputs, console)
         if options.model:
@@ -200,9 +238,11 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         if options.first is not None:
             keywords["first"] = _first(options.first, pool.index, positions, id_type)
     else:
-        positions = np.flatnonzero(candidates)
-        held = {"scores": pool.scores, "likeliest": pool.likeliest, "ranks": ranks}
-        arrays = {name: values[positions] for name, values in held.items() if values is not None}
+        positions, arrays = np.flatnonzero(candidates), {}
+    arrays |= {name: values[positions] for name, values in per_row.items() if values is not None}
+    arrays["classes"] = pool.classes
+    if before is not None:
+        _report_new(before, positions, strategy, options, source, console)
     if pool.candidate_labels is not None:
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
     begun = None
@@ -240,12 +280,15 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         choice = _whole(choice, choice.round, oracle, pool.index, positions)
     count = len(choice.places)
     _report_targets(choice, request, len(positions), console)
-    if 0 < count < budget and choice.round is None:
+    if strategy.inner:
+        _report_tiers(choice, keywords, arrays, known, console)
+    elif 0 < count < budget and choice.round is None:
         console.info(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
     classes = source.classes if source.knows_classes else None
     table = _queries(pool, positions[choice.places], choice, options, strategy, round_, classes, known)
-    names = ("strategy", "budget", "diversify", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions")
-    changing = {name: getattr(options, name) for name in (*names, *STRATEGY_OPTIONS)}
+    names = ("diversify", "diversify_by", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions")
+    changing = {name: getattr(options, name) for name in names} | _strategy_options(options)
+    changing |= {"strategy": strategy.name, "budget": budget}
     if weights is not None:
         changing["weights"] = dict(zip(known, weights.tolist(), strict=True))
     origin = write.provenance("select", {**changing, "round": round_}, options.seed, inputs)
@@ -266,6 +309,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         "pool": len(pool.index),
         "output": output,
         "exports": exports,
+        **({"tiers": _tiers(choice)} if strategy.inner else {}),
         **({"weights": changing["weights"]} if weights is not None else {}),
     }
     if not count and choice.round is not None and len(choice.round.asked.rows):
@@ -347,11 +391,20 @@ def _check_options(options: Options, strategy: Strategy) -> None:
         for name in ("parallel", "wait", "oracle", "queries"):
             if getattr(options, name) is not None:
                 raise UsageError(f"{_flag(name)} means nothing to --strategy {strategy.name}", "it does not ask and wait")
-    if options.queue_size is not None and strategy.shape != "pick":
+    if options.queue_size is not None and strategy.wrapped.shape != "pick":
         raise UsageError(f"--queue-size means nothing to --strategy {strategy.name}", "its queue is the whole pool")
     if strategy.shape == "score" and options.device not in ("cpu", "auto"):
         raise UsageError(f"--device {options.device}: --strategy {strategy.name} computes on the processor while it reads")
-    if options.partitions is not None and options.budget is not None and options.partitions > options.budget:
+    if options.previous and not (strategy.wrapped.across or options.diversify_by == "previous"):
+        hint = "it is for strategies that compare rounds, and for --diversify-by previous"
+        raise UsageError(f"--previous means nothing to --strategy {strategy.name}", hint)
+    if options.diversify_by is not None and not options.diversify:
+        raise UsageError("--diversify-by means nothing without --diversify")
+    if options.diversify_by not in (None, "previous", "current"):
+        raise UsageError(f"--diversify-by: there is no {options.diversify_by!r}", "give previous or current")
+    if options.diversify_by == "previous" and not options.previous:
+        raise UsageError("--diversify-by previous needs --previous")
+    if options.partitions is not None and options.budget is not None and options.partitions > options.budget and not strategy.inner:
         raise UsageError(f"--partitions {options.partitions} is more than --budget {options.budget}: every part picks one row at least")
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
@@ -359,7 +412,8 @@ def _check_options(options: Options, strategy: Strategy) -> None:
 
 
 def _strategy_options(options: Options) -> dict[str, Any]:
-    return {name: value for name in STRATEGY_OPTIONS if (value := getattr(options, name)) is not None}
+    given = {name: getattr(options, name) for name in STRATEGY_OPTIONS}
+    return {name: value for name, value in given.items() if value is not None and value is not False}
 
 
 def _flag(name: str) -> str:
@@ -387,10 +441,11 @@ def _exports(options: Options) -> dict[str, str]:
 
 
 def _export(queries: pa.Table, items: Source, exports: dict[str, str], classes: Sequence[str], options: Options, console: Console) -> None:
-    """Write the chosen rows, as people are to see them and in rank order, in every format that is asked for."""
+    """Write the chosen rows that people are to see, as they see them and in rank order, in every format that is asked for."""
     from altool.labels import registry as formats
     from altool.labels.exchange import Task
 
+    queries = queries.filter(pa.compute.not_equal(queries.column("source"), "auto"))
     wanted = queries.column("id").combine_chunks()
     columns = [name for name in ("id", "text", "image", "path") if name in items]
     batches = items.scan(
@@ -418,7 +473,7 @@ def _open_pool(reader: Reader, options: Options) -> Source:
 def _matrices(strategy: Strategy, options: Options) -> dict[str, str]:
     """{array: table} for the matrices that the strategy is to be given."""
     given = set(strategy.takes)
-    if options.similarity != "features":
+    if options.similarity != "features" or strategy.inner:
         found = {name: MATRICES.get(name.removeprefix("labeled_")) for name in strategy.optional}
         given |= {name for name, table in found.items() if table and getattr(options, table)}
     return {name: table for name, table in MATRICES.items() if strategy.shape != "score" and given & {name, f"labeled_{name}"}}
@@ -487,12 +542,72 @@ def _report_targets(choice: Choice, request: Request, candidates: int, console: 
     """Say how far the targets could be served."""
     if choice.target_class is None:
         return
-    size = request.queue_size or 10 * request.count
-    if request.strategy.shape == "pick" and size <= request.count < candidates:
-        console.warn(f"a queue of {size:,} rows for a budget of {request.count:,}: only their order can change; raise --queue-size")
-    unserved = int(((choice.target_class < 0) & ~(choice.explored & request.strategy.marks)).sum())
+    strategy, budget = request.strategy.wrapped, request.count
+    target_class, explored = choice.target_class, choice.explored
+    if "tier" in choice.marks:
+        hard = choice.marks["tier"] == 0
+        target_class, explored, budget = target_class[hard], explored[hard], int(hard.sum())
+    size = request.queue_size or 10 * budget
+    if strategy.shape == "pick" and size <= budget < candidates:
+        console.warn(f"a queue of {size:,} rows for a budget of {budget:,}: only their order can change; raise --queue-size")
+    unserved = int(((target_class < 0) & ~(explored & ("explored" in strategy.marks))).sum())
     if unserved:
-        console.info(f"{unserved:,} of {len(choice.places):,} rows follow {request.strategy.name} alone: no class could be served any more")
+        console.info(f"{unserved:,} of {len(target_class):,} rows follow {strategy.name} alone: no class could be served any more")
+
+
+def _tiers(choice: Choice) -> dict[str, int]:
+    """{tier: how many rows}."""
+    sizes = np.bincount(choice.marks["tier"], minlength=len(clarifier.TIERS))
+    return dict(zip(clarifier.TIERS, sizes.tolist(), strict=True))
+
+
+def _report_tiers(choice: Choice, keywords: Mapping[str, Any], arrays: Mapping[str, Any], known: Sequence[str], console: Console) -> None:
+    """Say what each tier lacks, and why."""
+    wanted = dict(zip(clarifier.TIERS, keywords["clarifier_budgets"], strict=True))
+    found = _tiers(choice)
+    if wanted["intermediate"]:
+        labels = arrays["labels"] if keywords.get("clarifier_use_auto") else arrays["labels"][~arrays["automatic"]]
+        lacking = [name for code, name in enumerate(known) if code not in set(labels.tolist())]
+        if lacking:
+            console.info(f"intermediate: no label is of {len(lacking):,} classes ({check.naming(lacking)}): the others share their budget")
+    reasons = {
+        "hard": "no other candidates are left",
+        "intermediate": "rows that several classes want are asked once, and classes without candidates ask nothing",
+        "easy": "too few rows are predicted as some classes; --clarifier-easy global takes any class",
+    }
+    for tier, budget in wanted.items():
+        if found[tier] < budget:
+            console.info(f"{tier}: {found[tier]:,} of {budget:,} rows: {reasons[tier]}")
+
+
+def _by_previous(options: Options, strategy: Strategy) -> bool:
+    """Is --diversify to go by the previous round's classes?"""
+    return options.diversify_by == "previous" or (options.diversify_by is None and strategy.wrapped.across is not None)
+
+
+def _before(
+    previous: Source, source: Source, pool: Pool, strategy: Strategy, options: Options, keywords: Mapping[str, Any], console: Console
+) -> Previous:
+    """The previous round, read row by row and joined to the pool."""
+    compared = strategy.wrapped
+    keep = partial(compared.across[0], **compared.own(keywords)) if compared.across else None
+    with console.progress(f"reading {previous.name}", previous.num_rows) as advance:
+        found = read_previous(previous, source, pool.index, pool.classes, keep, threads=options.threads, advance=advance)
+    if found.added:
+        console.warn(f"{previous.name}: it does not know {len(found.added)} of today's classes ({check.naming(found.added)})")
+    return found
+
+
+def _report_new(before: Previous, positions: np.ndarray, strategy: Strategy, options: Options, source: Source, console: Console) -> None:
+    """Say how many candidates the previous round never scored, and what becomes of them."""
+    new = int((before.likeliest[positions] < 0).sum())
+    if new:
+        text = f"{new:,} of {len(positions):,} candidates of {source.name} are not in --previous"
+        if strategy.wrapped.across:
+            text += f": they come after the others, in the order of {options.alamp_base or 'margin'}"
+        if options.diversify and _by_previous(options, strategy):
+            text += "; they count as what they are predicted to be now"
+        console.info(text)
 
 
 def _arrays(
@@ -533,6 +648,8 @@ def _arrays(
     positions = np.flatnonzero(candidates)
 
     arrays: dict[str, Any] = {"labels": numbers[held]}
+    if "automatic" in given and training is not None:
+        arrays["automatic"] = np.asarray(pa.compute.fill_null(pa.compute.equal(training.column("source"), "auto"), False))[held]
     device = choose_device(options.device) if options.device != "cpu" else None
     for column, name in sorted(wanted.items(), reverse=True):  # probabilities first: the smaller and more often read stay in memory
         index, places = found[name]
@@ -612,9 +729,11 @@ def _first(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataType) 
 
 def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: dict[str, Any], advance: Callable[[int], None]) -> Pool:
     """Stream the pool's table once, holding a few numbers per row. Only ids are read where nothing more is asked for."""
-    wanted = options.diversify or options.suggest
+    wanted = options.diversify or options.suggest or "likeliest" in strategy.takes
     share = (options.candidate_threshold if options.candidate_threshold is not None else 0.5) if options.target_aware else None
-    scored = strategy.takes[0] if strategy.rowwise else None
+    scorer = strategy.wrapped
+    scored = scorer.takes[0] if scorer.rowwise else None
+    score = partial(scorer.across[0] if scorer.across and options.previous else scorer.function, **scorer.own(keywords))
     columns = [
         name
         for name in ("probabilities", "mutual_information")
@@ -622,12 +741,13 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
     ]
 
     def work(values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
-        scores = strategy.function(values[scored], **keywords) if scored else None
+        scores = score(values[scored]) if scored else None
         labels = candidate_labels(values["probabilities"], share) if share is not None else None
-        return scores, predicted(values["probabilities"]) if wanted else None, labels
+        width = values["probabilities"].shape[1] if "probabilities" in values else 0
+        return scores, predicted(values["probabilities"]) if wanted else None, labels, width
 
     index, results, fingerprint = derive(source, columns, work, threads=options.threads, advance=advance)
-    scores, likeliest, labels = zip(*results, strict=True)
+    scores, likeliest, labels, widths = zip(*results, strict=True)
 
     def arranged(values: Sequence[Any]) -> np.ndarray | None:
         return None if values[0] is None else index.arrange(np.concatenate(values))
@@ -635,6 +755,7 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
     ragged = stacked(labels) if share is not None else None
     return Pool(
         index,
+        max(widths),
         arranged(scores),
         arranged([pair and pair[0] for pair in likeliest]),
         arranged([pair and pair[1] for pair in likeliest]),
@@ -682,9 +803,14 @@ def _queries(
         "round": pa.array(np.full(count, round_, np.int32)),
         "source": pa.array(np.where(choice.explored, "explore", "exploit"), pa.string()),
     }
-    if options.suggest and classes is not None and pool.likeliest is not None and pool.confidence is not None:
-        columns["suggested_label"] = pa.array([classes[code] for code in pool.likeliest[positions]], pa.string())
-        columns["suggested_probability"] = pa.array(pool.confidence[positions])
+    if "tier" in choice.marks:
+        tiers = choice.marks["tier"]
+        source = np.where(choice.explored, "explore", np.where(tiers == clarifier.TIERS.index("easy"), "auto", "exploit"))
+        columns["source"] = pa.array(source, pa.string())
+        columns["tier"] = pa.array([clarifier.TIERS[tier] for tier in tiers], pa.string())
+        columns |= _suggestions(choice.marks["suggested"], choice.marks["confidence"], known)
+    elif options.suggest and pool.likeliest is not None and pool.confidence is not None:
+        columns |= _suggestions(pool.likeliest[positions], pool.confidence[positions], known)
     if choice.search is not None:
         names = np.array([*known, None], object)  # -1 is the last
         columns["target_class"] = pa.array(names[choice.target_class], pa.string())
@@ -695,3 +821,10 @@ def _queries(
         columns["target_class"] = pa.array(names[choice.target_class], pa.string())
         columns["candidate_labels"] = pa.array([names[codes_[a:b]].tolist() for a, b in pairwise(starts)], pa.list_(pa.string()))
     return pa.table(columns)
+
+
+def _suggestions(suggested: np.ndarray, confidence: np.ndarray, known: Sequence[str]) -> dict[str, pa.Array]:
+    return {
+        "suggested_label": pa.array([known[code] for code in suggested], pa.string()),
+        "suggested_probability": pa.array(confidence),
+    }

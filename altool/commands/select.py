@@ -196,11 +196,11 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = _read_pool(source, options, strategy, keywords, advance)
     inputs = {source.kind.name: pool.fingerprint}
-    before = _before(previous, source, pool, strategy, options, keywords, console) if previous is not None else None
-    if before is not None:
-        inputs["previous"] = before.fingerprint
-        if before.kept is not None and pool.scores is not None and strategy.wrapped.across:
-            pool = replace(pool, scores=strategy.wrapped.across[1](pool.scores, before.kept))
+    then = _before(previous, source, pool, strategy, options, keywords, console) if previous is not None else None
+    if then is not None:
+        inputs["previous"] = then.fingerprint
+        if then.kept is not None and pool.scores is not None and strategy.wrapped.across:
+            pool = replace(pool, scores=strategy.wrapped.across[1](pool.scores, then.kept))
     elif strategy.wrapped.across:
         base = options.alamp_base or "margin"
         console.info(f"{strategy.wrapped.name}: no --previous, so this is the first round: rows are in the order of {base}")
@@ -229,8 +229,8 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         candidates &= np.isfinite(ranks)
 
     per_row = {"scores": pool.scores, "likeliest": pool.likeliest, "confidence": pool.confidence, "ranks": ranks}
-    if before is not None and _by_previous(options, strategy):
-        per_row["likeliest_before"] = before.likeliest
+    if then is not None and _by_previous(options, strategy):
+        per_row["likeliest_before"] = then.likeliest
     if strategy.shape != "score":
         positions, arrays = _arrays(tables, pool.index, candidates, training, numbers, strategy, options, scratch, inputs, console)
         if options.model:
@@ -241,8 +241,8 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         positions, arrays = np.flatnonzero(candidates), {}
     arrays |= {name: values[positions] for name, values in per_row.items() if values is not None}
     arrays["classes"] = pool.classes
-    if before is not None:
-        _report_new(before, positions, strategy, options, source, console)
+    if then is not None:
+        _report_new(then, positions, strategy, options, source, console)
     if pool.candidate_labels is not None:
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
     begun = None

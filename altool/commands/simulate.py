@@ -28,6 +28,7 @@ from altool.simulation import plan as plans
 from altool.simulation import pool as pools
 from altool.simulation.plan import Plan, Run
 from altool.simulation.replay import Aims, History, Pool, class_names, replay
+from altool.strategies import clarifier
 from altool.tables import align, check, label_log, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
@@ -404,9 +405,11 @@ def _history(history: History, task: Task, pool: Pool) -> pa.Table:
 def _picks(history: History, task: Task, pool: Pool, ids: pa.Array) -> pa.Table:
     """What was asked, in order, and what the bot said."""
     names = np.array([*pool.classes, None], object)  # -1 is the last
+    tiers = np.array([*clarifier.TIERS, None], object)
     tables = []
     for part in history.asked:
         count = len(part.positions)
+        chosen = np.where(part.explored, "explore" if part.number else "seed", "exploit")
         tables.append(
             pa.table(
                 {
@@ -415,7 +418,8 @@ def _picks(history: History, task: Task, pool: Pool, ids: pa.Array) -> pa.Table:
                     "score": pa.array(part.scores.astype(np.float32)),
                     "strategy": pa.array([task.run.strategy if part.number else "random"] * count, pa.string()),
                     "round": pa.array(np.full(count, part.number, np.int32)),
-                    "source": pa.array(np.where(part.explored, "explore" if part.number else "seed", "exploit"), pa.string()),
+                    "source": pa.array(np.where(part.automatic, "auto", chosen), pa.string()),
+                    "tier": pa.array(tiers[part.tier], pa.string()),
                     "suggested_label": pa.array(names[part.suggested], pa.string()),
                     "target_class": pa.array(names[part.target_class], pa.string()),
                     "label": pa.array(names[part.answers], pa.string()),

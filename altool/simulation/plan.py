@@ -10,7 +10,7 @@ from typing import Any
 
 from altool.errors import UsageError
 from altool.models import store
-from altool.strategies import registry
+from altool.strategies import clarifier, registry
 from altool.wrappers.choose import PARALLEL
 
 
@@ -22,6 +22,7 @@ class Run:
     name: str
     strategy: str
     diversify: bool = False
+    diversify_by: str | None = None
     suggest: bool = False
     target_aware: bool = False
     candidate_threshold: float = 0.5
@@ -112,11 +113,13 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     given = {name.replace("-", "_"): value for name, value in {**common, **row}.items() if value is not None}
     if not isinstance(given.get("strategy"), str):
         raise UsageError("a [[run]] has no strategy", 'for example strategy = "margin"')
-    strategy = registry.load(given["strategy"])
+    strategy = registry.load(given["strategy"], given)
     if "ranks" not in strategy.takes:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
     fit = {name: value for name, value in given.items() if of_classifiers(name)}
     own = {name: value for name, value in given.items() if name not in (*OF_RUNS, "name") and name not in fit}
+    if "clarifier_budgets" in own:
+        own["clarifier_budgets"] = clarifier.budgets(own["clarifier_budgets"])
     known = {name: value for name, value in given.items() if name in OF_RUNS}
     known["seconds"] = _seconds(known.get("seconds"))
     wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
@@ -128,8 +131,10 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         raise UsageError(f"run {run.name}: it needs a queue")
     if "queue" in row and "ranks" not in strategy.takes:
         raise UsageError(f"run {run.name}: a queue means nothing to {strategy.name}", "use strategy queue")
-    if "mutual_information" in strategy.takes:
-        raise UsageError(f"run {run.name}: no classifier here gives the mutual information that {strategy.name} needs")
+    if "mutual_information" in strategy.wrapped.takes:
+        raise UsageError(f"run {run.name}: no classifier here gives the mutual information that {strategy.wrapped.name} needs")
+    if run.diversify_by not in (None, "previous", "current") or (run.diversify_by and not run.diversify):
+        raise UsageError(f"run {run.name}: diversify_by is previous or current, beside diversify = true")
     if run.classifier not in store.CLASSIFIERS:
         raise UsageError(f"run {run.name}: there is no classifier {run.classifier!r}; there are {', '.join(store.CLASSIFIERS)}")
     options = inspect.signature(store.classifier(run.classifier).fit).parameters.values()

@@ -15,7 +15,8 @@ from altool.metrics.evaluation import Evaluation, evaluate
 from altool.models import folds, store
 from altool.simulation import bot
 from altool.simulation.plan import Plan, Run
-from altool.strategies import registry
+from altool.strategies import clarifier, registry
+from altool.strategies.registry import Strategy
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
@@ -57,7 +58,8 @@ class Round:
 @dataclass(frozen=True)
 class Asked:
     """One round's questions, in order: positions in the pool, what the bot agreed on (-1: skipped), scores, suggestions and the classes
-    that they were taken for (-1: none), and whether they were explored."""
+    that they were taken for (-1: none), whether they were explored, and their tiers (int8, of clarifier.TIERS; -1: none). Rows of the easy
+    tier have their suggestion as answer, and nobody was asked."""
 
     number: int
     positions: np.ndarray
@@ -66,6 +68,12 @@ class Asked:
     suggested: np.ndarray
     target_class: np.ndarray
     explored: np.ndarray
+    tier: np.ndarray
+
+    @property
+    def automatic(self) -> np.ndarray:
+        """Which of them nobody was asked, boolean."""
+        return self.tier == clarifier.TIERS.index("easy")
 
 
 @dataclass
@@ -96,7 +104,7 @@ def replay(
     rows, classes = len(pool.truth), len(pool.classes)
     answers = bot.answers(pool.truth, classes, noise, run.skip, run.annotators, seeds.generator(seed, "bot"))
     label = np.full(rows, bot.SKIPPED)
-    open_, explored = np.ones(rows, bool), np.zeros(rows, bool)
+    open_, explored, automatic = np.ones(rows, bool), np.zeros(rows, bool), np.zeros(rows, bool)
     history = History()
     spent = 0.0
     fit: Callable[[np.ndarray, np.ndarray], tuple[store.Model, bool]] = partial(
@@ -105,18 +113,22 @@ def replay(
 
     def ask(number: int, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
         nonlocal spent
-        given = answers[positions]
-        label[positions] = bot.agreed(given, pool.classes)
-        open_[positions] = False
-        explored[positions] = choice.explored
-        spent += bot.seconds(given, suggested, run.seconds) if run.seconds else np.nan
         none = np.full(len(positions), -1)
         for_class = choice.target_class if choice.target_class is not None else none
         shown = suggested if suggested is not None else none
-        history.asked.append(Asked(number, positions, label[positions], choice.scores, shown, for_class, choice.explored))
+        tier = choice.marks.get("tier", none.astype(np.int8))
+        part = Asked(number, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier)
+        people = ~part.automatic
+        given = answers[positions[people]]
+        part.answers[people] = bot.agreed(given, pool.classes)
+        label[positions] = part.answers
+        open_[positions], explored[positions], automatic[positions] = False, choice.explored, part.automatic
+        spent += bot.seconds(given, suggested[people] if suggested is not None else None, run.seconds) if run.seconds else np.nan
+        history.asked.append(part)
 
     first = seeds.generator(seed, "seed set").permutation(rows)[: plan.seed_size]
     ask(0, Choice(first, -np.arange(1.0, len(first) + 1), np.ones(len(first), bool), None), first, None)
+    before = None
     for number in range(plan.rounds + 1):
         labeled = np.flatnonzero(label >= 0)
         if not len(labeled):
@@ -124,7 +136,7 @@ def replay(
         model, _ = fit(pool.rows[labeled], label[labeled])
         measured = evaluate(pool.held_truth, model.probabilities(pool.held_rows), [plan.at_precision] * classes, None)
         counts = np.bincount(label[labeled], minlength=classes)
-        history.rounds.append(Round(number, counts, sum(len(part.positions) for part in history.asked), spent, measured))
+        history.rounds.append(Round(number, counts, sum(int((~part.automatic).sum()) for part in history.asked), spent, measured))
         candidates = np.flatnonzero(open_ & np.isfinite(ranks) if ranks is not None else open_)
         if number == plan.rounds or not len(candidates):
             break
@@ -132,8 +144,8 @@ def replay(
         if run.target_aware and aims is not None:
             weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
         generator = partial(seeds.generator, seed, "select", number + 1)
-        state = State(model, candidates, labeled, label[labeled], ranks, weights, answers)
-        choice, suggested = _choose(pool, plan, run, state, generator)
+        state = State(model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before)
+        choice, suggested, before = _choose(pool, plan, run, state, generator)
         ask(number + 1, choice, candidates[choice.places], suggested)
     return history
 
@@ -146,9 +158,20 @@ class State:
     candidates: np.ndarray
     labeled: np.ndarray
     labels: np.ndarray  # of the labeled rows
+    automatic: np.ndarray  # of them, those that no person labeled
     ranks: np.ndarray | None
     weights: np.ndarray | None
     answers: np.ndarray  # the annotators' to the whole pool
+    before: Kept | None  # of the round before
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a round leaves of its predictions for the next one, for every row of the pool: the number that the strategy keeps (float64,
+    NaN for a row that was no candidate; None: it keeps none), and the predicted class (-1)."""
+
+    numbers: np.ndarray | None
+    likeliest: np.ndarray
 
 
 def _weights(
@@ -166,20 +189,21 @@ def _weights(
 
 def _choose(
     pool: Pool, plan: Plan, run: Run, state: State, generator: Callable[..., np.random.Generator]
-) -> tuple[Choice, np.ndarray | None]:
-    """One round's questions, as places among the candidates, and the suggestions for them."""
-    strategy, model, candidates = registry.load(run.strategy), state.model, state.candidates
-    wanted = {*strategy.takes, *(strategy.optional if run.options.get("similarity") != "features" else ())}
-    arrays: dict[str, Any] = {"labels": state.labels, "head": (model.head.weights, model.head.bias)}
+) -> tuple[Choice, np.ndarray | None, Kept | None]:
+    """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one."""
+    strategy, model, candidates = registry.load(run.strategy, run.options), state.model, state.candidates
+    optional = strategy.optional if strategy.inner or run.options.get("similarity") != "features" else ()
+    wanted = {*strategy.takes, *strategy.wrapped.takes, *optional}
+    arrays: dict[str, Any] = {"labels": state.labels, "automatic": state.automatic, "classes": len(pool.classes)}
+    arrays |= {"head": (model.head.weights, model.head.bias)}
     arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
-    likely = run.diversify or run.suggest or run.target_aware or "probabilities" in wanted
+    likely = run.diversify or run.suggest or run.target_aware or wanted & {"probabilities", "likeliest"}
     rows = pool.rows[candidates] if likely or "features" in wanted else pool.rows[:0]
     if "features" in wanted:
         arrays["features"] = model.vectors(rows)
     if likely:
         arrays["probabilities"] = model.probabilities(rows)
-    if run.diversify:
-        arrays["likeliest"] = predicted(arrays["probabilities"])[0]
+        arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
     if run.target_aware:
         arrays["candidate_labels"] = candidate_labels(arrays["probabilities"], run.candidate_threshold)
     if strategy.shape == "ask":
@@ -188,7 +212,9 @@ def _choose(
         arrays["labeled_features"] = model.vectors(pool.rows[state.labeled])
     if "labeled_probabilities" in wanted:
         arrays["labeled_probabilities"] = model.probabilities(pool.rows[state.labeled])
-    keywords = dict(run.options)
+    keywords, kept = dict(run.options), None
+    if strategy.wrapped.across or run.diversify_by == "previous":
+        kept = _across(strategy.wrapped, run, arrays, len(pool.truth), state)
     if "total_budget" in strategy.options and "e3g_decay" not in keywords:
         keywords.setdefault("total_budget", plan.seed_size + plan.rounds * plan.budget)
     given = {name: class_names(keywords.pop(name)) for name in ("query_classes", "private_classes") if name in keywords}
@@ -196,7 +222,7 @@ def _choose(
     keywords |= class_options(strategy, state.labels, named.get("query_classes"), named.get("private_classes"))
     request = Request(
         strategy,
-        plan.budget,
+        sum(run.options.get("clarifier_budgets", (plan.budget,))),
         partial(generator, strategy.name),
         keywords,
         diversify=run.diversify,
@@ -208,8 +234,23 @@ def _choose(
     choice = choose(request, len(candidates), arrays)
     if choice.round is not None:
         choice = asked(choice.round.asked, choice.round)
-    suggested = predicted(arrays["probabilities"][choice.places])[0].astype(np.int64) if run.suggest else None
-    return choice, suggested
+    suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
+    return choice, None if suggested is None else suggested.astype(np.int64), kept
+
+
+def _across(strategy: Strategy, run: Run, arrays: dict[str, Any], rows: int, state: State) -> Kept:
+    """Put into `arrays` what comes of comparing this round with the one before, and keep this one for the next."""
+    numbers, likeliest = None, np.full(rows, -1, np.int32)
+    likeliest[state.candidates] = arrays["likeliest"]
+    if strategy.across:
+        keep, compare = strategy.across
+        numbers = np.full(rows, np.nan)
+        numbers[state.candidates] = keep(arrays["probabilities"], **strategy.own(run.options))
+        if state.before and state.before.numbers is not None:
+            arrays["scores"] = compare(numbers[state.candidates], state.before.numbers[state.candidates])
+    if state.before and run.diversify_by != "current":
+        arrays["likeliest_before"] = state.before.likeliest[state.candidates]
+    return Kept(numbers, likeliest)
 
 
 def class_names(given: Sequence[str] | str) -> Sequence[str]:

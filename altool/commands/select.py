@@ -336,7 +336,7 @@ def _list_strategies(console: Console) -> None:
                 "name": strategy.name,
                 "shape": strategy.shape,
                 "tables": list(strategy.tables),
-                "options": [_flag(name) for name in strategy.options],
+                "options": _flags(strategy),
                 "cold_start": strategy.cold_start,
                 "summary": strategy.summary,
                 "paper": strategy.paper,
@@ -349,9 +349,14 @@ def _list_strategies(console: Console) -> None:
 
     table = Table("strategy", "needs", "what it asks for first", "paper")
     for strategy in found:
-        needs = [*strategy.tables, *(_flag(name) for name in strategy.options)]
+        needs = [*strategy.tables, *_flags(strategy)]
         table.add_row(strategy.name, ", ".join(needs) or "nothing", strategy.summary, strategy.paper)
     console.print(table)
+
+
+def _flags(strategy: Strategy) -> list[str]:
+    """Its own options; the previous round, for one that compares rounds."""
+    return [_flag(name) for name in (*(("previous",) if strategy.across else ()), *strategy.options)]
 
 
 def _check_options(options: Options, strategy: Strategy) -> None:

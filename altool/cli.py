@@ -160,7 +160,8 @@ def train(
     features: OptionalFeatures = None,
     items: Items = None,
     classifier: Annotated[
-        str, typer.Option("--classifier", metavar="NAME", help="logistic: a linear softmax on features; fasttext: on texts of items.")
+        str,
+        typer.Option("--classifier", metavar="NAME", help="On features: logistic, svm, or linear-svm for many labels; on texts: fasttext."),
     ] = "logistic",
     folds: Annotated[int | None, typer.Option("--folds", min=2, help="Predict every labeled row by a model that did not see it.")] = None,
     oof: Annotated[str | None, typer.Option("--oof", metavar="PATH", help="Where the out-of-fold predictions go.")] = None,
@@ -170,6 +171,16 @@ def train(
     targets: Targets = None,
     logistic_c: Annotated[float | None, typer.Option("--logistic-c", help="Inverse strength of the L2 penalty; 1.")] = None,
     logistic_iterations: Annotated[int | None, typer.Option("--logistic-iterations", min=1, help="Most steps of the solver; 1000.")] = None,
+    svm_kernel: Annotated[str | None, typer.Option("--svm-kernel", metavar="NAME", help="linear, rbf or poly; linear.")] = None,
+    svm_c: Annotated[
+        str | None, typer.Option("--svm-c", metavar="C", help="The cost of a row on the wrong side; auto, by cross-validation.")
+    ] = None,
+    linear_svm_c: Annotated[
+        str | None, typer.Option("--linear-svm-c", metavar="C", help="The same of linear-svm, on scaled features; auto.")
+    ] = None,
+    linear_svm_iterations: Annotated[
+        int | None, typer.Option("--linear-svm-iterations", min=1, help="Most steps of its solver; 1000.")
+    ] = None,
     fasttext_dim: Annotated[int | None, typer.Option("--fasttext-dim", min=1, help="Width of the vectors; 100, or the file's.")] = None,
     fasttext_epochs: Annotated[int | None, typer.Option("--fasttext-epochs", min=1, help="How often every text is read; 50.")] = None,
     fasttext_rate: Annotated[float | None, typer.Option("--fasttext-rate", min=1e-6, help="Learning rate at the beginning; 0.5.")] = None,

@@ -64,8 +64,8 @@ def run(options: Options, console: Console) -> None:
 
     def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         rows, sums = read_rows(source, batch, stored.reads, stored.model.width)
-        vectors = stored.model.vectors(rows)
-        return stored.model.head.probabilities(vectors), vectors if options.features_output else None, sums
+        vectors, probabilities = stored.model.predict(rows)
+        return probabilities, vectors if options.features_output else None, sums
 
     origin = write.provenance("score", {"model": stored.facts["label_digest"]}, options.seed, inputs)
     classes, width = len(stored.classes), stored.model.width

@@ -709,15 +709,15 @@ def _found(round_: Round, known: Sequence[str]) -> list[dict[str, Any]]:
 def _head(location: str, width: int, inputs: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
     """Weights (K, D) and bias (K,) of a model that is one linear layer. Raises InputError for another."""
     stored = store.load(location)
-    tensors = stored.model.tensors()
-    if "weights" not in tensors or "bias" not in tensors:
-        raise InputError(f"model {location}: it is no linear head", "give a model of --classifier logistic")
+    head = stored.model.head
+    if head is None:
+        raise InputError(f"model {location}: it has no linear head", "give a model of --classifier logistic or linear-svm")
     if stored.model.width != width:
         raise InputError(
             f"model {location}: it takes {stored.model.width} features, not {width}", "give the features that it was trained on"
         )
     inputs["model"] = stored.facts["label_digest"]
-    return tensors["weights"], tensors["bias"]
+    return head.weights, head.bias
 
 
 def _first(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataType) -> int:

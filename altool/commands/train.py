@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -38,6 +38,10 @@ class Options:
     targets: str | None = None
     logistic_c: float | None = None
     logistic_iterations: int | None = None
+    svm_kernel: str | None = None
+    svm_c: str | None = None
+    linear_svm_c: str | None = None
+    linear_svm_iterations: int | None = None
     fasttext_dim: int | None = None
     fasttext_epochs: int | None = None
     fasttext_rate: float | None = None
@@ -128,22 +132,20 @@ def _own_options(options: Options, module: Classifier) -> tuple[dict[str, Any], 
 
     Raises UsageError for options of another classifier, and InputError for a file that cannot be read.
     """
-    given = {field.name: getattr(options, field.name) for field in fields(options) if field.name.startswith(_prefixes(store.CLASSIFIERS))}
+    prefix = store.prefix(options.classifier)
+    prefixes = tuple(map(store.prefix, store.CLASSIFIERS))
+    given = {field.name: getattr(options, field.name) for field in fields(options) if field.name.startswith(prefixes)}
     given = {name: value for name, value in given.items() if value is not None}
     for name in given:
-        if not name.startswith(_prefixes([options.classifier])):
+        if not name.startswith(prefix):
             flag = "--" + name.replace("_", "-")
             raise UsageError(f"{flag} means nothing with --classifier {options.classifier}", "leave it out, or give another --classifier")
-    own = {name.removeprefix(f"{options.classifier}_"): value for name, value in given.items()}
+    own = {name.removeprefix(prefix): value for name, value in given.items()}
     known = inspect.signature(module.fit).parameters.values()
     recorded = {option.name: option.default for option in known if option.kind is option.KEYWORD_ONLY} | own
     for name in set(module.FILES) & set(own):
         recorded[name] = align.file_digest(own[name])
-    return own, {f"{options.classifier}_{name}": value for name, value in recorded.items() if name not in ("balance", "seed")}
-
-
-def _prefixes(classifiers: Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{name}_" for name in classifiers)
+    return own, {f"{prefix}{name}": value for name, value in recorded.items() if name not in ("balance", "seed")}
 
 
 def _labeled_rows(source: Source, column: str, labels: pa.Table, options: Options, console: Console) -> tuple[pa.Array, np.ndarray, str]:

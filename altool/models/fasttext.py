@@ -23,6 +23,7 @@ from altool.models.logistic import Logistic
 NAME = "fasttext"
 READS = "text"
 FILES = ("pretrained",)
+HEAD = True
 
 Texts = Sequence[str] | np.ndarray
 DIM = 100
@@ -133,7 +134,12 @@ class FastText:
     def probabilities(self, texts: Texts) -> np.ndarray:
         """float32 (n, classes) for n texts. (The library's `predict` adds 1e-5 to each.) A text without a known word has the
         probabilities of the end of a line alone, or all classes' the same where that is unknown too."""
-        return self.head.probabilities(self.vectors(texts))
+        return self.predict(texts)[1]
+
+    def predict(self, texts: Texts) -> tuple[np.ndarray, np.ndarray]:
+        """The vectors, and the probabilities."""
+        vectors = self.vectors(texts)
+        return vectors, self.head.probabilities(vectors)
 
     def _add(self, texts: Texts, result: np.ndarray) -> None:
         """Write the vectors of a block of texts into `result`, which is zero."""

@@ -14,6 +14,7 @@ from altool.errors import UsageError
 NAME = "logistic"
 READS = "features"
 FILES = ()
+HEAD = True
 BLOCK = 1024  # rows per matrix product: always the same, so that a row's probabilities do not depend on how many share its batch
 
 
@@ -42,6 +43,10 @@ class Logistic:
     def vectors(self, features: np.ndarray) -> np.ndarray:
         """What the softmax sees: the features."""
         return features
+
+    def predict(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The features, and their probabilities."""
+        return features, self.probabilities(features)
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """float32 (n, count) for `features` float (n, D). Bit for bit the same for a row in whatever company it comes."""
@@ -91,25 +96,46 @@ def fit(
         raise UsageError("--logistic-c must be above 0")
     trained, codes = np.unique(labels, return_inverse=True)
     if len(trained) == 1:
-        return Logistic(np.zeros((1, features.shape[1]), np.float32), np.zeros(1, np.float32), trained, count), True
+        return certain(trained, features.shape[1], count), True
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
-    x = features.astype(np.float64)
-    mean = x.mean(axis=0)
-    x -= mean
-    scale = float(np.sqrt(np.mean(x**2))) or 1.0
-    x /= scale
+    x, mean, scale = scaled(features)
     estimator = LogisticRegression(C=c, max_iter=iterations, class_weight="balanced" if balance == "class-weight" else None)
     # One BLAS thread: the solver's products are small, and a BLAS that splits them can take twenty times as long on a busy machine.
     with warnings.catch_warnings(record=True) as caught, limited(1):
         warnings.simplefilter("always", ConvergenceWarning)
         estimator.fit(x, codes)
-    weights, bias = estimator.coef_, estimator.intercept_
-    if len(trained) == 2:  # scikit-learn keeps one row for two classes; the softmax of -z/2 and z/2 is its sigmoid of z
-        weights, bias = np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+    weights, bias = both(estimator.coef_, estimator.intercept_)
     if balance == "prior":
         bias = bias - np.log(np.bincount(codes) / len(codes))
-    weights = weights / scale
-    head = Logistic(weights.astype(np.float32), (bias - weights @ mean).astype(np.float32), trained, count)
+    head = unscaled(weights, bias, mean, scale, trained, count)
     return head, not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+
+
+def certain(trained: np.ndarray, width: int, count: int) -> Logistic:
+    """The model of one class (`trained` int64 (1,)) alone: it gets probability 1."""
+    return Logistic(np.zeros((1, width), np.float32), np.zeros(1, np.float32), trained, count)
+
+
+def scaled(features: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    """`features` float (n, D) as float64, less their mean (D,), over one number, their root mean square; and these."""
+    x = features.astype(np.float64)
+    mean = x.mean(axis=0)
+    x -= mean
+    scale = float(np.sqrt(np.mean(x**2))) or 1.0
+    x /= scale
+    return x, mean, scale
+
+
+def both(weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and bias, a row per class, of scikit-learn's, which keeps one for two: the softmax of -z/2 and z/2 is its sigmoid of z."""
+    if len(weights) > 1:
+        return weights, bias
+    return np.concatenate([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
+
+
+def unscaled(weights: np.ndarray, bias: np.ndarray, mean: np.ndarray, scale: float, trained: np.ndarray, count: int) -> Logistic:
+    """The model of features as they are, from the weights (k, D) and bias (k,) of `scaled` ones."""
+    weights = weights / scale
+    return Logistic(weights.astype(np.float32), (bias - weights @ mean).astype(np.float32), trained, count)

@@ -15,23 +15,27 @@ from altool.errors import InputError
 from altool.models.logistic import Logistic
 
 FORMAT = 1
-CLASSIFIERS = ("fasttext", "logistic")
+CLASSIFIERS = ("fasttext", "linear-svm", "logistic", "svm")
 
 
 class Model(Protocol):
-    """A fitted classifier of rows (a matrix of features, or an array of texts): a softmax on the vectors that it makes of them."""
+    """A fitted classifier of rows (a matrix of features, or an array of texts): it makes vectors of them, and probabilities of these.
+
+    `predict` gives both in one go. `head` is the softmax on the vectors, where the probabilities are one.
+    """
 
     @property
     def width(self) -> int: ...  # the vectors'
     @property
-    def head(self) -> Logistic: ...
+    def head(self) -> Logistic | None: ...
+    def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
     def vectors(self, rows: np.ndarray) -> np.ndarray: ...
     def probabilities(self, rows: np.ndarray) -> np.ndarray: ...
     def tensors(self) -> dict[str, np.ndarray]: ...
 
 
 class Classifier(Protocol):
-    """What the module of a classifier holds; `altool/models/NAME.py` is `--classifier NAME`.
+    """What the module of a classifier holds; `altool/models/NAME.py` is `--classifier NAME`, with - for _.
 
     `fit` takes rows, class numbers, the number of classes, `balance`, `seed` and the classifier's own options (`--NAME-OPTION`) by
     keyword, and returns the model and whether the fit converged.
@@ -39,6 +43,7 @@ class Classifier(Protocol):
 
     READS: str  # the column that its rows are: features or text
     FILES: tuple[str, ...]  # its options that name files
+    HEAD: bool  # do its models have a linear head?
 
     def fit(self, rows: np.ndarray, labels: np.ndarray, count: int, **options: Any) -> tuple[Model, bool]: ...
     def from_tensors(self, tensors: Mapping[str, np.ndarray], count: int) -> Model: ...
@@ -46,7 +51,12 @@ class Classifier(Protocol):
 
 def classifier(name: str) -> Classifier:
     """The classifier of this name, one of `CLASSIFIERS`."""
-    return cast(Classifier, importlib.import_module(f"altool.models.{name}"))
+    return cast(Classifier, importlib.import_module(f"altool.models.{name.replace('-', '_')}"))
+
+
+def prefix(name: str) -> str:
+    """What the names of a classifier's own options begin with: `linear_svm_` of linear-svm."""
+    return f"{name}_".replace("-", "_")
 
 
 @dataclass(frozen=True)

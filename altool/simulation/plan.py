@@ -78,12 +78,12 @@ OF_RUNS = tuple(entry.name for entry in fields(Run) if entry.name not in ("name"
 
 def of_classifiers(name: str) -> bool:
     """Is this the name of a classifier's own option, as `logistic_c`?"""
-    return name.startswith(tuple(f"{classifier}_" for classifier in store.CLASSIFIERS))
+    return name.startswith(tuple(map(store.prefix, store.CLASSIFIERS)))
 
 
 def files() -> set[str]:
     """The classifiers' options that name files, as `fasttext_pretrained`."""
-    return {f"{name}_{option}" for name in store.CLASSIFIERS for option in store.classifier(name).FILES}
+    return {store.prefix(name) + option for name in store.CLASSIFIERS for option in store.classifier(name).FILES}
 
 
 def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
@@ -123,7 +123,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     known = {name: value for name, value in given.items() if name in OF_RUNS}
     known["seconds"] = _seconds(known.get("seconds"))
     wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
-    prefix = f"{given.get('classifier', 'logistic')}_"
+    prefix = store.prefix(given.get("classifier", "logistic"))
     known["fit"] = {name.removeprefix(prefix): value for name, value in fit.items() if name.startswith(prefix)}
     run = Run(name=given.get("name") or " + ".join([strategy.name, *wraps]), options=own, **known)
     registry.check(strategy, own, diversify=run.diversify, partitions=run.partitions, who=f"run {run.name}", flag=str)
@@ -137,7 +137,10 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         raise UsageError(f"run {run.name}: diversify_by is previous or current, beside diversify = true")
     if run.classifier not in store.CLASSIFIERS:
         raise UsageError(f"run {run.name}: there is no classifier {run.classifier!r}; there are {', '.join(store.CLASSIFIERS)}")
-    options = inspect.signature(store.classifier(run.classifier).fit).parameters.values()
+    module = store.classifier(run.classifier)
+    if "head" in strategy.takes and not module.HEAD:
+        raise UsageError(f"run {run.name}: classifier {run.classifier} has no linear head, which {strategy.name} needs")
+    options = inspect.signature(module.fit).parameters.values()
     names = [option.name for option in options if option.kind is option.KEYWORD_ONLY]
     if unknown := [name for name in run.fit if name not in names]:
         raise UsageError(f"run {run.name}: classifier {run.classifier} has no option {unknown[0]!r}", f"it has {', '.join(names)}")

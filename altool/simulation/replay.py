@@ -195,7 +195,7 @@ def _choose(
     optional = strategy.optional if strategy.inner or run.options.get("similarity") != "features" else ()
     wanted = {*strategy.takes, *strategy.wrapped.takes, *optional}
     arrays: dict[str, Any] = {"labels": state.labels, "automatic": state.automatic, "classes": len(pool.classes)}
-    arrays |= {"head": (model.head.weights, model.head.bias)}
+    arrays |= {"head": (model.head.weights, model.head.bias)} if model.head else {}
     arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
     likely = run.diversify or run.suggest or run.target_aware or wanted & {"probabilities", "likeliest"}
     rows = pool.rows[candidates] if likely or "features" in wanted else pool.rows[:0]

@@ -1,0 +1,83 @@
+"""Linear support vector machines, one per class against all others, by scikit-learn's LinearSVC: for more labels than `svm` can take.
+
+A softmax on the decisions, whose temperature is fitted on decisions out of fold, makes them probabilities: one number for all classes,
+and the likeliest class is LinearSVC's own. So the model is one linear head, as that of `logistic` is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from altool import seeds
+from altool.engines.local import limited
+from altool.models import cross_validation, logistic
+from altool.models.logistic import Logistic
+
+NAME = "linear-svm"
+READS = "features"
+FILES = ()
+HEAD = True
+COSTS = (0.01, 0.1, 1, 10)  # divided by the features' width
+FOLDS = 3
+
+
+def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Logistic:
+    """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
+    return logistic.from_tensors(tensors, count)
+
+
+def fit(
+    features: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    *,
+    balance: str = "none",
+    seed: int = 0,
+    c: float | str = "auto",
+    iterations: int = 1000,
+) -> tuple[Logistic, bool]:
+    """Fit on `features` float (n, D) and class numbers `labels` int64 (n,) of `count` classes; also says whether it converged.
+
+    The features are centred and divided by their root mean square, as for `logistic`. `c` is scikit-learn's on these; `auto` takes the
+    one of `COSTS`, divided by D, with the smallest log-loss out of fold; 1 / D where no class has two labels. `balance`:
+    "class-weight" weighs classes by 1 / frequency; "prior" divides the probabilities by the classes' shares of the labels. One class alone
+    gets probability 1. Raises UsageError where `c` is neither `auto` nor above 0.
+    """
+    fixed = cross_validation.cost(c, "--linear-svm-c")
+    trained, codes = np.unique(labels, return_inverse=True)
+    if len(trained) == 1:
+        return logistic.certain(trained, features.shape[1], count), True
+    x, mean, scale = logistic.scaled(features)
+    width = x.shape[1]
+
+    def decisions(c: float, rows: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.svm import LinearSVC
+
+        weight = "balanced" if balance == "class-weight" else None
+        machine = LinearSVC(C=c, class_weight=weight, max_iter=iterations, random_state=seeds.integer(seed, "train", "linear-svm"))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            machine.fit(rows, y)
+        weights, bias = logistic.both(machine.coef_, machine.intercept_)
+        return weights, bias, not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+
+    sample = cross_validation.sample(codes, seed)
+    rows, known = x[sample], np.unique(codes[sample], return_inverse=True)[1]
+
+    def decide(c: float, train: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, bool]:
+        weights, bias, _ = decisions(c, rows[train], known[train])
+        return (rows[held] @ weights.T + bias)[:, :, None], True
+
+    with limited(1):
+        costs = [fixed] if fixed else [factor / width for factor in COSTS]
+        choice = cross_validation.choose(costs, known, balance, seed, FOLDS, decide)
+        best, sharpness = (choice.c, choice.weights[0]) if choice else (fixed or 1 / width, 1.0)
+        weights, bias, converged = decisions(best, x, codes)
+    weights, bias = weights * sharpness, bias * sharpness
+    if balance == "prior":
+        bias = bias - np.log(np.bincount(codes) / len(codes))
+    return logistic.unscaled(weights, bias, mean, scale, trained, count), converged

@@ -1,0 +1,385 @@
+"""Support vector machines, one for every two classes (Cortes & Vapnik 1995): fitted by scikit-learn's SVC, kept and predicted as arrays.
+
+The decided class is that of SVC.predict on the same rows: the one with most votes of the k(k - 1) / 2 machines, ties to the lower class.
+Its machines share their support vectors, so their decisions are sums of k (k - 1) products of one block of kernel values, which is
+computed once for all of them. That is done in float32; where its rounding errors, bounded, could change the decided class, in float64.
+
+An SVC has no probabilities. (Its `probability=True` fits one sigmoid per machine on five random folds, which two labels in a class
+do not carry, and may contradict the decided class.) Here they are a softmax over the classes of
+
+    a min_j f_cj + b mean_j f_cj
+
+where f_cj is the decision between c and j, seen from c: a class holds if it wins all its duels, so the one that it wins least clearly
+says most. a and b (none below 0) are fitted by log-loss on decisions out of fold, of the folds that chose C: two numbers for all
+classes, which few labels can estimate. Where a class other than the decided one would get the largest probability, the two change
+places. Nothing can be fitted where no class has two labels: then a = 1 and b = 0, so that a row on the margin between two classes is
+of its class with probability 1 / (1 + exp(-2)) = 0.88.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from altool.engines.local import limited
+from altool.errors import UsageError
+from altool.models import cross_validation
+from altool.models.cross_validation import Choice
+
+NAME = "svm"
+READS = "features"
+FILES = ()
+HEAD = False
+KERNELS = ("linear", "rbf", "poly")
+DEGREE = 3  # of poly, without a constant: scikit-learn's defaults
+COSTS = (0.01, 0.1, 0.5, 2, 10, 100)  # times 1 / variance of the kernel, so that they mean the same for any features
+FOLDS = 5
+SETTINGS = ("kernel", "gamma", "c", "smallest", "mean")
+ELEMENTS = 1 << 21  # decisions per block: what it takes stays near the cache
+
+
+@dataclass(frozen=True)
+class SVM:
+    """`support` float64 (S, D), those of the first of the k trained classes first (`sizes` int64 (k,)), with `coefficients` float64
+    (S, k - 1) against each of the other classes, in order; `intercepts` float64 (k (k - 1) / 2,) of the pairs in order. `trained`
+    int64 (k,) numbers the classes among `count`. `kernel` with `gamma`; `c` is the cost that it was fitted with. Calibration: `smallest`
+    and `mean` are a and b; `priors` float64 (k,), logarithms, are taken off.
+    """
+
+    support: np.ndarray
+    coefficients: np.ndarray
+    sizes: np.ndarray
+    intercepts: np.ndarray
+    trained: np.ndarray
+    priors: np.ndarray
+    kernel: str
+    gamma: float
+    c: float
+    smallest: float
+    mean: float
+    count: int
+
+    head = None
+
+    @property
+    def width(self) -> int:
+        """The features' width D."""
+        return self.support.shape[1]
+
+    def vectors(self, features: np.ndarray) -> np.ndarray:
+        """What the machines see: the features."""
+        return features
+
+    def predict(self, features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The features, and their probabilities."""
+        return features, self.probabilities(features)
+
+    def probabilities(self, features: np.ndarray) -> np.ndarray:
+        """float32 (n, count) for `features` float (n, D). Bit for bit the same for a row in whatever company it comes."""
+        result = np.zeros((len(features), self.count), np.float32)
+        if len(self.trained) == 1:
+            result[:, self.trained] = 1
+            return result
+        logits, decided, sure = self._logits(features, np.dtype(np.float32))
+        unsure = np.flatnonzero(~sure)
+        if len(unsure):
+            logits[unsure], decided[unsure], _ = self._logits(features[unsure], np.dtype(np.float64))
+        plain = not self.priors.any()
+        for start in range(0, len(features), 1024):
+            part = slice(start, start + 1024)
+            result[part, self.trained] = _softmax(logits[part], decided[part], self.priors, plain)
+        return result
+
+    def decided(self, features: np.ndarray) -> np.ndarray:
+        """int64 (n,): the class numbers that most machines vote for. `--balance prior` does not change them."""
+        if len(self.trained) == 1:
+            return np.full(len(features), self.trained[0])
+        return self.trained[self._logits(features, np.dtype(np.float64))[1]]
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """What `from_tensors` needs to make the model again."""
+        settings = [KERNELS.index(self.kernel), self.gamma, self.c, self.smallest, self.mean]
+        arrays = {"vectors": self.support, "coefficients": self.coefficients, "sizes": self.sizes, "intercepts": self.intercepts}
+        return {**arrays, "trained": self.trained, "priors": self.priors, "settings": np.array(settings, np.float64)}
+
+    @cached_property
+    def _machines(self) -> dict[np.dtype[Any], Machines]:
+        double = machines(self.coefficients, self.sizes, self.intercepts)
+        return {np.dtype(np.float64): double, np.dtype(np.float32): double.single()}
+
+    @cached_property
+    def _supports(self) -> dict[np.dtype[Any], np.ndarray]:
+        return {np.dtype(np.float64): self.support, np.dtype(np.float32): self.support.astype(np.float32)}
+
+    def _logits(self, features: np.ndarray, dtype: np.dtype[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(n, k): what the softmax sees; (n,) the places of the classes decided; and whether these are sure, as they all are in float64."""
+        classes, single = len(self.trained), dtype == np.float32
+        rows = _block_rows(classes)
+        machines_, vectors = self._machines[dtype], self._supports[dtype]
+        squares = np.einsum("sd,sd->s", self.support, self.support)
+        logits = np.empty((len(features), classes), dtype)
+        decided = np.empty(len(features), np.int64)
+        sure = np.ones(len(features), bool)
+        block = np.zeros((rows, self.width), dtype)
+        space = np.empty((classes, classes - 1, rows), dtype)
+        with np.errstate(over="ignore", invalid="ignore"):  # in float32: such rows are not sure
+            for start in range(0, len(features), rows):
+                part = slice(start, start + rows)
+                size = len(features[part])
+                block[:size] = features[part]
+                lengths = np.einsum("nd,nd->n", block, block, dtype=np.float64)
+                values = bend(self.kernel, self.gamma, vectors @ block.T, squares, lengths)
+                smallest, votes = duels(machines_, values, space, votes=not single)
+                found = self.smallest * smallest
+                if self.mean:
+                    found += self.mean * machines_.means(values)
+                logits[part] = found.T[:size]
+                if votes is not None:
+                    decided[part] = votes.argmax(axis=0)[:size]
+                else:
+                    decided[part] = smallest.argmax(axis=0)[:size]
+                    sure[part] = (smallest.max(axis=0) > self._errors(np.sqrt(lengths)))[:size]
+        return logits, decided, sure
+
+    def _errors(self, lengths: np.ndarray) -> np.ndarray:
+        """(n,): what a decision in float32 is off at most, for rows of these lengths.
+
+        A product of n terms is off by n roundings of its terms' absolute values; the kernel and the sum over support vectors add theirs.
+        """
+        unit = 2.0**-24
+        furthest, terms = self._longest, self.width + 6
+        if self.kernel == "rbf":
+            reach = np.ones(len(lengths))
+            error = 2 * terms * self.gamma * (lengths + furthest) ** 2 + 4
+        else:
+            degree = 1 if self.kernel == "linear" else DEGREE
+            reach = ((self.gamma if degree > 1 else 1) * lengths * furthest) ** degree
+            error = degree * terms * reach
+        double = self._machines[np.dtype(np.float64)]
+        return 1.01 * unit * (double.largest * (error + (double.terms + 4) * reach) + 3 * np.abs(self.intercepts).max())
+
+    @cached_property
+    def _longest(self) -> float:
+        return float(np.sqrt(np.einsum("sd,sd->s", self.support, self.support).max(initial=0)))
+
+
+@dataclass(frozen=True)
+class Machines:
+    """One decision per pair of classes, as sums over the support vectors of the two: `coefficients` (k - 1, S), `starts` int64 (k + 1,),
+    an array (k - 1 - i,) of `intercepts` per class i. `sums` (k, S) and `offsets` (k,) give each class's mean decision. `largest` is the
+    largest sum of absolute coefficients of a decision, `terms` the most terms of one."""
+
+    coefficients: np.ndarray
+    starts: np.ndarray
+    intercepts: tuple[np.ndarray, ...]
+    sums: np.ndarray
+    offsets: np.ndarray
+    largest: float
+    terms: int
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """(k, n) of kernel values (S, n): each class's mean decision."""
+        return self.sums @ values + self.offsets[:, None]
+
+    def single(self) -> Machines:
+        """The same in float32."""
+        arrays = (array.astype(np.float32) for array in (self.coefficients, self.sums, self.offsets))
+        coefficients, sums, offsets = arrays
+        intercepts = tuple(part.astype(np.float32) for part in self.intercepts)
+        return Machines(coefficients, self.starts, intercepts, sums, offsets, self.largest, self.terms)
+
+
+def machines(coefficients: np.ndarray, sizes: np.ndarray, intercepts: np.ndarray) -> Machines:
+    """The machines of what `SVM` keeps."""
+    classes = len(sizes)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    own = np.repeat(np.arange(classes), sizes)
+    column = np.arange(classes - 1)
+    other = column + (column >= own[:, None])  # (S, k - 1): the class that each coefficient is against
+    signed = np.where(own[:, None] < other, coefficients, -coefficients)  # as the vector's own class sees the decision
+    sums = np.zeros((len(own), classes))
+    rows = np.arange(len(own))
+    sums[rows[:, None], other] = -signed
+    sums[rows, own] = signed.sum(axis=1)
+    first, second = np.triu_indices(classes, 1)
+    offsets = np.bincount(first, intercepts, classes) - np.bincount(second, intercepts, classes)
+    absolute = np.stack([np.abs(part).sum(axis=0) for part in np.split(coefficients, starts[1:-1])])
+    largest = float((absolute[first, second - 1] + absolute[second, first]).max())
+    ordered = np.sort(sizes)
+    parts = tuple(np.split(intercepts, np.cumsum(np.arange(classes - 1, 0, -1))[:-1]))
+    scale = 1 / (classes - 1)
+    return Machines(
+        np.ascontiguousarray(coefficients.T), starts, parts, sums.T * scale, offsets * scale, largest, int(ordered[-1] + ordered[-2])
+    )
+
+
+def bend(kernel: str, gamma: float, products: np.ndarray, squares: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Kernel values (s, n) from inner products, which are overwritten, and squared lengths (s,) and (n,), in the products' precision."""
+    if kernel == "poly":
+        products *= gamma
+        products **= DEGREE
+    elif kernel == "rbf":
+        products *= -2
+        products += squares.astype(products.dtype)[:, None]
+        products += lengths.astype(products.dtype)
+        np.maximum(products, 0, out=products)
+        products *= -gamma
+        np.exp(products, out=products)
+    return products
+
+
+def duels(model: Machines, values: np.ndarray, space: np.ndarray, *, votes: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """(k, n) of kernel values (S, n): each class's smallest decision; and, if asked for, its votes int64 (k, n).
+
+    `space` (k, k - 1, n) is overwritten. Ties of a decision go to the later class, as in LIBSVM.
+    """
+    classes = len(space)
+    for class_ in range(classes):
+        mine = slice(model.starts[class_], model.starts[class_ + 1])
+        np.matmul(model.coefficients[:, mine], values[mine], out=space[class_])
+    smallest = np.full((classes, values.shape[1]), np.inf, values.dtype)
+    largest = np.full_like(smallest, -np.inf)  # of the decisions that the later classes see the other way round
+    counts = np.zeros(smallest.shape, np.int64) if votes else None
+    for class_ in range(classes - 1):
+        decisions = space[class_, class_:]
+        decisions += space[class_ + 1 :, class_]
+        decisions += model.intercepts[class_][:, None]
+        np.minimum(smallest[class_], decisions.min(axis=0), out=smallest[class_])
+        np.maximum(largest[class_ + 1 :], decisions, out=largest[class_ + 1 :])
+        if counts is not None:
+            won = decisions > 0
+            counts[class_] += np.count_nonzero(won, axis=0)
+            counts[class_ + 1 :] += ~won
+    np.negative(largest, out=largest)
+    return np.minimum(smallest, largest, out=smallest), counts
+
+
+def _block_rows(classes: int) -> int:
+    """Rows that are worked on at a time: a power of two, the same for every call, so that a row's bits depend on no other row."""
+    return 1 << min(10, max(5, (ELEMENTS // classes**2).bit_length() - 1))
+
+
+def _softmax(logits: np.ndarray, decided: np.ndarray, priors: np.ndarray, plain: bool) -> np.ndarray:
+    """float32 (n, k) probabilities; the decided class, before `priors` are taken off, gets the largest. `plain`: there are none."""
+    logits = logits.astype(np.float64)
+    rows = np.arange(len(logits))
+    likeliest = logits.argmax(axis=1)
+    logits[rows, likeliest], logits[rows, decided] = logits[rows, decided], logits[rows, likeliest]
+    logits -= priors
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    result = (logits / logits.sum(axis=1, keepdims=True)).astype(np.float32)
+    if plain:
+        tied = np.flatnonzero(result.argmax(axis=1) != decided)  # with a lower class, once rounded
+        result[tied, decided[tied]] = np.nextafter(result[tied, decided[tied]], np.float32(2))
+    return result
+
+
+def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> SVM:
+    """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
+    vectors, coefficients, sizes, intercepts = (tensors[name] for name in ("vectors", "coefficients", "sizes", "intercepts"))
+    trained, priors, settings = (tensors[name] for name in ("trained", "priors", "settings"))
+    classes = len(trained)
+    fits = vectors.ndim == 2 and coefficients.shape == (len(vectors), classes - 1) and sizes.shape == priors.shape == (classes,)
+    fits = fits and len(intercepts) == classes * (classes - 1) // 2 and settings.shape == (len(SETTINGS),)
+    if not (fits and sizes.min() >= 0 and sizes.sum() == len(vectors) and trained.min() >= 0 and trained.max() < count):
+        raise ValueError("the sizes of its tensors do not fit together, or not its classes")
+    if settings[0] not in range(len(KERNELS)):
+        raise ValueError("its kernel is unknown")
+    kernel, (gamma, c, smallest, mean) = KERNELS[int(settings[0])], settings[1:].tolist()
+    return SVM(vectors, coefficients, sizes, intercepts, trained, priors, kernel, gamma, c, smallest, mean, count)
+
+
+def fit(
+    features: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    *,
+    balance: str = "none",
+    seed: int = 0,
+    kernel: str = "linear",
+    c: float | str = "auto",
+) -> tuple[SVM, bool]:
+    """Fit on `features` float (n, D), as they are, and class numbers `labels` int64 (n,) of `count` classes; True: LIBSVM converges.
+
+    `kernel` is linear, rbf or poly (degree 3), with scikit-learn's gamma, `scale`. `c` is scikit-learn's; `auto` takes the one of
+    `COSTS`, divided by the variance of the kernel over the rows, with the smallest log-loss out of fold; where no class has two labels,
+    the largest. `balance`: "class-weight" weighs classes by 1 / frequency, in the fit and out of fold; "prior" divides the
+    probabilities by the classes' shares of the labels ("thresholding", Buda et al. 2018), which may change the likeliest class. One
+    class alone gets probability 1. Raises UsageError for another kernel, or a `c` that is neither `auto` nor above 0.
+    """
+    if kernel not in KERNELS:
+        raise UsageError(f"--svm-kernel: {kernel!r} is none of {', '.join(KERNELS)}")
+    fixed = cross_validation.cost(c, "--svm-c")
+    trained, codes = np.unique(labels, return_inverse=True)
+    classes, width = len(trained), features.shape[1]
+    if classes == 1:
+        none = np.zeros((0, width)), np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0)
+        return SVM(*none, trained, np.zeros(1), kernel, 1.0, fixed or 1.0, 1.0, 0.0, count), True
+    from sklearn.svm import SVC
+
+    x = features.astype(np.float64)
+    variance = float(x.var())
+    gamma = 1 / (width * variance) if variance else 1.0
+    weight = "balanced" if balance == "class-weight" else None
+    with limited(1):
+        choice = _choose(x, codes, kernel, gamma, fixed, balance, seed)
+        machine = SVC(kernel=kernel, gamma=gamma, C=choice.c, class_weight=weight).fit(x, codes)
+    vectors, sizes = x[machine.support_], machine.n_support_.astype(np.int64)
+    coefficients, intercepts = _coefficients(machine)
+    if kernel == "linear":
+        vectors, coefficients, sizes = _merged(vectors, coefficients, sizes)
+    priors = np.log(np.bincount(codes) / len(codes)) if balance == "prior" else np.zeros(classes)
+    arrays = (vectors, coefficients, sizes, intercepts, trained, priors)
+    smallest, mean = choice.weights.tolist()
+    return SVM(*arrays, kernel, gamma, choice.c, smallest, mean, count), True
+
+
+def _coefficients(machine: Any) -> tuple[np.ndarray, np.ndarray]:
+    """(S, k - 1) and (k (k - 1) / 2,) of a fitted SVC, all as LIBSVM has them: for two classes scikit-learn turns their signs."""
+    sign = -1.0 if len(machine.n_support_) == 2 else 1.0
+    return np.ascontiguousarray(sign * machine.dual_coef_.T), sign * machine.intercept_
+
+
+def _merged(vectors: np.ndarray, coefficients: np.ndarray, sizes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same linear machines with at most k - 1 vectors per class: where there are more, one normal vector per other class."""
+    most = coefficients.shape[1]
+    parts = []
+    for own, beta in zip(*(np.split(array, np.cumsum(sizes)[:-1]) for array in (vectors, coefficients)), strict=True):
+        parts.append((beta.T @ own, np.eye(most)) if len(own) > most else (own, beta))
+    lengths = np.array([len(own) for own, _ in parts], np.int64)
+    return np.concatenate([own for own, _ in parts]), np.concatenate([beta for _, beta in parts]), lengths
+
+
+def _choose(x: np.ndarray, codes: np.ndarray, kernel: str, gamma: float, c: float | None, balance: str, seed: int) -> Choice:
+    """C, if none is given, and the calibration, by cross-validation on one matrix of kernel values."""
+    from sklearn.svm import SVC
+
+    rows = cross_validation.sample(codes, seed)
+    labels = np.unique(codes[rows], return_inverse=True)[1]
+    squares = np.einsum("nd,nd->n", x[rows], x[rows])
+    gram = bend(kernel, gamma, x[rows] @ x[rows].T, squares, squares)
+    variance = float(np.trace(gram) / len(gram) - gram.mean())
+    costs = [c] if c else [factor / variance if variance > 0 else factor for factor in COSTS]
+    weight = "balanced" if balance == "class-weight" else None
+
+    def decide(cost: float, train: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, bool]:
+        machine = SVC(kernel="precomputed", C=cost, class_weight=weight).fit(gram[np.ix_(train, train)], labels[train])
+        coefficients, intercepts = _coefficients(machine)
+        model = machines(coefficients, machine.n_support_, intercepts)
+        values = gram[np.ix_(np.flatnonzero(train)[machine.support_], held)]
+        classes, limits = len(machine.n_support_), cost * machine.class_weight_
+        found = np.empty((2, classes, values.shape[1]))
+        step = _block_rows(classes)
+        for start in range(0, values.shape[1], step):
+            part = np.ascontiguousarray(values[:, start : start + step])
+            found[0, :, start : start + step] = duels(model, part, np.empty((classes, classes - 1, part.shape[1])), votes=False)[0]
+            found[1, :, start : start + step] = model.means(part)
+        bounded = np.abs(coefficients).max(axis=1) >= np.repeat(limits, machine.n_support_) * (1 - 1e-9)
+        return found.transpose(2, 1, 0), bool(bounded.any())
+
+    return cross_validation.choose(costs, labels, balance, seed, FOLDS, decide) or Choice(costs[-1], np.array([1.0, 0.0]))

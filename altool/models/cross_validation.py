@@ -44,7 +44,7 @@ def row_weights(labels: np.ndarray, balance: str) -> np.ndarray:
 def sample(labels: np.ndarray, seed: int) -> np.ndarray:
     """Positions of the rows that are cross-validated: all up to `ROWS`, else a part that is stratified over the classes."""
     parts = -(-len(labels) // ROWS)
-    if parts == 1:
+    if parts == 1 or np.bincount(labels).max() == 1:
         return np.arange(len(labels))
     return np.flatnonzero(folds.assign(labels, parts, seeds.integer(seed, "cross-validation", "sample")) == 0)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -53,12 +54,13 @@ def fit(
     x, mean, scale = logistic.scaled(features)
     width = x.shape[1]
 
-    def decisions(c: float, rows: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, bool]:
+    def decisions(c: float, rows: np.ndarray, y: np.ndarray, **solver: Any) -> tuple[np.ndarray, np.ndarray, bool]:
         from sklearn.exceptions import ConvergenceWarning
         from sklearn.svm import LinearSVC
 
         weight = "balanced" if balance == "class-weight" else None
-        machine = LinearSVC(C=c, class_weight=weight, max_iter=iterations, random_state=seeds.integer(seed, "train", "linear-svm"))
+        state = seeds.integer(seed, "train", "linear-svm")
+        machine = LinearSVC(C=c, class_weight=weight, max_iter=iterations, random_state=state, **solver)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             machine.fit(rows, y)
@@ -69,7 +71,7 @@ def fit(
     rows, known = x[sample], np.unique(codes[sample], return_inverse=True)[1]
 
     def decide(c: float, train: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, bool]:
-        weights, bias, _ = decisions(c, rows[train], known[train])
+        weights, bias, _ = decisions(c, rows[train], known[train], dual=True, tol=0.01)  # near enough to choose, and quicker
         return (rows[held] @ weights.T + bias)[:, :, None], True
 
     with limited(1):

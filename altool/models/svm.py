@@ -18,6 +18,7 @@ of its class with probability 1 / (1 + exp(-2)) = 0.88.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,11 +36,11 @@ READS = "features"
 FILES = ()
 HEAD = False
 KERNELS = ("linear", "rbf", "poly")
-DEGREE = 3  # of poly, without a constant: scikit-learn's defaults
+DEGREE = 3  # of poly, without a constant, as scikit-learn has it
 COSTS = (0.01, 0.1, 0.5, 2, 10, 100)  # times 1 / variance of the kernel, so that they mean the same for any features
 FOLDS = 5
 SETTINGS = ("kernel", "gamma", "c", "smallest", "mean")
-ELEMENTS = 1 << 21  # decisions per block: what it takes stays near the cache
+ELEMENTS = 1 << 23  # decisions of a block
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class SVM:
         decided = np.empty(len(features), np.int64)
         sure = np.ones(len(features), bool)
         block = np.zeros((rows, self.width), dtype)
-        space = np.empty((classes, classes - 1, rows), dtype)
+        space = np.empty((classes, classes, rows), dtype)
         with np.errstate(over="ignore", invalid="ignore"):  # in float32: such rows are not sure
             for start in range(0, len(features), rows):
                 part = slice(start, start + rows)
@@ -137,7 +138,7 @@ class SVM:
                 found = self.smallest * smallest
                 if self.mean:
                     found += self.mean * machines_.means(values)
-                logits[part] = found.T[:size]
+                logits[part] = np.clip(found.T[:size], -1e30, 1e30)  # float32 holds them
                 if votes is not None:
                     decided[part] = votes.argmax(axis=0)[:size]
                 else:
@@ -170,8 +171,9 @@ class SVM:
 @dataclass(frozen=True)
 class Machines:
     """One decision per pair of classes, as sums over the support vectors of the two: `coefficients` (k - 1, S), `starts` int64 (k + 1,),
-    an array (k - 1 - i,) of `intercepts` per class i. `sums` (k, S) and `offsets` (k,) give each class's mean decision. `largest` is the
-    largest sum of absolute coefficients of a decision, `terms` the most terms of one."""
+    an array (i,) of `intercepts` per class i above 0, against those before it. `sums` (k, S) and `offsets` (k,) give each class's mean
+    decision. `largest` is the largest sum of absolute coefficients of a decision, `terms` the most terms of one.
+    """
 
     coefficients: np.ndarray
     starts: np.ndarray
@@ -210,7 +212,7 @@ def machines(coefficients: np.ndarray, sizes: np.ndarray, intercepts: np.ndarray
     absolute = np.stack([np.abs(part).sum(axis=0) for part in np.split(coefficients, starts[1:-1])])
     largest = float((absolute[first, second - 1] + absolute[second, first]).max())
     ordered = np.sort(sizes)
-    parts = tuple(np.split(intercepts, np.cumsum(np.arange(classes - 1, 0, -1))[:-1]))
+    parts = tuple(intercepts[second == class_] for class_ in range(1, classes))
     scale = 1 / (classes - 1)
     return Machines(
         np.ascontiguousarray(coefficients.T), starts, parts, sums.T * scale, offsets * scale, largest, int(ordered[-1] + ordered[-2])
@@ -221,7 +223,7 @@ def bend(kernel: str, gamma: float, products: np.ndarray, squares: np.ndarray, l
     """Kernel values (s, n) from inner products, which are overwritten, and squared lengths (s,) and (n,), in the products' precision."""
     if kernel == "poly":
         products *= gamma
-        products **= DEGREE
+        products *= products * products
     elif kernel == "rbf":
         products *= -2
         products += squares.astype(products.dtype)[:, None]
@@ -233,29 +235,28 @@ def bend(kernel: str, gamma: float, products: np.ndarray, squares: np.ndarray, l
 
 
 def duels(model: Machines, values: np.ndarray, space: np.ndarray, *, votes: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """(k, n) of kernel values (S, n): each class's smallest decision; and, if asked for, its votes int64 (k, n).
+    """(k, n) of kernel values (S, n): each class's smallest decision; and, if asked for, its votes (k, n).
 
-    `space` (k, k - 1, n) is overwritten. Ties of a decision go to the later class, as in LIBSVM.
+    `space` (k, k, n) is overwritten. A decision of 0 is a vote for the later class, as in LIBSVM.
     """
     classes = len(space)
+    smallest = np.full((classes, values.shape[1]), np.inf, values.dtype)
+    counts = np.zeros_like(smallest) if votes else None
     for class_ in range(classes):
         mine = slice(model.starts[class_], model.starts[class_ + 1])
-        np.matmul(model.coefficients[:, mine], values[mine], out=space[class_])
-    smallest = np.full((classes, values.shape[1]), np.inf, values.dtype)
-    largest = np.full_like(smallest, -np.inf)  # of the decisions that the later classes see the other way round
-    counts = np.zeros(smallest.shape, np.int64) if votes else None
-    for class_ in range(classes - 1):
-        decisions = space[class_, class_:]
-        decisions += space[class_ + 1 :, class_]
-        decisions += model.intercepts[class_][:, None]
-        np.minimum(smallest[class_], decisions.min(axis=0), out=smallest[class_])
-        np.maximum(largest[class_ + 1 :], decisions, out=largest[class_ + 1 :])
+        np.matmul(model.coefficients[class_:, mine], values[mine], out=space[class_, class_ + 1 :])  # the later classes' add theirs
+        if not class_:
+            continue
+        decisions = np.matmul(model.coefficients[:class_, mine], values[mine], out=space[class_, :class_])
+        decisions += space[:class_, class_]
+        decisions += model.intercepts[class_ - 1][:, None]
+        np.minimum(smallest[:class_], decisions, out=smallest[:class_])
+        np.minimum(smallest[class_], -decisions.max(axis=0), out=smallest[class_])
         if counts is not None:
-            won = decisions > 0
-            counts[class_] += np.count_nonzero(won, axis=0)
-            counts[class_ + 1 :] += ~won
-    np.negative(largest, out=largest)
-    return np.minimum(smallest, largest, out=smallest), counts
+            np.greater(decisions, 0, out=decisions)
+            counts[:class_] += decisions
+            counts[class_] += class_ - decisions.sum(axis=0)
+    return smallest, counts
 
 
 def _block_rows(classes: int) -> int:
@@ -320,15 +321,13 @@ def fit(
     if classes == 1:
         none = np.zeros((0, width)), np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0)
         return SVM(*none, trained, np.zeros(1), kernel, 1.0, fixed or 1.0, 1.0, 0.0, count), True
-    from sklearn.svm import SVC
-
     x = features.astype(np.float64)
     variance = float(x.var())
     gamma = 1 / (width * variance) if variance else 1.0
     weight = "balanced" if balance == "class-weight" else None
     with limited(1):
         choice = _choose(x, codes, kernel, gamma, fixed, balance, seed)
-        machine = SVC(kernel=kernel, gamma=gamma, C=choice.c, class_weight=weight).fit(x, codes)
+        machine = _fitted(x, codes, kernel=kernel, gamma=gamma, C=choice.c, class_weight=weight)
     vectors, sizes = x[machine.support_], machine.n_support_.astype(np.int64)
     coefficients, intercepts = _coefficients(machine)
     if kernel == "linear":
@@ -337,6 +336,14 @@ def fit(
     arrays = (vectors, coefficients, sizes, intercepts, trained, priors)
     smallest, mean = choice.weights.tolist()
     return SVM(*arrays, kernel, gamma, choice.c, smallest, mean, count), True
+
+
+def _fitted(x: np.ndarray, codes: np.ndarray, **options: Any) -> Any:
+    from sklearn.svm import SVC
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few labels of many classes are meant
+        return SVC(**options).fit(x, codes)
 
 
 def _coefficients(machine: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -357,8 +364,6 @@ def _merged(vectors: np.ndarray, coefficients: np.ndarray, sizes: np.ndarray) ->
 
 def _choose(x: np.ndarray, codes: np.ndarray, kernel: str, gamma: float, c: float | None, balance: str, seed: int) -> Choice:
     """C, if none is given, and the calibration, by cross-validation on one matrix of kernel values."""
-    from sklearn.svm import SVC
-
     rows = cross_validation.sample(codes, seed)
     labels = np.unique(codes[rows], return_inverse=True)[1]
     squares = np.einsum("nd,nd->n", x[rows], x[rows])
@@ -368,7 +373,7 @@ def _choose(x: np.ndarray, codes: np.ndarray, kernel: str, gamma: float, c: floa
     weight = "balanced" if balance == "class-weight" else None
 
     def decide(cost: float, train: np.ndarray, held: np.ndarray) -> tuple[np.ndarray, bool]:
-        machine = SVC(kernel="precomputed", C=cost, class_weight=weight).fit(gram[np.ix_(train, train)], labels[train])
+        machine = _fitted(gram[np.ix_(train, train)], labels[train], kernel="precomputed", C=cost, class_weight=weight)
         coefficients, intercepts = _coefficients(machine)
         model = machines(coefficients, machine.n_support_, intercepts)
         values = gram[np.ix_(np.flatnonzero(train)[machine.support_], held)]
@@ -377,7 +382,7 @@ def _choose(x: np.ndarray, codes: np.ndarray, kernel: str, gamma: float, c: floa
         step = _block_rows(classes)
         for start in range(0, values.shape[1], step):
             part = np.ascontiguousarray(values[:, start : start + step])
-            found[0, :, start : start + step] = duels(model, part, np.empty((classes, classes - 1, part.shape[1])), votes=False)[0]
+            found[0, :, start : start + step] = duels(model, part, np.empty((classes, classes, part.shape[1])), votes=False)[0]
             found[1, :, start : start + step] = model.means(part)
         bounded = np.abs(coefficients).max(axis=1) >= np.repeat(limits, machine.n_support_) * (1 - 1e-9)
         return found.transpose(2, 1, 0), bool(bounded.any())

@@ -11,6 +11,7 @@ from altool import seeds
 from altool.errors import UsageError
 from altool.models import folds
 
+LEAST = 0.01  # weight of the first score: labels out of fold that say nothing leave its order
 ROWS = 5000  # of more labels, a stratified sample of about so many is cross-validated
 
 Decide = Callable[[float, np.ndarray, np.ndarray], tuple[np.ndarray, bool]]
@@ -18,10 +19,18 @@ Decide = Callable[[float, np.ndarray, np.ndarray], tuple[np.ndarray, bool]]
 
 @dataclass(frozen=True)
 class Choice:
-    """The cost, and the weight of each score (float64 (m,)): softmax(scores @ weights) are the probabilities."""
+    """The cost, and the weight of each score (float64 (m,)): softmax(scores @ weights) are the probabilities.
+
+    With `balance` prior it is softmax(scores @ weights + prior * log shares), where `shares` are the classes' of the labels.
+    """
 
     c: float
     weights: np.ndarray
+    prior: float = 0.0
+
+    def taken_off(self, shares: np.ndarray) -> np.ndarray:
+        """float64 (k,): what dividing the probabilities by the shares takes off scores @ weights."""
+        return (1 - self.prior) * np.log(shares)
 
 
 def cost(c: float | str, option: str) -> float | None:
@@ -54,7 +63,9 @@ def choose(costs: Sequence[float], labels: np.ndarray, balance: str, seed: int, 
 
     `labels` int64 (n,) are class numbers without gaps, `count` the folds. `decide(c, train, held)` takes two masks, fits on the one and
     returns for the rows of the other float64 (h, k, m) scores, k being the classes of the training rows, in order; and whether c
-    bounded the fit, without which a larger one changes nothing. Rows whose class has no label in the other folds say nothing about a
+    bounded the fit, without which a larger one changes nothing. With `balance` prior, the logarithms of the classes' shares are one score
+    more, of a weight of at most 1: scores that say little would give probabilities that are all alike, which, divided by the shares, would
+    make the rarest class the likeliest of every row. Rows whose class has no label in the other folds say nothing about a
     model that knows their class, and are left out. None where no row is left, as with one label per class.
     """
     try:
@@ -62,10 +73,12 @@ def choose(costs: Sequence[float], labels: np.ndarray, balance: str, seed: int, 
     except ValueError:
         return None
     weights = row_weights(labels, balance)
+    width = int(labels.max()) + 1
+    priors = np.log(np.bincount(labels) / len(labels)) if balance == "prior" else None
     best, least = None, np.inf
     for c in costs:
         scores: np.ndarray | None = None
-        known = np.zeros((len(labels), labels.max() + 1), bool)
+        known = np.zeros((len(labels), width), bool)
         bounded = False
         for number in range(int(fold.max()) + 1):
             held = fold == number
@@ -81,23 +94,31 @@ def choose(costs: Sequence[float], labels: np.ndarray, balance: str, seed: int, 
         rows = known[np.arange(len(labels)), labels]
         if scores is None or not rows.any():
             return None
-        found, loss = calibrate(scores[rows], known[rows], labels[rows], weights[rows])
+        found, prior, loss = calibrate(scores[rows], known[rows], labels[rows], weights[rows], priors)
         if loss < least:
-            best, least = Choice(float(c), found), loss
+            best, least = Choice(float(c), found, prior), loss
         if not bounded:
             break
     return best
 
 
-def calibrate(scores: np.ndarray, known: np.ndarray, labels: np.ndarray, row_weights: np.ndarray) -> tuple[np.ndarray, float]:
-    """The weights float64 (m,), none below 0, of which softmax(scores @ weights) has the smallest log-loss; and that loss.
+def calibrate(
+    scores: np.ndarray, known: np.ndarray, labels: np.ndarray, row_weights: np.ndarray, priors: np.ndarray | None = None
+) -> tuple[np.ndarray, float, float]:
+    """The weights float64 (m,) and w, of which softmax(scores @ weights + w * priors) has the smallest log-loss; and that loss.
 
-    `scores` float64 (n, k, m); only where `known` (n, k) do classes count; `labels` int64 (n,). One number per score and none per
-    class, which a few labels cannot estimate (temperature scaling: Guo et al. 2017). One more row, of which no class is known, keeps
-    labels that the scores tell apart from certainty, as the targets of Platt (1999) do.
+    `scores` float64 (n, k, m); only where `known` (n, k) do classes count; `labels` int64 (n,). The first weight is at least `LEAST`, none
+    is below 0; w is between 0 and 1, and 0 without `priors` float64 (k,). One number per score and none per class, which a few labels
+    cannot estimate (temperature scaling: Guo et al. 2017). One more row, of which no class is known, keeps labels that the scores tell
+    apart from certainty, as the targets of Platt (1999) do.
     """
     from scipy.optimize import minimize
 
+    size = scores.shape[2]
+    bounds: list[tuple[float, float | None]] = [(LEAST, None), *[(0, None)] * (size - 1)]
+    if priors is not None:
+        scores = np.concatenate([scores, np.broadcast_to(priors[:, None], (*known.shape, 1))], axis=2)
+        bounds.append((0, 1))
     share = 1 / (len(labels) + 1)
     targets = share * known / known.sum(axis=1, keepdims=True)
     targets[np.arange(len(labels)), labels] += 1 - share
@@ -112,6 +133,5 @@ def calibrate(scores: np.ndarray, known: np.ndarray, labels: np.ndarray, row_wei
         value = shares @ (np.log(sums) + most)[:, 0] - pull @ weights
         return float(value), np.einsum("n,nk,nkm->m", shares, powers / sums, scores) - pull
 
-    size = scores.shape[2]
-    found = minimize(loss, np.ones(size) / size, jac=True, method="L-BFGS-B", bounds=[(0, None)] * size)
-    return found.x, float(found.fun)
+    found = minimize(loss, np.ones(len(bounds)) / size, jac=True, method="L-BFGS-B", bounds=bounds)
+    return found.x[:size], 0.0 if priors is None else float(found.x[size]), float(found.fun)

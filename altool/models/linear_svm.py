@@ -15,6 +15,7 @@ import numpy as np
 from altool import seeds
 from altool.engines.local import limited
 from altool.models import cross_validation, logistic
+from altool.models.cross_validation import Choice
 from altool.models.logistic import Logistic
 
 NAME = "linear-svm"
@@ -77,9 +78,9 @@ def fit(
     with limited(1):
         costs = [fixed] if fixed else [factor / width for factor in COSTS]
         choice = cross_validation.choose(costs, known, balance, seed, FOLDS, decide)
-        best, sharpness = (choice.c, choice.weights[0]) if choice else (fixed or 1 / width, 1.0)
-        weights, bias, converged = decisions(best, x, codes)
-    weights, bias = weights * sharpness, bias * sharpness
+        choice = choice or Choice(fixed or 1 / width, np.ones(1))
+        weights, bias, converged = decisions(choice.c, x, codes)
+    weights, bias = weights * choice.weights, bias * choice.weights
     if balance == "prior":
-        bias = bias - np.log(np.bincount(codes) / len(codes))
+        bias = bias - choice.taken_off(np.bincount(codes) / len(codes))
     return logistic.unscaled(weights, bias, mean, scale, trained, count), converged

@@ -48,7 +48,7 @@ class SVM:
     """`support` float64 (S, D), those of the first of the k trained classes first (`sizes` int64 (k,)), with `coefficients` float64
     (S, k - 1) against each of the other classes, in order; `intercepts` float64 (k (k - 1) / 2,) of the pairs in order. `trained`
     int64 (k,) numbers the classes among `count`. `kernel` with `gamma`; `c` is the cost that it was fitted with. Calibration: `smallest`
-    and `mean` are a and b; `priors` float64 (k,), logarithms, are taken off.
+    and `mean` are a and b; `priors` float64 (k,), for `--balance prior`, are taken off what the softmax sees.
     """
 
     support: np.ndarray
@@ -332,7 +332,7 @@ def fit(
     coefficients, intercepts = _coefficients(machine)
     if kernel == "linear":
         vectors, coefficients, sizes = _merged(vectors, coefficients, sizes)
-    priors = np.log(np.bincount(codes) / len(codes)) if balance == "prior" else np.zeros(classes)
+    priors = choice.taken_off(np.bincount(codes) / len(codes)) if balance == "prior" else np.zeros(classes)
     arrays = (vectors, coefficients, sizes, intercepts, trained, priors)
     smallest, mean = choice.weights.tolist()
     return SVM(*arrays, kernel, gamma, choice.c, smallest, mean, count), True

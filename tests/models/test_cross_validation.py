@@ -7,7 +7,7 @@ import pytest
 
 from altool.errors import UsageError
 from altool.models import cross_validation
-from altool.models.cross_validation import calibrate, choose, cost, row_weights, sample
+from altool.models.cross_validation import Choice, calibrate, choose, cost, row_weights, sample
 
 
 def slow(weights: np.ndarray, scores: np.ndarray, known: np.ndarray, labels: np.ndarray, row_weights: np.ndarray) -> float:
@@ -30,7 +30,8 @@ def test_calibration_has_the_smallest_loss() -> None:
     scores[..., 1] -= np.eye(4)[labels]  # speaks against the class: its weight stays 0
     known = draw.random((40, 4)) < 0.8
     known[np.arange(40), labels] = True
-    found, loss = calibrate(scores, known, labels, weights)
+    found, prior, loss = calibrate(scores, known, labels, weights)
+    assert prior == 0
     assert found[0] > 0
     assert found[1] == 0
     assert loss == pytest.approx(slow(found, scores, known, labels, weights), abs=1e-9)
@@ -41,8 +42,26 @@ def test_calibration_has_the_smallest_loss() -> None:
 def test_labels_that_the_scores_tell_apart_do_not_become_certain() -> None:
     labels = np.repeat([0, 1], 10)
     scores = np.where(labels[:, None] == [0, 1], 1.0, -1.0)[:, :, None]
-    found, _ = calibrate(scores, np.ones((20, 2), bool), labels, np.ones(20))
+    found, _, _ = calibrate(scores, np.ones((20, 2), bool), labels, np.ones(20))
     assert 1 / (1 + np.exp(-2 * found[0])) == pytest.approx(1 - 0.5 / 21, abs=1e-4)  # half of the row of no known class
+
+
+def test_scores_that_say_nothing_leave_the_shares() -> None:
+    """The probabilities are the shares then: divided by these they are all alike, and no class is favoured for being rare."""
+    labels = np.repeat([0, 1], [150, 50])
+    shares = np.array([0.75, 0.25])
+    scores = np.random.default_rng(0).normal(size=(200, 2, 1))
+    scores[::2] *= -1
+    found, prior, _ = calibrate(scores, np.ones((200, 2), bool), labels, np.ones(200), np.log(shares))
+    assert found[0] < 0.2
+    assert prior == pytest.approx(1, abs=0.05)
+    assert Choice(1.0, found, prior).taken_off(shares) == pytest.approx(np.zeros(2), abs=0.1)
+    wrong = np.where(labels[:, None] == [0, 1], -1.0, 1.0)[:, :, None]
+    assert calibrate(wrong, np.ones((200, 2), bool), labels, np.ones(200))[0] == cross_validation.LEAST
+    told = 3 * (labels[:, None] == [0, 1])[:, :, None] + np.log(shares)[:, None]  # and with the shares in it
+    found, prior, _ = calibrate(told + 0.0, np.ones((200, 2), bool), labels, np.ones(200), np.log(shares))
+    assert prior == 0
+    assert Choice(1.0, found, prior).taken_off(shares) == pytest.approx(np.log(shares))
 
 
 def test_weights_give_every_class_the_same_sum() -> None:

@@ -45,7 +45,9 @@ def fit(
 
     The features are centred and divided by their root mean square, as for `logistic`. `c` is scikit-learn's on these; `auto` takes the
     one of `COSTS`, divided by D, with the smallest log-loss out of fold; 1 / D where no class has two labels. `balance`:
-    "class-weight" weighs classes by 1 / frequency; "prior" is that of `svm`. One class alone gets probability 1. Raises UsageError where `c` is neither `auto` nor above 0.
+    "class-weight" weighs classes by 1 / frequency; "prior" is that of `svm`. One class alone gets probability 1.
+
+    Raises UsageError where `c` is neither `auto` nor above 0.
     """
     fixed = cross_validation.cost(c, "--linear-svm-c")
     trained, codes = np.unique(labels, return_inverse=True)

@@ -311,7 +311,9 @@ def fit(
     `COSTS`, divided by the variance of the kernel over the rows, with the smallest log-loss out of fold; where no class has two labels,
     the largest. `balance`: "class-weight" weighs classes by 1 / frequency, in the fit and out of fold; "prior" divides the
     probabilities by the classes' shares of the labels ("thresholding", Buda et al. 2018), which may change the likeliest class; the
-    shares are part of the calibration then, see `cross_validation.choose`. One class alone gets probability 1. Raises UsageError for another kernel, or a `c` that is neither `auto` nor above 0.
+    shares are part of the calibration then, see `cross_validation.choose`. One class alone gets probability 1.
+
+    Raises UsageError for another kernel, or a `c` that is neither `auto` nor above 0.
     """
     if kernel not in KERNELS:
         raise UsageError(f"--svm-kernel: {kernel!r} is none of {', '.join(KERNELS)}")

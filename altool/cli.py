@@ -386,14 +386,23 @@ def select(
 
 @app.command()
 def import_labels(
-    exports: Annotated[list[str], typer.Argument(metavar="EXPORT", help="What the annotation tool exported; files, folders or -.")],
     labels: Annotated[str, typer.Option("--labels", metavar="DIR", help="The label log, a folder; made if it is missing.")],
+    exports: Annotated[
+        list[str] | None, typer.Argument(metavar="EXPORT...", help="What the annotation tool exported; files, folders or -.")
+    ] = None,
     from_: Annotated[
         str, typer.Option("--from", metavar="FORMAT", help="auto (by content), csv, jsonl, parquet or label-studio.")
     ] = "auto",
     queries: Annotated[
         list[str] | None,
         typer.Option("--queries", metavar="TABLE", help="What was asked for, with its round and source; once per table, or a glob."),
+    ] = None,
+    auto: Annotated[
+        str | None,
+        typer.Option("--auto", metavar="QUERIES", help="Instead of an EXPORT: take the suggestions of its rows of source auto as labels."),
+    ] = None,
+    retract_auto: Annotated[
+        int | None, typer.Option("--retract-auto", min=0, metavar="ROUND", help="Instead of an EXPORT: withdraw that round's auto labels.")
     ] = None,
     round: Annotated[int | None, typer.Option("--round", min=0, help="The round of every row, instead of its query's.")] = None,
     source: Annotated[

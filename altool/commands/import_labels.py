@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,13 +13,14 @@ import pyarrow.compute as pc
 from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.labels import exchange, registry
+from altool.labels.consensus import standing
 from altool.labels.exchange import Answers, Naming
 from altool.labels.merge import CONFLICT, UNKNOWN_CLASS, UNKNOWN_ID, Outcome, Rules, merge
 from altool.tables import align, check, label_log, rounds, write
 from altool.tables.arrays import read_index
 from altool.tables.read import Reader, Source, listing
-from altool.tables.schema import KINDS, SOURCES
-from altool.tables.targets import read_targets
+from altool.tables.schema import KINDS, RETRACTED, SOURCES
+from altool.tables.targets import Targets, read_targets
 
 HINTS = {
     UNKNOWN_ID: "give the --queries of every round in the export, or --items",
@@ -36,10 +37,12 @@ HINTS = {
 
 @dataclass(frozen=True)
 class Options:
-    exports: Sequence[str]
     labels: str
+    exports: Sequence[str] | None = None
     from_: str = "auto"
     queries: Sequence[str] | None = None
+    auto: str | None = None
+    retract_auto: int | None = None
     round: int | None = None
     source: str | None = None
     items: str | None = None
@@ -52,6 +55,10 @@ class Options:
     strict: bool = False
     columns: str | None = None
     classes: str | None = None
+
+
+FROM_PEOPLE = ("exports", "from_", "queries", "source", "items", "id_col", "annotator_columns", "skip_value", "label_map")
+ALONE = ("round", "targets", "columns", "classes", "allow_new_classes", "strict")  # what --retract-auto has no use for either
 
 
 @dataclass(frozen=True)
@@ -70,15 +77,14 @@ class Inputs:
 def run(options: Options, console: Console) -> None:
     """Read the exports, judge every row by queries, classes and the log, and add what is new as one file of the log.
 
-    Refused rows go to `LABELS.rejects/`, and go there first: a run that was killed in between does the same when it is repeated.
+    With `auto`, the answers are those that the machine gave itself, out of its queries. Refused rows go to `LABELS.rejects/`, and go
+    there first: a run that was killed in between does the same when it is repeated.
     """
     _check_options(options)
-    label_map = _label_map(options.label_map)
-    reader = Reader(options.columns, options.classes)
-    naming = Naming(reader.names, options.id_col, tuple(filter(None, (options.annotator_columns or "").split(","))))
-    found = [registry.read(export, options.from_, naming) for location in options.exports for export in exchange.open_exports(location)]
-    inputs = _read(options, reader, found, label_map, console)
-
+    if options.retract_auto is not None:
+        _retract(options.labels, options.retract_auto, console)
+        return
+    inputs = _read_auto(options, options.auto, console) if options.auto else _read_exports(options, console)
     held = _held(options.labels)
     outcome = _judge(options, inputs)
     files: dict[str, str | None] = {"fragment": None, "rejects": None}
@@ -91,6 +97,16 @@ def run(options: Options, console: Console) -> None:
 
 
 def _check_options(options: Options) -> None:
+    """Refuse what cannot work, or would do nothing. Raises UsageError."""
+    machine = {"--auto": options.auto is not None, "--retract-auto": options.retract_auto is not None}
+    if not any(machine.values()) and not options.exports:
+        raise UsageError("there is no EXPORT", "name what the annotation tool exported, or give --auto QUERIES")
+    for name, given in machine.items():
+        useless = (*FROM_PEOPLE, *(("auto", *ALONE) if name == "--retract-auto" else ()))
+        for field in fields(options) if given else ():
+            if field.name in useless and getattr(options, field.name) not in (None, field.default, []):
+                flag = "EXPORT" if field.name == "exports" else f"--{field.name.strip('_').replace('_', '-')}"
+                raise UsageError(f"{flag} means nothing to {name}", "give one of them")
     if options.from_ not in registry.NAMES:
         raise UsageError(f"--from: there is no {options.from_!r}; there are {', '.join(registry.NAMES)}")
     if options.source is not None and options.source not in SOURCES:
@@ -110,6 +126,16 @@ def _label_map(text: str | None) -> dict[str, str]:
             )
         names[old] = new
     return names
+
+
+def _read_exports(options: Options, console: Console) -> Inputs:
+    label_map = _label_map(options.label_map)
+    reader = Reader(options.columns, options.classes)
+    naming = Naming(reader.names, options.id_col, tuple(filter(None, (options.annotator_columns or "").split(","))))
+    found = [
+        registry.read(export, options.from_, naming) for location in options.exports or () for export in exchange.open_exports(location)
+    ]
+    return _read(options, reader, found, label_map, console)
 
 
 def _read(options: Options, reader: Reader, found: Sequence[Answers], label_map: dict[str, str], console: Console) -> Inputs:
@@ -134,6 +160,10 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], label_map:
     asked = None
     if queries:
         asked = pa.concat_tables([_queries(source) for source in queries])
+        # Whoever answers a row that the machine would have labeled is a person: its source is the strategy, like that of its tier's audit.
+        asked_of = asked.column("source")
+        by_people = pc.if_else(pc.equal(asked_of, "auto"), pa.scalar("exploit"), asked_of)
+        asked = asked.set_column(asked.column_names.index("source"), "source", by_people)
         fingerprints["queries"] = align.table_fingerprint(asked)
         known.append(asked.column("id"))
     if items:
@@ -141,10 +171,71 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], label_map:
         fingerprints["items"] = align.fingerprint(index, None)
         known.append(index.ids.filter(pc.is_in(index.ids, value_set=pc.unique(answers.column("id").drop_null()))))
     ids = pc.unique(pa.chunked_array([chunk for column in known for chunk in column.chunks], id_type)) if known else None
+    rules = Rules(options.round, options.source, options.skip_value, label_map, _allowed(options, reader, targets, queries))
+    return Inputs(answers, asked, ids, rules, id_type, fingerprints, rounds.begun(queries))
+
+
+def _allowed(options: Options, reader: Reader, targets: Targets | None, queries: Sequence[Source]) -> frozenset[str] | None:
+    """The classes that a label may be of; None: any."""
     named = reader.classes or (tuple(targets.named) if targets else _classes(queries))
     closed = named is not None and not options.allow_new_classes and (reader.classes or not targets or not targets.default)
-    rules = Rules(options.round, options.source, options.skip_value, label_map, frozenset(named or ()) if closed else None)
-    return Inputs(answers, asked, ids, rules, id_type, fingerprints, rounds.begun(queries))
+    return frozenset(named or ()) if closed else None
+
+
+def _read_auto(options: Options, location: str, console: Console) -> Inputs:
+    """The suggestions of the queries of source `auto` as answers. Raises InputError for one that has none."""
+    reader = Reader(options.columns, options.classes)
+    source = reader.open(location, "queries")
+    targets = read_targets(reader, options.targets) if options.targets else None
+    reader.add(_open_log(options.labels))
+    id_type = reader.match_ids()
+    source.require("source")
+    table = _queries(source)
+    table = table.filter(pc.fill_null(pc.equal(table.column("source"), "auto"), False))
+    empty = table.column("id").filter(table.column("suggested_label").is_null())
+    if len(empty):
+        text = f"{source.name}, column 'suggested_label': {len(empty):,} rows of source auto have none"
+        raise InputError(f"{text} (ids {check.naming(check.first_ids(empty))})", "give the queries as altool select wrote them")
+    if not table.num_rows:
+        console.info(f"{source.name}: no row is of source auto")
+    # Nobody was shown the suggestion, so it is the label alone.
+    columns = {name: table.column(name) for name in ("id", "source", "round")} | {"label": table.column("suggested_label")}
+    found = exchange.answers(source.name, {name: column.combine_chunks() for name, column in columns.items()}, id_type)
+    rules = Rules(round=options.round, classes=_allowed(options, reader, targets, [source]))
+    fingerprints = {"queries": align.table_fingerprint(table)}
+    return Inputs(exchange.with_ids(found, id_type), None, None, rules, id_type, fingerprints, rounds.begun([source]))
+
+
+def _retract(labels: str, round_: int, console: Console) -> None:
+    """Withdraw the auto labels of a round: a row of status `retracted` for each, as one file of the log."""
+    name = f"labels {labels}"
+    if not os.path.isdir(labels):
+        raise InputError(f"{name}: there is no such folder", "give the label log")
+    path = None
+    with label_log.locked(labels):
+        reader = Reader()
+        source = reader.open(labels, "labels", allow_empty=True)
+        reader.match_ids()
+        log = label_log.read(source)
+        auto = standing(log)
+        auto = auto.filter(pc.equal(auto.column("source"), "auto"))
+        mine = auto.filter(pc.equal(auto.column("round"), round_))
+        gone = log.filter(pc.and_(pc.equal(log.column("status"), RETRACTED), pc.equal(log.column("round"), round_)))
+        if not mine.num_rows and not gone.num_rows:
+            others = ", ".join(str(number) for number in sorted(set(auto.column("round").drop_null().to_pylist())))
+            raise InputError(f"{name}: round {round_} has no auto label", f"rounds that have some: {others or 'none'}")
+        ids = pc.unique(mine.column("id"))
+        if len(ids):
+            said = {"id": ids, "source": "auto", "round": round_, "status": RETRACTED}
+            columns = {
+                column: said[column] if column == "id" else pa.array([said.get(column)] * len(ids), type_)
+                for column, type_ in KINDS["labels"].columns.items()
+            }
+            origin = write.provenance("import-labels", {"retract_auto": round_}, 0, {"labels": align.table_fingerprint(log)})
+            path = label_log.write(pa.table(columns), labels, round_, origin)
+    summary = {"command": "import-labels", "retracted": len(ids), "known": gone.num_rows, "fragment": path.name if path else None}
+    line = f"retracted {_count(len(ids), 'auto label')} of round {round_} -> {labels}/{path.name}" if path else "no change"
+    console.result(summary, line + (f" ({gone.num_rows:,} retracted already)" if gone.num_rows else ""))
 
 
 def _queries(source: Source) -> pa.Table:
@@ -270,18 +361,25 @@ def _report(outcome: Outcome, files: dict[str, str | None], labels: str, console
         "skipped": skipped,
         "unlabeled": outcome.unlabeled,
         "refused": outcome.refused,
+        "retracted": outcome.retracted,
+        "sources": _tally(outcome.rows.column("source")),
         "conflicts": outcome.refused.get(CONFLICT, 0),
         "disagreements": outcome.disagreements,
-        "classes": dict(sorted((pair["values"], pair["counts"]) for pair in named.value_counts().to_pylist())),
+        "classes": _tally(named),
         **files,
     }
-    counts = {"known": outcome.known, "unlabeled": outcome.unlabeled, "refused": outcome.rejects.num_rows}
+    counts = {"known": outcome.known, "unlabeled": outcome.unlabeled, "retracted": outcome.retracted, "refused": outcome.rejects.num_rows}
     rest = [f"{count:,} {name}" for name, count in counts.items() if count]
     rest += [_count(outcome.disagreements, "disagreement")] if outcome.disagreements else []
-    line = f"imported {_count(len(named), 'label')}" + (f" and {_count(skipped, 'skip')}" if skipped else "")
+    auto = summary["sources"] == {"auto": outcome.rows.num_rows}
+    line = f"imported {_count(len(named), 'auto label' if auto else 'label')}" + (f" and {_count(skipped, 'skip')}" if skipped else "")
     line = (line if outcome.rows.num_rows else "no change") + (f" ({', '.join(rest)})" if rest else "")
     line += f" -> {labels}/{files['fragment']}" if files["fragment"] else ""
     console.result(summary, line + (f"; the refused rows are in {files['rejects']}" if files["rejects"] else ""))
+
+
+def _tally(values: pa.ChunkedArray) -> dict[str, int]:
+    return dict(sorted((pair["values"], pair["counts"]) for pair in values.value_counts().to_pylist()))
 
 
 def _count(count: int, word: str) -> str:

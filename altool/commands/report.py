@@ -248,7 +248,8 @@ def _choose_rows(
             console.mismatch(text, hint, strict=options.strict)
     if rows.left_out:
         sources = ", ".join(f"{name} {count:,}" for name, count in rows.left_out.items())
-        console.info(f"not measured: labels that uncertainty chose, or nobody knows who did ({sources}); see --evaluate-on")
+        machine = ", that the machine gave" if "auto" in rows.left_out else ""
+        console.info(f"not measured: labels that uncertainty chose{machine}, or nobody knows who did ({sources}); see --evaluate-on")
     return chosen, rows
 
 

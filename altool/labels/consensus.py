@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from altool.tables.schema import RETRACTED
+
 Row = dict[str, Any]
 
 
@@ -45,14 +47,43 @@ class Labels:
         return self.table.column("id").combine_chunks()
 
 
+def withdrawn(rows: pa.Table, log: pa.Table) -> np.ndarray:
+    """Boolean: the `auto` rows whose id and round `log` retracts. Both have the contract's columns.
+
+    A row of status `retracted` withdraws the auto labels of its id and round, those that are added later too: so it does not matter
+    which of two imports was first. Of people's labels, and of other rounds, it says nothing.
+    """
+    retractions = log.filter(_retracts(log))
+    auto = np.asarray(pc.fill_null(pc.equal(rows.column("source"), "auto"), False))
+    if not len(retractions) or not auto.any():
+        return np.zeros(len(rows), bool)
+    ids = pc.unique(retractions.column("id"))
+
+    def keys(table: pa.Table) -> np.ndarray:
+        places = np.asarray(pc.fill_null(pc.index_in(table.column("id"), value_set=ids), -1)).astype(np.int64)
+        return places << 32 | (np.asarray(pc.fill_null(table.column("round"), -1)).astype(np.int64) + 1)
+
+    return auto & np.isin(keys(rows), keys(retractions))
+
+
+def standing(log: pa.Table) -> pa.Table:
+    """The rows of the log that are somebody's answer: not withdrawn, and no retraction."""
+    return log.filter(pa.array(~withdrawn(log, log) & ~np.asarray(_retracts(log))))
+
+
+def _retracts(log: pa.Table) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(log.column("status"), RETRACTED), False)
+
+
 def resolve(log: pa.Table) -> Labels:
     """Who wins (interface.md): the newest row per id and annotator, then the majority over annotators, then the newest.
 
     Newest means the latest `labeled_at` where all rows in question have one, else the latest `round`, and within it the latest
     `labeled_at` where all have one; what is still equal goes to the smaller label. Rows without an annotator count as one
     annotator, `auto` rows never as a person. A person's label outvotes any number of `auto` ones, and any label outvotes
-    `skipped`. One `holdout` row holds its id out. `log` has the contract's columns.
+    `skipped`. One `holdout` row holds its id out. What was retracted was never there. `log` has the contract's columns.
     """
+    log = standing(log)
     ids = log.column("id")
     table = log.select(["id", "label", "source", "round"])
     skipped = pc.fill_null(pc.equal(log.column("status"), "skipped"), False)

@@ -208,9 +208,9 @@ def _times(array: pa.Array) -> tuple[pa.Array, pa.Array]:
     """Times in UTC, and which entries are none: no RFC 3339, or without an offset, so that nobody knows when it was."""
     wanted = KINDS["labels"].columns["labeled_at"]
     if pa.types.is_timestamp(array.type) and array.type.tz:
-        return array.cast(wanted, safe=False), pa.array([False] * len(array))
+        return array.cast(wanted, safe=False), pa.array([False] * len(array), pa.bool_())
     if pa.types.is_null(array.type):
-        return array.cast(wanted), pa.array([False] * len(array))
+        return array.cast(wanted), pa.array([False] * len(array), pa.bool_())
     found = [_micros(value) for value in array.to_pylist()]
     wrong = pa.array([value == "" for value in found], pa.bool_())
     return pa.array([value or None if value == "" else value for value in found], pa.int64()).cast(wanted), wrong

@@ -68,14 +68,14 @@ def read(export: Export, naming: Naming) -> Answers:
     return answers(export.name, {"id": ids, **columns}, None, used)
 
 
-COLUMNS = ("label", "annotator", "status", "labeled_at", "seconds", "round", "reason")
+COLUMNS = ("label", "annotator", "status", "labeled_at", "seconds", "round", "suggested_label", "reason")
 
 
 def _key(data: Mapping[str, Any], naming: Naming) -> Row:
-    """What a task's data say: our id (and under which key), our round."""
+    """What a task's data say: our id (and under which key), our round, what we suggested."""
     other = naming.columns.get("id", "altool_id")
     key = naming.id_column or (other if other in data else "altool_id")
-    return {"id": data.get(key), "key": key, "round": data.get("altool_round")}
+    return {"id": data.get(key), "key": key, "round": data.get("altool_round"), "suggested_label": data.get("altool_suggestion") or None}
 
 
 def _who(value: Any) -> Any:
@@ -86,9 +86,10 @@ def _who(value: Any) -> Any:
 def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> Iterator[Row]:
     pairs = [pair for record in records for pair in _annotations(name, record)]
     control = _control(name, [annotation for _, annotation in pairs if annotation], naming)
-    for data, annotation in pairs:
-        row = _key(data, naming)
+    for task, annotation in pairs:
+        row = _key(task["data"], naming)
         if annotation:
+            row["suggested_label"] = row["suggested_label"] or _suggested(task, annotation, control)
             row["annotator"] = _who(annotation.get("completed_by"))
             row["labeled_at"] = annotation.get("updated_at") or annotation.get("created_at")
             row["seconds"] = annotation.get("lead_time")
@@ -103,13 +104,28 @@ def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> It
 
 
 def _annotations(name: str, record: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """(data, annotation) of each annotation of a task; one pair with an empty annotation where there is none."""
+    """(task, annotation) of each annotation of a task; one pair with an empty annotation where there is none."""
     if _shape(record) == "annotation":
-        return [(record["task"].get("data") or {}, record)]
+        return [({**record["task"], "data": record["task"].get("data") or {}}, record)]
     found = record.get("annotations", record.get("completions")) or []
     if not isinstance(found, list) or not all(isinstance(annotation, dict) for annotation in found):
         raise InputError(f"{name}: task {record.get('id')} holds no list of annotations", "export the project as JSON, not its list of ids")
-    return [(record["data"], annotation) for annotation in found or [{}]]
+    return [(record, annotation) for annotation in found or [{}]]
+
+
+def _suggested(task: Mapping[str, Any], annotation: Mapping[str, Any], control: str | None) -> Any:
+    """The choice that the annotator found there: of altool's prediction, else of the only one, else what was accepted as it stood.
+
+    Of several predictions by other models nobody knows which was shown, unless it was accepted (`origin`).
+    """
+    found = [prediction for prediction in task.get("predictions") or [] if isinstance(prediction, dict)]
+    ours = [prediction for prediction in found if prediction.get("model_version") == f"altool-r{task['data'].get('altool_round')}"]
+    shown = (ours or found) if len(ours or found) == 1 else []
+    accepted = {
+        "result": [item for item in annotation.get("result") or [] if isinstance(item, dict) and item.get("origin") == "prediction"]
+    }
+    choices = [item["value"]["choices"] for one in (*shown, accepted) for item in _choices(one) if item.get("from_name") == control]
+    return next((choice[0] for choice in choices if len(choice) == 1), None)
 
 
 def _choices(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -205,6 +221,8 @@ def labeling_config(classes: Sequence[str], shown: Sequence[str]) -> str:
 def _task(task: Task, shown: Sequence[str]) -> Row:
     data = {name: value for name in shown if (value := _data(task, name, encode=True)) is not None}
     data |= {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
+    # The prediction is what annotators see; JSON_MIN and CSV exports lose it, but keep the data.
+    data |= {} if task.suggested_label is None else {"altool_suggestion": task.suggested_label}
     predictions = []
     if task.suggested_label is not None:
         value = {"choices": [task.suggested_label]}

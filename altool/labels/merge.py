@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from altool.labels.consensus import Row, newest_of, resolve
+from altool.labels.consensus import Row, newest_of, resolve, standing, withdrawn
 from altool.tables.schema import KINDS
 
 UNKNOWN_ID = "unknown id"
@@ -38,7 +38,8 @@ class Outcome:
     """`rows` are new to the log (contract columns), `rejects` have `id` (as the export has it), `label`, `annotator` and `reason`.
 
     `known` rows the log holds already, `unlabeled` ones are not done yet. `disagreements` counts ids of the export on which
-    annotators disagree, in the log as it will be. `undated` counts new rows whose round nothing said, `assumed` those whose source
+    annotators disagree, in the log as it will be. `retracted` counts
+    auto labels that the log has withdrawn. `undated` counts new rows whose round nothing said, `assumed` those whose source
     nothing said, `queried` those of the latter that bear the round of a selection.
     """
 
@@ -46,6 +47,7 @@ class Outcome:
     rejects: pa.Table
     known: int
     unlabeled: int
+    retracted: int
     disagreements: int
     undated: int
     assumed: int
@@ -66,14 +68,17 @@ def merge(answers: pa.Table, log: pa.Table, queries: pa.Table | None, known_ids:
     A row that the log holds is known: the same id, annotator, label and time; without a time, the same round, or what the
     annotator had last said before that round (a sheet that is handed in round after round). A row conflicts with another answer of
     its annotator on its id, in the log or the export, where neither `labeled_at` (if both have one) nor `round` (if anything says
-    what it is) tells which is newer; a label goes before a skip. So a second import of the same export adds nothing.
+    what it is) tells which is newer; a label goes before a skip. So a second import of the same export adds nothing. Auto labels that
+    were withdrawn stay so.
     """
     skipped = pc.fill_null(pc.equal(answers.column("status"), "skipped"), False)
     label = answers.column("label")
     if rules.skip_value is not None:
         skipped = pc.or_(skipped, pc.fill_null(pc.equal(label, rules.skip_value), False))
     idle = pc.and_(label.is_null(), pc.invert(skipped))
-    label = pc.if_else(skipped, pa.scalar(None, pa.string()), _mapped(label, rules.label_map or {}))
+    mapped = pc.if_else(skipped, pa.scalar(None, pa.string()), _mapped(label, rules.label_map or {}))
+    suggested = answers.column("suggested_label")
+    suggested = pc.if_else(pc.fill_null(pc.equal(suggested, label), False), mapped, suggested)  # what was accepted stays so by any name
     reason = answers.column("reason")
     asked = _asked(answers, queries)
     round_ = _filled(rules.round, answers.column("round"), asked.column("round"), None)
@@ -81,11 +86,11 @@ def merge(answers: pa.Table, log: pa.Table, queries: pa.Table | None, known_ids:
     table = pa.table(
         {
             "id": answers.column("id"),
-            "label": label,
+            "label": mapped,
             "source": pc.fill_null(stated, "seed"),
             "round": pc.fill_null(round_, 0),
             "annotator": answers.column("annotator"),
-            "suggested_label": pc.coalesce(answers.column("suggested_label"), asked.column("suggested_label")),
+            "suggested_label": pc.coalesce(suggested, asked.column("suggested_label")),
             "status": pc.if_else(skipped, "skipped", "labeled"),
             "labeled_at": answers.column("labeled_at"),
             "seconds": answers.column("seconds"),
@@ -99,13 +104,15 @@ def merge(answers: pa.Table, log: pa.Table, queries: pa.Table | None, known_ids:
             "queried": pc.and_(stated.is_null(), answers.column("round").is_valid()),
         }
     ).filter(pc.invert(idle))
+    gone = withdrawn(table, log)
+    table = table.filter(pa.array(~gone))
     doubt = table.column("reason").combine_chunks()
     if known_ids is not None:
         doubt = _blame(doubt, pc.invert(pc.is_in(table.column("id"), value_set=known_ids)), UNKNOWN_ID)
     if rules.classes is not None:
         strange = pc.invert(pc.is_in(table.column("label"), value_set=pa.array([*sorted(rules.classes), None], pa.string())))
         doubt = _blame(doubt, strange, UNKNOWN_CLASS)
-    known, doubt = _compare(table, log, doubt)
+    known, doubt = _compare(table, standing(log), doubt)
 
     new = table.filter(pa.array(~known & np.asarray(doubt.is_null())))
     refused = table.append_column("why", doubt).filter(pa.array(~known & np.asarray(doubt.is_valid())))
@@ -124,6 +131,7 @@ def merge(answers: pa.Table, log: pa.Table, queries: pa.Table | None, known_ids:
         ),
         int(known.sum()),
         pc.sum(idle).as_py() or 0,
+        int(gone.sum()),
         resolve(after).contested,
         *(pc.sum(new.column(name)).as_py() or 0 for name in ("undated", "assumed", "queried")),
     )

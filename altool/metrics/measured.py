@@ -9,6 +9,7 @@ import numpy as np
 EVALUATE_ON = ("auto", "holdout", "out-of-fold", "all")
 UNBIASED = ("seed", "explore")  # sources whose rows were drawn from the pool, not picked by their uncertainty
 HOLDOUT = "holdout"
+AUTO = "auto"  # what the machine said itself proves nothing about it
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Measured:
     unpredicted: np.ndarray  # would be measured, but have no prediction
     in_sample: np.ndarray  # would be measured, but were predicted by a model that was trained on them
     biased: np.ndarray  # measured, though uncertainty chose them or nobody knows who did
-    left_out: np.ndarray  # could be measured, but uncertainty chose them or nobody knows who did
+    left_out: np.ndarray  # could be measured, but uncertainty chose them, nobody knows who did, or no person labeled them
 
 
 def measured(source: np.ndarray, predicted: np.ndarray, out_of_fold: np.ndarray, evaluate_on: str) -> Measured:
@@ -28,7 +29,7 @@ def measured(source: np.ndarray, predicted: np.ndarray, out_of_fold: np.ndarray,
 
     `holdout`: the held-out rows. `out-of-fold`: rows of source seed or explore, each predicted by a model that did not see it.
     `auto`: holdout, if one of these rows has a prediction, else out-of-fold. `all`: both, and rows of any other source too. A row
-    that its model was trained on (neither held out nor out of fold) is never measured. `rows` may be empty.
+    that its model was trained on (neither held out nor out of fold) is never measured, nor is an auto label. `rows` may be empty.
     """
     held = source == HOLDOUT
     drawn = np.isin(source, UNBIASED)
@@ -36,7 +37,7 @@ def measured(source: np.ndarray, predicted: np.ndarray, out_of_fold: np.ndarray,
     on = evaluate_on
     if on == "auto":
         on = "holdout" if (held & predicted).any() else "out-of-fold"
-    scope = {"holdout": held, "out-of-fold": drawn, "all": np.ones(len(source), bool)}[on]
+    scope = {"holdout": held, "out-of-fold": drawn, "all": source != AUTO}[on]
     # with auto, held-out rows that no prediction was found for are missed too
     wanted = scope | held if evaluate_on == "auto" else scope
     return Measured(
@@ -45,5 +46,5 @@ def measured(source: np.ndarray, predicted: np.ndarray, out_of_fold: np.ndarray,
         unpredicted=wanted & ~predicted,
         in_sample=scope & predicted & ~fair,
         biased=scope & fair & ~held & ~drawn,
-        left_out=(fair & ~held & ~drawn) if on == "out-of-fold" else np.zeros(len(source), bool),
+        left_out=fair & ~held & ~drawn & ~scope if on != "holdout" else np.zeros(len(source), bool),
     )

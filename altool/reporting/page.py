@@ -91,7 +91,7 @@ def _summary(report: Report) -> str:
             (report.rows.in_sample, "labeled rows were predicted by a model trained on them and are not measured"),
             (
                 sum(report.rows.left_out.values()),
-                "labeled rows are not measured: uncertainty chose them, or nobody knows how they were chosen",
+                "labeled rows are not measured: uncertainty chose them, the machine labeled them, or nobody knows how they were chosen",
             ),
         )
         if count

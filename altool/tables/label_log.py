@@ -15,7 +15,7 @@ import pyarrow as pa
 from altool.errors import InputError
 from altool.tables import check
 from altool.tables.read import Source
-from altool.tables.schema import KINDS, SOURCES, STATUSES
+from altool.tables.schema import KINDS, RETRACTED, SOURCES, STATUSES
 from altool.tables.write import contract, write_table
 
 COLUMNS = KINDS["labels"].columns
@@ -24,7 +24,7 @@ COLUMNS = KINDS["labels"].columns
 def read(source: Source) -> pa.Table:
     """All rows of the log, every contract column present (null where unknown), in file order.
 
-    A row without a label is kept only if its status is `skipped`. Raises InputError for a source or status that the contract
+    A row without a label is kept only if its status is `skipped` or `retracted`. Raises InputError for a source or status that the contract
     does not know.
     """
     table = source.read()
@@ -33,7 +33,7 @@ def read(source: Source) -> pa.Table:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, id_type if name == "id" else type_))
     table = table.select(list(COLUMNS))
-    for column, allowed in (("source", SOURCES), ("status", STATUSES)):
+    for column, allowed in (("source", SOURCES), ("status", (*STATUSES, RETRACTED))):
         known = pa.array([*allowed, None], pa.string())
         wrong = table.filter(pa.compute.invert(pa.compute.is_in(table.column(column), value_set=known)))
         if wrong.num_rows:
@@ -44,7 +44,7 @@ def read(source: Source) -> pa.Table:
             )
     done = pa.compute.or_kleene(
         pa.compute.fill_null(pa.compute.not_equal(table.column("label"), ""), False),
-        pa.compute.fill_null(pa.compute.equal(table.column("status"), "skipped"), False),
+        pa.compute.is_in(table.column("status"), value_set=pa.array(["skipped", RETRACTED])),
     )
     return table.filter(done)
 

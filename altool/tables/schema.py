@@ -130,5 +130,6 @@ KINDS = {
 
 SOURCES = ("seed", "explore", "exploit", "auto", "holdout")
 STATUSES = ("labeled", "skipped")
+RETRACTED = "retracted"  # of a row of the log that withdraws the auto labels of its id and round
 METRICS = ("f1", "recall", "precision", "accuracy", "recall_at_precision")
 WIDE_PREFIX = "p:"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,8 @@ import pytest
 
 from altool.commands import import_labels
 from altool.console import Console
+from altool.errors import AltoolError
+from altool.labels.consensus import resolve
 from altool.tables import label_log
 from altool.tables.read import Reader
 
@@ -294,3 +297,99 @@ def test_killed_and_repeated(tmp_path: Path) -> None:
             assert any(name.startswith("log.rejects") for name in left)  # or the reasons would be lost
         assert start(f"k{number}").wait() == 0
         assert files(tmp_path / f"k{number}") == expected
+
+
+def easy(folder: Path, ids: list[str], round_: int = 2, name: str = "q.parquet") -> str:
+    """Queries of a hard row, an audited easy one and easy ones that the machine labels."""
+    rows = [("hard-1", "exploit", "hard", "dog"), ("easy-1", "exploit", "easy", "cat"), *((key, "auto", "easy", "cat") for key in ids)]
+    columns = {name: [line[place] for line in rows] for place, name in enumerate(("id", "source", "tier", "suggested_label"))}
+    table = pa.table({**columns, "round": pa.array([round_] * len(rows), pa.int32())})
+    pq.write_table(table.replace_schema_metadata({"altool.classes": '["cat", "dog"]'}), folder / name)
+    return str(folder / name)
+
+
+def resolved(folder: Path) -> dict[str, tuple[str | None, str]]:
+    reader = Reader()
+    source = reader.open(str(folder), "labels")
+    reader.match_ids()
+    return {row["id"]: (row["label"], row["source"]) for row in resolve(label_log.read(source)).table.to_pylist()}
+
+
+def test_auto_labels_come_and_go(tmp_path: Path) -> None:
+    machine: dict[str, Any] = {"exports": None, "auto": easy(tmp_path, ["a1", "a2"])}
+    found = run_here(tmp_path, **machine)
+    assert (found["imported"], found["sources"], found["fragment"][:10]) == (2, {"auto": 2}, "round-0002")
+    kept = {name: value for name, value in log(tmp_path / "log")[0].items() if value is not None}
+    assert kept == {"id": "a1", "label": "cat", "source": "auto", "round": 2, "status": "labeled"}
+    before = files(tmp_path / "log")
+    again = run_here(tmp_path, **machine)
+    assert (again["imported"], again["known"], files(tmp_path / "log")) == (0, 2, before)
+
+    (tmp_path / "export").write_text("altool_id,label\na1,dog\n")  # a person's label beats the machine's, and survives its retraction
+    person = run_here(tmp_path, queries=[machine["auto"]])
+    assert person["sources"] == {"exploit": 1}
+    assert resolved(tmp_path / "log") == {"a1": ("dog", "exploit"), "a2": ("cat", "auto")}
+    retract: dict[str, Any] = {"exports": None, "retract_auto": 2}
+    assert run_here(tmp_path, **retract)["retracted"] == 2
+    assert resolved(tmp_path / "log") == {"a1": ("dog", "exploit")}
+    before = files(tmp_path / "log")
+    assert (run_here(tmp_path, **retract)["known"], run_here(tmp_path, **machine)["retracted"]) == (2, 2)
+    assert files(tmp_path / "log") == before
+
+    later = run_here(tmp_path, exports=None, auto=easy(tmp_path, ["a2"], round_=3, name="q3.parquet"))
+    assert (later["imported"], later["retracted"]) == (1, 0)
+    assert resolved(tmp_path / "log")["a2"] == ("cat", "auto")
+    assert run_here(tmp_path, exports=None, auto=easy(tmp_path, [], name="none.parquet"))["imported"] == 0
+
+
+def test_auto_labels_and_retractions_at_once(tmp_path: Path) -> None:
+    """Whoever is first: the round's labels are all withdrawn or all there, and the people's are."""
+    easy(tmp_path, [f"a{number}" for number in range(50)])
+    (tmp_path / "e").write_text("altool_id,label\nhard-1,dog\neasy-1,cat\n")
+    command, one = [sys.executable, "-m", "altool", "import-labels"], ["--auto", "q.parquet"]
+    run_here(tmp_path, exports=None, auto=str(tmp_path / "q.parquet"))
+    crowd = [one, ["--retract-auto", "2"], ["e", "--queries", "q.parquet"], one, ["--retract-auto", "2"]]
+    started = [subprocess.Popen([*command, *each, "--labels", "log", "--quiet"], cwd=tmp_path, stderr=subprocess.PIPE) for each in crowd]
+    said = [process.communicate()[1] for process in started]
+    assert [process.returncode for process in started] == [0] * 5, said
+    assert resolved(tmp_path / "log") == {"hard-1": ("dog", "exploit"), "easy-1": ("cat", "exploit")}
+    assert len(log(tmp_path / "log")) == 102
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "there is no EXPORT"),
+        (["e", "--auto", "q"], 2, "EXPORT means nothing to --auto"),
+        (["--auto", "q", "--queries", "q"], 2, "--queries means nothing to --auto"),
+        (["--auto", "q", "--retract-auto", "2"], 2, "--auto means nothing to --retract-auto"),
+        (["--retract-auto", "2", "--round", "2"], 2, "--round means nothing to --retract-auto"),
+        (["--retract-auto", "2"], 3, "labels log: there is no such folder"),
+        (["--auto", "q"], 3, "queries q, column 'suggested_label': 1 rows of source auto have none (ids r1)"),
+        (["--auto", "items"], 3, "column 'source'"),
+    ],
+)
+def test_what_is_refused_of_auto_labels(tmp_path: Path, arguments: list[str], code: int, message: str, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "q").write_text("id,source,suggested_label\nr1,auto,\n")
+    (tmp_path / "items").write_text("id,suggested_label\nr1,cat\n")
+    names = {"--auto": "auto", "--queries": "queries", "--retract-auto": "retract_auto", "--round": "round"}
+    given: dict[str, Any] = {}
+    words = iter(arguments)
+    for word in words:
+        value = next(words) if word in names else None
+        if value is None:
+            given["exports"] = [word]
+        else:
+            given[names[word]] = [value] if word == "--queries" else int(value) if value.isdigit() else value
+    with pytest.raises(AltoolError, match=re.escape(message)) as error:
+        run_here(tmp_path, **{"exports": None, "labels": "log", **given})
+    assert error.value.exit_code == code
+    assert not (tmp_path / "log").exists()
+
+
+def test_a_round_without_auto_labels(tmp_path: Path) -> None:
+    run_here(tmp_path, exports=None, auto=easy(tmp_path, ["a1"]))
+    with pytest.raises(AltoolError, match="round 7 has no auto label") as error:
+        run_here(tmp_path, exports=None, retract_auto=7)
+    assert "2" in error.value.hint

@@ -157,3 +157,13 @@ def test_an_empty_log() -> None:
 def test_codes_number_labels_by_class() -> None:
     table = pa.table({"label": pa.array(["b", "a", None, "zz"])})
     assert codes(table, ("a", "b")).tolist() == [1, 0, -1, -1]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(ROWS, max_size=12), st.lists(st.tuples(st.sampled_from(["r1", "r2", "é"]), st.integers(0, 2)), max_size=3), st.data())
+def test_what_was_retracted_was_never_there(rows: list[dict[str, Any]], retracted: list[tuple[str, int]], data: st.DataObject) -> None:
+    """Whatever came first: the auto labels of the id and round alone are gone, and an id that has no others is in the pool again."""
+    retractions = [row(key, None, source="auto", round=round_, status="retracted") for key, round_ in retracted]
+    left = [found for found in rows if not (found["source"] == "auto" and (found["id"], found.get("round")) in retracted)]
+    mixed = data.draw(st.permutations([*rows, *retractions]))
+    assert outcome(resolve(log(*mixed))) == outcome(resolve(log(*left)))

@@ -103,9 +103,42 @@ MIN = {
 }
 
 
+def prediction(label: str, version: str | None = None, control: str = "label") -> dict[str, Any]:
+    return {"id": 3, "model_version": version, "score": 0.6, "result": [choice(label, control=control)]}
+
+
+def test_the_suggestion_stands_beside_the_answer(tmp_path: Path) -> None:
+    """What we sent, else our prediction, else the only one, else what was accepted as it stood."""
+    accepted = annotation({**choice("cat"), "origin": "prediction"})
+    changed = annotation({**choice("dog"), "origin": "prediction-changed"})
+    ours, other = prediction("cat", "altool-r7"), prediction("ox", "zoo-2")
+
+    def sent(**data: Any) -> dict[str, Any]:
+        return {"id": 4, "data": {"text": "…", "altool_id": "r", "altool_round": 7, **data}, "annotations": [changed]}
+
+    cases = [
+        ({**sent(altool_suggestion="bee"), "predictions": [other]}, "bee"),
+        ({**sent(), "predictions": [other, ours]}, "cat"),
+        ({**sent(), "predictions": [other]}, "ox"),
+        ({**sent(), "predictions": [other, prediction("bee", "zoo-3")]}, None),
+        ({**sent(), "predictions": [prediction("cat", "altool-r7", "another control")]}, None),
+        ({**sent(), "predictions": [3, 4]}, None),  # their numbers alone
+        ({**sent(), "annotations": [accepted]}, "cat"),
+        ({**sent(), "predictions": [ours], "annotations": [annotation(was_cancelled=True), changed]}, "cat"),
+        (sent(), None),
+    ]
+    for record, suggestion in cases:
+        (*_, found) = rows(read(tmp_path, [record]), "suggested_label")
+        assert found == (suggestion,), record
+        nested = {**record["annotations"][-1], "task": record}
+        assert rows(read(tmp_path, nested), "suggested_label") == [(suggestion,)]
+
+
 def test_json_min(tmp_path: Path) -> None:
     several = {**MIN, "altool_id": "r2", "label": {"choices": ["a", "b"]}, "annotator": "a@x.com"}
     undone = {"text": "…", "altool_id": "r3", "id": 6, "label": "a data key of that name", "annotation_id": None}
+    sent = {**MIN, "altool_id": "r4", "altool_suggestion": "dog"}
+    assert rows(read(tmp_path, [MIN, sent]), "id", "suggested_label", "seconds") == [("r1", None, 2.5), ("r4", "dog", 2.5)]
     found = read(tmp_path, [MIN, several, undone])
     assert rows(found, "id", "label", "annotator", "reason") == [
         ("r1", "cat", "1", None),
@@ -185,7 +218,7 @@ def test_the_tasks_are_what_the_format_says() -> None:
     files = registry.export("label-studio", TASKS, ['"good"', "<bad> & 'ugly'"])
     first, second = json.loads(files[""])
     assert first == {
-        "data": {"text": "Great <price>.\u2028", "altool_id": "r-1", "altool_round": 7, "altool_rank": 1},
+        "data": {"text": "Great <price>.\u2028", "altool_id": "r-1", "altool_round": 7, "altool_rank": 1, "altool_suggestion": '"good"'},
         "predictions": [
             {
                 "model_version": "altool-r7",

@@ -66,6 +66,27 @@ def test_a_row_that_is_not_done_may_be_as_it_likes() -> None:
     assert (found.unlabeled, found.refused) == (3, {})
 
 
+def test_an_accepted_suggestion_is_accepted_under_any_name() -> None:
+    found = run(export(row("r1", "pos", suggested_label="pos"), row("r2", "pos", suggested_label="neg")), label_map={"pos": "positive"})
+    assert kept(found, "label", "suggested_label") == [("positive", "neg"), ("positive", "positive")]
+
+
+def test_a_retracted_auto_label_stays_so_in_its_round() -> None:
+    """Another round's label of the machine, and any person's, are none of its business."""
+    gone = log(row("r1", None, source="auto", round=2, status="retracted"))
+    new = export(
+        row("r1", source="auto", round=2),
+        row("r1", source="auto", round=3),
+        row("r1", source="exploit", round=2),
+        row("r2", source="auto", round=2),
+    )
+    found = run(new, gone)
+    assert found.retracted == 1
+    assert kept(found, "id", "source", "round") == [("r1", "auto", 3), ("r1", "exploit", 2), ("r2", "auto", 2)]
+    again = run(new, pa.concat_tables([gone, found.rows]))
+    assert (again.retracted, again.known, again.rows.num_rows) == (1, 3, 0)
+
+
 def test_the_queries_give_round_source_and_suggestion() -> None:
     queries = [
         {"id": "r1", "round": 1, "source": "explore", "suggested_label": "dog"},

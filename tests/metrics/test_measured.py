@@ -30,8 +30,9 @@ def test_auto_falls_back_to_out_of_fold():
 
 def test_uncertain_rows_only_when_asked():
     found = rows("all")
-    assert found.rows.all()
-    assert SOURCES[found.biased].tolist() == ["exploit", "auto", ""]
+    assert SOURCES[found.rows].tolist() == ["seed", "explore", "exploit", "", "holdout"]
+    assert SOURCES[found.biased].tolist() == ["exploit", ""]
+    assert SOURCES[found.left_out].tolist() == ["auto"]  # the machine's own labels say nothing about it, however they are asked for
     assert not rows("out-of-fold").biased.any()
 
 
@@ -40,7 +41,7 @@ def test_never_in_sample(evaluate_on):
     found = rows(evaluate_on, out_of_fold=[False] * 6)
     assert not (found.rows & (SOURCES != "holdout")).any()
     if evaluate_on == "all":
-        assert found.in_sample.sum() == 5
+        assert found.in_sample.sum() == 4
     if evaluate_on == "out-of-fold":
         assert SOURCES[found.in_sample].tolist() == ["seed", "explore"]
 

@@ -526,6 +526,13 @@ def report(
         float | None,
         typer.Option("--tail-share", min=0, max=1, help="--history alone: the share of classes that are the tail, rarest first."),
     ] = None,
+    cost_verify: Annotated[
+        float | None,
+        typer.Option("--cost-verify", min=0, help="What it costs to verify a right suggestion; measured, if there are seconds."),
+    ] = None,
+    cost_answer: Annotated[
+        float | None, typer.Option("--cost-answer", min=0, help="What any other answer costs: a correction, or one from scratch.")
+    ] = None,
     summary_output: Annotated[
         str | None, typer.Option("--summary-output", metavar="PATH", help="--history alone: also write the summary as a table.")
     ] = None,

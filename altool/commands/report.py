@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from altool import seeds
 from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
-from altool.labels.consensus import codes, resolve
+from altool.labels.consensus import codes, resolve, standing
+from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.metrics.evaluation import evaluate
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
-from altool.reporting import content, history, page, terminal
+from altool.reporting import content, cost, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
 from altool.tables import align, check, label_log, rounds, write
@@ -50,6 +51,8 @@ class Options:
     metric: str | None = None
     tail_classes: str | None = None
     tail_share: float | None = None
+    cost_verify: float | None = None
+    cost_answer: float | None = None
     summary_output: str | None = None
     check_targets: bool = False
     evaluate_on: str = "auto"
@@ -128,8 +131,10 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     round_ = options.round if options.round is not None else pc.max(resolved.training.column("round")).as_py()
     past = _history(earlier, round_, console)
     requests = [row for queries in asked for row in queries.read().to_pylist()]
-    queries, suggestions = content.queries(requests, dict(zip(*_lists(table, "id", "label"), strict=True)))
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
+    by_people = dict(zip(*_lists(table.filter(pc.not_equal(pc.fill_null(table.column("source"), ""), "auto")), "id", "label"), strict=True))
+    queries, suggestions = content.queries(requests, by_people)
+    costs = _costs(answers, requests, by_people, _prices(options))
     aims = [(target.metric, target.target, target.priority) for target in targets] if targets else None
     report = content.Report(
         round=round_,
@@ -142,11 +147,18 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         queries=queries,
         suggestions=suggestions,
         searches=content.searches(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
+        cost=costs,
     )
     found = _map(features, given, requests, classes, options, console) if features else None
     if report.caution:
         console.warn(report.caution)
-    changing = {"evaluate_on": chosen.on, "at_precision": options.at_precision, "round": round_, "classes": list(classes)}
+    changing = {
+        "evaluate_on": chosen.on,
+        "at_precision": options.at_precision,
+        "round": round_,
+        "classes": list(classes),
+        "prices": _prices(options),
+    }
     inputs = {"predictions": predicted.fingerprint, "labels": align.table_fingerprint(answers)}
     if targets:
         inputs["targets"] = align.table_fingerprint(pa.table({"class": classes, "target": [repr(target) for target in targets]}))
@@ -178,6 +190,14 @@ def _check_options(options: Options, console: Console) -> None:
     if options.features and not options.output:
         raise UsageError("--features is drawn on the page only", "give -o REPORT.html, or leave --features out")
     _check_outputs(options, options.metrics_output, "metrics", console)
+
+
+def _prices(options: Options) -> tuple[float, float] | None:
+    """What a verified and any other answer cost, where the user says it. Raises UsageError."""
+    verify, answer = options.cost_verify, options.cost_answer
+    if (verify is None) != (answer is None):
+        raise UsageError("--cost-verify and --cost-answer go together", "for example --cost-verify 1 --cost-answer 4")
+    return None if verify is None or answer is None else (verify, answer)
 
 
 def _check_outputs(options: Options, table: str | None, kind: str, console: Console) -> None:
@@ -270,6 +290,16 @@ def _refuse(source: Source, log: Source, chosen: Measured, rows: content.Rows) -
         )
     what = {"holdout": "held-out row", "out-of-fold": "label of source seed or explore", "all": "labeled row"}[chosen.on]
     raise InputError(f"{source.name}: no {what} of {log.name} has a prediction to measure", remedy)
+
+
+def _costs(
+    answers: pa.Table, requests: Sequence[dict[str, Any]], by_people: dict[Any, str | None], prices: tuple[float, float] | None
+) -> cost.Cost | None:
+    """What the labels cost; None, without a look at single rows, where nothing says anything of it."""
+    told = any(answers.column(name).null_count < len(answers) for name in ("seconds", "suggested_label"))
+    if not told and prices is None and not any(row.get("suggested_label") for row in requests):
+        return None
+    return cost.costs(standing(answers).to_pylist(), requests, by_people, prices)
 
 
 def _at_precision(target: Target | None, options: Options) -> float:
@@ -380,6 +410,7 @@ def _compare(options: Options, locations: Sequence[str], console: Console) -> No
     """Compare the runs of histories, show and write what was found."""
     metric = options.metric or "macro_f1"
     _check_comparison(options, metric, console)
+    prices = _prices(options)
     named = _tail_classes(options.tail_classes)
     reader = Reader(options.columns)
     sources = [_open_history(reader, location) for location in locations]
@@ -387,9 +418,10 @@ def _compare(options: Options, locations: Sequence[str], console: Console) -> No
     name = ", ".join(source.name for source in sources)
     table = _one_metric(name, pa.concat_tables([_history_rows(source, metric) for source in sources]), metric)
     hint = "give every round of every run once, with the labels so far and the metric of all classes and of each"
+    hint += "; and for prices the answers so far, as altool simulate writes them" if prices else ""
     columns = {column: table.column(column).to_pylist() for column in table.column_names}
     try:
-        found, classes = history.series(columns, metric)
+        found, classes = history.series(columns, metric, prices)
         runs = sorted({one.run for one in found})
         baseline = options.baseline or ("random" if "random" in runs and len(runs) > 1 else None)
         if baseline is not None and baseline not in runs:
@@ -406,11 +438,12 @@ def _compare(options: Options, locations: Sequence[str], console: Console) -> No
         baseline=baseline,
         levels=sorted(set(options.level)) if options.level else None,
         tail=tail,
+        prices=prices,
         generator=lambda: seeds.generator(options.seed, "report", "history", "bootstrap"),
     )
     for text in history.unpaired(found, baseline):
         console.mismatch(text, "simulate the missing repeats", strict=options.strict)
-    changing = {"metric": metric, "baseline": baseline, "level": options.level, "tail": list(compared.tail) or None}
+    changing = {"metric": metric, "baseline": baseline, "level": options.level, "tail": list(compared.tail) or None, "prices": prices}
     origin = write.provenance("report", changing, options.seed, {"history": align.table_fingerprint(table)})
     if options.summary_output:
         rows = pa.Table.from_pylist(history.summary_rows(compared), schema=pa.schema(list(KINDS["summary"].columns.items())))
@@ -459,12 +492,12 @@ def _history_rows(source: Source, metric: str) -> pa.Table:
     """A history's rows of all classes, and those of a class with the metric that belongs to `metric`."""
     single = history.CLASS_METRIC.get(metric, metric)
     schema = KINDS["history"].columns
-    wanted = ("run", "repeat", "round", "class", "metric", "value", "total", "labels", "pool", "seconds")
+    wanted = ("run", "repeat", "round", "class", "metric", "value", "total", "labels", "pool", "seconds", *KINDS_OF_ANSWERS)
 
     def work(batch: pa.RecordBatch) -> pa.RecordBatch:
         return batch.filter(pc.or_(batch.column("class").is_null(), pc.equal(batch.column("metric"), single)))
 
-    table = pa.Table.from_batches(list(source.scan([name for name in wanted if name in source], work)))
+    table = pa.Table.from_batches(list(source.scan([name for name in wanted if name in source.kind.columns and name in source], work)))
     size = table.num_rows
     if source.kind.name == "metrics":  # a project's own rounds: one run
         table = table.append_column("run", pa.repeat(history.PROJECT, size)).append_column(

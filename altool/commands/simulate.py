@@ -23,6 +23,7 @@ from altool.engines.processes import ordered_map
 from altool.engines.scratch import Scratch
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import codes, resolve
+from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.models import store
 from altool.simulation import plan as plans
 from altool.simulation import pool as pools
@@ -389,6 +390,7 @@ def _history(history: History, task: Task, pool: Pool) -> pa.Table:
             "total": total,
             "asked": entry.asked,
             "seconds": entry.seconds if np.isfinite(entry.seconds) else None,
+            **dict(zip(KINDS_OF_ANSWERS, entry.answers.tolist(), strict=True)),
         }
         found = entry.evaluation
         for code, name in enumerate(pool.classes):

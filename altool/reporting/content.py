@@ -12,6 +12,7 @@ import numpy as np
 from altool.metrics.evaluation import Evaluation
 from altool.metrics.gaps import met, weights
 from altool.metrics.measured import Measured
+from altool.reporting.cost import Cost
 
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
 DEFAULT_METRIC = "f1"  # what is shown of a class without a target
@@ -147,6 +148,7 @@ class Report:
     queries: list[Asked]
     suggestions: dict[str, dict[str, int]]  # by round, then by suggested label
     searches: list[Search] = field(default_factory=list)
+    cost: Cost | None = None  # nothing says anything of it
 
     @property
     def aims(self) -> list[ClassReport]:
@@ -313,8 +315,8 @@ def history(entries: Iterable[Mapping[str, Any]]) -> list[Past]:
 def queries(entries: Iterable[Mapping[str, Any]], answers: Mapping[Any, str | None]) -> tuple[list[Asked], dict[str, dict[str, int]]]:
     """What was asked, by round, strategy, source and tier, and how often each label was suggested in a round.
 
-    `entries` are rows of queries tables (an id that a round asks for again counts once), `answers` maps the ids of the log to labels,
-    None where skipped.
+    `entries` are rows of queries tables (an id that a round asks for again counts once), `answers` maps the ids that people answered to
+    labels, None where skipped: what the machine labeled itself is no answer.
     """
     distinct = {(entry.get("round"), entry["id"]): entry for entry in entries}
     groups: dict[tuple[Any, ...], Counter[str]] = {}

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from altool.metrics import learning_curves
+from altool.metrics import cost, learning_curves
 from altool.reporting import page, plots
 from altool.reporting.content import SHORT, short, visible
-from altool.reporting.terminal import NAME_WIDTH, table
+from altool.reporting.cost import Cells
+from altool.reporting.page import text_table
+from altool.reporting.terminal import NAME_WIDTH, named_table
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -29,7 +31,7 @@ class Series:
     """One repeat of one run: `labels` int64 (R,), rising strictly; `value` float64 (R,) of all classes; `classes` (R, K), each class's.
 
     `counts` int64 (K,) labels of each class at the end and `pool` int64 (K,) rows of it in the pool, None where unknown;
-    `seconds` float64 (R,) of the annotators' time, None where unknown.
+    `seconds` float64 (R,) of the annotators' time, None where unknown; `cost` float64 (R,) of the labels, None without prices.
     """
 
     run: str
@@ -40,6 +42,7 @@ class Series:
     counts: np.ndarray | None
     pool: np.ndarray | None
     seconds: np.ndarray | None
+    cost: np.ndarray | None = None
 
     def scopes(self, tail: np.ndarray | None) -> dict[str, np.ndarray]:
         """The curve of all classes, and where `tail` (K,) says which classes are rare the means over those and over the others."""
@@ -73,7 +76,8 @@ class Level:
 
     `at_start` counts the repeats that were there with their first labels, so that they need at most those. The efficiencies are
     the baseline's labels (or seconds) over the run's, a geometric mean over the repeats that both have; None where one of these
-    does not cross the level.
+    does not cross the level. Costs begin at 0, with the seed set: their efficiency is `cost.efficiency`, which is 1 where both runs
+    are there at once.
     """
 
     level: float
@@ -83,6 +87,8 @@ class Level:
     seconds: Interval | None
     labels_efficiency: Interval | None
     seconds_efficiency: Interval | None
+    cost: Interval | None = None
+    cost_efficiency: Interval | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +104,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Run:
-    """What one run came to. Areas, values and curves are by scope; `shares` are the classes' shares of the labels at the end."""
+    """What one run came to. Areas, values and curves are by scope; `shares` are the classes' shares of the labels at the end; `costs`
+    the mean costs at the label counts of the curve of all classes."""
 
     name: str
     repeats: int
@@ -111,6 +118,7 @@ class Run:
     tail_share: float | None
     entropy: Interval | None
     difference: dict[str, Difference] | None  # None: it is the baseline, there is none, or they have no repeat in common
+    costs: list[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +132,7 @@ class History:
     tail: tuple[str, ...]
     baseline: str | None
     runs: list[Run]
+    prices: tuple[float, float] | None = None  # of a verified answer, and of any other
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -158,6 +167,11 @@ class History:
             "area: under the learning curve over the range of labels, in percent; entropy: of the classes' shares of the labels at the end,"
             f" in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
         ]
+        if self.prices:
+            notes.append(
+                f"cost: {self.prices[0]:g} for an answer that verified the suggestion, {self.prices[1]:g} for any other; the seed set and"
+                " auto labels are free"
+            )
         if self.tail:
             metric = metric_name(CLASS_METRIC.get(self.metric, self.metric))
             notes.append(
@@ -204,12 +218,16 @@ def metric_name(metric: str) -> str:
     return SHORT.get(metric, "R@P")
 
 
-def series(rows: Mapping[str, Sequence[Any]], metric: str) -> tuple[list[Series], tuple[str, ...]]:
+def series(
+    rows: Mapping[str, Sequence[Any]], metric: str, prices: tuple[float, float] | None = None
+) -> tuple[list[Series], tuple[str, ...]]:
     """The curves in columns of a history table, by run and repeat, and the classes in name order.
 
-    The columns are run, repeat, round, class (None: all), value, total, labels, pool and seconds; the rows of all classes hold one
+    The columns are run, repeat, round, class (None: all), value, total, labels, pool and seconds, and with `prices` verified, corrected
+    and scratch, the answers so far; the rows of all classes hold one
     metric, those of a class another. A `metric` of classes is averaged over them. Of rounds with as many labels the last counts;
-    a class that a round lacks has the value 0. Raises ValueError where a round is there twice or not whole.
+    a class that a round lacks has the value 0. Raises ValueError where a round is there twice or not whole, and where `prices` of a
+    verified and of any other answer are given but the answers are not.
     """
     names = sorted(set(rows["run"]))
     classes = tuple(sorted({name for name in rows["class"] if name is not None}))
@@ -233,6 +251,7 @@ def series(rows: Mapping[str, Sequence[Any]], metric: str) -> tuple[list[Series]
             whole, single = part[class_[part] < 0], part[class_[part] >= 0]
             matrix = _class_values(round_[whole], round_[single], class_[single], value[single], len(classes))
             rising = _rising(total[whole])
+            costs = _costs(rows, whole, prices) if prices else None
         except ValueError as error:
             raise ValueError(f"{_where(name, number)}: {error}") from error
         last = single[round_[single] == round_[whole[-1]]]
@@ -247,9 +266,17 @@ def series(rows: Mapping[str, Sequence[Any]], metric: str) -> tuple[list[Series]
                 _per_class(class_[last], labels[last], len(classes)),
                 _per_class(class_[last], pool[last], len(classes)),
                 None if np.isnan(time).any() else time,
+                None if costs is None else costs[rising],
             )
         )
     return found, classes
+
+
+def _costs(rows: Mapping[str, Sequence[Any]], places: np.ndarray, prices: tuple[float, float]) -> np.ndarray:
+    counts = np.stack([_integers([rows[kind][place] for place in places]) for kind in cost.KINDS], axis=1)
+    if (counts < 0).any():
+        raise ValueError("nothing says how many answers were verified, corrected and from scratch")
+    return cost.spent(counts, np.array([prices[0], prices[1], prices[1]]))
 
 
 def _codes(values: Sequence[Any], names: Sequence[str]) -> np.ndarray:
@@ -347,6 +374,7 @@ def summarize(
     baseline: str | None = None,
     levels: Sequence[float] | None = None,
     tail: np.ndarray | None = None,
+    prices: tuple[float, float] | None = None,
     generator: Callable[[], np.random.Generator],
 ) -> History:
     """What the curves say over the label counts `shared`, from and to, that all of them cover. `tail` boolean (K,) or None.
@@ -376,6 +404,7 @@ def summarize(
         tail=() if tail is None else tuple(name for name, rare in zip(classes, tail, strict=True) if rare),
         baseline=baseline,
         runs=runs,
+        prices=prices,
     )
 
 
@@ -417,6 +446,10 @@ def _run(
     if classes and len(counts) == len(group):
         shares = np.mean([one / max(1, one.sum()) for one in counts], axis=0)
         entropy = interval([learning_curves.entropy(one) for one in counts], (0, float(np.log(len(classes)))))
+    curve = _curves(labels, [one.curves["all"][:, None] for one in group])[0]
+    costs = [
+        learning_curves.resample(one.series.labels, one.series.cost, np.array(curve.labels)) for one in group if one.series.cost is not None
+    ]
     differences = {scope: np.array([a.area[scope] - b.area[scope] for a, b in pairs]) for scope in scopes}
     return Run(
         name=name,
@@ -430,6 +463,7 @@ def _run(
         tail_share=None if shares is None or tail is None else float(shares[tail].sum()),
         entropy=entropy,
         difference={scope: _difference(found, generator()) for scope, found in differences.items()} if pairs else None,
+        costs=np.mean(costs, axis=0).tolist() if costs else None,
     )
 
 
@@ -472,14 +506,18 @@ def _level(group: Sequence[Series], pairs: Sequence[tuple[Series, Series]], leve
         np.array([_seconds(pair[place], labels) for pair, labels in zip(pairs, of, strict=True)]) for place, of in ((0, own), (1, other))
     ]
     timed = crossed and bool((time[0] > 0).all() and (time[1] > 0).all())
+    costs = np.array([_cost(one, level) for one in group])
+    ratios = cost.efficiency(*(np.array([_cost(pair[place], level) for pair in pairs]) for place in (1, 0)))
     return Level(
         level=level,
         reached=reached,
         at_start=sum(bool(one.value[0] >= level) for one in group),
         labels=interval(needed, (0, np.inf)) if whole else None,
         seconds=interval(seconds, (0, np.inf)) if whole and not np.isnan(seconds).any() else None,
-        labels_efficiency=_ratio(other, own) if crossed else None,
-        seconds_efficiency=_ratio(time[1], time[0]) if timed else None,
+        labels_efficiency=_ratio(other / own) if crossed else None,
+        seconds_efficiency=_ratio(time[1] / time[0]) if timed else None,
+        cost=interval(costs, (0, np.inf)) if not np.isnan(costs).any() else None,
+        cost_efficiency=_ratio(ratios) if len(ratios) and not np.isnan(ratios).any() else None,
     )
 
 
@@ -488,9 +526,14 @@ def _seconds(one: Series, labels: float) -> float:
     return float("nan") if one.seconds is None else float(np.interp(labels, one.labels, one.seconds))
 
 
-def _ratio(above: np.ndarray, below: np.ndarray) -> Interval:
+def _cost(one: Series, level: float) -> float:
+    """The cost until the level is reached for the first time; NaN where it never is, or costs are not known."""
+    return float("nan") if one.cost is None else learning_curves.labels_needed(one.cost, one.value, level)
+
+
+def _ratio(ratios: np.ndarray) -> Interval:
     """The geometric mean of the ratios: twice as many in one repeat and half as many in another come to 1."""
-    logs = interval(np.log(above / below))
+    logs = interval(np.log(ratios))
     return Interval(*(None if end is None else float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))  # type: ignore[arg-type]
 
 
@@ -560,6 +603,12 @@ def summary_rows(found: History) -> list[dict[str, Any]]:
             if run.difference:
                 add(run, "labels_efficiency", level.labels_efficiency, baseline=found.baseline, **facts)
                 add(run, "seconds_efficiency", level.seconds_efficiency, baseline=found.baseline, **facts)
+            if found.prices:
+                add(run, "cost_needed", level.cost, **facts)
+            if found.prices and run.difference:
+                add(run, "cost_efficiency", level.cost_efficiency, baseline=found.baseline, **facts)
+        for count, price in zip(run.curves["all"].labels, run.costs or (), strict=False):
+            add(run, "cost", Interval(price, None, None), labels=count)
         if run.entropy:
             add(run, "entropy", run.entropy)
         if run.tail_share is not None:
@@ -585,9 +634,9 @@ def render(found: History) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(found.basis, style="bold")]
     if found.caution:
         parts.append(Text(found.caution))
-    parts.append(_rich(_areas(found)))
+    parts.append(named_table(_areas(found)))
     if any(run.levels for run in found.runs):
-        parts += [Text("labels needed", style="bold"), _rich(_needed(found)), Text(_needed_note(found)), Text()]
+        parts += [Text("labels needed", style="bold"), named_table(_needed(found)), Text(_needed_note(found)), Text()]
     verdicts = list(found.verdicts())
     if verdicts:
         parts.append(
@@ -603,17 +652,7 @@ def _line(run: str, scope: str, verdict: str) -> str:
     return f"{short(run, NAME_WIDTH)}: {verdict}" if scope == "all" else f"  {scope}: {verdict}"
 
 
-def _rich(content: tuple[list[str], list[tuple[str, list[str]]]]) -> RenderableType:
-    from rich.text import Text
-
-    head, rows = content
-    shown = table(*head)
-    for name, cells in rows:
-        shown.add_row(Text(short(name, NAME_WIDTH)), *cells)
-    return shown
-
-
-def _areas(found: History) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def _areas(found: History) -> Cells:
     """Per run its values at the end and its areas: the head of a table, and its rows."""
     several = found.repeats[-1] > 1
     counted = any(run.entropy for run in found.runs)
@@ -634,13 +673,14 @@ def _areas(found: History) -> tuple[list[str], list[tuple[str, list[str]]]]:
     return head, rows
 
 
-def _needed(found: History) -> tuple[list[str], list[tuple[str, list[str]]]]:
+def _needed(found: History) -> Cells:
     """Per level and run what it takes: the head of a table, and its rows."""
     levels = [level for run in found.runs for level in run.levels]
     timed = any(level.seconds for level in levels)
     head = ["run", metric_name(found.metric), "labels", *(["interval"] if found.repeats[-1] > 1 else []), *(["hours"] if timed else [])]
     compared = any(run.difference for run in found.runs)
-    head += ["efficiency", *(["by hours"] if timed else [])] if compared else []
+    priced = ["cost"] if found.prices else []
+    head += [*priced, *(["efficiency", *(["by hours"] if timed else []), *(f"by {name}" for name in priced)] if compared else [])]
     rows = []
     for place in range(len(found.runs[0].levels)):
         for run in found.runs:
@@ -648,7 +688,9 @@ def _needed(found: History) -> tuple[list[str], list[tuple[str, list[str]]]]:
             cells = [f"{level.level:g}", _labels(level, run.repeats)]
             cells += [_between(level.labels, ",.0f")] if found.repeats[-1] > 1 else []
             cells += ["" if level.seconds is None else f"{level.seconds.value / 3600:.2f}"] if timed else []
+            cells += ["" if level.cost is None else f"{level.cost.value:,.6g}"] if priced else []
             cells += [_efficiency(level.labels_efficiency), *([_efficiency(level.seconds_efficiency)] if timed else [])] if compared else []
+            cells += [_efficiency(level.cost_efficiency)] if priced and compared else []
             rows.append((run.name, cells))
     return head, rows
 
@@ -693,9 +735,20 @@ def render_page(found: History, origin: Mapping[str, Any]) -> str:
         sections.append(page.section(f"Against {escape(short(found.baseline or ''))}", *_against(found)))
     notes = [f'<p class="note">{page.sentence(note)}</p>' for note in found.notes]
     label = "Learning curves with a band over repeats"
-    sections.append(page.section("Curves", page.figure(plots.bands("curves", label, curves, found.baseline)), _html(_areas(found)), *notes))
+    sections.append(
+        page.section("Curves", page.figure(plots.bands("curves", label, curves, found.baseline)), text_table(_areas(found)), *notes)
+    )
+    if found.prices:
+        priced = [
+            plots.Band(run.name, run.costs or [], run.curves["all"].value, run.curves["all"].low, run.curves["all"].high)
+            for run in found.runs
+        ]
+        drawn = plots.bands(
+            "costs", "Learning curves against what the labels cost", [(names["all"], priced)], found.baseline, across="cost"
+        )
+        sections.append(page.section("Against cost", page.figure(drawn)))
     if any(run.levels for run in found.runs):
-        sections.append(page.section("Labels needed", _html(_needed(found)), f'<p class="note">{escape(_needed_note(found))}</p>'))
+        sections.append(page.section("Labels needed", text_table(_needed(found)), f'<p class="note">{escape(_needed_note(found))}</p>'))
     if any(run.shares for run in found.runs):
         sections.append(page.section("Classes among the labels", *_shares(found)))
     if found.tail:
@@ -718,11 +771,6 @@ def _band(run: Run, curve: Curve) -> plots.Band:
 
 def _bare(run: Run, curve: Curve) -> plots.Band:
     return plots.Band(run.name, curve.labels, curve.value)
-
-
-def _html(content: tuple[list[str], list[tuple[str, list[str]]]]) -> str:
-    head, rows = content
-    return page.table([escape(title) for title in head], [(name, [escape(cell) for cell in cells]) for name, cells in rows])
 
 
 def _against(found: History) -> Iterator[str]:

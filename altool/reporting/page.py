@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from altool.reporting import plots
+from altool.reporting import cost, plots
 from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, search_cells, short, visible
 
 HEAT_CLASSES = 30  # as many as fit a heat map
@@ -62,6 +62,8 @@ def page(report: Report, true: np.ndarray, predicted: np.ndarray, found: plots.M
         sections.append(section("What was asked", _queries(report), _suggestions(report)))
     if report.searches:
         sections.append(section("Where the classes end", _searches(report)))
+    if report.cost:
+        sections.append(section("What the labels cost", *_cost(report.cost)))
     if found is not None:
         sections.append(section("The pool", figure(plots.scatter(found, names)), f'<p class="note">{escape(found.caption)}</p>'))
     return document(f"Report{round_}", sections, origin)
@@ -207,6 +209,16 @@ def _suggestions(report: Report) -> str:
     return "<p>Suggested labels:</p>" + table(["suggested label", *(f"round {round_ or 'none'}" for round_ in rounds)], rows)
 
 
+def _cost(found: cost.Cost) -> list[str]:
+    text = cost.note(found)
+    parts = [text_table(cost.rounds_table(found)), *([f'<p class="note">{sentence(text)}</p>'] if text else [])]
+    if found.acceptance:
+        parts += ["<p>Rows whose label is the suggestion:</p>", text_table(cost.acceptance_table(found, crossed=True))]
+    if found.times:
+        parts += ["<p>Median seconds, and of how many answers:</p>", text_table(cost.times_table(found))]
+    return parts
+
+
 def section(title: str, *parts: str) -> str:
     return f"<section>\n<h2>{title}</h2>\n" + "\n".join(part for part in parts if part) + "\n</section>"
 
@@ -225,6 +237,12 @@ def table(head: Iterable[str], rows: Iterable[tuple[str, Iterable[str]]], kind: 
     attributes = f' class="{kind}"' if kind else ""
     body = "\n".join(lines)
     return f'<div class="wide"><table{attributes}><thead><tr>{titles}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+
+
+def text_table(content: cost.Cells) -> str:
+    """A table whose cells are text."""
+    head, rows = content
+    return table([escape(title) for title in head], [(name, [escape(cell) for cell in cells]) for name, cells in rows])
 
 
 def bdi(name: str) -> str:

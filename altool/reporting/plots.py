@@ -40,10 +40,10 @@ class Map:
 
 @dataclass(frozen=True)
 class Band:
-    """A curve with a name: `values` at the counts `labels`, between `low` and `high` where these are known."""
+    """A curve with a name: `values` at the counts (or costs) `labels`, between `low` and `high` where these are known."""
 
     name: str
-    labels: Sequence[int]
+    labels: Sequence[float]
     values: Sequence[float]
     low: Sequence[float] | None = None
     high: Sequence[float] | None = None
@@ -117,8 +117,13 @@ def curves(report: Report) -> str:
     return "".join(output)
 
 
-def bands(name: str, label: str, panels: Sequence[tuple[str, Sequence[Band]]], baseline: str | None, columns: int = 1) -> str:
-    """Curves over label counts, one panel per title, the same curves in each; the baseline's is dashed. `name` names the SVG's parts."""
+def bands(
+    name: str, label: str, panels: Sequence[tuple[str, Sequence[Band]]], baseline: str | None, columns: int = 1, across: str = "labels"
+) -> str:
+    """Curves over label counts (or what `across` says), one panel per title, the same curves in each; the baseline's is dashed.
+
+    `name` names the SVG's parts.
+    """
     rows = -(-len(panels) // columns)
     with _plot(name, label, rows=rows * (13 if columns == 1 else 7)) as (figure, output):
         grid = figure.subplots(rows, columns, sharex=True, sharey=columns > 1, squeeze=False)
@@ -133,7 +138,7 @@ def bands(name: str, label: str, panels: Sequence[tuple[str, Sequence[Band]]], b
             axes.grid(axis="y", linewidth=0.6)
             if place + columns >= len(panels):  # nothing below
                 axes.tick_params(labelbottom=True)
-                axes.set(xlabel="labels")
+                axes.set(xlabel=across)
             _whole(axes)
         names = [f" {short(band.name, 24)}" for band in panels[0][1]]  # a legend leaves names out that begin with _
         figure.legend(handles, names, loc="outside right upper")

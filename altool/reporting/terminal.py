@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from altool.reporting import cost
 from altool.reporting.content import SOURCE_ORDER, Report, metric_name, search_cells, short, visible
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ def render(report: Report) -> list[RenderableType]:
         parts += [Text("what was asked", style="bold"), _queries(report)]
     if report.searches:
         parts += [Text("where the classes end", style="bold"), _searches(report)]
+    if report.cost:
+        parts += [Text("what the labels cost", style="bold"), named_table(cost.rounds_table(report.cost))]
+        parts += [Text(text), Text()] if (text := cost.note(report.cost)) else []
+        parts += [named_table(cost.acceptance_table(report.cost, crossed=False))] if report.cost.acceptance else []
+        parts += [named_table(cost.times_table(report.cost))] if report.cost.times else []
     return parts
 
 
@@ -105,6 +111,17 @@ def _searches(report: Report) -> Table:
     for line in report.searches:
         grid.add_row(Text(short(line.name, NAME_WIDTH)), str(line.round), str(line.searched), str(line.spent), *search_cells(line))
     return grid
+
+
+def named_table(content: cost.Cells) -> Table:
+    """A table of rows whose names may be anything."""
+    from rich.text import Text
+
+    head, rows = content
+    shown = table(*head)
+    for name, cells in rows:
+        shown.add_row(Text(short(name, NAME_WIDTH)), *cells)
+    return shown
 
 
 def table(first: str, *others: str) -> Table:

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from altool.labels.consensus import codes, resolve
+from altool.metrics import cost
 from altool.tables.schema import KINDS
 
 SKIPPED = -1
@@ -50,12 +51,7 @@ def agreed(given: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return codes(resolve(log).table, tuple(names))
 
 
-def seconds(given: np.ndarray, suggested: np.ndarray | None, costs: tuple[float, float, float]) -> float:
-    """The time that these answers (m, annotators) took: verifying or correcting a suggestion (m,), or from scratch. A skip is an answer
-    from scratch."""
-    verified, corrected, scratch = costs
-    if suggested is None:
-        return scratch * given.size
-    hits = int((given == suggested[:, None]).sum())
-    skips = int((given == SKIPPED).sum())
-    return verified * hits + scratch * skips + corrected * (given.size - hits - skips)
+def counts(given: np.ndarray, suggested: np.ndarray | None) -> np.ndarray:
+    """int64 (3,): how many of these answers (m, annotators) were of each of metrics.cost.KINDS, where `suggested` (m,) was suggested."""
+    shown = np.full(len(given), cost.NONE) if suggested is None else suggested
+    return np.bincount(cost.kinds(given, shown[:, None]).ravel(), minlength=len(cost.KINDS))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from altool import seeds
-from altool.metrics import gaps
+from altool.metrics import cost, gaps
 from altool.metrics.evaluation import Evaluation, evaluate
 from altool.models import folds, store
 from altool.simulation import bot
@@ -46,11 +46,13 @@ class Aims:
 
 @dataclass(frozen=True)
 class Round:
-    """After the labels of one round. `labels` int64 (K,) counts the training labels of each class."""
+    """After the labels of one round. `labels` int64 (K,) counts the training labels of each class, `answers` int64 (3,) those of the
+    annotators by kind (metrics.cost.KINDS), but for the seed set, which costs nothing; `seconds` are those of all answers."""
 
     number: int
     labels: np.ndarray
     asked: int
+    answers: np.ndarray
     seconds: float
     evaluation: Evaluation
 
@@ -106,13 +108,12 @@ def replay(
     label = np.full(rows, bot.SKIPPED)
     open_, explored, automatic = np.ones(rows, bool), np.zeros(rows, bool), np.zeros(rows, bool)
     history = History()
-    spent = 0.0
+    asked, answered = np.zeros(3, np.int64), np.zeros(3, np.int64)
     fit: Callable[[np.ndarray, np.ndarray], tuple[store.Model, bool]] = partial(
         store.classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **run.fit
     )
 
     def ask(number: int, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
-        nonlocal spent
         none = np.full(len(positions), -1)
         for_class = choice.target_class if choice.target_class is not None else none
         shown = suggested if suggested is not None else none
@@ -123,7 +124,9 @@ def replay(
         part.answers[people] = bot.agreed(given, pool.classes)
         label[positions] = part.answers
         open_[positions], explored[positions], automatic[positions] = False, choice.explored, part.automatic
-        spent += bot.seconds(given, suggested[people] if suggested is not None else None, run.seconds) if run.seconds else np.nan
+        counts = bot.counts(given, suggested[people] if suggested is not None else None)
+        asked[:] += counts
+        answered[:] += counts if number else 0
         history.asked.append(part)
 
     first = seeds.generator(seed, "seed set").permutation(rows)[: plan.seed_size]
@@ -136,7 +139,9 @@ def replay(
         model, _ = fit(pool.rows[labeled], label[labeled])
         measured = evaluate(pool.held_truth, model.probabilities(pool.held_rows), [plan.at_precision] * classes, None)
         counts = np.bincount(label[labeled], minlength=classes)
-        history.rounds.append(Round(number, counts, sum(int((~part.automatic).sum()) for part in history.asked), spent, measured))
+        spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
+        questions = sum(int((~part.automatic).sum()) for part in history.asked)
+        history.rounds.append(Round(number, counts, questions, answered.copy(), spent, measured))
         candidates = np.flatnonzero(open_ & np.isfinite(ranks) if ranks is not None else open_)
         if number == plan.rounds or not len(candidates):
             break

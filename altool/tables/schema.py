@@ -94,11 +94,13 @@ KINDS = {
         ),
         Kind("metrics", METRIC_COLUMNS, ("class", "metric", "value")),
         # Metrics of simulated runs: `run` names what was tried and `repeat` numbers its draws; `total` counts the labels so far, `asked`
-        # the questions so far, `seconds` the annotators' time so far (null: unknown), `pool` the class's rows in the whole pool.
+        # the questions so far, `seconds` the annotators' time so far (null: unknown), `pool` the class's rows in the whole pool;
+        # `verified`, `corrected` and `scratch` the answers so far by what they took, the seed set's aside (it is free).
         Kind(
             "history",
             METRIC_COLUMNS
-            | {"run": STRING, "repeat": pa.int32(), "total": pa.int64(), "asked": pa.int64(), "seconds": pa.float64(), "pool": pa.int64()},
+            | {"run": STRING, "repeat": pa.int32(), "total": pa.int64(), "asked": pa.int64(), "seconds": pa.float64(), "pool": pa.int64()}
+            | {"verified": pa.int64(), "corrected": pa.int64(), "scratch": pa.int64()},
             ("class", "metric", "value", "run", "repeat", "round", "total"),
         ),
         # What `report --history` found, one number a row: a `quantity` of a run in a `scope` (all, head, tail or class).

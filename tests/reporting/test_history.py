@@ -9,12 +9,12 @@ from altool import seeds
 from altool.reporting import history
 from altool.reporting.history import Difference, common_range, default_level, rarest, render_page, series, summarize, summary_rows, unpaired
 
-COLUMNS = ("run", "repeat", "round", "class", "value", "total", "labels", "pool", "seconds")
+COLUMNS = ("run", "repeat", "round", "class", "value", "total", "labels", "pool", "seconds", "verified", "corrected", "scratch")
 
 
 def rows(*lines):
     """Columns from (run, repeat, round, class, value, total, labels, pool, seconds), the last ones None if they are missing."""
-    return {name: [[*line, None, None, None, None][place] for line in lines] for place, name in enumerate(COLUMNS)}
+    return {name: [[*line, *[None] * 7][place] for line in lines] for place, name in enumerate(COLUMNS)}
 
 
 def run(name, repeat, totals, values, classes=None, seconds=None, pool=None):
@@ -28,7 +28,7 @@ def run(name, repeat, totals, values, classes=None, seconds=None, pool=None):
 
 
 def summary(*lines, metric="macro_f1", **options):
-    found, classes = series(rows(*lines), metric)
+    found, classes = series(rows(*lines), metric, options.get("prices"))
     options.setdefault("generator", lambda: seeds.generator(0, "test"))
     return summarize(found, classes, metric, common_range(found), **options)
 
@@ -143,6 +143,43 @@ def test_efficiency_is_a_geometric_mean():
     assert a.value == pytest.approx(np.sqrt(2 * 0.5))
     assert (a.low, a.high) == (pytest.approx(0.5), pytest.approx(2))
     assert (b.value, b.low) == (pytest.approx(4), None)
+
+
+def priced(name, repeat, values, answers):
+    """The lines of one repeat, 10 labels a round; `answers` so far, by kind."""
+    lines = [(name, repeat, place, None, value, 10 * place + 10, None, None, None) for place, value in enumerate(values)]
+    return [(*line, *counts) for line, counts in zip(lines, answers, strict=True)]
+
+
+def test_costs_by_hand():
+    """c_v = 1 and c_a = 4: with suggestions 7 of 10 are verified, for 7 + 12 = 19; without, 10 answers cost 40."""
+    lines = [
+        *priced("badge", 0, [0.2, 0.4, 0.8], [(0, 0, 0), (0, 0, 10), (0, 0, 20)]),
+        *priced("suggest", 0, [0.2, 0.4, 0.8], [(0, 0, 0), (7, 3, 0), (14, 6, 0)]),
+        *priced("free", 0, [0.2, 0.6, 0.7], [(0, 0, 0), (0, 0, 0), (0, 0, 1)]),
+    ]
+    found = summary(*lines, baseline="badge", levels=[0.1, 0.6, 0.75, 0.9], prices=(1, 4))
+
+    def needed(name, quantity):
+        return [value and value.value for value in (getattr(level, quantity) for level in of(found, name).levels)]
+
+    assert needed("badge", "cost") == [0, 60, 75, None]
+    assert needed("suggest", "cost") == [0, pytest.approx(28.5), pytest.approx(19 * 1.875), None]
+    assert needed("free", "cost") == [0, 0, None, None]
+    assert needed("suggest", "cost_efficiency") == [1, pytest.approx(40 / 19), pytest.approx(40 / 19), None]
+    assert needed("free", "cost_efficiency") == [1, None, None, None]
+    assert of(found, "suggest").costs == [0, 19, 38]
+    table = {(row["run"], row["quantity"], row.get("level"), row.get("labels")): row["value"] for row in summary_rows(found)}
+    assert table["suggest", "cost", None, 30] == 38
+    assert table["suggest", "cost_needed", 0.6, None] == pytest.approx(28.5)
+    assert table["suggest", "cost_efficiency", 0.6, None] == pytest.approx(40 / 19)
+    assert "Against cost" in render_page(found, {})
+    assert any("cost: 1 for an answer that verified the suggestion, 4 for any other" in note for note in found.notes)
+
+
+def test_costs_need_the_answers():
+    with pytest.raises(ValueError, match="nothing says how many answers were verified"):
+        summary(*run("a", 0, [1, 2], [0.1, 0.2]), prices=(1, 4))
 
 
 def test_the_level_by_default():

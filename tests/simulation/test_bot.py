@@ -64,10 +64,10 @@ def test_the_majority_counts_and_a_label_outvotes_skips() -> None:
         assert found == (min(best) if best else bot.SKIPPED)  # nothing says who was last: the smaller label
 
 
-def test_seconds() -> None:
+def test_what_the_answers_took() -> None:
     given = np.array([[0, 1], [-1, 2]])
-    assert bot.seconds(given, None, (2, 6, 5)) == 20
-    assert bot.seconds(given, np.array([1, 2]), (2, 6, 5)) == 6 + 2 + 5 + 2
+    assert bot.counts(given, None).tolist() == [0, 0, 4]
+    assert bot.counts(given, np.array([1, 2])).tolist() == [2, 1, 1]  # verified 1 and 2, corrected 0, skipped
 
 
 @pytest.mark.parametrize("annotators", [1, 2])

@@ -1,0 +1,70 @@
+"""What labels cost: which answers verified a suggestion, what each kind takes, and what a budget of time pays for.
+
+A person who finds the right suggestion only verifies it (c_v); one who finds a wrong one corrects it, or labels from scratch where
+there is none (c_a, three to four times as much). The seed set and auto labels are free. (Beck et al., Beyond Active Learning, 2023,
+section 3.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+KINDS = ("verified", "corrected", "scratch")
+VERIFIED, CORRECTED, SCRATCH = range(3)
+FREE = ("seed", "holdout", "auto")  # sources whose labels cost a round nothing
+NONE = -1  # no label: skipped, or nothing suggested
+
+
+def kinds(answers: np.ndarray, suggested: np.ndarray) -> np.ndarray:
+    """int8 (n,): the place in KINDS of each answer. `answers` and `suggested` are int (n,) class numbers, NONE for a skip or no suggestion.
+
+    A skip is an answer from scratch: whoever skips has looked, and verified nothing.
+    """
+    found = np.where(answers == suggested, VERIFIED, CORRECTED)
+    return np.where((answers == NONE) | (suggested == NONE), SCRATCH, found).astype(np.int8)
+
+
+def medians(kind: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each kind the median of the `seconds` float (n,) that were measured (NaN: not), NaN without any: float64 (3,); and of how many.
+
+    Medians, as in the paper: a tab that stays open over lunch is no labor.
+    """
+    timed = [seconds[(kind == place) & np.isfinite(seconds)].astype(np.float64) for place in range(len(KINDS))]
+    return np.array([np.median(own) if len(own) else np.nan for own in timed]), np.array([len(own) for own in timed])
+
+
+def prices(kind: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """float64 (3,): what an answer of each kind takes in seconds, as `medians` measured it.
+
+    Corrections and answers from scratch are both c_a, so each stands in for the other where it was never timed; so does c_a for c_v,
+    which it is an upper bound of. Verified answers alone say nothing of the others, whose prices are then NaN.
+    """
+    verified, corrected, scratch = medians(kind, seconds)[0]
+    corrected, scratch = (scratch if np.isnan(corrected) else corrected), (corrected if np.isnan(scratch) else scratch)
+    verified = verified if np.isfinite(verified) or np.isnan(scratch) else scratch
+    return np.array([verified, corrected, scratch])
+
+
+def spent(counts: np.ndarray, price: np.ndarray) -> np.ndarray:
+    """float64 (…,): the cost of `counts` int (…, 3) answers of each kind at `price` (3,); NaN where a kind that occurs has no price."""
+    return np.where(counts > 0, counts * price, 0.0).sum(axis=-1)
+
+
+def per_suggestion(price: np.ndarray, acceptance: np.ndarray) -> np.ndarray:
+    """float64 (…,): the expected cost of an answer to a suggestion that is right with probability `acceptance` (…,)."""
+    return acceptance * price[VERIFIED] + (1 - acceptance) * price[CORRECTED]
+
+
+def affordable(budget: float, price: float) -> int:
+    """How many answers at `price` > 0 a `budget` pays for."""
+    return int(budget / price + 1e-9)  # 0.3 / 0.1 are 3
+
+
+def efficiency(base: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """float64 (n,): labeling efficiency, the costs `base` (n,) over the costs `own` (n,) of reaching the same level (NaN: not reached).
+
+    1 where both are 0. NaN where it is not defined: a level is not reached, or one of them alone is free.
+    """
+    free = (base == 0) | (own == 0)
+    ratio = np.divide(base, own, out=np.full(len(own), np.nan), where=~free)
+    return np.where((base == 0) & (own == 0), 1.0, ratio)

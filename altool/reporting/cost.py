@@ -1,0 +1,220 @@
+"""What the labels cost and whether the suggestions helped, as plain data and as the rows of tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from altool.metrics import cost
+from altool.metrics.intervals import wilson
+
+Cells = tuple[list[str], list[tuple[str, list[str]]]]  # the head of a table, and its rows: a name and cells
+
+TIERS = ("hard", "intermediate", "easy")
+
+
+@dataclass(frozen=True)
+class Round:
+    """The people's answers of a round by kind, the labels that cost nothing, and the cost (None: nobody knows what answers cost)."""
+
+    round: int | None
+    verified: int
+    corrected: int
+    scratch: int
+    auto: int
+    free: int
+    cost: float | None
+
+
+@dataclass(frozen=True)
+class Times:
+    """Median seconds of an annotator's answers, or of those that are of a class (both None: of all), and of how many that is."""
+
+    annotator: str | None
+    class_: str | None
+    verified: float | None
+    corrected: float | None
+    scratch: float | None
+    timed: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """How many rows with a suggestion have it as their label, with a 95 % interval: of a tier, and suggested as a class (None: any)."""
+
+    tier: str | None
+    class_: str | None
+    suggested: int
+    accepted: int
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Cost:
+    """`prices` are those of a verified, a corrected and an answer from scratch, `given` or measured in seconds (None: unknown)."""
+
+    given: bool
+    prices: dict[str, float | None]
+    rounds: list[Round]
+    total: float | None
+    times: list[Times]
+    acceptance: list[Acceptance]
+
+    @property
+    def unit(self) -> str:
+        return "cost" if self.given else "seconds"
+
+
+def costs(
+    answers: Iterable[Mapping[str, Any]],
+    requests: Iterable[Mapping[str, Any]],
+    labels: Mapping[Any, str | None],
+    given: tuple[float, float] | None,
+) -> Cost | None:
+    """What a label log cost; None where it holds neither times nor suggestions and no prices are `given` (of a verified, of any other).
+
+    `answers` are the standing rows of the log, `requests` rows of queries tables, which say the tier, and the suggestion where the log
+    does not; `labels` maps the ids that people labeled to the label that they agreed on. Every answer costs, each annotator's too; but
+    acceptance counts a row once, by what was agreed on.
+    """
+    asked = {(row.get("round"), row["id"]): row for row in requests}
+    distinct = {tuple(row.items()): row for row in answers}.values()  # two imports at once may have added the same row
+    people = [row for row in distinct if row["source"] != "auto"]
+    queries = [asked.get((row["round"], row["id"]), {}) for row in people]
+    suggested = [row["suggested_label"] or query.get("suggested_label") for row, query in zip(people, queries, strict=True)]
+    said = [None if row["status"] == "skipped" else row["label"] for row in people]
+    names = sorted({name for name in (*suggested, *said) if name is not None})
+    code = {name: place for place, name in enumerate(names)} | {None: cost.NONE}
+    kind = cost.kinds(np.array([code[name] for name in said], np.int64), np.array([code[name] for name in suggested], np.int64))
+    seconds = np.array([np.nan if row["seconds"] is None else row["seconds"] for row in people], np.float64)
+    if given is None and not np.isfinite(seconds).any() and not any(suggested):
+        return None
+    price = np.array([given[0], given[1], given[1]]) if given else cost.prices(kind, seconds)
+    shown: dict[Any, tuple[str | None, str]] = {}
+    ordered = sorted(zip(people, queries, suggested, strict=True), key=lambda one: (_round(one[0]["round"]), one[2] or ""))
+    for row, query, suggestion in ordered:
+        if suggestion is not None:
+            shown[row["id"]] = query.get("tier"), suggestion  # of the last round that suggested something
+    rounds = _rounds(people, kind, [row["round"] for row in distinct if row["source"] == "auto"], price)
+    paid = np.sum([[one.verified, one.corrected, one.scratch] for one in rounds], axis=0) if rounds else np.zeros(3, np.int64)
+    return Cost(
+        given=given is not None,
+        prices={name: _known(value) for name, value in zip(cost.KINDS, price, strict=True)},
+        rounds=rounds,
+        total=_known(cost.spent(paid, price)),
+        times=list(_times([row["annotator"] for row in people], said, kind, seconds)),
+        acceptance=_acceptance([(*shown[row], labels[row]) for row in shown if labels.get(row) is not None]),
+    )
+
+
+def _round(number: int | None) -> int:
+    return -1 if number is None else number
+
+
+def _known(value: Any) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _rounds(people: Sequence[Mapping[str, Any]], kind: np.ndarray, auto: Sequence[int | None], price: np.ndarray) -> list[Round]:
+    counts: dict[int | None, Counter[str]] = {}
+    for row, place in zip(people, kind, strict=True):
+        counts.setdefault(row["round"], Counter())["free" if row["source"] in cost.FREE else cost.KINDS[place]] += 1
+    for round_ in auto:
+        counts.setdefault(round_, Counter())["auto"] += 1
+    rounds = []
+    for round_ in sorted(counts, key=_round):
+        own = counts[round_]
+        kinds = {name: own[name] for name in cost.KINDS}
+        price_ = _known(cost.spent(np.array(list(kinds.values())), price))
+        rounds.append(Round(round_, **kinds, auto=own["auto"], free=own["free"], cost=price_))
+    return rounds
+
+
+def _times(annotators: Sequence[str | None], labels: Sequence[str | None], kind: np.ndarray, seconds: np.ndarray) -> Iterator[Times]:
+    """Of all, of each annotator, of each class; only what was timed."""
+    who, what = np.array(annotators, object), np.array(labels, object)
+    groups: list[tuple[str | None, str | None, np.ndarray]] = [(None, None, np.ones(len(kind), bool))]
+    groups += [(name, None, who == name) for name in sorted({name for name in annotators if name is not None})]
+    groups += [(None, name, what == name) for name in sorted({name for name in labels if name is not None})]
+    for annotator, class_, mine in groups:
+        found, timed = cost.medians(kind[mine], seconds[mine])
+        if timed.any():
+            values = {name: _known(value) for name, value in zip(cost.KINDS, found, strict=True)}
+            yield Times(annotator, class_, **values, timed=dict(zip(cost.KINDS, timed.tolist(), strict=True)))
+
+
+def _acceptance(rows: Sequence[tuple[str | None, str, str | None]]) -> list[Acceptance]:
+    """Of (tier, suggestion, label): of all, of each tier, of each suggested class, and of each class of a tier."""
+    groups: dict[tuple[str | None, str | None], list[int]] = {}
+    for tier, suggestion, label in rows:
+        for key in dict.fromkeys(((None, None), (tier, None), (None, suggestion), (tier, suggestion))):
+            group = groups.setdefault(key, [0, 0])
+            group[0] += 1
+            group[1] += label == suggestion
+    order = sorted(groups, key=lambda key: (key[1] is not None, key[0] is not None, _tier(key[0]), key[0] or "", key[1] or ""))
+    counts = np.array([groups[key] for key in order], np.int64).reshape(-1, 2)
+    low, high = wilson(counts[:, 1], counts[:, 0])
+    return [Acceptance(*key, int(n), int(k), float(a), float(b)) for key, (n, k), a, b in zip(order, counts, low, high, strict=True)]
+
+
+def _tier(name: str | None) -> int:
+    return TIERS.index(name) if name in TIERS else len(TIERS)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def rounds_table(found: Cost) -> Cells:
+    """A row per round, and one for all."""
+    rows = [("none" if one.round is None else str(one.round), one) for one in found.rounds]
+    cells = [
+        (name, [*(f"{count:,}" for count in (one.verified, one.corrected, one.scratch, one.auto, one.free)), _number(one.cost)])
+        for name, one in rows
+    ]
+    totals = [sum(getattr(one, name) for one in found.rounds) for name in (*cost.KINDS, "auto", "free")]
+    cells.append(("all", [*(f"{count:,}" for count in totals), _number(found.total)]))
+    return ["round", "verified", "corrected", "from scratch", "auto", "free", found.unit], cells
+
+
+def acceptance_table(found: Cost, *, crossed: bool) -> Cells:
+    """A row per tier and per suggested class; `crossed`: the classes of each tier too."""
+    chosen = [one for one in found.acceptance if crossed or one.tier is None or one.class_ is None]
+    rows = []
+    for one in chosen:
+        name = "all" if one.tier is None and one.class_ is None else one.class_ if one.tier is None else f"tier {one.tier}"
+        name = f"tier {one.tier}, {one.class_}" if one.tier is not None and one.class_ is not None else str(name)
+        share = one.accepted / one.suggested
+        rows.append((name, [f"{one.suggested:,}", f"{one.accepted:,}", f"{share:.3f}", f"{one.low:.3f}–{one.high:.3f}"]))
+    return ["suggestions", "answered", "accepted", "share", "95 %"], rows
+
+
+def times_table(found: Cost) -> Cells:
+    """A row per annotator and class: median seconds, of how many, and c_a : c_v."""
+    rows = []
+    for one in found.times:
+        name = "all" if one.annotator is None and one.class_ is None else f"annotator {one.annotator}" if one.class_ is None else one.class_
+        cells = []
+        for kind in cost.KINDS:
+            value = getattr(one, kind)
+            cells.append("" if value is None else f"{_number(value)} ({one.timed[kind]:,})")
+        answer = one.corrected if one.corrected is not None else one.scratch
+        ratio = f"{answer / one.verified:.1f}" if one.verified and answer is not None else ""
+        rows.append((name, [*cells, ratio]))
+    return ["median seconds", "verified", "corrected", "from scratch", "c_a : c_v"], rows
+
+
+def note(found: Cost) -> str:
+    """What the costs are made of; empty where there are none."""
+    verified, corrected, scratch = (found.prices[name] for name in cost.KINDS)
+    if verified is None and scratch is None:
+        return ""
+    how = "given" if found.given else "measured medians, in seconds"
+    words = zip(("verified", "corrected", "from scratch"), (verified, corrected, scratch), strict=True)
+    prices = ", ".join(f"{word} {_number(value) or 'unknown'}" for word, value in words)
+    return f"an answer costs: {prices} ({how}); seed, holdout and auto labels are free"

@@ -1,0 +1,105 @@
+"""What the labels of a log cost, by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from altool.metrics.intervals import wilson
+from altool.reporting import cost
+
+
+def answer(id: str, label: str | None, suggested: str | None = None, seconds: float | None = None, **values: Any) -> dict[str, Any]:
+    return {"id": id, "label": label, "suggested_label": suggested, "seconds": seconds, "source": "exploit", "round": 1,
+            "annotator": "ann", "status": "labeled" if label else "skipped", **values}  # fmt: skip
+
+
+LOG = [
+    answer("s1", "cat", None, 9.0, source="seed", round=0),
+    answer("s2", "dog", None, None, source="seed", round=0),
+    answer("h1", "dog", None, None, source="holdout", round=0),
+    answer("a", "cat", "cat", 1.0),
+    answer("b", "cat", "cat", 3.0),
+    answer("c", "dog", "cat", 8.0),
+    answer("c", "dog", "cat", 6.0, annotator="bob"),
+    answer("d", None, "dog", 2.0),
+    answer("e", "dog", None, 5.0),  # its queries say what was suggested
+    answer("f", "cat", None, None, source="auto", annotator=None),
+    answer("g", "dog", None, None, round=2),
+]
+QUERIES = [
+    {"id": key, "round": 1, "tier": tier, "suggested_label": "dog"}
+    for key, tier in (("a", "hard"), ("c", "hard"), ("e", "intermediate"), ("f", "easy"))
+]
+LABELS = {"s1": "cat", "s2": "dog", "h1": "dog", "a": "cat", "b": "cat", "c": "dog", "d": None, "e": "dog", "g": "dog"}
+
+
+def test_given_prices() -> None:
+    found = cost.costs(LOG, QUERIES, LABELS, (1, 4))
+    assert found
+    assert [(one.round, one.verified, one.corrected, one.scratch, one.auto, one.free, one.cost) for one in found.rounds] == [
+        (0, 0, 0, 0, 0, 3, 0),
+        (1, 3, 2, 1, 1, 0, 3 * 1 + 3 * 4),
+        (2, 0, 0, 1, 0, 0, 4),
+    ]
+    assert (found.total, found.given, found.unit) == (19, True, "cost")
+
+
+def test_measured_prices_and_times() -> None:
+    found = cost.costs(LOG, QUERIES, LABELS, None)
+    assert found
+    # verified: a, b, e; corrected: c twice; from scratch: s1, d
+    assert found.prices == {"verified": 3, "corrected": 7, "scratch": 5.5}
+    assert [one.cost for one in found.rounds] == [0, 3 * 3 + 2 * 7 + 5.5, 5.5]
+    times = {(one.annotator, one.class_): (one.verified, one.corrected, one.scratch, one.timed) for one in found.times}
+    assert times[None, None] == (3, 7, 5.5, {"verified": 3, "corrected": 2, "scratch": 2})
+    assert times["bob", None] == (None, 6, None, {"verified": 0, "corrected": 1, "scratch": 0})
+    assert times[None, "cat"] == (2, None, 9, {"verified": 2, "corrected": 0, "scratch": 1})
+    assert list(times) == [(None, None), ("ann", None), ("bob", None), (None, "cat"), (None, "dog")]
+
+
+def test_acceptance_counts_rows_that_people_labeled() -> None:
+    found = cost.costs(LOG, QUERIES, LABELS, None)
+    assert found
+    counted = {(one.tier, one.class_): (one.suggested, one.accepted) for one in found.acceptance}
+    assert counted == {
+        (None, None): (4, 3),
+        ("hard", None): (2, 1),
+        ("intermediate", None): (1, 1),
+        (None, "cat"): (3, 2),
+        (None, "dog"): (1, 1),
+        ("hard", "cat"): (2, 1),
+        ("intermediate", "dog"): (1, 1),
+    }
+    hard = next(one for one in found.acceptance if (one.tier, one.class_) == ("hard", None))
+    assert (hard.low, hard.high) == pytest.approx([float(end) for end in wilson(1, 2)])
+
+
+def test_nothing_to_say() -> None:
+    bare = [answer("a", "cat"), answer("b", "cat", source="auto")]
+    assert cost.costs(bare, [], {"a": "cat"}, None) is None
+    given = cost.costs(bare, [], {"a": "cat"}, (1, 3))
+    assert given
+    assert (given.total, given.times, given.acceptance) == (3, [], [])
+    only = cost.costs([answer("a", "cat", "dog")], [], {"a": "cat"}, None)
+    assert only
+    assert (only.total, only.rounds[0].cost, cost.note(only)) == (None, None, "")
+    assert cost.costs([], [], {}, (1, 3)).total == 0  # type: ignore[union-attr]
+
+
+def test_the_same_row_twice_costs_once() -> None:
+    once, twice = (cost.costs(LOG[3:4] * count, [], {"a": "cat"}, (1, 4)) for count in (1, 2))
+    assert once == twice
+
+
+def test_tables() -> None:
+    found = cost.costs(LOG, QUERIES, LABELS, None)
+    assert found
+    head, rows = cost.rounds_table(found)
+    assert head == ["round", "verified", "corrected", "from scratch", "auto", "free", "seconds"]
+    assert rows[-1] == ("all", ["3", "2", "2", "1", "3", "34"])
+    assert [name for name, _ in cost.acceptance_table(found, crossed=True)[1]] == [
+        "all", "tier hard", "tier intermediate", "cat", "dog", "tier hard, cat", "tier intermediate, dog"]  # fmt: skip
+    assert cost.times_table(found)[1][0] == ("all", ["3 (3)", "7 (2)", "5.5 (2)", "2.3"])
+    assert cost.note(found).startswith("an answer costs: verified 3, corrected 7, from scratch 5.5 (measured medians, in seconds)")

@@ -217,4 +217,4 @@ def note(found: Cost) -> str:
     how = "given" if found.given else "measured medians, in seconds"
     words = zip(("verified", "corrected", "from scratch"), (verified, corrected, scratch), strict=True)
     prices = ", ".join(f"{word} {_number(value) or 'unknown'}" for word, value in words)
-    return f"an answer costs: {prices} ({how}); seed, holdout and auto labels are free"
+    return f"an answer costs: {prices} ({how}); seed and holdout are free"

@@ -118,6 +118,28 @@ def test_other_metrics_and_baselines(case):
     assert report(tail_share=0.6)["tail"] == ["bee", "cat"]  # two of three, by the pool
 
 
+def test_prices(case):
+    """Every answer of `good` was from scratch, half of the others' were verified."""
+    for path in Path("sim/runs").glob("*/history.parquet"):
+        content = pq.read_table(path)
+        answers = [total - 50 for total in content.column("total").to_pylist()]
+        verified = [0 if "good" in str(path) else count // 2 for count in answers]
+        counts = {"verified": verified, "corrected": [0] * len(answers), "scratch": [a - v for a, v in zip(answers, verified, strict=True)]}
+        for name, values in counts.items():
+            content = content.set_column(content.column_names.index(name), name, pa.array(values, pa.int64()))
+        write(content, path)
+    found = report(cost_verify=1.0, cost_answer=3.0, level=[0.31])
+    assert found["prices"] == [1, 3]
+    assert (of(found, "good")["costs"], of(found, "random")["costs"]) == ([0, 150, 450], [0, 100, 300])
+    level = of(found, "random")["levels"][0]
+    assert level["cost"]["value"] == pytest.approx(2 * (level["labels"]["value"] - 50))
+
+
+def test_prices_need_the_answers(case):
+    with pytest.raises(InputError, match="nothing says how many answers were verified"):
+        report(cost_verify=1.0, cost_answer=3.0)
+
+
 def test_where_histories_lie(case):
     expected = report()["runs"]
     assert report(history=["sim/runs"])["runs"] == expected
@@ -219,6 +241,7 @@ def test_no_classes_and_no_seconds(case):
         ({"labels": "l.parquet"}, "--predictions is missing"),
         ({"predictions": "p.parquet"}, "--labels is missing"),
         ({"history": None}, "--predictions is missing"),
+        ({"cost_answer": 4.0}, "--cost-verify and --cost-answer go together"),
         ({"predictions": "p", "labels": "l", "baseline": "random"}, "--baseline goes with --history alone"),
         ({"predictions": "p", "labels": "l", "tail_share": 0.2}, "--tail-share goes with --history alone"),
         ({"predictions": "p", "labels": "l", "summary_output": "s"}, "--summary-output goes with --history alone"),

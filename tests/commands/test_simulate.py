@@ -160,6 +160,9 @@ def test_a_plan(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
     times = {row["seconds"] for row in rows["margin-diversify-suggest-000"]}
     assert 100 in times
     assert all(120 <= time <= 160 for time in times - {100})
+    for row in rows["margin-diversify-suggest-000"]:  # the seed set took time, but costs nothing
+        assert row["seconds"] == 100 + 2 * row["verified"] + 6 * row["corrected"] + 5 * row["scratch"]
+        assert row["verified"] + row["corrected"] + row["scratch"] == row["asked"] - 20
     queued = picks(tmp_path / "out", "ours-000", 1)
     seeds_ = picks(tmp_path / "out", "ours-000", 0)
     ours = {row["id"] for row in pq.read_table(tmp_path / "out" / "runs" / "ours-000" / "picks.parquet").to_pylist()}

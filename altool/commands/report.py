@@ -99,6 +99,7 @@ def _refuse_given(options: Options, names: Sequence[str], why: str) -> None:
 
 def _measure(options: Options, predictions: str, labels: str, console: Console) -> None:
     _check_options(options, console)
+    prices = _prices(options)
     reader = Reader(options.columns, options.classes)
     source = reader.open(predictions, "predictions")
     log = reader.open(labels, "labels", allow_empty=True)
@@ -134,7 +135,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
     by_people = dict(zip(*_lists(table.filter(pc.not_equal(pc.fill_null(table.column("source"), ""), "auto")), "id", "label"), strict=True))
     queries, suggestions = content.queries(requests, by_people)
-    costs = _costs(answers, requests, by_people, _prices(options))
+    costs = _costs(answers, requests, by_people, prices)
     aims = [(target.metric, target.target, target.priority) for target in targets] if targets else None
     report = content.Report(
         round=round_,

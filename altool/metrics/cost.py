@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from altool.metrics.intervals import wilson
+
 KINDS = ("verified", "corrected", "scratch")
 VERIFIED, CORRECTED, SCRATCH = range(3)
 FREE = ("seed", "holdout", "auto")  # sources whose labels cost a round nothing
@@ -58,6 +60,44 @@ def per_suggestion(price: np.ndarray, acceptance: np.ndarray) -> np.ndarray:
 def affordable(budget: float, price: float) -> int:
     """How many answers at `price` > 0 a `budget` pays for."""
     return int(budget / price + 1e-9)  # 0.3 / 0.1 are 3
+
+
+def tiers(
+    price: np.ndarray,
+    suggested: np.ndarray,
+    accepted: np.ndarray,
+    *,
+    rows: int | None = None,
+    seconds: float = 0.0,
+    audit: int = 0,
+    tolerance: float = 0.05,
+) -> tuple[int, int, int]:
+    """How many rows of CLARIFIER's hard, intermediate and easy tier, for so many `rows` in all, or for `seconds` of people's time.
+
+    `price` (3,) is what an answer of each kind takes, `suggested` and `accepted` int (3,) the suggestions that people answered in each
+    tier so far, and how many were right. `audit` of the easy rows go to people, to measure their precision; the rest are auto labels.
+
+    - People's time is halved between hard and intermediate rows. A row of a tier takes `per_suggestion`, by the tier's acceptance so far
+      (by Laplace's rule, (accepted + 1) / (suggested + 2): one half before the first answer). So the tier whose suggestions are right
+      more often gets more rows, the more so the larger c_a : c_v is, which is what the paper's ablation asks for; beyond that nothing
+      tells that a minute spent on one teaches more than a minute spent on the other.
+    - Auto labels are free, so what limits them is the harm of wrong ones: even if only the lower end of the 95 % interval of the audited
+      precision were right, wrong auto labels come to no more than `tolerance` of what people label in these two tiers. There are at most
+      half as many as these. Nothing was audited: the lower end is 0, and there are `tolerance` times as many.
+
+    The paper leaves the budgets open ("can be attenuated according to the accuracy of the auto-labeling", section 4); the rule is altool's.
+    """
+    hard, middle, easy = per_suggestion(price, (accepted + 1) / (suggested + 2))
+    lowest = wilson(accepted[2:], suggested[2:])[0][0]
+    ratio = min(tolerance / max(1 - lowest, 1e-12), 0.5)
+    if rows is None:
+        half = max(0.0, seconds - audit * easy) / 2
+        people = [affordable(half, hard), affordable(half, middle)]
+        return people[0], people[1], int(sum(people) * ratio + 1e-9) + audit
+    left = max(0, rows - audit)
+    auto = int(left * ratio / (1 + ratio) + 1e-9)
+    share = round((left - auto) * middle / (hard + middle)) if hard + middle else (left - auto) // 2
+    return share, left - auto - share, auto + min(audit, rows)
 
 
 def efficiency(base: np.ndarray, own: np.ndarray) -> np.ndarray:

@@ -56,14 +56,22 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class Cost:
-    """`prices` are those of a verified, a corrected and an answer from scratch, `given` or measured in seconds (None: unknown)."""
+    """`prices` are those of a verified, a corrected and an answer from scratch, `given` or measured in seconds (None: unknown).
+
+    `per_row` is how many answers a row got, on average over the rows that cost something.
+    """
 
     given: bool
     prices: dict[str, float | None]
     rounds: list[Round]
     total: float | None
+    per_row: float
     times: list[Times]
     acceptance: list[Acceptance]
+
+    def suggestions(self, tier: str | None = None) -> tuple[int, int]:
+        """How many were answered, and accepted."""
+        return next(((one.suggested, one.accepted) for one in self.acceptance if (one.tier, one.class_) == (tier, None)), (0, 0))
 
     @property
     def unit(self) -> str:
@@ -98,7 +106,7 @@ def costs(
     shown: dict[Any, tuple[str | None, str]] = {}
     ordered = sorted(zip(people, queries, suggested, strict=True), key=lambda one: (_round(one[0]["round"]), one[2] or ""))
     for row, query, suggestion in ordered:
-        if suggestion is not None:
+        if suggestion is not None and query.get("source") != "auto":  # who answers what nobody asked is no fair sample of it
             shown[row["id"]] = query.get("tier"), suggestion  # of the last round that suggested something
     rounds = _rounds(people, kind, [row["round"] for row in distinct if row["source"] == "auto"], price)
     paid = np.sum([[one.verified, one.corrected, one.scratch] for one in rounds], axis=0) if rounds else np.zeros(3, np.int64)
@@ -107,6 +115,7 @@ def costs(
         prices={name: _known(value) for name, value in zip(cost.KINDS, price, strict=True)},
         rounds=rounds,
         total=_known(cost.spent(paid, price)),
+        per_row=int(paid.sum()) / max(1, len({row["id"] for row in people if row["source"] not in cost.FREE})),
         times=list(_times([row["annotator"] for row in people], said, kind, seconds)),
         acceptance=_acceptance([(*shown[row], labels[row]) for row in shown if labels.get(row) is not None]),
     )

@@ -75,3 +75,50 @@ def test_efficiency_by_definition() -> None:
     base = np.array([8.0, 3.0, 0.0, 0.0, 5.0, math.nan, 5.0])
     own = np.array([4.0, 6.0, 0.0, 2.0, 0.0, 2.0, math.nan])
     assert cost.efficiency(base, own) == pytest.approx([2, 0.5, 1, math.nan, math.nan, math.nan, math.nan], nan_ok=True)
+
+
+def reference_tiers(price: list[float], suggested: list[int], accepted: list[int], rows: int, audit: int) -> set[tuple[int, int, int]]:
+    """Every split of `rows` that follows the rule, tried one by one."""
+    answer = [(a + 1) / (s + 2) * price[0] + (1 - (a + 1) / (s + 2)) * price[1] for s, a in zip(suggested, accepted, strict=True)]
+    z, n = 1.959963984540054, suggested[2]
+    p = accepted[2] / n if n else 0.0
+    low = (p + z * z / (2 * n) - z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))) / (1 + z * z / n) if n else 0.0
+    splits = [(hard, people - hard, rows - audit - people) for people in range(rows - audit + 1) for hard in range(people + 1)]
+    allowed = [s for s in splits if s[2] * (1 - low) <= 0.05 * (s[0] + s[1]) + 1e-9 and 2 * s[2] <= s[0] + s[1]]
+    most = max(s[2] for s in allowed)
+    even = {s: abs(s[0] * answer[0] - s[1] * answer[1]) for s in allowed if s[2] == most}
+    return {(s[0], s[1], s[2] + audit) for s, gap in even.items() if gap <= min(even.values()) + 1e-9}
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.floats(0.5, 5), st.floats(1, 20)),
+    st.lists(st.tuples(st.integers(0, 60), st.floats(0, 1)), min_size=3, max_size=3),
+    st.integers(1, 40),
+    st.integers(0, 5),
+)
+def test_tiers_against_every_split(price: tuple[float, float], seen: list[tuple[int, float]], rows: int, audit: int) -> None:
+    suggested, accepted = [s for s, _ in seen], [int(s * share) for s, share in seen]
+    audit = min(audit, rows)
+    found = cost.tiers(np.array([*price, price[1]]), np.array(suggested), np.array(accepted), rows=rows, audit=audit)
+    assert found in reference_tiers(list(price), suggested, accepted, rows, audit)
+
+
+def test_tiers_by_hand() -> None:
+    price, none = np.array([1.0, 4.0, 4.0]), np.zeros(3, np.int64)
+    # nothing is known: both tiers alike, and 1 auto label for 20 of people's
+    assert cost.tiers(price, none, none, rows=105) == (50, 50, 5)
+    assert cost.tiers(price, none, none, rows=115, audit=10) == (50, 50, 15)
+    # hard rows take 1 + 3 x 0.75 = 3.25 s, intermediate ones 1 + 3 x 0.25 = 1.75: 35 % and 65 % of the rows
+    suggested, accepted = np.array([98, 98, 0]), np.array([24, 74, 0])
+    assert cost.tiers(price, suggested, accepted, rows=105) == (35, 65, 5)
+    assert cost.tiers(price, suggested, accepted, seconds=700) == (107, 200, 15)
+    # 10 audited rows at 1 + 3 x 1/2 s
+    assert cost.tiers(price, suggested, accepted, seconds=725, audit=10) == (107, 200, 25)
+    # 400 audited and all right: at worst 1 % is wrong, so half as many auto labels as people's are harmless
+    assert cost.tiers(price, np.array([0, 0, 400]), np.array([0, 0, 400]), rows=150) == (50, 50, 50)
+    # 40 audited and 32 right: at worst a third is wrong
+    low = (0.8 + 0.04802 - 1.96 * math.sqrt(0.16 / 40 + 3.8416 / 6400)) / 1.09604
+    assert cost.tiers(price, np.array([0, 0, 40]), np.array([0, 0, 32]), rows=1000)[2] == int(1000 / (1 + (1 - low) / 0.05))
+    assert cost.tiers(price, none, none, rows=3, audit=9) == (0, 0, 3)
+    assert cost.tiers(price, none, none, seconds=3, audit=9) == (0, 0, 9)

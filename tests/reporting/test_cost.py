@@ -44,6 +44,7 @@ def test_given_prices() -> None:
         (2, 0, 0, 1, 0, 0, 4),
     ]
     assert (found.total, found.given, found.unit) == (19, True, "cost")
+    assert found.per_row == 7 / 6  # c was answered twice
 
 
 def test_measured_prices_and_times() -> None:
@@ -72,8 +73,18 @@ def test_acceptance_counts_rows_that_people_labeled() -> None:
         ("hard", "cat"): (2, 1),
         ("intermediate", "dog"): (1, 1),
     }
+    assert (found.suggestions("hard"), found.suggestions(), found.suggestions("easy")) == ((2, 1), (4, 3), (0, 0))
     hard = next(one for one in found.acceptance if (one.tier, one.class_) == ("hard", None))
     assert (hard.low, hard.high) == pytest.approx([float(end) for end in wilson(1, 2)])
+
+
+def test_rows_that_were_left_to_the_machine_are_no_sample() -> None:
+    """Whoever answers them chose them; the audited rows alone are drawn at random."""
+    log = [answer("x", "dog", "cat"), answer("y", "cat", "cat")]
+    queries = [{"id": key, "round": 1, "tier": "easy", "source": source} for key, source in (("x", "auto"), ("y", "exploit"))]
+    found = cost.costs(log, queries, {"x": "dog", "y": "cat"}, None)
+    assert found
+    assert found.suggestions("easy") == (1, 1)
 
 
 def test_nothing_to_say() -> None:

@@ -245,11 +245,21 @@ def score(
 def select(
     strategy: Annotated[str | None, typer.Option("--strategy", metavar="NAME", help="How to choose; see --list-strategies.")] = None,
     budget: Annotated[int | None, typer.Option("--budget", min=1, help="How many rows to choose.")] = None,
+    budget_seconds: Annotated[
+        float | None,
+        typer.Option("--budget-seconds", min=0, help="Instead of --budget: as many rows as people's time pays for."),
+    ] = None,
     output: OptionalOutput = None,
     predictions: Predictions = None,
     features: OptionalFeatures = None,
     items: Items = None,
     labels: OptionalLabels = None,
+    queries: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--queries", metavar="TABLE", help="Earlier rows and their tiers; --no-wait: the round's questions so far. Repeat it."
+        ),
+    ] = None,
     targets: Targets = None,
     metrics: Annotated[
         str | None,
@@ -334,17 +344,12 @@ def select(
     oracle: Annotated[
         str | None, typer.Option("--oracle", metavar="TABLE", help="direct, galaxy: labels that answer at once, for backtests.")
     ] = None,
-    queries: Annotated[
-        list[str] | None, typer.Option("--queries", metavar="TABLE", help="--no-wait: the round's questions so far; repeat it, or a glob.")
-    ] = None,
     alamp_base: Annotated[
         str | None, typer.Option("--alamp-base", metavar="NAME", help="alamp: margin, entropy or least-confidence; margin.")
     ] = None,
     clarifier_budgets: Annotated[
         str | None,
-        typer.Option(
-            "--clarifier-budgets", metavar="H,I,E", help="clarifier: rows of each tier: hard, intermediate, easy; their sum is the budget."
-        ),
+        typer.Option("--clarifier-budgets", metavar="H,I,E", help="clarifier: rows of the hard, intermediate and easy tier, or auto."),
     ] = None,
     clarifier_hard: Annotated[
         str | None, typer.Option("--clarifier-hard", metavar="NAME", help="clarifier: the strategy of the hard tier; badge.")
@@ -356,6 +361,9 @@ def select(
     clarifier_easy: Annotated[
         str | None,
         typer.Option("--clarifier-easy", metavar="NAME", help="clarifier: easy rows balanced over classes or global; balanced."),
+    ] = None,
+    audit: Annotated[
+        int | None, typer.Option("--audit", min=1, metavar="N", help="clarifier: ask people for N random rows of the easy tier.")
     ] = None,
     clarifier_use_auto: Annotated[
         bool, typer.Option("--clarifier-use-auto", help="clarifier: be like rows that no person has labeled, too.")

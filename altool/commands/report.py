@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from altool import seeds
 from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
-from altool.labels.consensus import codes, resolve, standing
+from altool.labels.consensus import codes, resolve
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.metrics.evaluation import evaluate
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
@@ -133,9 +133,8 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     past = _history(earlier, round_, console)
     requests = [row for queries in asked for row in queries.read().to_pylist()]
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
-    by_people = dict(zip(*_lists(table.filter(pc.not_equal(pc.fill_null(table.column("source"), ""), "auto")), "id", "label"), strict=True))
-    queries, suggestions = content.queries(requests, by_people)
-    costs = _costs(answers, requests, by_people, prices)
+    queries, suggestions = content.queries(requests, resolved.by_people)
+    costs = cost.of_log(answers, resolved, requests, prices)
     aims = [(target.metric, target.target, target.priority) for target in targets] if targets else None
     report = content.Report(
         round=round_,
@@ -291,16 +290,6 @@ def _refuse(source: Source, log: Source, chosen: Measured, rows: content.Rows) -
         )
     what = {"holdout": "held-out row", "out-of-fold": "label of source seed or explore", "all": "labeled row"}[chosen.on]
     raise InputError(f"{source.name}: no {what} of {log.name} has a prediction to measure", remedy)
-
-
-def _costs(
-    answers: pa.Table, requests: Sequence[dict[str, Any]], by_people: dict[Any, str | None], prices: tuple[float, float] | None
-) -> cost.Cost | None:
-    """What the labels cost; None, without a look at single rows, where nothing says anything of it."""
-    told = any(answers.column(name).null_count < len(answers) for name in ("seconds", "suggested_label"))
-    if not told and prices is None and not any(row.get("suggested_label") for row in requests):
-        return None
-    return cost.costs(standing(answers).to_pylist(), requests, by_people, prices)
 
 
 def _at_precision(target: Target | None, options: Options) -> float:

@@ -17,9 +17,11 @@ from altool.engines.device import choose as choose_device
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.errors import InputError, NothingLeft, UsageError
 from altool.labels.consensus import Labels, codes, resolve
+from altool.metrics import cost
 from altool.metrics.gaps import all_met, gap
 from altool.metrics.gaps import weights as class_weights
 from altool.models import store
+from altool.reporting.cost import Cost, of_log
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import PENDING, Question, Strategy
 from altool.tables import align, check, label_log, rounds, write
@@ -40,6 +42,7 @@ from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, take
 class Options:
     strategy: str | None = None
     budget: int | None = None
+    budget_seconds: float | None = None
     output: str | None = None
     predictions: str | None = None
     features: str | None = None
@@ -87,6 +90,7 @@ class Options:
     clarifier_measure: str | None = None
     clarifier_easy: str | None = None
     clarifier_use_auto: bool = False
+    audit: int | None = None
     export: Sequence[str] | None = None
     round: int | None = None
     format: str | None = None
@@ -108,6 +112,8 @@ STRATEGY_OPTIONS = (
     *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget", "direct_min_per_class", "alamp_base"),
     *("clarifier_budgets", "clarifier_hard", "clarifier_measure", "clarifier_easy", "clarifier_use_auto"),
 )
+AUTO = "auto"  # of --clarifier-budgets
+UNMEASURED = (1.0, 3.0, 3.0)  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
 MATRICES = {"probabilities": "predictions", "features": "features"}
 
 
@@ -133,24 +139,24 @@ def run(options: Options, console: Console) -> None:
         _list_strategies(console)
         return
     strategy, budget, output = options.strategy, options.budget, options.output
-    if options.clarifier_budgets:
+    if options.clarifier_budgets not in (None, AUTO):
         budget = _sum_of_tiers(options.clarifier_budgets, budget)
-    if strategy is None or budget is None or output is None:
-        given = {"strategy": strategy, "budget": budget, "output": output}
+    if strategy is None or (budget is None and options.budget_seconds is None) or output is None:
+        given = {"strategy": strategy, "budget": budget or options.budget_seconds, "output": output}
         missing = [name for name, value in given.items() if value is None]
         raise UsageError(f"missing --{', --'.join(missing)}", "for example --strategy margin --budget 100 -o queries.parquet")
     _select(options, registry.load(strategy, _strategy_options(options)), budget, output, console)
 
 
-def _sum_of_tiers(text: str, budget: int | None) -> int:
+def _sum_of_tiers(text: str | None, budget: int | None) -> int:
     """The budget of CLARIFIER's tiers together; `--budget` need not repeat it. Raises UsageError where it says otherwise."""
-    tiers = clarifier.budgets(text)
+    tiers = clarifier.budgets(text or "")
     if budget not in (None, sum(tiers)):
         raise UsageError(f"--budget {budget} is not the sum of --clarifier-budgets {text}: {sum(tiers)}", "leave --budget out")
     return sum(tiers)
 
 
-def _select(options: Options, strategy: Strategy, budget: int, output: str, console: Console) -> None:
+def _select(options: Options, strategy: Strategy, budget: int | None, output: str, console: Console) -> None:
     _check_options(options, strategy)
     exports = _exports(options)
     for location in (output, *exports.values()):
@@ -171,12 +177,12 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     queue = reader.open(options.queue, "queries") if options.queue else None
     items = reader.open(options.items, "items") if options.items and options.export else None
     oracle = reader.open(options.oracle, "labels") if options.oracle else None
-    earlier = [reader.open(location, "queries") for location in options.queries or ()]
+    earlier = [reader.open(location, "queries", allow_empty=strategy.shape != "ask") for location in options.queries or ()]
     id_type = reader.match_ids()
 
     rows = label_log.read(log) if log else None
     labels = resolve(rows) if rows is not None else None
-    round_ = options.round if options.round is not None else _next_round(labels)
+    round_ = options.round if options.round is not None else _next_round(rows)
     known = _known_classes(tables, labels.training if labels is not None else None, reader)
     answers = None
     if strategy.shape == "ask" and rows is not None:  # what the round knew when it began, and its answers so far
@@ -191,8 +197,15 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         _ = source.classes  # a suggestion has a name; without names this says so
     keywords = _strategy_options(options)
     keywords |= _class_options(strategy, options, known, numbers, metrics, behind, source)
-    if options.clarifier_budgets:
+    asked = [row for queries in earlier for row in queries.read().to_pylist()] if strategy.shape != "ask" else []
+    if options.clarifier_budgets == AUTO:
+        keywords["clarifier_budgets"] = _tier_budgets(options, rows, labels, asked, console)
+    elif options.clarifier_budgets:
         keywords["clarifier_budgets"] = clarifier.budgets(options.clarifier_budgets)
+    if "clarifier_budgets" in keywords:
+        budget = sum(keywords["clarifier_budgets"])
+    elif budget is None:
+        budget = _affordable(options, rows, labels, asked, console)
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = _read_pool(source, options, strategy, keywords, advance)
     inputs = {source.kind.name: pool.fingerprint}
@@ -213,6 +226,8 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
             held = labels.holdout.column("id").combine_chunks()
             pooled = gone.filter(pa.compute.invert(pa.compute.is_in(gone, value_set=held)))
             _report_strangers(pool.index, pooled, "labels", options, console)
+    if asked:
+        inputs["queries"] = align.table_fingerprint(pa.table({"row": sorted(repr(sorted(row.items())) for row in asked)}))
     if metrics is not None:
         inputs["metrics"] = align.table_fingerprint(metrics)
     for name, limit in limits.items():
@@ -279,16 +294,22 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
     if oracle is not None and choice.round is not None:
         choice = _whole(choice, choice.round, oracle, pool.index, positions)
     count = len(choice.places)
+    audited = np.zeros(count, bool)
+    if options.audit:
+        easy = np.flatnonzero(choice.marks["tier"] == clarifier.TIERS.index("easy"))
+        draw = seeds.generator(options.seed, "select", round_, "audit").choice
+        audited[draw(easy, min(options.audit, len(easy)), replace=False)] = True
     _report_targets(choice, request, len(positions), console)
     if strategy.inner:
         _report_tiers(choice, keywords, arrays, known, console)
     elif 0 < count < budget and choice.round is None:
         console.info(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
     classes = source.classes if source.knows_classes else None
-    table = _queries(pool, positions[choice.places], choice, options, strategy, round_, classes, known)
+    table = _queries(pool, positions[choice.places], choice, audited, options, strategy, round_, classes, known)
     names = ("diversify", "diversify_by", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions")
     changing = {name: getattr(options, name) for name in names} | _strategy_options(options)
-    changing |= {"strategy": strategy.name, "budget": budget}
+    changing |= {"strategy": strategy.name, "budget": budget, "audit": options.audit}
+    changing |= {"clarifier_budgets": list(keywords["clarifier_budgets"])} if "clarifier_budgets" in keywords else {}
     if weights is not None:
         changing["weights"] = dict(zip(known, weights.tolist(), strict=True))
     origin = write.provenance("select", {**changing, "round": round_}, options.seed, inputs)
@@ -309,7 +330,7 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         "pool": len(pool.index),
         "output": output,
         "exports": exports,
-        **({"tiers": _tiers(choice)} if strategy.inner else {}),
+        **({"tiers": _tiers(choice), "audited": int(audited.sum())} if strategy.inner else {}),
         **({"weights": changing["weights"]} if weights is not None else {}),
     }
     if not count and choice.round is not None and len(choice.round.asked.rows):
@@ -325,6 +346,64 @@ def _select(options: Options, strategy: Strategy, budget: int, output: str, cons
         summary["asked"] = len(choice.round.asked.rows)
         line += f": {summary['asked']:,} of its {min(budget, len(positions)):,} rows are asked"
     console.result(summary, f"{line} -> {output}")
+
+
+def _prices(found: Cost | None) -> np.ndarray | None:
+    """float64 (3,): the seconds of an answer of each kind, times the answers that a row gets. None where nothing was measured."""
+    prices = np.array([np.nan if value is None else value for value in found.prices.values()]) if found else np.full(3, np.nan)
+    return prices * max(1.0, found.per_row) if found and np.isfinite(prices).all() and prices[cost.SCRATCH] > 0 else None
+
+
+def _affordable(options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]], console: Console) -> int:
+    """How many rows --budget-seconds pays for. Raises InputError where nothing was measured, or not even one."""
+    found = of_log(rows, labels, asked) if rows is not None and labels is not None else None
+    prices = _prices(found)
+    if found is None or prices is None:
+        raise InputError(
+            f"labels {options.labels}: nothing says how long an answer takes", "import exports that have seconds (Label Studio's have)"
+        )
+    price, how = float(prices[cost.SCRATCH]), "from scratch"
+    if options.suggest:
+        suggested, accepted = found.suggestions()
+        price = float(cost.per_suggestion(prices, np.array(accepted / suggested if suggested else 0.0)))
+        how = f"{accepted:,} of {suggested:,} suggestions were accepted" if suggested else "no suggestion was answered yet"
+    budget = cost.affordable(options.budget_seconds or 0.0, price)
+    told = f"--budget-seconds {options.budget_seconds:g} at {price:.4g} seconds a row ({how})"
+    if not budget:
+        raise InputError(f"{told} pays for no row", "give more seconds, or --budget")
+    console.info(f"{told} pays for {budget:,} {'row' if budget == 1 else 'rows'}")
+    return budget
+
+
+def _tier_budgets(
+    options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]], console: Console
+) -> tuple[int, int, int]:
+    """--clarifier-budgets auto, for --budget rows in all or for --budget-seconds. Raises InputError where they pay for no row."""
+    found = of_log(rows, labels, asked) if rows is not None and labels is not None else None
+    prices = _prices(found)
+    if prices is None and options.budget_seconds is not None:
+        raise InputError(
+            f"labels {options.labels}: nothing says how long an answer takes", "import exports that have seconds (Label Studio's have)"
+        )
+    if prices is None:
+        console.info(f"no answer has seconds: an answer is taken to cost {UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one")
+    seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in clarifier.TIERS])
+    tiers = cost.tiers(
+        np.array(UNMEASURED) if prices is None else prices,
+        seen[:, 0],
+        seen[:, 1],
+        rows=options.budget,
+        seconds=options.budget_seconds or 0.0,
+        audit=options.audit or 0,
+    )
+    if not tiers[0] + tiers[1]:
+        given = f"--budget {options.budget}" if options.budget is not None else f"--budget-seconds {options.budget_seconds:g}"
+        raise InputError(f"{given} pays for no row of the hard and intermediate tiers", "give more, or a smaller --audit")
+    if not seen[2, 0]:
+        console.info("no easy row was ever audited, so few are labeled automatically: give --audit N and the earlier --queries")
+    parts = [f"{name} {size:,} ({yes} of {n} accepted)" for name, size, (n, yes) in zip(clarifier.TIERS, tiers, seen.tolist(), strict=True)]
+    console.info(f"tiers: {', '.join(parts)}")
+    return tiers
 
 
 def _list_strategies(console: Console) -> None:
@@ -370,6 +449,7 @@ def _check_options(options: Options, strategy: Strategy) -> None:
         raise UsageError(f"--queue means nothing to --strategy {strategy.name}", "use --strategy queue")
     given, who = _strategy_options(options), f"--strategy {strategy.name}"
     registry.check(strategy, given, diversify=options.diversify, partitions=options.partitions, who=who, flag=_flag)
+    _check_budgets(options, strategy)
     if options.similarity == "gradient" and not options.predictions:
         raise UsageError("--similarity gradient needs --predictions")
     if options.model and "head" not in strategy.takes:
@@ -393,7 +473,7 @@ def _check_options(options: Options, strategy: Strategy) -> None:
             wrapper = "--target-aware" if options.target_aware else "--diversify"
             raise UsageError(f"{wrapper} re-orders a queue; --strategy {strategy.name} asks and decides what to ask next")
     else:
-        for name in ("parallel", "wait", "oracle", "queries"):
+        for name in ("parallel", "wait", "oracle"):
             if getattr(options, name) is not None:
                 raise UsageError(f"{_flag(name)} means nothing to --strategy {strategy.name}", "it does not ask and wait")
     if options.queue_size is not None and strategy.wrapped.shape != "pick":
@@ -414,6 +494,24 @@ def _check_options(options: Options, strategy: Strategy) -> None:
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
             raise UsageError(f"--{name} needs --predictions")
+
+
+def _check_budgets(options: Options, strategy: Strategy) -> None:
+    """Refuse budgets that say nothing, or two things. Raises UsageError."""
+    auto = options.clarifier_budgets == AUTO
+    if options.budget_seconds is not None and (options.budget is not None or (options.clarifier_budgets and not auto)):
+        other = "--budget" if options.budget is not None else "--clarifier-budgets"
+        raise UsageError(f"{other} and --budget-seconds both say how many rows", "give one of them")
+    if options.budget_seconds is not None and not options.labels:
+        raise UsageError("--budget-seconds needs --labels", "their seconds say what an answer takes")
+    if options.audit and "tier" not in strategy.marks:
+        raise UsageError(f"--audit means nothing to --strategy {strategy.name}", "it is for the easy tier of clarifier")
+    if strategy.shape == "ask" and options.budget_seconds is not None:
+        raise UsageError(f"--budget-seconds means nothing to --strategy {strategy.name}", "every call of a round needs the same --budget")
+    if strategy.shape != "ask" and options.queries and not (auto or options.budget_seconds is not None):
+        raise UsageError(
+            f"--queries means nothing to --strategy {strategy.name}", "it is for --clarifier-budgets auto, --budget-seconds and --no-wait"
+        )
 
 
 def _strategy_options(options: Options) -> dict[str, Any]:
@@ -780,12 +878,15 @@ def _report_strangers(index: Index, ids: pa.Array, table: str, options: Options,
         console.mismatch(text, "give the table that belongs to this pool, or leave --strict out", strict=options.strict)
 
 
-def _next_round(labels: Labels | None) -> int:
-    """One more than the last round that has labels; 0 for the first of all. Held-out rows belong to no round."""
-    if labels is None:
+def _next_round(log: pa.Table | None) -> int:
+    """One more than the last round in the log; 0 for the first of all. Held-out rows belong to no round.
+
+    A round whose labels were all retracted is over too: its auto labels stay retracted.
+    """
+    if log is None:
         return 0
-    held = pa.compute.fill_null(pa.compute.equal(labels.table.column("source"), "holdout"), False)
-    last = pa.compute.max(labels.table.filter(pa.compute.invert(held)).column("round")).as_py()
+    held = pa.compute.fill_null(pa.compute.equal(log.column("source"), "holdout"), False)
+    last = pa.compute.max(log.filter(pa.compute.invert(held)).column("round")).as_py()
     return 0 if last is None else last + 1
 
 
@@ -793,6 +894,7 @@ def _queries(
     pool: Pool,
     positions: np.ndarray,
     choice: Choice,
+    audited: np.ndarray,
     options: Options,
     strategy: Strategy,
     round_: int,
@@ -810,7 +912,9 @@ def _queries(
     }
     if "tier" in choice.marks:
         tiers = choice.marks["tier"]
-        source = np.where(choice.explored, "explore", np.where(tiers == clarifier.TIERS.index("easy"), "auto", "exploit"))
+        # Audited rows are a random sample of the easy rows, but none of the pool: nothing else may be measured on them.
+        automatic = (tiers == clarifier.TIERS.index("easy")) & ~audited
+        source = np.where(choice.explored, "explore", np.where(automatic, "auto", "exploit"))
         columns["source"] = pa.array(source, pa.string())
         columns["tier"] = pa.array([clarifier.TIERS[tier] for tier in tiers], pa.string())
         columns |= _suggestions(choice.marks["suggested"], choice.marks["confidence"], known)

@@ -42,6 +42,12 @@ class Labels:
         return self._where(holdout=True)
 
     @property
+    def by_people(self) -> dict[Any, str | None]:
+        """{id: label} of the rows that people answered, None where they skipped: what the machine labeled itself is no answer."""
+        people = self.table.filter(pc.not_equal(pc.fill_null(self.table.column("source"), ""), "auto"))
+        return dict(zip(people.column("id").to_pylist(), people.column("label").to_pylist(), strict=True))
+
+    @property
     def taken(self) -> pa.Array:
         """The ids that are not in the pool any more: labeled, skipped or held out."""
         return self.table.column("id").combine_chunks()

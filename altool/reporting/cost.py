@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from altool.labels.consensus import Labels, standing
 from altool.metrics import cost
 from altool.metrics.intervals import wilson
 
@@ -76,6 +78,14 @@ class Cost:
     @property
     def unit(self) -> str:
         return "cost" if self.given else "seconds"
+
+
+def of_log(log: pa.Table, labels: Labels, requests: Sequence[Mapping[str, Any]], given: tuple[float, float] | None = None) -> Cost | None:
+    """`costs` of a label log as tables.label_log reads it, and what it resolves to."""
+    told = any(log.column(name).null_count < len(log) for name in ("seconds", "suggested_label"))
+    if not told and given is None and not any(row.get("suggested_label") for row in requests):
+        return None  # without a look at single rows
+    return costs(standing(log).to_pylist(), requests, labels.by_people, given)
 
 
 def costs(

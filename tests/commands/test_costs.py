@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import predictions, write
+from conftest import features, predictions, write
 
 from altool.commands import import_labels, report, select
 from altool.console import Console
@@ -180,6 +180,121 @@ def test_the_sheet_brings_them_back(tasks: list[dict[str, Any]]) -> None:
     write_text(Path("done.csv"), as_csv(rows))
     assert run_here(import_labels, exports=["done.csv"], labels="log", source="exploit")["imported"] == 12
     assert {(row["suggested_label"] == row["label"], row["seconds"]) for row in log("log").values()} == {(True, 1.5)}
+
+
+def pool_of(folder: Path, rows: int = 200) -> None:
+    """Predictions and features of `row-0000`, …, the first 60 of them labeled in round 1, with the queries that asked for them.
+
+    Hard rows: 20, 5 suggestions accepted; intermediate ones: 20, 15 accepted; easy ones: 20 audited, all accepted. An accepted suggestion
+    takes 1 second, another answer 5.
+    """
+    rng = np.random.default_rng(3)
+    matrix = rng.dirichlet(np.ones(3), rows).astype(np.float32)
+    write(predictions(matrix), folder / "p.parquet")
+    write(features(rng.normal(size=(rows, 4)).astype(np.float32)), folder / "f.parquet")
+    ids = [f"row-{number:04d}" for number in range(60)]
+    suggested = [CLASSES[number % 3] for number in range(60)]
+    tiers = ["hard"] * 20 + ["intermediate"] * 20 + ["easy"] * 20
+    right = [number % 20 < {"hard": 5, "intermediate": 15, "easy": 20}[tier] for number, tier in enumerate(tiers)]
+    labels = [name if yes else CLASSES[(CLASSES.index(name) + 1) % 3] for name, yes in zip(suggested, right, strict=True)]
+    shared = {"id": ids, "round": pa.array([1] * 60, pa.int32()), "source": ["exploit"] * 60, "suggested_label": suggested}
+    write(pa.table({**shared, "tier": tiers}), folder / "asked.parquet")
+    seconds = pa.array([1.0 if yes else 5.0 for yes in right], pa.float32())
+    write(pa.table({**shared, "label": labels, "seconds": seconds}), folder / "l.parquet")
+
+
+def test_as_many_rows_as_seconds_pay_for(altool: Callable[..., Any], tmp_path: Path) -> None:
+    pool_of(tmp_path)
+    select_ = ("select", "--strategy", "margin", "--predictions", "p.parquet", "--labels", "l.parquet", "-o", "q.parquet", "--overwrite")
+    done = altool(*select_, "--budget-seconds", 102)
+    assert pq.read_table(tmp_path / "q.parquet").num_rows == 20
+    assert "--budget-seconds 102 at 5 seconds a row (from scratch) pays for 20 rows\n" in done.said
+    done = altool(*select_, "--budget-seconds", 102, "--suggest")  # 40 of 60 are accepted: 1 x 2/3 + 5 x 1/3
+    assert pq.read_table(tmp_path / "q.parquet").num_rows == 43
+    assert "at 2.333 seconds a row (40 of 60 suggestions were accepted) pays for 43 rows" in done.said
+    table = pq.read_table(tmp_path / "l.parquet")
+    twice = pa.concat_tables([table.append_column("annotator", pa.array([name] * 60)) for name in ("ann", "bob")])
+    write(twice, tmp_path / "l.parquet")
+    assert "pays for 10 rows" in altool(*select_, "--budget-seconds", 102).said  # each row is answered twice
+    assert "at 10 seconds a row (from scratch) pays for no row" in altool(*select_, "--budget-seconds", 3, code=3).said
+    write(table.drop(["seconds"]), tmp_path / "l.parquet")
+    assert "labels l.parquet: nothing says how long an answer takes" in altool(*select_, "--budget-seconds", 9, code=3).said
+
+
+CLARIFIER = ("select", "--strategy", "clarifier", "--predictions", "p.parquet", "--features", "f.parquet", "--labels", "l.parquet",
+             "--clarifier-hard", "entropy", "-o", "q.parquet", "--overwrite", "--clarifier-budgets")  # fmt: skip
+
+
+def test_tiers_by_what_was_measured(altool: Callable[..., Any], tmp_path: Path) -> None:
+    pool_of(tmp_path)
+    # 6/22 and 16/22 accepted: 43/11 and 23/11 seconds; of 20 audits all right: at worst 3.8416 / 23.8416 are wrong
+    ratio = 0.05 / (3.8416 / 23.8416)
+    easy = int((100 - 10) * ratio / (1 + ratio))
+    hard = round((90 - easy) * 23 / (43 + 23))
+    done = altool(*CLARIFIER, "auto", "--budget", 100, "--queries", "asked.parquet", "--audit", 10, "--json")
+    told = (
+        f"tiers: hard {hard} (5 of 20 accepted), intermediate {90 - easy - hard} (15 of 20 accepted), easy {easy + 10} (20 of 20 accepted)"
+    )
+    assert told in done.said
+    found = pq.read_table(tmp_path / "q.parquet").to_pylist()
+    by_tier = {name: [row for row in found if row["tier"] == name] for name in ("hard", "intermediate", "easy")}
+    assert json.loads(done.text)["tiers"] == {name: len(part) for name, part in by_tier.items()}
+    assert json.loads(done.text)["audited"] == sum(row["source"] == "exploit" for row in by_tier["easy"]) == 10
+    assert {row["source"] for row in by_tier["easy"]} == {"auto", "exploit"}
+    assert all(row["suggested_label"] for row in found)
+    first = (tmp_path / "q.parquet").read_bytes()
+    altool(*CLARIFIER, "auto", "--budget", 100, "--queries", "asked.parquet", "--audit", 10, "--threads", 1)
+    assert (tmp_path / "q.parquet").read_bytes() == first
+    altool(*CLARIFIER, "auto", "--budget", 100, "--queries", "asked.parquet", "--audit", 10, "--seed", 5)
+    audited = [{row["id"] for row in rows if row["tier"] == "easy" and row["source"] == "exploit"}
+               for rows in (found, pq.read_table(tmp_path / "q.parquet").to_pylist())]  # fmt: skip
+    assert audited[0] != audited[1]  # a draw
+
+    seconds = altool(*CLARIFIER, "auto", "--budget-seconds", 200, "--queries", "asked.parquet")
+    assert f"tiers: hard {int(100 / (43 / 11))} (" in seconds.said
+    assert f"intermediate {int(100 / (23 / 11))} (" in seconds.said
+
+
+def test_tiers_of_which_nothing_is_known(altool: Callable[..., Any], tmp_path: Path) -> None:
+    pool_of(tmp_path)
+    write(pq.read_table(tmp_path / "l.parquet").drop(["seconds", "suggested_label"]), tmp_path / "l.parquet")
+    done = altool(*CLARIFIER, "auto", "--budget", 42)
+    assert "no answer has seconds: an answer is taken to cost 3 times what it takes to verify one" in done.said
+    assert "no easy row was ever audited" in done.said
+    assert "tiers: hard 20 (0 of 0 accepted), intermediate 20 (0 of 0 accepted), easy 2 (0 of 0 accepted)" in done.said
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (("10,10,10", "--budget-seconds", 9), 2, "--clarifier-budgets and --budget-seconds both say how many rows"),
+        (("auto", "--budget", 9, "--budget-seconds", 9), 2, "--budget and --budget-seconds both say how many rows"),
+        (("auto",), 2, "missing --budget"),
+        (("10,10,10", "--queries", "asked.parquet"), 2, "--queries means nothing to --strategy clarifier"),
+        (("auto", "--budget", 5, "--audit", 5), 3, "--budget 5 pays for no row of the hard and intermediate tiers"),
+        (("auto", "--budget-seconds", 1), 3, "--budget-seconds 1 pays for no row of the hard and intermediate tiers"),
+    ],
+)
+def test_budgets_that_cannot_be(altool: Callable[..., Any], tmp_path: Path, flags: tuple[object, ...], code: int, message: str) -> None:
+    pool_of(tmp_path)
+    assert message in altool(*CLARIFIER, *flags, code=code).said
+
+
+def test_audits_belong_to_tiers(altool: Callable[..., Any], tmp_path: Path) -> None:
+    pool_of(tmp_path)
+    done = altool("select", "--strategy", "margin", "--predictions", "p.parquet", "--budget", 3, "--audit", 3, "-o", "q.parquet", code=2)
+    assert "--audit means nothing to --strategy margin" in done.said
+
+
+def test_a_round_that_was_retracted_is_over(tasks: list[dict[str, Any]]) -> None:
+    """Its auto labels stay retracted, so the next queries must not bear its number."""
+    queries = pq.read_table("q.parquet")
+    auto = queries.set_column(queries.column_names.index("source"), "source", pa.array(["auto"] * 12))
+    write(auto, Path("auto.parquet"))
+    run_here(import_labels, auto="auto.parquet", labels="log")
+    run_here(import_labels, retract_auto=3, labels="log")
+    found = run_here(select, strategy="margin", budget=12, predictions="p.parquet", labels="log", output="next.parquet")
+    assert (found["candidates"], found["round"]) == (12, 4)
 
 
 def test_the_report_shows_them(tasks: list[dict[str, Any]], altool: Callable[..., Any]) -> None:

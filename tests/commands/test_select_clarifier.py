@@ -151,6 +151,7 @@ def test_people_are_not_asked_about_easy_rows(altool: Altool, tmp_path: Path, ma
         (("10,-5,5",), "is not HARD,INTERMEDIATE,EASY"),
         (("9,5,5", "--clarifier-hard", "clarifier"), "--clarifier-hard: clarifier cannot be the hard tier"),
         (("9,5,5", "--clarifier-hard", "queue"), "--clarifier-hard: queue cannot be the hard tier"),
+        (("9,5,5", "--clarifier-hard", "direct"), "--clarifier-hard: direct cannot be the hard tier"),
         (("9,5,5", "--clarifier-hard", "hardest"), "there is no 'hardest'"),
         (("9,5,5", "--clarifier-measure", "entropy"), "--clarifier-measure: there is no 'entropy'"),
         (("9,5,5", "--clarifier-easy", "some"), "--clarifier-easy: there is no 'some'"),

@@ -1,0 +1,318 @@
+"""VAAL and TA-VAAL: a VAE of the whole pool, and a discriminator that tells labeled rows from the others (algorithms.md 11.3, 11.4).
+
+VAAL is Sinha et al. 2019. TA-VAAL (Kim et al. 2021, equations 3 to 7) tells decoder and discriminator also the rank r, the sigmoid of
+the loss that the task learner's ranker predicts. The networks are those of the authors' code: convolutions that halve the image, as in
+Wasserstein auto-encoders, and a discriminator of three linear layers; for features the VAE is a two-layer perceptron, on standardised
+columns.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from altool import seeds
+from altool.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+Tensors = Mapping[str, np.ndarray]
+BLOCK = 128  # rows scored together, always as many: kernels, and so the last bits, are chosen by the shape
+NETS = ("encoder", "decoder", "discriminator")
+
+
+class Rows(Protocol):
+    """The pool: `batch` gives the rows at these positions (int64 (b,)), float32 (b, C, H, W) in [0, 1] or (b, D)."""
+
+    def __len__(self) -> int: ...
+    def batch(self, positions: np.ndarray) -> torch.Tensor: ...
+
+
+@dataclass(frozen=True)
+class Vaal:
+    """The fitted networks, for rows of `shape` (C, H, W) or (D,), of which `mean` is taken away before they are divided by `scale`.
+
+    `sizes` are the width of the latent space and of the first layer, and 1 if rows come with a rank, else 0.
+    """
+
+    nets: nn.ModuleDict
+    shape: tuple[int, ...]
+    sizes: tuple[int, int, int]
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    def logits(self, batch: torch.Tensor, rank: np.ndarray | None = None) -> np.ndarray:
+        """float32 (b,): the discriminator's logit for rows (b, ...) with the ranker's raw outputs `rank` (b,), in eval mode.
+
+        In eval mode normalisation has the statistics of training, so a row's logit does not depend on the rows beside it. Raises
+        ValueError if rows are of another shape than training's, or ranks are missing, or given to a model without them.
+        """
+        import torch
+
+        if tuple(batch.shape[1:]) != self.shape or (rank is not None) != bool(self.sizes[2]):
+            text = f"rows of shape {self.shape} {'with' if self.sizes[2] else 'without'} ranks"
+            raise ValueError(f"the model takes {text}; these are of shape {tuple(batch.shape[1:])}")
+        self.nets.eval()
+        result = np.empty(len(batch), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(batch), BLOCK):
+                rows = batch[start : start + BLOCK].to(self.mean.device)
+                count = len(rows)
+                rows = torch.cat([rows, rows.new_zeros((BLOCK - count, *self.shape))])
+                r = None
+                if rank is not None:
+                    r = rows.new_zeros(BLOCK)
+                    r[:count] = torch.from_numpy(sigmoid(rank[start : start + BLOCK])).to(rows.device)
+                mu, _ = self.nets["encoder"](self.standardised(rows)).chunk(2, 1)
+                result[start : start + count] = self.nets["discriminator"](joined(mu, r)).squeeze(1)[:count].cpu().numpy()
+        return result
+
+    def labeled_probability(self, batch: torch.Tensor, rank: np.ndarray | None = None) -> np.ndarray:
+        """float32 (b,): D(r, q(z|x)), how likely each row is a labeled one; the smallest are chosen (equation 7). See `logits`.
+
+        Small values keep the order of the logits down to the smallest float32 (a logit of -103); only those near 1, above a logit of
+        16, tie, and they are the last to be chosen.
+        """
+        return sigmoid(self.logits(batch, rank))
+
+    def standardised(self, rows: torch.Tensor) -> torch.Tensor:
+        """What the VAE sees of the rows."""
+        return (rows - self.mean) / self.scale
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """What `from_tensors` needs to make the model again; copies."""
+        state = {name: value.cpu().numpy().copy() for name, value in self.nets.state_dict().items()}
+        sizes = np.array([*self.sizes, *self.shape], np.int64)
+        return {**state, "sizes": sizes, "mean": self.mean.cpu().numpy().copy(), "scale": self.scale.cpu().numpy().copy()}
+
+
+def from_tensors(tensors: Tensors, device: str | torch.device = "cpu") -> Vaal:
+    """The model that `tensors()` came from. Raises KeyError or ValueError where they are not its."""
+    import torch
+
+    latent, width, conditioned, *shape = tensors["sizes"].tolist()
+    mean, scale = (torch.as_tensor(tensors[name], device=device) for name in ("mean", "scale"))
+    if not (mean.shape == scale.shape == (tuple(shape) if len(shape) == 1 else (1,))):
+        raise ValueError("the sizes of its tensors do not fit together")
+    try:
+        nets = _nets(shape, (latent, width, conditioned), 0)
+        nets.load_state_dict({name: torch.as_tensor(value) for name, value in tensors.items() if name.startswith(NETS)})
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+    return Vaal(nets.to(device), tuple(shape), (latent, width, conditioned), mean, scale)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    """1 / (1 + e^-x) as float32, exact to its last bit or so, however small."""
+    x = np.abs(logits.astype(np.float64))
+    return (np.exp(np.minimum(logits, 0.0).astype(np.float64)) / (1 + np.exp(-x))).astype(np.float32)
+
+
+def joined(z: torch.Tensor, rank: torch.Tensor | None) -> torch.Tensor:
+    """(b, latent) and ranks (b,) side by side, or z alone."""
+    import torch
+
+    return z if rank is None else torch.cat([z, rank[:, None]], 1)
+
+
+def vae_loss(rows: torch.Tensor, decoded: torch.Tensor, mu: torch.Tensor, logvar: torch.Tensor, beta: float) -> torch.Tensor:
+    """(b,): each row's squared error plus beta KL(N(mu, e^logvar) || N(0, 1)): minus equation 4, for a normal p of variance 1/2.
+
+    Both are summed over their dimensions, as the ELBO has it; the authors' means over pixels let the KL drive all that z says out.
+    """
+    divergence = (mu.square() + logvar.exp() - 1 - logvar).sum(1) / 2
+    return (rows - decoded).square().flatten(1).sum(1) + beta * divergence
+
+
+def adversarial_loss(labeled: torch.Tensor, unlabeled: torch.Tensor) -> torch.Tensor:
+    """Equation 5 from the discriminator's logits of labeled and unlabeled rows: the VAE wants both to look labeled."""
+    from torch.nn.functional import softplus
+
+    return softplus(-labeled).mean() + softplus(-unlabeled).mean()
+
+
+def discriminator_loss(labeled: torch.Tensor, unlabeled: torch.Tensor) -> torch.Tensor:
+    """Equation 6 from the discriminator's logits of labeled and unlabeled rows."""
+    from torch.nn.functional import softplus
+
+    return softplus(-labeled).mean() + softplus(unlabeled).mean()
+
+
+def fit(
+    rows: Rows,
+    labeled: np.ndarray,
+    rank: np.ndarray | None = None,
+    *,
+    epochs: int = 100,
+    epoch_rows: int = 10_000,
+    latent: int = 32,
+    width: int = 128,
+    rate: float = 5e-4,
+    minibatch: int = 128,
+    beta: float = 1.0,
+    adversary: float = 1.0,
+    vae_steps: int = 1,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    progress: Callable[[int], None] | None = None,
+    checkpoint: Callable[[int, Callable[[], dict[str, np.ndarray]]], None] | None = None,
+    resume: Tensors | None = None,
+) -> Vaal:
+    """Fit VAAL, or with `rank` TA-VAAL, on the pool: rows that may be asked for and, where `labeled` (n,) is True, those that have a label.
+
+    `rank` float32 (n,) are the ranker's raw outputs, of a task learner that is trained already (the authors' two stages); their
+    sigmoid conditions decoder and discriminator, but in the first epoch r ~ U(0, 1) does (Algorithm 1). An epoch sees the
+    labeled rows and at most `epoch_rows` others, drawn anew for each (the authors draw 10,000 once): steps = their number / `minibatch`.
+    A step takes `vae_steps` minibatches of either kind through the VAE and the last of them through the discriminator, Adam with
+    `rate` for both. `width` is the channels of the VAE's first convolution; linear layers have 4 x as many units.
+
+    Everything is drawn from (seed, epoch): the same weights for the same arguments and number of threads on a processor, and torch's
+    global generator is left alone. `progress(1)` after each epoch; then `checkpoint(epochs done, state)`, where state() makes tensors
+    that, given as `resume`, go on from there to the same weights. Raises InputError without rows of either kind, for features with NaN
+    or infinity, and where training diverges.
+    """
+    import torch
+
+    positions = np.flatnonzero(labeled), np.flatnonzero(~labeled)
+    if not (len(positions[0]) and len(positions[1])):
+        kind = "unlabeled" if len(positions[0]) else "labeled"
+        raise InputError(f"VAAL learns to tell labeled rows from unlabeled ones; none of {len(rows):,} is {kind}", "it needs both")
+    shape = tuple(rows.batch(np.zeros(1, np.int64)).shape[1:])
+    sizes = latent, width, int(rank is not None)
+    if resume is not None:
+        vaal = from_tensors(resume, device)
+    else:
+        mean, scale = (value.to(device) for value in _statistics(rows, shape))
+        vaal = Vaal(_nets(shape, sizes, seeds.integer(seed, "vaal", "weights")).to(device), shape, sizes, mean, scale)
+    vae = [*vaal.nets["encoder"].parameters(), *vaal.nets["decoder"].parameters()]
+    discriminator = list(vaal.nets["discriminator"].parameters())
+    adams = {"vae": torch.optim.Adam(vae, rate, fused=True), "discriminator": torch.optim.Adam(discriminator, rate, fused=True)}
+    first = _load_moments(adams, resume) if resume is not None else 0
+
+    counts = tuple(min(minibatch, len(part)) for part in positions)
+    steps = max(1, (len(positions[0]) + min(epoch_rows, len(positions[1]))) // minibatch)
+    for epoch in range(first, epochs):
+        rng = seeds.generator(seed, "vaal", epoch)
+        drawn = positions[0], rng.choice(positions[1], min(epoch_rows, len(positions[1])), replace=False)
+        streams = [_stream(part, steps * vae_steps * count, rng) for part, count in zip(drawn, counts, strict=True)]
+        vaal.nets.train()
+        for step in range(steps):
+            for turn in range(step * vae_steps, (step + 1) * vae_steps):
+                chosen = np.concatenate([part[turn * size : (turn + 1) * size] for part, size in zip(streams, counts, strict=True)])
+                noise = torch.from_numpy(rng.standard_normal((len(chosen), latent), np.float32)).to(device)
+                r = None
+                if rank is not None:
+                    r = torch.from_numpy(rng.random(len(chosen), np.float32) if epoch == 0 else sigmoid(rank[chosen])).to(device)
+                # One batch of both kinds: with one each, normalisation would take away what tells them apart.
+                x = vaal.standardised(rows.batch(chosen).to(device, non_blocking=True))
+                mu, logvar = vaal.nets["encoder"](x).chunk(2, 1)
+                decoded = vaal.nets["decoder"](joined(mu + noise * (logvar / 2).exp(), r))
+                losses = vae_loss(x, decoded, mu, logvar, beta)
+                logits = vaal.nets["discriminator"](joined(mu, r)).squeeze(1)
+                loss = losses[: counts[0]].mean() + losses[counts[0] :].mean()
+                loss = loss + adversary * adversarial_loss(logits[: counts[0]], logits[counts[0] :])
+                _descend(adams["vae"], loss, vae)
+            with torch.no_grad():
+                mu, _ = vaal.nets["encoder"](x).chunk(2, 1)
+            logits = vaal.nets["discriminator"](joined(mu, r)).squeeze(1)
+            told = discriminator_loss(logits[: counts[0]], logits[counts[0] :])
+            _descend(adams["discriminator"], told, discriminator)
+        if not math.isfinite(loss.item() + told.item()):
+            raise InputError(f"VAAL diverged in epoch {epoch + 1}: its loss is no number", "lower its learning rate")
+        if progress:
+            progress(1)
+        if checkpoint:
+            checkpoint(epoch + 1, partial(_state, vaal, adams, epoch + 1))
+    return vaal
+
+
+def _descend(adam: torch.optim.Adam, loss: torch.Tensor, parameters: Sequence[nn.Parameter]) -> None:
+    """One step of these parameters alone: the discriminator gets no gradient from the VAE's loss, nor the other way round."""
+    import torch
+
+    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
+        parameter.grad = gradient
+    adam.step()
+
+
+def _stream(positions: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """int64 (count,): the positions shuffled, again and again."""
+    return np.concatenate([rng.permutation(positions) for _ in range(-(-count // len(positions)))])[:count]
+
+
+def _statistics(rows: Rows, shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and standard deviation (1 where it is 0) of each column of features, float32 (D,); of images, which are in [0, 1], 0 and 1."""
+    import torch
+
+    if len(shape) > 1:
+        return torch.zeros(1), torch.ones(1)
+    parts = [np.arange(start, min(start + 8192, len(rows))) for start in range(0, len(rows), 8192)]
+    mean = sum(rows.batch(part).cpu().double().sum(0) for part in parts) / len(rows)
+    scale = (sum((rows.batch(part).cpu().double() - mean).square().sum(0) for part in parts) / len(rows)).sqrt()
+    if not bool(torch.isfinite(scale).all()):
+        raise InputError("VAAL: features hold NaN or infinity", "leave these rows out")
+    scale[scale == 0] = 1
+    return mean.float(), scale.float()
+
+
+def _nets(shape: Sequence[int], sizes: tuple[int, int, int], seed: int) -> nn.ModuleDict:
+    """Encoder to (mu, logvar), decoder and discriminator, with weights of this seed; torch's global generator is left as it was.
+
+    Convolutions halve an image until its smaller side is at most 3 pixels (32: 16, 8, 4, 2), doubling the channels up to 8 x `width`.
+    """
+    import torch
+    from torch import nn
+
+    latent, width, conditioned = sizes
+    units = 4 * width
+    encoder: list[nn.Module] = []
+    decoder: list[nn.Module] = []
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        if len(shape) == 1:
+            encoder = [nn.Linear(shape[0], units), nn.ReLU(), nn.Linear(units, 2 * latent)]
+            decoder = [nn.Linear(latent + conditioned, units), nn.ReLU(), nn.Linear(units, shape[0])]
+        else:
+            channels, height, breadth = shape
+            while min(height, breadth) > 3:
+                more = width if not encoder else min(2 * channels, 8 * width)
+                encoder += [nn.Conv2d(channels, more, 4, 2, 1, bias=False), nn.BatchNorm2d(more), nn.ReLU()]
+                back = nn.ConvTranspose2d(more, channels, 4, 2, 1, (height % 2, breadth % 2), bias=not decoder)
+                decoder = [back, *([nn.BatchNorm2d(channels), nn.ReLU(), *decoder] if decoder else [])]
+                channels, height, breadth = more, height // 2, breadth // 2
+            inner = (channels, height, breadth)
+            encoder += [nn.Flatten(), nn.Linear(math.prod(inner), 2 * latent)]
+            decoder = [nn.Linear(latent + conditioned, math.prod(inner)), nn.Unflatten(1, inner), *decoder]
+        layers = [nn.Linear(latent + conditioned, units), nn.ReLU(), nn.Linear(units, units), nn.ReLU(), nn.Linear(units, 1)]
+    return nn.ModuleDict(dict(zip(NETS, (nn.Sequential(*part) for part in (encoder, decoder, layers)), strict=True)))
+
+
+def _state(vaal: Vaal, adams: Mapping[str, torch.optim.Adam], done: int) -> dict[str, np.ndarray]:
+    """The weights, what Adam remembers, and the number of epochs done."""
+    kept = vaal.tensors() | {"epochs": np.array(done)}
+    for name, adam in adams.items():
+        for number, moments in adam.state_dict()["state"].items():
+            kept |= {f"adam.{name}.{number}.{key}": value.cpu().numpy().copy() for key, value in moments.items()}
+    return kept
+
+
+def _load_moments(adams: Mapping[str, torch.optim.Adam], tensors: Tensors) -> int:
+    """Let Adam remember what `_state` kept. Returns the number of epochs done."""
+    import torch
+
+    for name, adam in adams.items():
+        held = adam.state_dict()
+        state: dict[int, dict[str, torch.Tensor]] = {}
+        for key, value in tensors.items():
+            if key.startswith(f"adam.{name}."):
+                number, moment = key.split(".")[2:]
+                state.setdefault(int(number), {})[moment] = torch.as_tensor(value)
+        adam.load_state_dict({"state": state, "param_groups": held["param_groups"]})
+    return int(tensors["epochs"])

@@ -368,6 +368,10 @@ def select(
     clarifier_use_auto: Annotated[
         bool, typer.Option("--clarifier-use-auto", help="clarifier: be like rows that no person has labeled, too.")
     ] = False,
+    subset_factor: Annotated[
+        int | None,
+        typer.Option("--subset-factor", min=0, help="learning-loss, vaal, ta-vaal: of a sample so many times the budget; 10. 0: of all."),
+    ] = None,
     export: Annotated[
         list[str] | None, typer.Option("--export", metavar="FORMAT=FILE", help="Also write what an annotation tool imports.")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -33,7 +34,7 @@ from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source
 from altool.tables.targets import Targets, read_targets
 from altool.wrappers.ask import Round
-from altool.wrappers.choose import PARALLEL, Choice, Request, asked, choose, class_options
+from altool.wrappers.choose import PARALLEL, Choice, Request, asked, choose, class_options, function_options
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, taken
 
@@ -91,6 +92,7 @@ class Options:
     clarifier_easy: str | None = None
     clarifier_use_auto: bool = False
     audit: int | None = None
+    subset_factor: int | None = None
     export: Sequence[str] | None = None
     round: int | None = None
     format: str | None = None
@@ -110,7 +112,7 @@ STRATEGY_OPTIONS = (
     *("query_classes", "private_classes", "similarity", "kernel", "eta", "nu", "ridge", "first"),
     *("bait_lambda", "bait_oversample", "bait_components", "cluster_margin_factor", "cluster_margin_threshold"),
     *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget", "direct_min_per_class", "alamp_base"),
-    *("clarifier_budgets", "clarifier_hard", "clarifier_measure", "clarifier_easy", "clarifier_use_auto"),
+    *("subset_factor", "clarifier_budgets", "clarifier_hard", "clarifier_measure", "clarifier_easy", "clarifier_use_auto"),
 )
 AUTO = "auto"  # of --clarifier-budgets
 UNMEASURED = (1.0, 3.0, 3.0)  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
@@ -164,6 +166,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
     reader = Reader(options.columns, options.classes)
     source = _open_pool(reader, options)
+    _check_vaal(source, strategy.wrapped)
     tables = {source.kind.name: source}
     for name in _matrices(strategy, options).values():
         if name not in tables:
@@ -836,12 +839,11 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
     share = (options.candidate_threshold if options.candidate_threshold is not None else 0.5) if options.target_aware else None
     scorer = strategy.wrapped
     scored = scorer.takes[0] if scorer.rowwise else None
-    score = partial(scorer.across[0] if scorer.across and options.previous else scorer.function, **scorer.own(keywords))
-    columns = [
-        name
-        for name in ("probabilities", "mutual_information")
-        if name == scored or ((wanted or share is not None) and name == "probabilities")
-    ]
+    function = scorer.across[0] if scorer.across and options.previous else scorer.function
+    score = partial(function, **function_options(scorer.own(keywords)))
+    columns = ["probabilities"] if wanted or share is not None else []
+    if scored and scored not in columns:
+        columns.append(scored)
 
     def work(values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
         scores = score(values[scored]) if scored else None
@@ -865,6 +867,14 @@ def _read_pool(source: Source, options: Options, strategy: Strategy, keywords: d
         ragged if ragged is None or index.order is None else taken(*ragged, index.order),
         fingerprint,
     )
+
+
+def _check_vaal(source: Source, strategy: Strategy) -> None:
+    """The two strategies read one column; predictions that say whose it is must be the strategy's own. Raises InputError."""
+    trained = json.loads(source.metadata.get("altool.provenance", "{}")).get("options", {}).get("vaal")
+    if "labeled_probability" in strategy.takes and trained not in (None, "none", strategy.name):
+        text = f"{source.name}: its labeled_probability is that of a model trained with --vaal {trained}"
+        raise InputError(text, f"give --strategy {trained}, or train with --vaal {strategy.name} and score again")
 
 
 def _report_strangers(index: Index, ids: pa.Array, table: str, options: Options, console: Console) -> None:

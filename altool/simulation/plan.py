@@ -131,8 +131,9 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         raise UsageError(f"run {run.name}: it needs a queue")
     if "queue" in row and "ranks" not in strategy.takes:
         raise UsageError(f"run {run.name}: a queue means nothing to {strategy.name}", "use strategy queue")
-    if "mutual_information" in strategy.wrapped.takes:
-        raise UsageError(f"run {run.name}: no classifier here gives the mutual information that {strategy.wrapped.name} needs")
+    if missing := {"mutual_information", "predicted_loss", "labeled_probability"} & set(strategy.wrapped.takes):
+        what, who = missing.pop().replace("_", " "), strategy.wrapped.name
+        raise UsageError(f"run {run.name}: no classifier here gives the {what} that {who} needs")
     if run.diversify_by not in (None, "previous", "current") or (run.diversify_by and not run.diversify):
         raise UsageError(f"run {run.name}: diversify_by is previous or current, beside diversify = true")
     if run.classifier not in store.CLASSIFIERS:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TABLES = {
     "probabilities": "predictions",
     "mutual_information": "predictions",
+    "predicted_loss": "predictions",
+    "labeled_probability": "predictions",
     "features": "features",
     "ranks": "queue",
     "labels": "labels",
@@ -64,8 +66,8 @@ class Strategy:
     `function` is called with the arrays named in `takes` and `optional`, in that order, and the options named in `options` by keyword.
     Rows are candidates in id order, or labeled rows (those with a person's or an automatic label, in id order):
 
-    - `probabilities` (n, K) float, `features` (n, D) float32 or float16, `mutual_information` (n,) float32, `ranks` (n,) of an outside
-      queue; an array of `optional` is None where its table is not given;
+    - `probabilities` (n, K) float, `features` (n, D) float32 or float16, `mutual_information`, `predicted_loss` and
+      `labeled_probability` (n,) float32, `ranks` (n,) of an outside queue; an array of `optional` is None where its table is not given;
     - `labeled_probabilities` (m, K), `labeled_features` (m, D) and `labels` (m,) int64 class numbers of the labeled rows: columns of the
       probabilities, then the classes that only the labels know;
     - `head`: weights (K, D) and bias (K,) of a linear model;
@@ -76,10 +78,11 @@ class Strategy:
 
     Matrices may be mapped files or, with `--device`, torch tensors (kernels/blocks.py); they are not written to.
 
-    shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order. A strategy that compares this round's
-    predictions with the previous round's has `across`, (keep, compare): `keep`, called as `function` is, gives the one float64 number of
-    each row that matters, and `compare(now, before)` the scores, where `before` is NaN for a row that the previous round did not score.
-    `function` is then for the first round.
+    shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order or, with `subset_factor` (overruled by the
+    option of that name, which the function is not given), those of a random sample of so many times the rows asked for. A strategy that
+    compares this round's predictions with the previous round's has `across`, (keep, compare): `keep`, called as `function` is, gives the
+    one float64 number of each row that matters, and `compare(now, before)` the scores, where `before` is NaN for a row that the previous
+    round did not score. `function` is then for the first round.
     shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking; with `marks` also {name: what it tells of each
     of them, an array}. `explored`: was it drawn as part of a random sample of the pool, rather than chosen by the model? `tier`,
     `suggested` and `confidence`: see strategies/clarifier.py.
@@ -109,6 +112,7 @@ class Strategy:
     across: tuple[Callable[..., np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]] | None = None
     resolve: Callable[[Mapping[str, Any]], Strategy] | None = None
     inner: Strategy | None = None
+    subset_factor: int = 0
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -118,7 +122,7 @@ class Strategy:
     @property
     def rowwise(self) -> bool:
         """Does a row's score depend on one column of its predictions alone? Then the table is streamed through it."""
-        return self.shape == "score" and self.takes in (("probabilities",), ("mutual_information",))
+        return self.shape == "score" and len(self.takes) == 1 and TABLES.get(self.takes[0]) == "predictions"
 
     @property
     def wrapped(self) -> Strategy:

@@ -27,7 +27,7 @@ from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
 from altool.tables import check
 from altool.tables.pages import Plain, plain
-from altool.tables.schema import KINDS, MATRIX, WIDE_PREFIX, Kind
+from altool.tables.schema import KINDS, MATRIX, WIDE_PREFIX, WRITERS, Kind
 from altool.tables.write import unguarded
 
 Result = TypeVar("Result")
@@ -239,8 +239,10 @@ class Source:
             for fragment in self.fragments:
                 if not self.physical(fragment, column) and not (column == "probabilities" and self.wide(fragment)):
                     found = ", ".join([*fragment.schema.names, *fragment.constants])
+                    written = f"{WRITERS[column]}; or " if column in WRITERS else ""
                     raise InputError(
-                        f"{self.name}: {fragment.path} has no column {column!r} (it has {found})", f"name it: --columns {column}=NAME"
+                        f"{self.name}: {fragment.path} has no column {column!r} (it has {found})",
+                        f"{written}name it: --columns {column}=NAME",
                     )
 
     def scan(self, columns: Sequence[str], function: Callable[[pa.RecordBatch], Result], *, threads: int = 0) -> Iterator[Result]:

@@ -22,6 +22,13 @@ class Kind:
     required: tuple[str, ...]
 
 
+# What writes the columns of predictions that not every model has.
+WRITERS = {
+    "mutual_information": "altool score --mc-dropout N writes it",
+    "predicted_loss": "altool score writes it for a model that altool train --ranker ranking fitted",
+    "labeled_probability": "altool score writes it for a model that altool train --vaal vaal (or ta-vaal) fitted",
+}
+
 QUERY_COLUMNS: dict[str, pa.DataType] = {
     "id": ID,
     "rank": pa.int32(),

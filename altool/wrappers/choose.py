@@ -21,7 +21,18 @@ from altool.wrappers.target_aware import adapt, taken
 
 PARALLEL = 20  # rows that a strategy asks about at once, if nothing is said
 PER_ROW = {  # arrays with one entry per candidate
-    *("probabilities", "features", "mutual_information", "ranks", "scores", "likeliest", "confidence", "likeliest_before"),
+    *(
+        "probabilities",
+        "features",
+        "mutual_information",
+        "predicted_loss",
+        "labeled_probability",
+        "ranks",
+        "scores",
+        "likeliest",
+        "confidence",
+        "likeliest_before",
+    ),
 }
 
 
@@ -31,7 +42,7 @@ class Request:
     generators.
 
     `class_weights` (K,) make it target-aware (TAAL): the strategy's queue (all candidates where it sorts, else `queue_size` of them, by
-    default ten times the count) is re-ordered by them.
+    default ten times the count) is re-ordered by them. Of the options `subset_factor` overrules the strategy's own (registry.Strategy).
     """
 
     strategy: Strategy
@@ -84,11 +95,15 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
         scores = None
     else:
         scores = arrays["scores"] if "scores" in arrays else _call(request, arrays, candidates, request.generator(), request.keywords)
+        subset = _subset(request, candidates, count)
+        own = scores[subset]
         if request.diversify:
             group = pseudo_classes(arrays["likeliest"], arrays.get("likeliest_before"))
-            queue = diversify(order(scores), group, candidates if aware else count)
+            queue = diversify(order(own), group[subset], len(own) if aware else count)
         else:
-            queue = order(scores) if aware else top(scores, count)
+            queue = order(own) if aware else top(own, count)
+        if not isinstance(subset, slice):
+            queue = subset[queue]
         explored = np.full(len(queue), strategy.source == "explore")
     target_class = None
     if request.class_weights is not None:
@@ -155,10 +170,23 @@ def _narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.n
     return part, own
 
 
+def _subset(request: Request, candidates: int, count: int) -> Any:
+    """The places that a score strategy may choose from: rising int64, or a slice where these are all."""
+    factor = request.keywords.get("subset_factor", request.strategy.subset_factor)
+    if not 0 < factor * count < candidates:
+        return slice(None)
+    return np.sort(request.generator("subset").choice(candidates, factor * count, replace=False))
+
+
 def _call(request: Request, arrays: Mapping[str, Any], count: int, rng: np.random.Generator, keywords: Mapping[str, Any]) -> Any:
     given = {**arrays, "count": count, "rng": rng}
     names = (*request.strategy.takes, *request.strategy.optional)
-    return request.strategy.function(*(given.get(name) for name in names), **keywords)
+    return request.strategy.function(*(given.get(name) for name in names), **function_options(keywords))
+
+
+def function_options(keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that a strategy's function is given: all but `subset_factor`, which `choose` sees to."""
+    return {name: value for name, value in keywords.items() if name != "subset_factor"}
 
 
 def _pick(request: Request, candidates: int, arrays: Mapping[str, Any], count: int, size: int) -> tuple[np.ndarray, np.ndarray]:

@@ -35,6 +35,8 @@ def arrays(rows: np.ndarray, seed: int = 0, labeled: int = 12) -> dict[str, Any]
     return {
         "probabilities": rows,
         "mutual_information": draw.random(len(rows), np.float32),
+        "predicted_loss": np.random.default_rng(97).normal(size=len(rows)).astype(np.float32),
+        "labeled_probability": np.random.default_rng(98).random(len(rows), np.float32),
         "features": draw.normal(size=(len(rows), 8)).astype(np.float32),
         "labeled_probabilities": draw.dirichlet(np.ones(classes), labeled).astype(np.float32),
         "labeled_features": draw.normal(size=(labeled, 8)).astype(np.float32),

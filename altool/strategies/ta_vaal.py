@@ -1,0 +1,14 @@
+"""TA-VAAL (Kim et al., CVPR 2021): VAAL, with a discriminator that also sees where the predicted losses rank the row."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from altool.strategies import vaal
+
+STRATEGY = replace(
+    vaal.STRATEGY,
+    name="ta-vaal",
+    summary="the same, of a discriminator that knows the predicted loss",
+    paper="Kim et al. 2021",
+)

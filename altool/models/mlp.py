@@ -1,0 +1,267 @@
+"""A multilayer perceptron on features: trained by torch, kept as arrays, predicted without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from altool import seeds
+from altool.engines import device as devices
+from altool.errors import UsageError
+from altool.models import logistic, ranker, recipes, training
+from altool.models.logistic import Logistic
+from altool.models.store import Outputs
+
+NAME = "mlp"
+READS = "features"
+FILES = ()
+HEAD = True
+BLOCK = 1024  # rows per matrix product: always the same, so that a row's numbers do not depend on how many share its batch
+OPTIONS = MappingProxyType(
+    {
+        **asdict(training.Settings(optimizer="adam", rate=0.003, minibatch=64, weight_decay=1e-4)),
+        "hidden": "128,128",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Hidden layers with ReLUs on (features - `mean`) / `scale`, and a softmax on the last of them.
+
+    `layers` are the weights float32 (H, D) and biases float32 (H,); `dropout` is the share of hidden values that training drops, and
+    `score --mc-dropout`; `ranker` holds the tensors of the loss ranker, if there is one. `curve` is how training went, empty once loaded.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    head: Logistic
+    dropout: float = 0.0
+    ranker: Mapping[str, np.ndarray] = field(default_factory=dict)
+    curve: Mapping[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """The features' width D."""
+        return len(self.mean)
+
+    @property
+    def has_dropout(self) -> bool:
+        return self.dropout > 0
+
+    @property
+    def has_ranker(self) -> bool:
+        return bool(self.ranker)
+
+    def on(self, device: str) -> Mlp:
+        """The model itself: its products are small, and done where its features are."""
+        return self
+
+    def _blocks(self, features: np.ndarray, masks: Sequence[np.ndarray] | None = None) -> Iterator[tuple[slice, list[np.ndarray]]]:
+        """Rows, and float32 (1024, H) of every hidden layer, of which as many count. `masks` (H,) multiply them, as dropout would."""
+        block = np.zeros((BLOCK, self.width), np.float32)
+        for start in range(0, len(features), BLOCK):
+            rows = features[start : start + BLOCK]
+            block[: len(rows)] = rows
+            values, found = (block - self.mean) / self.scale, []
+            for number, (weights, bias) in enumerate(self.layers):
+                values = np.maximum(values @ weights.T + bias, 0)
+                if masks is not None:
+                    values = values * masks[number]
+                found.append(values)
+            yield slice(start, start + len(rows)), found
+
+    def vectors(self, rows: np.ndarray, masks: Sequence[np.ndarray] | None = None) -> np.ndarray:
+        """float32 (n, H) for features `rows` float (n, D): what the softmax sees, the last hidden layer. Bit for bit the same for a row in
+        whatever company it comes."""
+        result = np.empty((len(rows), self.head.width), np.float32)
+        for part, found in self._blocks(rows, masks):
+            result[part] = found[-1][: part.stop - part.start]
+        return result
+
+    def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The vectors, and the probabilities."""
+        found = self.outputs(rows)
+        return found.vectors, found.probabilities
+
+    def probabilities(self, rows: np.ndarray) -> np.ndarray:
+        """float32 (n, classes) for features `rows` float (n, D)."""
+        return self.head.probabilities(self.vectors(rows))
+
+    def predicted_loss(self, rows: np.ndarray) -> np.ndarray:
+        """float32 (n,): the ranker's word, of which only the order means something."""
+        result = np.empty(len(rows), np.float32)
+        for part, found in self._blocks(rows):
+            result[part] = ranker.predict(self.ranker, found)[: part.stop - part.start]
+        return result
+
+    def outputs(self, rows: np.ndarray, samples: int = 0, seed: int = 0) -> Outputs:
+        """What it says of features `rows` float (n, D).
+
+        With `samples` the probabilities are the mean over as many perceptrons, each with dropout drawn once (with the seed) and the same
+        for all rows, and the mutual information is the entropy of that mean less the mean of the entropies (BALD).
+        """
+        vectors = self.vectors(rows)
+        predicted = self.predicted_loss(rows) if self.ranker else None
+        if not samples:
+            return Outputs(vectors, self.head.probabilities(vectors), predicted)
+        mean, entropies = np.zeros((len(rows), self.head.count)), np.zeros(len(rows))
+        for number in range(samples):
+            draw = seeds.generator(seed, "score", "dropout", number)
+            masks = [
+                ((draw.random(len(bias), np.float32) >= self.dropout) / (1 - self.dropout)).astype(np.float32) for _, bias in self.layers
+            ]
+            each = self.head.probabilities(self.vectors(rows, masks)).astype(np.float64)
+            mean += each / samples
+            entropies += _entropy(each) / samples
+        return Outputs(vectors, mean.astype(np.float32), predicted, np.maximum(_entropy(mean) - entropies, 0).astype(np.float32))
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """What `from_tensors` needs to make the model again. The head's are `weights`, `bias` and `trained`, as a linear model's."""
+        own = {"mean": self.mean, "scale": self.scale, "dropout": np.array(self.dropout)}
+        for number, (weights, bias) in enumerate(self.layers):
+            own |= {f"layers.{number}.weight": weights, f"layers.{number}.bias": bias}
+        return {**own, **{f"ranker.{name}": value for name, value in self.ranker.items()}, **self.head.tensors()}
+
+
+def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Mlp:
+    """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
+    head = logistic.from_tensors(tensors, count)
+    mean, scale = tensors["mean"], tensors["scale"]
+    own = training.unprefixed(tensors, "layers.")
+    layers = tuple((own[f"{number}.weight"], own[f"{number}.bias"]) for number in range(-(-len(own) // 2)))
+    widths = [len(mean), *(len(bias) for _, bias in layers)]
+    shapes = [weights.shape == (wide, narrow) for (weights, _), narrow, wide in zip(layers, widths[:-1], widths[1:], strict=True)]
+    rank = training.unprefixed(tensors, "ranker.")
+    if not (layers and all(shapes) and scale.shape == () and head.width == widths[-1] and (not rank or _ranks(rank, widths[1:]))):
+        raise ValueError("the sizes of its tensors do not fit together")
+    return Mlp(mean, scale, layers, head, float(tensors["dropout"]), rank)
+
+
+def _ranks(tensors: Mapping[str, np.ndarray], widths: list[int]) -> bool:
+    """Are these the tensors of a ranker of layers of these widths?"""
+    shapes: dict[str, tuple[int, ...]] = {"output.weight": (1, ranker.WIDTH * len(widths)), "output.bias": (1,)}
+    for number, width in enumerate(widths):
+        shapes |= {f"layers.{number}.weight": (ranker.WIDTH, width), f"layers.{number}.bias": (ranker.WIDTH,)}
+    return shapes == {name: value.shape for name, value in tensors.items()}
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Features (n, D) as training reads them: standardised, on the device. Nothing is varied."""
+
+    array: np.ndarray
+    values: Any
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def draw(self, generator: np.random.Generator) -> None:
+        return None
+
+    def minibatch(self, positions: np.ndarray, drawn: None) -> Any:
+        import torch
+
+        return self.values[torch.from_numpy(positions).to(self.values.device)]
+
+
+def options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """All its options, where these are given; see `recipes.resolve`."""
+    return recipes.resolve(OPTIONS, given)
+
+
+def fit(
+    features: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    work: training.Work | None = None,
+    start: tuple[Any, np.ndarray] | None = None,
+    *,
+    balance: str = "none",
+    seed: int = 0,
+    **given: Any,
+) -> tuple[Mlp, bool]:
+    """Fit on `features` float (n, D) and class numbers `labels` int64 (n,) of `count` classes; returns the model and True.
+
+    The features are centred and divided by one number, as in `logistic.fit`; one hidden layer for each width in `hidden`, dropout
+    behind each. `balance`: "class-weight" weighs rows by 1 / their class's frequency; "prior" takes the logarithm of each class's share
+    off its logit. `start`, an Mlp and the class number that each of its classes has now (-1: none), is what training starts from; its
+    mean and scale stay. It works in one thread on the processor, where more would only cost: a seed gives the same weights anywhere.
+    The other options are those of `training.Settings`. Raises UsageError for options that cannot be, or a `start` of other widths.
+    """
+    import torch
+    from torch import nn
+
+    own = {**OPTIONS, **given}
+    settings = training.settings_of(own)
+    widths = _widths(own["hidden"])
+    work = work or training.Work()
+    device = devices.choose(work.device)
+    trained, codes = np.unique(labels, return_inverse=True)
+    with training.threads(1), training.quiet_random(device):
+        training.seed_torch(seeds.integer(seed, "train", "weights"), device)
+        if start is None:
+            mean = features.mean(axis=0, dtype=np.float64)
+            scale = np.sqrt(np.mean((features - mean) ** 2, dtype=np.float64)) or 1.0
+            mean, scale = mean.astype(np.float32), np.array(scale, np.float32)
+        else:
+            mean, scale = start[0].mean, start[0].scale
+        body = nn.Sequential()
+        taps = []
+        for number, (narrow, wide) in enumerate(zip([features.shape[1], *widths], widths, strict=False)):
+            body.add_module(f"linear{number}", nn.Linear(narrow, wide))
+            body.add_module(f"relu{number}", nn.ReLU())
+            taps.append(f"relu{number}")
+            if number < len(widths) - 1:
+                body.add_module(f"dropout{number}", nn.Dropout(settings.dropout))
+        head = nn.Linear(widths[-1], len(trained))
+        rank = ranker.build(widths) if settings.ranker != "none" else None
+        if start is not None:
+            _copy(body, rank, start[0], widths, features.shape[1])
+            training.started(head, *start, trained)
+        task = training.task_class()(body, head, settings.dropout, taps, rank)
+        values = torch.from_numpy((features.astype(np.float32) - mean) / scale).to(device)
+        weights = training.class_weights(codes) if balance == "class-weight" else None
+        rows = Matrix(features, values)
+        curve = training.train(task, rows, codes, settings, weights=weights, seed=seed, work=work, text="training mlp")
+    found = training.arrays(body, "")
+    layers = tuple((found[f"linear{number}.weight"], found[f"linear{number}.bias"]) for number in range(len(widths)))
+    softmax = training.head_of(trained, head, codes, balance, count)
+    return Mlp(mean, scale, layers, softmax, settings.dropout, training.arrays(rank, ""), training.rounded(curve)), True
+
+
+def _entropy(probabilities: np.ndarray) -> np.ndarray:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return -np.where(probabilities > 0, probabilities * np.log(probabilities), 0).sum(axis=1)
+
+
+def _widths(text: str) -> list[int]:
+    try:
+        widths = [int(part) for part in str(text).split(",")]
+    except ValueError:
+        widths = []
+    if not widths or min(widths) < 1:
+        raise UsageError(f"--mlp-hidden: {text!r} are no widths of hidden layers", "for example 128,128")
+    return widths
+
+
+def _copy(body: Any, rank: Any, start: Any, widths: list[int], width: int) -> None:
+    """Start from the hidden layers, and the ranker, of another model."""
+    import torch
+
+    if not isinstance(start, Mlp) or start.width != width or [len(bias) for _, bias in start.layers] != widths:
+        raise UsageError(
+            "--from: the model is no mlp of these features and hidden layers", "give the same --mlp-hidden, or leave --from out"
+        )
+    with torch.no_grad():
+        for number, (weights, bias) in enumerate(start.layers):
+            layer = body.get_submodule(f"linear{number}")
+            layer.weight.copy_(torch.from_numpy(weights))
+            layer.bias.copy_(torch.from_numpy(bias))
+        if rank is not None and start.ranker:
+            rank.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in start.ranker.items()})

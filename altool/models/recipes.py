@@ -1,0 +1,73 @@
+"""Named sets of training options: how the papers' authors trained, as far as they say. Any option given beside one overrides it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from altool.errors import UsageError
+
+# Networks for 32-pixel images, from scratch: what SIMILAR (Kothawade et al. 2021) and those who follow its setup do on CIFAR.
+_SMALL = {"weights": "none", "stem": "small"}
+_SGD = {"optimizer": "sgd", "rate": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "cosine", "epochs": 300, "stop_accuracy": 0.99}
+
+RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        # TAAL, 4: ResNet-18, SGD, rate 0.01, momentum 0.9, and "the setup described in" SIMILAR, from which the rest is.
+        "taal": {**_SMALL, **_SGD, "augment": "flip,crop"},
+        # alamp, 5.1, scheme FT: 80 epochs, Nesterov 0.9, 0.01, a tenth when the training error stays for ten epochs, weight decay 0.001,
+        # from weights of a generic dataset. On imbalanced data they divide by the classes' shares: --balance prior.
+        "alamp-ft": {
+            "weights": "DEFAULT",
+            "stem": "imagenet",
+            "optimizer": "nesterov",
+            "rate": 0.01,
+            "momentum": 0.9,
+            "weight_decay": 1e-3,
+            "schedule": "plateau",
+            "epochs": 80,
+        },
+        # CLARIFIER, 5.1, CIFAR-100: reset each round, SGD 0.9, 5e-4, cosine from 0.01 over 300 epochs, stop at 99 % training accuracy,
+        # crops and flips. For birds and dogs: --weights DEFAULT --stem imagenet --frozen --epochs 500 --stop-accuracy 0.95.
+        "clarifier": {**_SMALL, **_SGD, "augment": "flip,crop"},
+        # DIRECT, 5.1: from ImageNet's weights, Adam, 500 epochs, rate 0.01.
+        "direct": {
+            "weights": "DEFAULT",
+            "stem": "imagenet",
+            "optimizer": "adam",
+            "rate": 0.01,
+            "weight_decay": 0.0,
+            "schedule": "constant",
+            "epochs": 500,
+        },
+        # TA-VAAL, 4.2: 32-pixel crops of images with a border of two, flips, SGD 0.9, weight decay 0.005 (their code: 0.0005), rate 0.1
+        # and after 160 of 200 epochs 0.01, minibatches of 128; the ranker learns along.
+        "ta-vaal": {
+            **_SMALL,
+            "optimizer": "sgd",
+            "rate": 0.1,
+            "momentum": 0.9,
+            "weight_decay": 5e-3,
+            "schedule": "steps",
+            "epochs": 200,
+            "minibatch": 128,
+            "augment": "flip,crop",
+            "crop_border": 2,
+            "ranker": "ranking",
+        },
+    }
+)
+
+
+def resolve(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """A classifier's options: those `given`, else those of the recipe among them that it has, else its `defaults`.
+
+    Raises UsageError for a recipe that does not exist.
+    """
+    name = given.get("recipe")
+    if name is not None and name not in RECIPES:
+        raise UsageError(f"--recipe: there is no {name!r}", f"there are {', '.join(RECIPES)}")
+    recipe = RECIPES.get(name or "", {})
+    known = {option: value for option, value in recipe.items() if option in defaults}
+    return {**defaults, **known, **{option: value for option, value in given.items() if option != "recipe"}}

@@ -1,0 +1,483 @@
+"""How the deep classifiers are trained: minibatches, schedules, checkpoints. One engine for the processor, a GPU and several.
+
+Every epoch draws what it needs (the rows' order, the pictures' shifts, dropout) from a generator of its own, so a run that goes on from
+a checkpoint draws what the whole run would have drawn. On the processor a seed gives the same weights, bit for bit, for the same number
+of threads; on a GPU it does not, as its sums have no fixed order.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from altool import seeds
+from altool.engines import device as devices
+from altool.engines import distributed
+from altool.engines.local import cores, ordered_map
+from altool.errors import UsageError
+from altool.models import ranker
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+OPTIMIZERS = ("sgd", "nesterov", "adam")
+SCHEDULES = ("constant", "cosine", "steps", "plateau")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+STEP_AT = 0.8  # share of the epochs after which `steps` divides the rate by ten (TA-VAAL, 4.2: 160 of 200)
+PATIENCE, THRESHOLD = 10, 1e-4  # epochs, and the least relative gain that counts, of `plateau`
+
+Progress = Callable[[str, "int | None"], AbstractContextManager[Callable[[int], None]]]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of training that every deep classifier has.
+
+    `optimizer` sgd and nesterov with `momentum`, or adam; `schedule` of the learning `rate`, set anew each epoch: constant, cosine to 0,
+    steps (a tenth after 80 % of the epochs) or plateau (a tenth whenever the training error has not fallen for ten epochs). Training
+    ends early where an epoch's training accuracy reaches `stop_accuracy`. `ranker` is none, ranking or loss, its loss weighs
+    `ranker_weight`.
+    """
+
+    epochs: int = 100
+    minibatch: int = 128
+    optimizer: str = "sgd"
+    rate: float = 0.01
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: str = "cosine"
+    stop_accuracy: float | None = None
+    dropout: float = 0.0
+    ranker: str = "none"
+    ranker_weight: float = 1.0
+    precision: str = "auto"
+    compile: bool = False
+
+
+@dataclass(frozen=True)
+class Work:
+    """Where training runs, and what sees it: nothing of this decides the result, but for the device and, in the last bits, `threads`.
+
+    `checkpoints` is a folder for the state of a run, written when `every` seconds have passed since the last one.
+    """
+
+    device: str = "cpu"
+    threads: int = 0
+    checkpoints: Path | None = None
+    every: float = 60.0
+    progress: Progress = lambda text, total: nullcontext(lambda rows: None)
+
+
+class Rows(Protocol):
+    """Labeled rows as training reads them. `array` holds them; `draw` says how each is varied in an epoch."""
+
+    @property
+    def array(self) -> np.ndarray: ...
+    def __len__(self) -> int: ...
+    def draw(self, generator: np.random.Generator) -> Any: ...
+    def minibatch(self, positions: np.ndarray, drawn: Any) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Features float (n, D), or pictures uint8 (n, H, W, 3), as what learns without labels reads them."""
+
+    array: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def batch(self, positions: np.ndarray) -> Tensor:
+        """float32 (b, D), or (b, 3, H, W) in [0, 1]."""
+        import torch
+
+        rows = torch.from_numpy(self.array[positions])
+        return rows.permute(0, 3, 1, 2).float().div_(255) if rows.ndim == 4 else rows.float()
+
+
+def check(settings: Settings) -> None:
+    """Raises UsageError for a value that cannot be."""
+    known = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "ranker": ranker.KINDS, "precision": PRECISIONS}
+    for name, values in known.items():
+        if getattr(settings, name) not in values:
+            raise UsageError(f"--{name}: {getattr(settings, name)!r} is none of {', '.join(values)}")
+    limits: dict[str, tuple[float, float]] = {
+        "epochs": (1, math.inf),
+        "minibatch": (1, math.inf),
+        "rate": (1e-12, math.inf),
+        "momentum": (0, 0.9999),
+        "weight_decay": (0, math.inf),
+        "stop_accuracy": (0, 1),
+        "dropout": (0, 0.99),
+        "ranker_weight": (0, math.inf),
+    }
+    for name, (low, high) in limits.items():
+        value = getattr(settings, name)
+        if value is not None and not low <= value <= high:
+            bound = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
+            raise UsageError(f"--{name.replace('_', '-')} {value:g}: must be {bound}")
+    if settings.optimizer == "nesterov" and not settings.momentum:
+        raise UsageError("--optimizer nesterov needs a --momentum above 0")
+
+
+def settings_of(options: Mapping[str, Any]) -> Settings:
+    """The settings among a classifier's options, checked."""
+    settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
+    check(settings)
+    return settings
+
+
+def learning_rate(settings: Settings, errors: Sequence[float]) -> float:
+    """The rate of the epoch that follows epochs with these training `errors` (shares of rows in [0, 1])."""
+    epoch, rate = len(errors), settings.rate
+    if settings.schedule == "cosine":
+        return rate * (1 + math.cos(math.pi * epoch / settings.epochs)) / 2
+    if settings.schedule == "steps":
+        return rate / 10 if epoch >= STEP_AT * settings.epochs else rate
+    if settings.schedule == "plateau":
+        best, waited = math.inf, 0
+        for error in errors:
+            best, waited = (error, 0) if error < best * (1 - THRESHOLD) else (best, waited + 1)
+            if waited > PATIENCE:
+                rate, waited = rate / 10, 0
+    return rate
+
+
+def class_weights(codes: np.ndarray) -> np.ndarray:
+    """float32 weight of each class number (k,) by 1 / frequency, with mean 1 over the rows whose `codes` these are."""
+    counts = np.bincount(codes)
+    return (len(codes) / (len(counts) * counts)).astype(np.float32)
+
+
+@functools.cache
+def task_class() -> Any:
+    """The class Task, made when torch is there."""
+    from torch import nn
+
+    class Task(nn.Module):  # type: ignore[misc]
+        """What is trained: a body that makes vectors (n, D), a linear head on them, and the ranker of the outputs of the body's modules
+        `taps`, which have their channels last or behind the rows."""
+
+        def __init__(
+            self, body: nn.Module, head: nn.Linear, dropout: float, taps: Sequence[str] = (), rank: Any = None, channels_last: bool = False
+        ) -> None:
+            super().__init__()
+            self.body, self.head, self.ranker, self.channels_last = body, head, rank, channels_last
+            self.dropout = nn.Dropout(dropout)
+            self.frozen = False
+            self.seen: list[torch.Tensor] = []
+            for name in taps if rank is not None else ():
+                body.get_submodule(name).register_forward_hook(self._see)
+
+        def _see(self, module: Any, inputs: Any, output: torch.Tensor) -> None:
+            self.seen.append(pooled(output, self.channels_last))
+
+        def train(self, mode: bool = True) -> Task:
+            super().train(mode)
+            if self.frozen:  # its batch norms keep their statistics, too
+                self.body.eval()
+            return self
+
+        def forward(self, given: torch.Tensor, free: bool = False) -> tuple[torch.Tensor, torch.Tensor | None]:
+            """Logits (n, k) and predicted losses (n,); with `free` the latter's gradient does not reach the body."""
+            self.seen.clear()
+            logits = self.head(self.dropout(self.body(given).flatten(1)))
+            if self.ranker is None:
+                return logits, None
+            hidden = [values.detach() if free else values for values in self.seen]
+            self.seen.clear()
+            return logits, ranker.forward(self.ranker, hidden)
+
+    return Task
+
+
+def pooled(values: Tensor, channels_last: bool = False) -> Tensor:
+    """(n, channels): the means over places or tokens of what a layer gives."""
+    if values.ndim == 4:
+        return values.mean((1, 2) if channels_last else (2, 3))
+    return values.mean(1) if values.ndim == 3 else values
+
+
+@contextmanager
+def quiet_random(device: torch.device) -> Iterator[None]:
+    """Within it torch's global generators may be seeded and used; afterwards they are as they were."""
+    import torch
+
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+def seed_torch(seed: int, device: torch.device) -> None:
+    """Seed torch's global generators, within `quiet_random`."""
+    import torch
+
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch work in so many threads on the processor (0: one per core) within it."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count or cores())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_LOCK = Lock()
+_SINGLE = {"users": 0, "before": 0}
+
+
+@contextmanager
+def single() -> Iterator[None]:
+    """Within it torch works in the calling thread alone, whatever other threads begin or end to do so meanwhile."""
+    import torch
+
+    with _LOCK:
+        if not _SINGLE["users"]:
+            _SINGLE["before"] = torch.get_num_threads()
+        _SINGLE["users"] += 1
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _SINGLE["users"] -= 1
+            if not _SINGLE["users"]:
+                torch.set_num_threads(_SINGLE["before"])
+
+
+def amp(device: torch.device, precision: str) -> Any:
+    """The numbers that products are computed in: torch.bfloat16, torch.float16, or None for float32."""
+    import torch
+
+    if precision == "auto":
+        precision = "float32" if device.type != "cuda" else "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return None if precision == "float32" else getattr(torch, precision)
+
+
+def train(
+    task: Any,
+    rows: Rows,
+    codes: np.ndarray,
+    settings: Settings,
+    *,
+    weights: np.ndarray | None = None,
+    seed: int = 0,
+    work: Work | None = None,
+    text: str = "training",
+) -> dict[str, list[float]]:
+    """Train a Task in place on `rows` of the class numbers `codes` int64 (n,), and return how it went: per epoch the mean training
+    loss and accuracy while it learned, the learning rate, and the ranker's loss where there is one.
+
+    Epochs are cut into minibatches of as equal a size as can be, of at most `minibatch` rows. `weights` float32 (k,) of the classes
+    multiply the rows' losses, not those that the ranker learns. The ranker's gradient reaches the body in the first 60 % of the epochs
+    only, as in its authors' code. Under torchrun every process takes its share of each minibatch. Raises UsageError where the loss is
+    not finite any more, and where there are more processes than rows.
+    """
+    import torch
+    from torch.nn import functional
+
+    work = work or Work()
+    device = devices.choose(work.device)
+    place, processes = distributed.world()
+    if len(rows) < 2 * processes:
+        raise UsageError(f"{len(rows):,} labeled rows are too few for {processes} processes", "start fewer with torchrun")
+    dtype = amp(device, settings.precision)
+    task.to(device)
+    labels = torch.from_numpy(codes).to(device)
+    row_weights = None if weights is None else torch.from_numpy(weights).to(device)[labels]
+    learned = [value for value in task.parameters() if value.requires_grad]
+    optimizer: torch.optim.Optimizer
+    if settings.optimizer == "adam":
+        optimizer = torch.optim.Adam(learned, settings.rate, weight_decay=settings.weight_decay)
+    else:
+        nesterov = settings.optimizer == "nesterov"
+        optimizer = torch.optim.SGD(learned, settings.rate, settings.momentum, weight_decay=settings.weight_decay, nesterov=nesterov)
+    scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+    curve: dict[str, list[float]] = {name: [] for name in ("loss", "accuracy", "rate", *(["ranker"] if settings.ranker != "none" else []))}
+    checkpoint = _Checkpoint(work, task, optimizer, scaler, rows, codes, weights, settings, seed)
+    curve = checkpoint.load(device) or curve
+    model = distributed.wrap(task, device)
+    if settings.compile:
+        model = torch.compile(model)
+    steps = -(-len(rows) // settings.minibatch)
+    ahead = 2 if device.type == "cuda" else 1
+
+    with work.progress(text, settings.epochs) as advance, quiet_random(device):
+        advance(len(curve["loss"]))
+        while not _done(curve, settings):
+            epoch = len(curve["loss"])
+            rate = learning_rate(settings, [1 - accuracy for accuracy in curve["accuracy"]])
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            generator = seeds.generator(seed, "train", "epoch", epoch)
+            order = generator.permutation(len(rows))
+            seed_torch(int(generator.integers(2**31)) + place, device)
+            drawn = rows.draw(generator)
+            free = epoch >= ranker.FREE_FROM * settings.epochs
+            task.train()
+            totals = torch.zeros(3, dtype=torch.float64, device=device)
+            parts = np.array_split(order, min(steps, len(rows) // (2 * processes)))
+
+            def load(part: np.ndarray, drawn: Any = drawn) -> tuple[np.ndarray, int, Tensor]:
+                own = part[place::processes]
+                return own, len(part), rows.minibatch(own, drawn)
+
+            for own, size, given in ordered_map(load, parts, ahead):
+                places = torch.from_numpy(own).to(device)
+                truth = labels[places]
+                optimizer.zero_grad(set_to_none=True)
+                with torch.autocast(device.type, dtype, enabled=dtype is not None):
+                    logits, predicted = model(given, free)
+                losses = functional.cross_entropy(logits.float(), truth, reduction="none")
+                weighted = losses if row_weights is None else losses * row_weights[places]
+                total = weighted.sum() * (processes / size)  # DDP takes the mean over processes, whose shares may differ by a row
+                if predicted is not None:
+                    ranked = ranker.LOSSES[settings.ranker](predicted.float(), losses.detach())
+                    total = total + settings.ranker_weight * ranked
+                    totals[2] += ranked.detach() * len(own)
+                scaler.scale(total).backward()
+                scaler.step(optimizer)
+                scaler.update()
+                totals[0] += weighted.detach().sum()
+                totals[1] += (logits.detach().argmax(1) == truth).sum()
+            loss, right, ranked = (value / len(rows) for value in distributed.total(totals).tolist())
+            if not math.isfinite(loss):
+                raise UsageError(f"--rate {settings.rate:g}: the loss is {loss} after epoch {epoch + 1}", "give a lower --rate")
+            for name, value in {"loss": loss, "accuracy": right, "rate": rate, "ranker": ranked}.items():
+                if name in curve:
+                    curve[name].append(value)
+            advance(1)
+            checkpoint.save(curve)
+    task.eval()
+    return curve
+
+
+def _done(curve: Mapping[str, Sequence[float]], settings: Settings) -> bool:
+    stop = settings.stop_accuracy
+    return len(curve["loss"]) >= settings.epochs or (stop is not None and bool(curve["accuracy"]) and curve["accuracy"][-1] >= stop)
+
+
+class _Checkpoint:
+    """The state of a training run in a file, named by everything that decides its result, so no other run takes it for its own."""
+
+    def __init__(
+        self,
+        work: Work,
+        task: Any,
+        optimizer: Any,
+        scaler: Any,
+        rows: Rows,
+        codes: np.ndarray,
+        weights: np.ndarray | None,
+        settings: Settings,
+        seed: int,
+    ) -> None:
+        self._every, self._last = work.every, time.monotonic()
+        self._state = {"task": task, "optimizer": optimizer, "scaler": scaler}
+        self._path: Path | None = None
+        if work.checkpoints is None:
+            return
+        import torch
+
+        place = distributed.world()
+        digest = hashlib.sha256(json.dumps([asdict(settings), seed, torch.__version__, work.device, place[1]]).encode())
+        for name, value in sorted(task.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).data)
+        for array in (rows.array, codes, *([] if weights is None else [weights])):
+            digest.update(np.ascontiguousarray(array).data)
+        self._path = work.checkpoints / f"{digest.hexdigest()[:32]}.checkpoint"
+        self._writes = place[0] == 0
+
+    def load(self, device: torch.device) -> dict[str, list[float]] | None:
+        """Bring the run to where its last checkpoint was, and return its curve so far; None where there is none."""
+        if self._path is None or not self._path.exists():
+            return None
+        import torch
+
+        state = torch.load(self._path, map_location=device, weights_only=True)
+        for name, holder in self._state.items():
+            holder.load_state_dict(state[name])
+        return state["curve"]
+
+    def save(self, curve: Mapping[str, list[float]]) -> None:
+        if self._path is None or not self._writes or time.monotonic() - self._last < self._every:
+            return
+        import torch
+
+        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
+        with open(temporary, "wb") as file:
+            torch.save({name: holder.state_dict() for name, holder in self._state.items()} | {"curve": dict(curve)}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
+        self._last = time.monotonic()
+
+
+def head_of(trained: Sequence[int] | np.ndarray, layer: Any, codes: np.ndarray, balance: str, count: int) -> Any:
+    """The head as the room's softmax (`logistic.Logistic`), its bias less the logarithm of each class's share for balance "prior"."""
+    from altool.models.logistic import Logistic
+
+    weights = layer.weight.detach().float().cpu().numpy().copy()
+    bias = layer.bias.detach().double().cpu().numpy()
+    if balance == "prior":
+        bias = bias - np.log(np.bincount(codes) / len(codes))
+    return Logistic(weights, bias.astype(np.float32), np.asarray(trained), count)
+
+
+def rounded(curve: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    """The curve as model.json keeps it: six digits."""
+    return {name: [float(f"{value:.6g}") for value in values] for name, values in curve.items()}
+
+
+def arrays(module: nn.Module | None, prefix: str) -> dict[str, np.ndarray]:
+    """A module's state dict as arrays, their names behind `prefix`."""
+    found = {} if module is None else module.state_dict()
+    return {prefix + name: value.detach().cpu().numpy() for name, value in found.items()}
+
+
+def unprefixed(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Those of the tensors whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def fits(module: nn.Module, tensors: Mapping[str, np.ndarray]) -> None:
+    """Load the tensors into the module, all of them. Raises ValueError where they are not its own."""
+    import torch
+
+    try:
+        module.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()}, assign=True)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError("the sizes of its tensors do not fit together") from error
+
+
+def started(head: Any, start: Any, numbers: np.ndarray, trained: np.ndarray) -> None:
+    """Put the head's rows of an earlier model, whose class i is number `numbers[i]` now (-1: none), where `head` has the same class."""
+    import torch
+
+    now = {int(number): place for place, number in enumerate(trained)}
+    with torch.no_grad():
+        for place, old in enumerate(start.head.trained):
+            if (row := now.get(int(numbers[old]))) is not None:
+                head.weight[row] = torch.from_numpy(start.head.weights[place].copy())
+                head.bias[row] = float(start.head.bias[place])

@@ -44,21 +44,18 @@ class Network:
     def __init__(self, name: str, settings: Settings) -> None:
         from torchvision import models
 
-        names = models.list_models(module=models)
-        if name not in names:
+        if not known(name):
+            names = models.list_models(module=models)
             near = difflib.get_close_matches(name, [*FAMILIES, *names], 5)
             hint = f"did you mean {', '.join(near)}?" if near else f"give {', '.join(FAMILIES)} or one of {', '.join(names)}"
             raise UsageError(f"--backbone: there is no {name!r}", hint)
-        self.name, self.seed = name, settings.seed
-        self.file = None if settings.weights in ("DEFAULT", "none") else Path(settings.weights)
-        self.weights = models.get_model_weights(name).DEFAULT
-        self.random = settings.weights == "none"
+        self.name, self.seed, self.given = name, settings.seed, settings.weights
         self.torch_device = devices.choose(settings.device)
         self.device = str(self.torch_device)
         self.threads = cores() if self.device == "cpu" else 1
         self.minibatch = settings.minibatch or MINIBATCH.get(self.device, MINIBATCH_GPU)
-        self.preset = self.weights.transforms()
-        recipe = _recipe(self.preset, settings.image_size)
+        self.preset = models.get_model_weights(name).DEFAULT.transforms()
+        recipe = recipe_of(self.preset, settings.image_size)
         self.image_size = recipe.shape[0]
         self.load = functools.partial(pictures.load, recipe)
         self.width = 0
@@ -68,16 +65,9 @@ class Network:
         """Build the network and load its weights. Raises InputError for weights that do not fit, UsageError for a size that does not."""
         import torch
 
-        net = _build(self.name, self.image_size, seeds.integer(self.seed, "embed", "weights"))
-        head = _behead(net)
-        if self.random:
-            self.facts["weights"] = "none"
-        elif self.file is None:
-            self.facts["weights"] = str(self.weights)
-            _load(net, _download(self.weights), head, f"{self.weights}")
-        else:
-            self.facts["weights"], state = _read(self.file)
-            _load(net, state, head, str(self.file))
+        net = build(self.name, self.image_size, seeds.integer(self.seed, "embed", "weights"))
+        head = behead(net)
+        self.facts["weights"] = load_weights(net, head, self.name, self.given)
         # channels_last is how decoded pixels lie in memory, and the faster layout on processors and GPUs alike.
         self.net = net.eval().requires_grad_(False).to(self.torch_device, memory_format=torch.channels_last)
         self.mean, self.std = (
@@ -119,7 +109,14 @@ create = Network
 _SIZE_HINT = "leave --image-size out for the network's own, or give a larger one"
 
 
-def _recipe(preset: Any, image_size: int | None) -> pictures.Recipe:
+def known(name: str) -> bool:
+    """Is this one of torchvision's classification networks?"""
+    from torchvision import models
+
+    return name in models.list_models(module=models)
+
+
+def recipe_of(preset: Any, image_size: int | None) -> pictures.Recipe:
     from PIL import Image
 
     size, crop = preset.resize_size[0], preset.crop_size[0]
@@ -128,7 +125,7 @@ def _recipe(preset: Any, image_size: int | None) -> pictures.Recipe:
     return pictures.Recipe(size, crop, int(Image.Resampling[preset.interpolation.name]))
 
 
-def _build(name: str, image_size: int, seed: int) -> nn.Module:
+def build(name: str, image_size: int, seed: int) -> nn.Module:
     """The network with random weights of its own seed; torch's global generator is left as it was."""
     import torch
     from torchvision import models
@@ -148,7 +145,7 @@ def _build(name: str, image_size: int, seed: int) -> nn.Module:
             raise UsageError(f"--image-size {image_size} does not suit {name} ({_short(error)})", _SIZE_HINT) from error
 
 
-def _behead(net: nn.Module) -> str:
+def behead(net: nn.Module) -> str:
     """Put nothing in the place of the last linear layer, or the last convolution where there is none. Returns its name."""
     from torch import nn
 
@@ -157,6 +154,24 @@ def _behead(net: nn.Module) -> str:
     head = (linear or [name for name, layer in layers.items() if isinstance(layer, nn.Conv2d)])[-1]
     net.set_submodule(head, nn.Identity())
     return head
+
+
+def load_weights(net: nn.Module, head: str, name: str, given: str) -> str:
+    """Load the weights that are `given` (DEFAULT, none or a file) into a beheaded network, and return what identifies them.
+
+    Raises InputError for weights that cannot be had or do not fit.
+    """
+    from torchvision import models
+
+    if given == "none":
+        return "none"
+    if given == "DEFAULT":
+        weights = models.get_model_weights(name).DEFAULT
+        _load(net, _download(weights), head, f"{weights}")
+        return f"{weights}"
+    digest, state = _read(Path(given))
+    _load(net, state, head, given)
+    return digest
 
 
 def _download(weights: Any) -> Any:

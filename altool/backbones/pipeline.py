@@ -9,7 +9,8 @@ from itertools import chain
 
 import numpy as np
 
-from altool.backbones.shape import Backbone, Loaded, Payload
+from altool.backbones.payloads import DIGEST_BYTES
+from altool.backbones.shape import Embedder, Loaded, Payload
 from altool.engines import local, processes
 
 CHUNK_ROWS = 64
@@ -56,7 +57,7 @@ def cut(batches: Iterable[Sequence[Payload]], rows: int, shard_rows: int, miniba
 
 
 def run(
-    backbone: Backbone,
+    backbone: Embedder,
     batches: Iterable[Sequence[Payload]],
     rows: int,
     *,
@@ -86,6 +87,31 @@ def run(
             digests = np.concatenate([loaded.digests for loaded, _ in done])
             yield Shard(chunk.shard, digests, np.concatenate([vectors for _, vectors in done]), reasons)
             done = []
+
+
+def decode(
+    load: Callable[[Sequence[Payload]], Loaded],
+    batches: Iterable[Sequence[Payload]],
+    places: np.ndarray,
+    result: np.ndarray,
+    *,
+    workers: int | None = None,
+    advance: Callable[[int], None] = lambda rows: None,
+) -> tuple[np.ndarray, list[str | None]]:
+    """Load pictures into `result` uint8 (n, height, width, 3), the one of payload i at `places[i]`. Returns uint8 (n, 16) digests of
+    the payloads and the reasons why a row cannot be used (its picture is black), both by place."""
+    rows = len(places)
+    digests = np.zeros((rows, DIGEST_BYTES), np.uint8)
+    reasons: list[str | None] = [None] * rows
+    done = 0
+    for _, loaded in processes.ordered_map(functools.partial(_load, load), cut(batches, rows, rows, rows, ()), workers):
+        to = places[done : done + len(loaded.reasons)]
+        result[to], digests[to] = loaded.values, loaded.digests
+        for place, reason in zip(to, loaded.reasons, strict=True):
+            reasons[place] = reason
+        done += len(to)
+        advance(len(to))
+    return digests, reasons
 
 
 def _load(load: Callable[[Sequence[Payload]], Loaded], chunk: Chunk) -> tuple[Chunk, Loaded]:

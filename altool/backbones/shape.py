@@ -50,25 +50,35 @@ class Texts(Protocol):
         ...
 
 
-class Backbone(Protocol):
+class Embedder(Protocol):
+    """What `pipeline.run` runs.
+
+    `load` turns payloads into values; it is picklable and runs in worker processes. `embed` is called from `threads` threads with
+    at most `minibatch` values, and gives float32 (n, width); a row's vector depends on nothing but the row.
+    """
+
+    @property
+    def threads(self) -> int: ...
+    @property
+    def minibatch(self) -> int: ...
+    @property
+    def load(self) -> Callable[[Sequence[Payload]], Loaded]: ...
+
+    def embed(self, values: Any) -> np.ndarray: ...
+
+
+class Backbone(Embedder, Protocol):
     """Made by `backbones.create`, which checks its options; then `prepare`, then `embed` as often as needed.
 
     `reads` are the items' columns that it can work on, the preferred first; `takes` the settings that mean something to it.
     `facts` identify what it computes and go into the provenance; `state` is a digest of what `prepare` learned from the texts.
-    `load` turns payloads into values; it is picklable and runs in worker processes. `embed` is called from `threads` threads with
-    at most `minibatch` values, and gives float32 (n, width); a row's vector depends on nothing but the row.
     """
 
     reads: tuple[str, ...]
     takes: frozenset[str]
     device: str
-    threads: int
-    minibatch: int
     width: int
     facts: dict[str, Any]
     state: str
-    load: Callable[[Sequence[Payload]], Loaded]
 
     def prepare(self, texts: Texts) -> None: ...
-
-    def embed(self, values: Any) -> np.ndarray: ...

@@ -74,7 +74,7 @@ def before_head(net: Any, head: str, given: torch.Tensor) -> np.ndarray:
 def test_the_vector_is_the_input_of_the_head(name: str) -> None:
     head, size = HEADS[name]
     made = network(name, image_size=size)
-    whole = networks._build(name, size, networks.seeds.integer(0, "embed", "weights"))
+    whole = networks.build(name, size, networks.seeds.integer(0, "embed", "weights"))
     assert isinstance(whole.get_submodule(head), torch.nn.Linear)
     values = pixels(2, size)
     wanted = before_head(whole, head, made.normalize(values))
@@ -87,7 +87,7 @@ def test_the_vector_is_the_input_of_the_head(name: str) -> None:
 
 def test_squeezenet_has_no_linear_layer() -> None:
     made = network("squeezenet1_1", image_size=64)
-    whole = networks._build("squeezenet1_1", 64, networks.seeds.integer(0, "embed", "weights"))
+    whole = networks.build("squeezenet1_1", 64, networks.seeds.integer(0, "embed", "weights"))
     values = pixels(2, 64)
     wanted = before_head(whole, "classifier.1", made.normalize(values)).mean((2, 3))
     assert made.width == 512
@@ -97,9 +97,9 @@ def test_squeezenet_has_no_linear_layer() -> None:
 def test_every_network_of_torchvision_has_a_preset_that_can_be_followed() -> None:
     for name in models.list_models(module=models):
         preset = models.get_model_weights(name).DEFAULT.transforms()
-        recipe = networks._recipe(preset, None)
+        recipe = networks.recipe_of(preset, None)
         assert recipe.crop == preset.crop_size[0] <= recipe.size == preset.resize_size[0]
-        assert networks._recipe(preset, 32).shape == (32, 32, 3)
+        assert networks.recipe_of(preset, 32).shape == (32, 32, 3)
 
 
 @pytest.mark.parametrize("name", ["resnet50", "efficientnet_v2_l", "swin_v2_t"])
@@ -158,13 +158,13 @@ def refused(tmp_path: Path, content: Any) -> str:
 
 
 def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
-    whole = OrderedDict(networks._build(SMALL, 32, 0).state_dict())
+    whole = OrderedDict(networks.build(SMALL, 32, 0).state_dict())
     missing = OrderedDict(whole)
     del missing["conv1.1.weight"], missing["conv5.0.weight"]
     assert "2 missing (conv1.1.weight, conv5.0.weight)" in refused(tmp_path, missing)
     assert "1 unexpected (extra)" in refused(tmp_path, whole | {"extra": torch.ones(1)})
     assert "1 of another shape (conv5.0.weight)" in refused(tmp_path, whole | {"conv5.0.weight": torch.ones(2, 3)})
-    assert "missing" in refused(tmp_path, networks._build("squeezenet1_1", 32, 0).state_dict())
+    assert "missing" in refused(tmp_path, networks.build("squeezenet1_1", 32, 0).state_dict())
     assert "no state dict, it holds state_dict, epoch" in refused(tmp_path, {"state_dict": whole, "epoch": 3})
     headless = OrderedDict((key, value) for key, value in whole.items() if not key.startswith("fc."))
     torch.save(headless, tmp_path / "headless.pth")
@@ -188,7 +188,7 @@ def test_a_file_that_would_run_code_or_is_damaged(tmp_path: Path, resnet: Any) -
 
 
 def test_checkpoints_with_torchvisions_old_names(tmp_path: Path) -> None:
-    whole = networks._build("densenet121", 224, 3)
+    whole = networks.build("densenet121", 224, 3)
     old = OrderedDict(
         (networks.re.sub(r"(denselayer\d+\.(?:norm|relu|conv))([12])\.", r"\1.\2.", k), v) for k, v in whole.state_dict().items()
     )
@@ -202,7 +202,7 @@ def test_checkpoints_with_torchvisions_old_names(tmp_path: Path) -> None:
 
 
 def test_auxiliary_classifiers_may_be_left_out(tmp_path: Path) -> None:
-    whole = networks._build("googlenet", 224, 3)
+    whole = networks.build("googlenet", 224, 3)
     content = OrderedDict((key, value) for key, value in whole.state_dict().items() if not key.startswith("aux"))
     torch.save(content, tmp_path / "g.pth")
     made = network("googlenet", weights=str(tmp_path / "g.pth"), image_size=64)
@@ -213,7 +213,7 @@ def test_auxiliary_classifiers_may_be_left_out(tmp_path: Path) -> None:
 def test_safetensors_keep_todays_layout_of_mnasnet(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
-    whole = networks._build("mnasnet0_5", 224, 3)  # without a version its loader rebuilds the first layers
+    whole = networks.build("mnasnet0_5", 224, 3)  # without a version its loader rebuilds the first layers
     save_file(whole.state_dict(), tmp_path / "m.safetensors")
     made = network("mnasnet0_5", weights=str(tmp_path / "m.safetensors"), image_size=32)
     values = pixels(2, 32)
@@ -225,7 +225,7 @@ def test_positions_of_a_vision_transformer_are_interpolated() -> None:
 
     small, large = (VisionTransformer(size, 16, 1, 2, 16, 16, num_classes=3) for size in (32, 48))
     wanted = interpolate_embeddings(48, 16, OrderedDict(small.state_dict()))["encoder.pos_embedding"]
-    assert networks._behead(large) == "heads.head"
+    assert networks.behead(large) == "heads.head"
     networks._load(large, OrderedDict(small.state_dict()), "heads.head", "file")
     assert wanted.shape == (1, 10, 16)
     assert torch.equal(large.encoder.pos_embedding, wanted)

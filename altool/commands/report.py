@@ -20,6 +20,7 @@ from altool.labels.consensus import codes, resolve
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.metrics.evaluation import evaluate
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
+from altool.models import store
 from altool.reporting import content, cost, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
@@ -32,7 +33,10 @@ from altool.tables.targets import Target, read_targets
 
 NAMED = 20  # classes named in a message
 MAP_ROWS = {"pool": 2000, "labeled": 1000, "asked": 1000}  # drawn of each kind
-MEASURING = ("targets", "features", "queries", "metrics_output", "check_targets", "evaluate_on", "at_precision", "round", "classes")
+MEASURING = (
+    *("targets", "features", "queries", "model", "metrics_output", "check_targets"),
+    *("evaluate_on", "at_precision", "round", "classes"),
+)
 COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
 
 
@@ -43,6 +47,7 @@ class Options:
     targets: str | None = None
     features: str | None = None
     queries: Sequence[str] | None = None
+    model: str | None = None
     history: Sequence[str] | None = None
     output: str | None = None
     metrics_output: str | None = None
@@ -148,6 +153,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         suggestions=suggestions,
         searches=content.searches(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
         cost=costs,
+        training=_training(options.model) if options.model else {},
     )
     found = _map(features, given, requests, classes, options, console) if features else None
     if report.caution:
@@ -179,6 +185,14 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         )
     written = ", ".join(location for location in (options.output, options.metrics_output) if location and location != "-")
     console.result(summary, f"{report.basis}: {terminal.overall_line(report)}{f' -> {written}' if written else ''}")
+
+
+def _training(location: str) -> dict[str, list[float]]:
+    """How the training of a model went. Raises UsageError for one that was not trained in epochs."""
+    facts = store.read_facts(location)
+    if "curve" not in facts:
+        raise UsageError(f"--model {location}: {facts['classifier']} has no epochs to show", "leave --model out")
+    return facts["curve"]
 
 
 def _check_options(options: Options, console: Console) -> None:

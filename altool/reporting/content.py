@@ -149,6 +149,7 @@ class Report:
     suggestions: dict[str, dict[str, int]]  # by round, then by suggested label
     searches: list[Search] = field(default_factory=list)
     cost: Cost | None = None  # nothing says anything of it
+    training: dict[str, list[float]] = field(default_factory=dict)  # per epoch loss, accuracy, rate and, with a ranker, its loss
 
     @property
     def aims(self) -> list[ClassReport]:
@@ -184,6 +185,8 @@ class Report:
         content["measured_on"] = {"rows": self.measured_on, "biased": self.rows.biased > 0, "caution": self.caution}
         content["classes"] = [{"class": line.pop("name"), **line} for line in content["classes"]]
         aims = self.aims
+        if not self.training:
+            del content["training"]
         content["targets"] = {"counted": len(aims), "met": len(aims) - len(self.missed), "missed": self.missed} if aims else None
         return content
 

@@ -64,6 +64,8 @@ def page(report: Report, true: np.ndarray, predicted: np.ndarray, found: plots.M
         sections.append(section("Where the classes end", _searches(report)))
     if report.cost:
         sections.append(section("What the labels cost", *_cost(report.cost)))
+    if report.training:
+        sections.append(section("Training", _training(report), figure(plots.training(report))))
     if found is not None:
         sections.append(section("The pool", figure(plots.scatter(found, names)), f'<p class="note">{escape(found.caption)}</p>'))
     return document(f"Report{round_}", sections, origin)
@@ -217,6 +219,12 @@ def _cost(found: cost.Cost) -> list[str]:
     if found.times:
         parts += ["<p>Median seconds, and of how many answers:</p>", text_table(cost.times_table(found))]
     return parts
+
+
+def _training(report: Report) -> str:
+    loss, accuracy = report.training["loss"], report.training["accuracy"]
+    last = f"loss {loss[-1]:.4g}, accuracy {accuracy[-1]:.3f} on the labels that it learned from"
+    return f"<p>{len(loss):,} epochs; in the last, {last}.</p>"
 
 
 def section(title: str, *parts: str) -> str:

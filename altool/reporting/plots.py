@@ -117,6 +117,24 @@ def curves(report: Report) -> str:
     return "".join(output)
 
 
+def training(report: Report) -> str:
+    """The losses and the training accuracy of each epoch."""
+    x = range(1, len(report.training["loss"]) + 1)
+    with _plot("training", "Loss and training accuracy of each epoch", rows=12) as (figure, output):
+        top, bottom = figure.subplots(2, 1, sharex=True)
+        for color, (name, label) in zip(COLORS, {"loss": "loss", "ranker": "ranker's loss"}.items(), strict=False):
+            if name in report.training:
+                top.plot(x, report.training[name], color=color, linewidth=1.5, label=label)
+        bottom.plot(x, report.training["accuracy"], color=COLORS[0], linewidth=1.5, label="training accuracy")
+        top.set_ylim(bottom=0)
+        bottom.set(ylim=(-0.02, 1.02), xlabel="epoch")
+        for axes in (top, bottom):
+            axes.grid(axis="y", linewidth=0.6)
+            axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+        _whole(bottom)
+    return "".join(output)
+
+
 def bands(
     name: str, label: str, panels: Sequence[tuple[str, Sequence[Band]]], baseline: str | None, columns: int = 1, across: str = "labels"
 ) -> str:

@@ -35,6 +35,8 @@ def render(report: Report) -> list[RenderableType]:
         parts += [Text(text), Text()] if (text := cost.note(report.cost)) else []
         parts += [named_table(cost.acceptance_table(report.cost, crossed=False))] if report.cost.acceptance else []
         parts += [named_table(cost.times_table(report.cost))] if report.cost.times else []
+    if report.training:
+        parts += [Text("training", style="bold"), _training(report)]
     return parts
 
 
@@ -122,6 +124,16 @@ def named_table(content: cost.Cells) -> Table:
     for name, cells in rows:
         shown.add_row(Text(short(name, NAME_WIDTH)), *cells)
     return shown
+
+
+def _training(report: Report) -> Table:
+    """About ten epochs, the first and the last among them."""
+    columns = {name: values for name, values in report.training.items() if name != "rate"}
+    grid = table("epoch", *("ranker's loss" if name == "ranker" else name for name in columns))
+    count = len(report.training["loss"])
+    for epoch in sorted({round(place * (count - 1) / 9) for place in range(10)}):
+        grid.add_row(str(epoch + 1), *(f"{values[epoch]:.4g}" for values in columns.values()))
+    return grid
 
 
 def table(first: str, *others: str) -> Table:

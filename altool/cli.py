@@ -161,7 +161,11 @@ def train(
     items: Items = None,
     classifier: Annotated[
         str,
-        typer.Option("--classifier", metavar="NAME", help="On features: logistic, svm, or linear-svm for many labels; on texts: fasttext."),
+        typer.Option(
+            "--classifier",
+            metavar="NAME",
+            help="On features: logistic, svm, linear-svm for many labels, or mlp; on texts: fasttext; on images: resnet18, ….",
+        ),
     ] = "logistic",
     folds: Annotated[int | None, typer.Option("--folds", min=2, help="Predict every labeled row by a model that did not see it.")] = None,
     oof: Annotated[str | None, typer.Option("--oof", metavar="PATH", help="Where the out-of-fold predictions go.")] = None,
@@ -200,11 +204,77 @@ def train(
     fasttext_pretrained: Annotated[
         str | None, typer.Option("--fasttext-pretrained", metavar="FILE", help="Text file of vectors (.vec) to begin with.")
     ] = None,
+    mlp_hidden: Annotated[str | None, typer.Option("--mlp-hidden", metavar="N,N", help="Widths of the hidden layers; 128,128.")] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option("--recipe", metavar="NAME", help="A paper's training: taal, alamp-ft, clarifier, direct, ta-vaal. Options override."),
+    ] = None,
+    from_model: Annotated[
+        str | None, typer.Option("--from", metavar="DIR", help="Deep: start from this model; by default from its first weights each time.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option("--epochs", help="Deep: how often every row is seen; 100.")] = None,
+    minibatch: Annotated[int | None, typer.Option("--minibatch", metavar="N", help="Deep: most rows per step; 128, mlp 64.")] = None,
+    optimizer: Annotated[
+        str | None, typer.Option("--optimizer", metavar="NAME", help="Deep: sgd, nesterov or adam; sgd, mlp adam.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option("--rate", help="Deep: learning rate; 0.01, mlp 0.003.")] = None,
+    momentum: Annotated[float | None, typer.Option("--momentum", help="Deep: of sgd and nesterov; 0.9.")] = None,
+    weight_decay: Annotated[float | None, typer.Option("--weight-decay", help="Deep: 0.0005, mlp 0.0001.")] = None,
+    schedule: Annotated[
+        str | None, typer.Option("--schedule", metavar="NAME", help="Deep: of the rate: constant, cosine, steps or plateau; cosine.")
+    ] = None,
+    stop_accuracy: Annotated[
+        float | None, typer.Option("--stop-accuracy", metavar="SHARE", help="Deep: end when so many training rows are right; never.")
+    ] = None,
+    dropout: Annotated[
+        float | None, typer.Option("--dropout", metavar="SHARE", help="Deep: before the head; mlp: behind every hidden layer; 0.")
+    ] = None,
+    ranker: Annotated[
+        str | None, typer.Option("--ranker", metavar="NAME", help="Deep: learn to predict the loss: none, ranking (TA-VAAL) or loss; none.")
+    ] = None,
+    ranker_weight: Annotated[float | None, typer.Option("--ranker-weight", help="Deep: weight of the ranker's loss; 1.")] = None,
+    precision: Annotated[
+        str | None, typer.Option("--precision", metavar="NAME", help="Deep: float32, bfloat16 or float16; auto: mixed on a GPU.")
+    ] = None,
+    compile: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="Deep: compile the network, which pays in long runs on a GPU; no.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", metavar="DEFAULT|none|FILE", help="Networks: what training starts from; DEFAULT.")
+    ] = None,
+    frozen: Annotated[bool | None, typer.Option("--frozen/--no-frozen", help="Networks: train the head alone; no.")] = None,
+    stem: Annotated[
+        str | None, typer.Option("--stem", metavar="NAME", help="Networks: imagenet, or small for images of about 32 pixels; imagenet.")
+    ] = None,
+    image_size: Annotated[
+        int | None, typer.Option("--image-size", min=1, metavar="N", help="Networks: pixels; the network's own size, or 32 (small stem).")
+    ] = None,
+    augment: Annotated[str | None, typer.Option("--augment", metavar="NAME", help="Networks: none, flip, crop or flip,crop; flip.")] = None,
+    crop_border: Annotated[
+        int | None, typer.Option("--crop-border", min=0, metavar="N", help="Networks: black pixels around what is cropped; 1/8, or 0.")
+    ] = None,
+    vaal: Annotated[
+        str,
+        typer.Option("--vaal", metavar="NAME", help="Also learn what tells labeled rows from the pool: none, vaal or ta-vaal (ranked)."),
+    ] = "none",
+    vaal_epochs: Annotated[int | None, typer.Option("--vaal-epochs", min=1, help="VAAL: how often the labeled rows are seen; 100.")] = None,
+    vaal_rate: Annotated[float | None, typer.Option("--vaal-rate", min=1e-9, help="VAAL: learning rate; 0.0005.")] = None,
+    vaal_latent: Annotated[int | None, typer.Option("--vaal-latent", min=1, help="VAAL: width of the latent space; 32.")] = None,
+    vaal_width: Annotated[int | None, typer.Option("--vaal-width", min=1, help="VAAL: channels of the first layer; 128.")] = None,
+    checkpoint_seconds: Annotated[
+        float | None, typer.Option("--checkpoint-seconds", min=0, help="Deep: a killed run goes on from its state so long ago; 60.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=0, metavar="N", help="Processes that decode images; as many as cores if it takes long. 0: none."),
+    ] = None,
+    allow_outside: Annotated[bool, typer.Option("--allow-outside", help="Read paths that lead out of the table's folder.")] = False,
     columns: Columns = None,
     classes: Annotated[
         str | None, typer.Option("--classes", metavar="A,B,…", help="The model's classes in order, or a file of them; unlabeled ones too.")
     ] = None,
     seed: Seed = 0,
+    device: Device = "auto",
     threads: Threads = 0,
     strict: Strict = False,
     overwrite: Overwrite = False,
@@ -223,14 +293,24 @@ def score(
     features: OptionalFeatures = None,
     items: Items = None,
     features_output: Annotated[
-        str | None, typer.Option("--features-output", metavar="PATH", help="Also write the vectors of texts, as the softmax sees them.")
+        str | None, typer.Option("--features-output", metavar="PATH", help="Also write the vectors that the softmax sees.")
     ] = None,
     thresholds: Annotated[
         str | None,
         typer.Option("--thresholds", metavar="TABLE", help="Metrics of a report: a column of the classes above their threshold."),
     ] = None,
+    mc_dropout: Annotated[
+        int | None,
+        typer.Option("--mc-dropout", min=2, metavar="N", help="Mean over N networks with dropout, and their mutual information."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option("--workers", min=0, metavar="N", help="Processes that decode images; as many as cores if it takes long. 0: none."),
+    ] = None,
+    allow_outside: Annotated[bool, typer.Option("--allow-outside", help="Read paths that lead out of the table's folder.")] = False,
     columns: Columns = None,
     seed: Seed = 0,
+    device: Device = "auto",
     threads: Threads = 0,
     overwrite: Overwrite = False,
     json: Json = False,
@@ -516,6 +596,9 @@ def report(
     features: Annotated[str | None, typer.Option("--features", metavar="TABLE", help="Features: draws a map of the pool.")] = None,
     queries: Annotated[
         list[str] | None, typer.Option("--queries", metavar="TABLE", help="Shows what was asked; repeat it for several tables.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", metavar="DIR", help="A deep model: shows how its training went, epoch by epoch.")
     ] = None,
     history: Annotated[
         list[str] | None,

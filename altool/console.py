@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 class Console:
     """What a command may say: `info` and `warn` to standard error, `print` and `result` to standard output."""
 
-    def __init__(self, *, json_output: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, json_output: bool = False, quiet: bool = False, silent: bool = False) -> None:
+        """`silent` is quiet and keeps warnings to itself, too: another process says them."""
         self.json_output = json_output
-        self.quiet = quiet
+        self.quiet = quiet or silent
+        self.silent = silent
         self.warnings: list[str] = []
 
     def info(self, text: str) -> None:
@@ -32,7 +34,8 @@ class Console:
     def warn(self, text: str) -> None:
         """A warning is printed even with `--quiet`, and listed in the JSON summary."""
         self.warnings.append(text)
-        print(f"warning: {text}", file=sys.stderr)
+        if not self.silent:
+            print(f"warning: {text}", file=sys.stderr)
 
     def mismatch(self, text: str, hint: str, *, strict: bool) -> None:
         """Rows that do not match another table: a warning, or with `--strict` InputError."""

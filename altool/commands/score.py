@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from altool.backbones import pictures, pipeline
+from altool.backbones.shape import Loaded, Payload
 from altool.console import Console
 from altool.engines.local import limited
+from altool.engines.scratch import Scratch, available
 from altool.errors import InputError, UsageError
 from altool.models import store
+from altool.models.store import Outputs, Stored
 from altool.models.thresholds import decided
 from altool.tables import align, check, write
+from altool.tables.align import Index
 from altool.tables.arrays import read_index
+from altool.tables.items import Items
 from altool.tables.read import Reader, Source
 from altool.tables.rows import open_rows, read_rows
+
+SHARD = 4096  # pictures whose outputs are put away together
 
 
 @dataclass(frozen=True)
@@ -29,10 +39,63 @@ class Options:
     items: str | None = None
     features_output: str | None = None
     thresholds: str | None = None
+    mc_dropout: int | None = None
+    workers: int | None = None
+    allow_outside: bool = False
     columns: str | None = None
     seed: int = 0
+    device: str = "auto"
     threads: int = 0
     overwrite: bool = False
+
+
+@dataclass
+class _Tables:
+    """How the tables are written: the columns behind the probabilities, and the column that is derived from them."""
+
+    options: Options
+    stored: Stored
+    origin: dict[str, Any]
+    extras: tuple[str, ...]
+    derived: dict[str, Callable[[np.ndarray], pa.Array]] = field(default_factory=dict)
+    width: int = 0
+
+    @contextmanager
+    def open(self, ids: Index) -> Iterator[Callable[[np.ndarray, np.ndarray | None], None]]:
+        """Yields `append(matrix, vectors)` for these rows in file order: probabilities with the further columns, and vectors (the first
+        say how wide they are). The tables are written whole or not at all."""
+        classes = self.stored.classes
+        with ExitStack() as stack:
+            append = stack.enter_context(
+                write.matrix_writer(
+                    self.options.output,
+                    "predictions",
+                    "probabilities",
+                    len(classes),
+                    np.float32,
+                    ids,
+                    self.origin,
+                    classes,
+                    derived=self.derived,
+                    extras=self.extras,
+                )
+            )
+            append_vectors: Callable[[np.ndarray], None] | None = None
+
+            def put(rows: np.ndarray, vectors: np.ndarray | None) -> None:
+                nonlocal append_vectors
+                append(rows)
+                if vectors is not None and self.options.features_output:
+                    if append_vectors is None:
+                        self.width = vectors.shape[1]
+                        append_vectors = stack.enter_context(
+                            write.matrix_writer(
+                                self.options.features_output, "features", "features", self.width, np.float32, ids, self.origin
+                            )
+                        )
+                    append_vectors(vectors)
+
+            yield put
 
 
 def run(options: Options, console: Console) -> None:
@@ -40,20 +103,23 @@ def run(options: Options, console: Console) -> None:
     _check_outputs(options)
     stored = store.load(options.model)
     who = f"model {options.model} ({stored.facts['classifier']})"
-    if options.features_output and stored.reads == "features":
+    deep = isinstance(stored.model, store.Deep)
+    if options.features_output and stored.reads == "features" and not deep:
         raise UsageError(f"--features-output: {who} makes no features", "what it sees are those of --features")
+    if options.mc_dropout and not (isinstance(stored.model, store.Deep) and stored.model.has_dropout):
+        raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
     reader = Reader(options.columns)
     source = open_rows(reader, stored.reads, who, options.features, options.items)
     metrics = reader.open(options.thresholds, "metrics") if options.thresholds else None
     reader.match_ids()
-    index = read_index(source, options.threads)
     inputs: dict[str, str] = {}
-    derived = {}
+    derived: dict[str, Callable[[np.ndarray], pa.Array]] = {}
+    counts: list[int] = []
     if metrics is not None:
         limits, inputs["thresholds"] = _thresholds(metrics, stored.classes)
         if np.isinf(limits).all():
             console.warn(f"{metrics.name}: no class of the model has a threshold that is precise enough; no row is decided")
-        names, counts = pa.array(stored.classes, pa.string()), []
+        names = pa.array(stored.classes, pa.string())
 
         def decide(probabilities: np.ndarray) -> pa.Array:
             bounds, classes = decided(probabilities, limits)
@@ -61,46 +127,162 @@ def run(options: Options, console: Console) -> None:
             return pa.ListArray.from_arrays(pa.array(bounds), names.take(pa.array(classes)))
 
         derived = {"decided": decide}
-
-    def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
-        rows, sums = read_rows(source, batch, stored.reads, stored.model.width)
-        vectors, probabilities = stored.model.predict(rows)
-        return probabilities, vectors if options.features_output else None, sums
-
-    origin = write.provenance("score", {"model": stored.facts["label_digest"]}, options.seed, inputs)
-    classes, width = len(stored.classes), stored.model.width
-    with (
-        limited(options.threads),  # the row groups are the threads' work
-        ExitStack() as stack,
-        console.progress(f"scoring {source.name}", len(index)) as advance,
-    ):
-        append = stack.enter_context(
-            write.matrix_writer(
-                options.output, "predictions", "probabilities", classes, np.float32, index, origin, stored.classes, derived=derived
-            )
-        )
-        append_vectors: Callable[[np.ndarray], None] | None = None
-        if options.features_output:
-            append_vectors = stack.enter_context(
-                write.matrix_writer(options.features_output, "features", "features", width, np.float32, index, origin)
-            )
-        sums = []
-        for probabilities, vectors, part in source.scan(["id", stored.reads], work, threads=options.threads):
-            append(probabilities)
-            if append_vectors and vectors is not None:
-                append_vectors(vectors)
-            sums.append(part)
-            advance(len(part))
-        origin["inputs"][source.kind.name] = align.fingerprint(index, np.concatenate(sums))
-    summary = {"command": "score", "rows": len(index), "classes": list(stored.classes), "output": options.output}
-    text = f"scored {len(index):,} rows for {classes} classes -> {options.output}"
+    trained = stored.facts["provenance"]["options"]
+    changing = {"model": stored.facts["label_digest"], "mc_dropout": options.mc_dropout, "vaal": trained.get("vaal")}
+    predict, extras = _predictor(stored, options)
+    tables = _Tables(options, stored, write.provenance("score", changing, options.seed, inputs), extras, derived)
+    if stored.reads == "image":
+        rows = _score_pictures(source, stored.model, predict, tables, options, console)
+    else:
+        rows = _score_rows(source, stored, predict, tables, options, console)
+    summary = {"command": "score", "rows": rows, "classes": list(stored.classes), "output": options.output}
+    text = f"scored {rows:,} rows for {len(stored.classes)} classes -> {options.output}"
     if options.features_output:
-        summary |= {"width": width, "features_output": options.features_output}
-        text += f"; {width} features -> {options.features_output}"
+        summary |= {"width": tables.width, "features_output": options.features_output}
+        text += f"; {tables.width} features -> {options.features_output}"
     if derived:
         summary["decided"] = sum(counts)
         text += f"; {sum(counts):,} rows are above a threshold"
     console.result(summary, text)
+
+
+def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], tuple[str, ...]]:
+    """What turns rows into a matrix float32 (n, K + E) of probabilities and further columns, and the vectors (n, D); and these columns."""
+    model = stored.model
+    extras: list[str] = []
+    if isinstance(model, store.Deep):
+        wanted = {"predicted_loss": model.has_ranker, "mutual_information": bool(options.mc_dropout)}
+        extras = [name for name, there in wanted.items() if there]
+        outputs: Callable[[np.ndarray], Outputs] = partial(
+            model.on(options.device).outputs, samples=options.mc_dropout or 0, seed=options.seed
+        )
+    else:
+
+        def outputs(rows: np.ndarray) -> Outputs:
+            return Outputs(*model.predict(rows))
+
+    labeled = _labeled_probability(stored, options) if stored.vaal is not None else None
+
+    def predict(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        found = outputs(rows)
+        columns = [found.probabilities, *(getattr(found, name) for name in extras)]
+        if labeled is not None:
+            columns.append(labeled(found.vectors if stored.reads == "text" else rows, found.predicted_loss))
+        return np.column_stack(columns), found.vectors
+
+    return predict, (*extras, *(["labeled_probability"] if labeled is not None else []))
+
+
+def _labeled_probability(stored: Stored, options: Options) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
+    """What says how likely rows, with what the ranker says of them, are labeled ones. Raises InputError for tensors of no VAAL."""
+    from altool.engines import device as devices
+    from altool.models import vaal
+    from altool.models.training import Pool, single
+
+    try:
+        fitted = vaal.from_tensors(stored.vaal or {}, devices.choose(options.device))
+    except (KeyError, ValueError) as error:
+        raise InputError(f"model {options.model}: its VAAL cannot be read ({error})", "train it again") from error
+    ranked = stored.facts["provenance"]["options"].get("vaal") == "ta-vaal"
+
+    def labeled(rows: np.ndarray, predicted: np.ndarray | None) -> np.ndarray:
+        with single():  # row groups or minibatches are the threads' work
+            return fitted.labeled_probability(Pool(rows).batch(np.arange(len(rows))), predicted if ranked else None)
+
+    return labeled
+
+
+def _score_rows(
+    source: Source,
+    stored: Stored,
+    predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    tables: _Tables,
+    options: Options,
+    console: Console,
+) -> int:
+    """Score features or texts, a row group at a time."""
+    index = read_index(source, options.threads)
+
+    def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+        rows, sums = read_rows(source, batch, stored.reads, stored.model.width)
+        found, vectors = predict(rows)
+        return found, vectors if options.features_output else None, sums
+
+    with (
+        limited(options.threads),  # the row groups are the threads' work
+        tables.open(index) as append,
+        console.progress(f"scoring {source.name}", len(index)) as advance,
+    ):
+        sums = []
+        for found, vectors, part in source.scan(["id", stored.reads], work, threads=options.threads):
+            append(found, vectors)
+            sums.append(part)
+            advance(len(part))
+        tables.origin["inputs"][source.kind.name] = align.fingerprint(index, np.concatenate(sums))
+    return len(index)
+
+
+@dataclass
+class _Scorer:
+    """The model as the pipeline runs it: one matrix of what `predict` gives, the vectors last."""
+
+    load: Callable[[Sequence[Payload]], Loaded]
+    predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+    threads: int
+    minibatch: int
+
+    def embed(self, values: Any) -> np.ndarray:
+        return np.concatenate(self.predict(values), axis=1)
+
+
+def _score_pictures(
+    source: Source,
+    model: Any,
+    predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    tables: _Tables,
+    options: Options,
+    console: Console,
+) -> int:
+    """Score images while others are decoded. What cannot be used goes to a table of rejects, as `embed` has it; the others are counted.
+
+    The outputs wait, in memory or a file, until it is known which rows there are. Raises InputError where there are none.
+    """
+    items = Items(source, ("image", "path"), allow_outside=options.allow_outside)
+    placed = model.on(options.device)
+    classes = len(tables.stored.classes) + len(tables.extras)
+    width = classes + (model.width if options.features_output else 0)
+    results = Scratch(available() // 2).empty((len(items), width), np.float32)
+    scorer = _Scorer(partial(pictures.load, model.recipe), predict, placed.threads, placed.minibatch)
+    digests, reasons = [], []
+    with console.progress(f"scoring {source.name}", len(items)) as advance:
+        done = 0
+        for shard in pipeline.run(scorer, items.payloads(), len(items), shard_rows=SHARD, workers=options.workers, advance=advance):
+            results[done : done + len(shard.vectors)] = shard.vectors[:, :width]
+            done += len(shard.vectors)
+            digests.append(shard.digests)
+            reasons += shard.reasons
+    tables.origin["inputs"][source.kind.name] = align.fingerprint(items.index, np.concatenate(digests))
+    usable = np.array([reason is None for reason in reasons])
+    rejects = Path(str(Path(options.output)).removesuffix(".parquet") + ".rejects.parquet")
+    index = items.index
+    if not usable.all():
+        refused = pa.table({"id": items.ids, "reason": pa.array(reasons, pa.string())}).filter(pa.array(~usable)).sort_by("id")
+        if not usable.any():
+            shown = "; ".join(f"{row['id']}: {row['reason']}" for row in refused.slice(0, check.SHOWN).to_pylist())
+            raise InputError(
+                f"{source.name}, column {items.column!r}: none of the {len(items):,} rows can be used ({shown})",
+                f"is this the right column? If not: --columns {items.column}=NAME",
+            )
+        write.write_table(refused, "rejects", str(rejects), origin=tables.origin)
+        console.warn(f"{len(refused):,} of {len(items):,} items cannot be used; ids and reasons are in {rejects.name}")
+        index = align.index(items.ids.filter(pa.array(usable)).chunks, source.name)
+    else:
+        rejects.unlink(missing_ok=True)  # an earlier run's
+    with tables.open(index) as append:
+        for start in range(0, len(items), write.ROW_GROUP):
+            part = results[start : start + write.ROW_GROUP][usable[start : start + write.ROW_GROUP]]
+            append(part[:, :classes], part[:, classes:] if options.features_output else None)
+    return len(index)
 
 
 def _check_outputs(options: Options) -> None:

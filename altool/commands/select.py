@@ -813,9 +813,10 @@ def _head(location: str, width: int, inputs: dict[str, str]) -> tuple[np.ndarray
     head = stored.model.head
     if head is None:
         raise InputError(f"model {location}: it has no linear head", "give a model of --classifier logistic or linear-svm")
-    if stored.model.width != width:
+    if head.width != width:
         raise InputError(
-            f"model {location}: it takes {stored.model.width} features, not {width}", "give the features that it was trained on"
+            f"model {location}: its head takes {head.width} features, not {width}",
+            "give those that it was trained on or, of a deep model, altool score --features-output",
         )
     inputs["model"] = stored.facts["label_digest"]
     return head.weights, head.bias

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -141,8 +140,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     module = store.classifier(run.classifier)
     if "head" in strategy.takes and not module.HEAD:
         raise UsageError(f"run {run.name}: classifier {run.classifier} has no linear head, which {strategy.name} needs")
-    options = inspect.signature(module.fit).parameters.values()
-    names = [option.name for option in options if option.kind is option.KEYWORD_ONLY]
+    names = list(store.options(module))
     if unknown := [name for name in run.fit if name not in names]:
         raise UsageError(f"run {run.name}: classifier {run.classifier} has no option {unknown[0]!r}", f"it has {', '.join(names)}")
     if not (0 <= run.skip < 1 and run.annotators >= 1 and 0 <= run.candidate_threshold <= 1):

@@ -1,4 +1,4 @@
-"""The rows that a classifier reads: a matrix of features, or texts."""
+"""The rows that a classifier reads: a matrix of features, texts or images."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from altool.errors import InputError, UsageError
 from altool.tables import align, check
 from altool.tables.read import Reader, Source, matrix
 
-TABLES = {"features": "features", "text": "items"}  # column -> the table that holds it
+TABLES = {"features": "features", "text": "items", "image": "items"}  # column -> the table that holds it
 NEEDS = {
     "features": ("features", "give --features; altool embed makes them of items"),
     "text": ("texts", "give --items, a table with a column text"),
+    "image": ("images", "give --items, a table with a column image or path"),
 }
 
 
@@ -29,7 +30,8 @@ def open_rows(reader: Reader, column: str, who: str, features: str | None, items
     if location is None or any(given.values()):
         raise UsageError(f"{who} reads {what}, not {next(iter(given))}" if any(given.values()) else f"{who} reads {what}", hint)
     source = reader.open(location, TABLES[column])
-    source.require(column)
+    if column != "image":  # may be a column of paths; `Items` says which
+        source.require(column)
     return source
 
 

@@ -19,6 +19,7 @@ from altool.tables import write
 from altool.tables.align import Index, fingerprint
 
 KEY, ROWS = b"altool.run", b"altool.rows"
+KEPT = (".arrow", ".checkpoint")  # files that a run can go on from
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,15 @@ def _open(path: Path) -> Any:
 
 @contextlib.contextmanager
 def beside(target: str | Path) -> Iterator[Shards]:
-    """The shards of the run that makes `target`. They stay where the run fails or is killed; a folder without any goes.
+    """The shards of the run that makes `target`, in its `partial` folder."""
+    with partial(target) as folder:
+        yield Shards(folder)
+
+
+@contextlib.contextmanager
+def partial(target: str | Path) -> Iterator[Path]:
+    """A hidden folder beside `target` for what the run that makes it has done so far. It stays, with what is in it, where the run fails
+    or is killed; one without shards and checkpoints goes.
 
     Raises UsageError while another run makes the same target.
     """
@@ -115,9 +124,9 @@ def beside(target: str | Path) -> Iterator[Shards]:
     folder = target.parent / f".{target.name}.partial"
     with _lock(folder, target):
         try:
-            yield Shards(folder)
+            yield folder
         finally:
-            if folder.exists() and not any(folder.glob("shard-*.arrow")):
+            if folder.exists() and not any(path.suffix in KEPT and not path.name.startswith(".") for path in folder.iterdir()):
                 shutil.rmtree(folder)
 
 

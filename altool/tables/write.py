@@ -224,20 +224,23 @@ def matrix_writer(
     *,
     parts: bool = False,
     derived: Mapping[str, Callable[[np.ndarray], pa.Array]] | None = None,
+    extras: Sequence[str] = (),
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Yields `append(rows)`, which streams a table of ids and one matrix column (n, width) to Parquet, in id order.
 
     Rows are appended in file order. Where that is not id order they wait in a file beside the target, never all in memory.
     `origin` is written last, so what is known only after the last row (a fingerprint) may be put into it until then. With `parts`
     the location is a folder of files part-00000.parquet …, each with what `origin` holds when it is full. `derived` makes further
-    columns of the kind from rows of the matrix.
+    columns of the kind from rows of the matrix; `extras` names such that come as numbers behind each row that is appended.
     Raises UsageError where the location is no local path.
     """
     if location == "-" or "://" in location:
         raise UsageError(f"{location}: {kind} are streamed to a local file", "write them to a path")
     element = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), width)
     derived = derived or {}
-    schema = pa.schema([("id", ids.ids.type), (column, element), *((name, KINDS[kind].columns[name]) for name in derived)])
+    further = [(name, KINDS[kind].columns[name]) for name in (*extras, *derived)]
+    schema = pa.schema([("id", ids.ids.type), (column, element), *further])
+    whole = width + len(extras)
     with contextlib.ExitStack() as stack:
         temporary = stack.enter_context(replacing(location))
         if parts:
@@ -261,18 +264,20 @@ def matrix_writer(
             if parts and done and not done % PART:
                 finish()
                 writer = begin(temporary / f"part-{done // PART:05d}.parquet")
-            matrix = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).reshape(-1)), width)
-            columns = [ids.ids.slice(done, len(rows)), matrix, *(make(rows) for make in derived.values())]
+            values = rows[:, :width]
+            matrix = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), width)
+            numbers = [pa.array(rows[:, width + place].astype(np.float32)) for place in range(len(extras))]
+            columns = [ids.ids.slice(done, len(rows)), matrix, *numbers, *(make(values) for make in derived.values())]
             writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
             done += len(rows)
 
         if ids.order is not None:
-            spool = stack.enter_context(contextlib.closing(_Spool(temporary, (len(ids), width), np.dtype(dtype))))
+            spool = stack.enter_context(contextlib.closing(_Spool(temporary, (len(ids), whole), np.dtype(dtype))))
             yield spool.append
             for start in range(0, len(ids), ROW_GROUP):
                 emit(spool.take(ids.order[start : start + ROW_GROUP]))
         else:
-            held = np.empty((ROW_GROUP, width), dtype)
+            held = np.empty((ROW_GROUP, whole), dtype)
             filled = 0
 
             def append(rows: np.ndarray) -> None:

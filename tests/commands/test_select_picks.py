@@ -101,7 +101,7 @@ def test_base_takes_the_head_of_a_model(altool: Altool, tmp_path: Path, matrix: 
     altool(*base, "q.parquet", "--features", "f.parquet", "--labels", "l.parquet")
     assert len(set(ids(tmp_path / "q.parquet"))) == 9
     write(features(matrix[:, :4].copy()), tmp_path / "narrow.parquet")
-    assert "it takes 6 features, not 4" in altool(*base, "q2.parquet", "--features", "narrow.parquet", code=3).said
+    assert "its head takes 6 features, not 4" in altool(*base, "q2.parquet", "--features", "narrow.parquet", code=3).said
     assert "needs --model" in altool("select", "--strategy", "base", *base[3:5], "--features", "f.parquet", "-o", "q", code=2).said
 
 

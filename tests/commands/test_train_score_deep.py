@@ -1,0 +1,235 @@
+"""Deep classifiers from the shell: `train`, `score` and `report`."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import features, write
+from PIL import Image
+
+Altool = Callable[..., Any]
+ROWS, LABELED = 120, 40
+DRAW = np.random.default_rng(0)
+TRUTH = DRAW.integers(0, 3, ROWS)
+MATRIX = (DRAW.normal(size=(ROWS, 4)) + TRUTH[:, None] * 2).astype(np.float32)
+NAMES = [f"row-{row:04d}" for row in range(ROWS)]
+MLP = ("--classifier", "mlp", "--mlp-hidden", "16,8", "--epochs", "5", "--ranker", "ranking", "--dropout", "0.2")
+NET = ("--classifier", "squeezenet1_1", "--weights", "none", "--image-size", "32", "--minibatch", "10", "--threads", "1")
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    write(features(MATRIX, NAMES), tmp_path / "f.parquet", row_group_size=50)
+    write(pa.table({"id": NAMES[:LABELED], "label": [("ant", "bee", "cat")[code] for code in TRUTH[:LABELED]]}), tmp_path / "l.parquet")
+    return tmp_path
+
+
+def numbers(table: pa.Table, column: str) -> np.ndarray:
+    return np.stack(table.column(column).to_numpy())
+
+
+def png(code: int) -> bytes:
+    pixels = DRAW.integers(0, 80, (20, 24, 3)).astype(np.uint8)
+    pixels[:, :, code] += 120
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_an_mlp_in_train_score_and_report(altool: Altool, pool: Path) -> None:
+    inputs = ("--features", "f.parquet", "--labels", "l.parquet")
+    result = altool("train", *inputs, *MLP, "-o", "m", "--folds", 2, "--oof", "oof.parquet", "--json")
+    summary = json.loads(result.text)
+    assert (summary["epochs"], summary["converged"]) == (5, True)
+    facts = json.loads((pool / "m" / "model.json").read_text())
+    assert {name: len(values) for name, values in facts["curve"].items()} == {"loss": 5, "accuracy": 5, "rate": 5, "ranker": 5}
+    assert facts["provenance"]["options"]["mlp_hidden"] == "16,8"
+    assert facts["provenance"]["options"]["mlp_optimizer"] == "adam"  # what was not given is there too
+    assert not [path for path in pool.iterdir() if path.name.startswith(".")]
+    altool("score", "--model", "m", "--features", "f.parquet", "-o", "p.parquet", "--features-output", "v.parquet", "--mc-dropout", 3)
+    table, vectors = pq.read_table(pool / "p.parquet"), pq.read_table(pool / "v.parquet")
+    assert table.column_names == ["id", "probabilities", "predicted_loss", "mutual_information"]
+    assert numbers(table, "probabilities").sum(1) == pytest.approx(1, abs=1e-5)
+    assert numbers(vectors, "features").shape == (ROWS, 8)
+    shuffle = DRAW.permutation(ROWS)
+    write(features(MATRIX, NAMES).take(shuffle), pool / "shuffled.parquet", row_group_size=17)
+    altool("score", "--model", "m", "--features", "shuffled.parquet", "-o", "q.parquet", "--mc-dropout", 3, "--threads", 2)
+    assert (pool / "q.parquet").read_bytes() == (pool / "p.parquet").read_bytes()
+    altool("select", "--strategy", "bald", "--budget", 5, "--predictions", "p.parquet", "-o", "b.parquet")
+    report = ("report", "--predictions", "oof.parquet", "--labels", "l.parquet", "--evaluate-on", "all", "-o", "r.html")
+    said = altool(*report, "--model", "m").text
+    assert "ranker's loss" in said
+    assert "Loss and training accuracy of each epoch" in (pool / "r.html").read_text()
+    altool("train", *inputs, "-o", "plain")
+    assert "has no epochs to show" in altool(*report, "--overwrite", "--model", "plain", code=2).said
+    assert "has no dropout" in altool("score", "--model", "plain", "--features", "f.parquet", "-o", "x", "--mc-dropout", 3, code=2).said
+    warm = altool("train", *inputs, *MLP, "-o", "warm", "--from", "m", "--json")
+    assert json.loads(warm.text)["loss"] < summary["loss"]
+    assert "--from plain: a model of logistic" in altool("train", *inputs, *MLP, "-o", "x", "--from", "plain", code=2).said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--epochs", 5), "--epochs means nothing with --classifier logistic"),
+        (("--from", "m"), "--from means nothing with --classifier logistic"),
+        (("--classifier", "mlp", "--logistic-c", 1), "--logistic-c means nothing with --classifier mlp"),
+        (("--classifier", "mlp", "--stem", "small"), "--stem means nothing with --classifier mlp"),
+        (("--classifier", "mlp", "--recipe", "best"), "--recipe: there is no 'best'"),
+        (("--classifier", "mlp", "--schedule", "never"), "none of constant, cosine, steps, plateau"),
+        (("--classifier", "resnet18", "--weights", "none"), "reads images, not features"),
+        (("--classifier", "resnet17"), "there is no 'resnet17'; there are"),
+    ],
+)
+def test_options_of_others_are_refused(altool: Altool, pool: Path, arguments: tuple[object, ...], says: str) -> None:
+    assert says in altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m", *arguments, code=2).said
+
+
+def test_a_network_on_images(altool: Altool, pool: Path) -> None:
+    images = [png(code) for code in TRUTH]
+    images[3], images[100] = b"no picture", b""
+    write(pa.table({"id": NAMES, "image": images}), pool / "i.parquet")
+    (pool / "files").mkdir()
+    for name, image in zip(NAMES, images, strict=True):
+        (pool / "files" / name).write_bytes(image)
+    shuffle = DRAW.permutation(ROWS)
+    write(pa.table({"id": NAMES, "path": [f"files/{name}" for name in NAMES]}).take(shuffle), pool / "paths.parquet", row_group_size=31)
+    for number, items in enumerate(("i.parquet", "paths.parquet")):
+        given = ("--items", items, "--labels", "l.parquet", *NET, "--epochs", 2, "--dropout", 0.3, "--ranker", "loss")
+        said = altool("train", *given, "-o", f"m{number}").said
+        assert "1 labeled rows cannot be used (row-0003: not an image of a known format)" in said
+        output = ("-o", f"p{number}.parquet", "--features-output", f"v{number}.parquet", "--mc-dropout", 2)
+        result = altool("score", "--model", f"m{number}", "--items", items, *output, "--json")
+        assert json.loads(result.text)["rows"] == ROWS - 2
+        assert pq.read_table(pool / f"p{number}.rejects.parquet").column("id").to_pylist() == ["row-0003", "row-0100"]
+    for name in ("m{}/weights.safetensors", "m{}/model.json", "p{}.parquet", "v{}.parquet"):
+        assert (pool / name.format(0)).read_bytes() == (pool / name.format(1)).read_bytes(), name
+    table = pq.read_table(pool / "p0.parquet")
+    assert table.column_names == ["id", "probabilities", "predicted_loss", "mutual_information"]
+    assert numbers(pq.read_table(pool / "v0.parquet"), "features").shape == (ROWS - 2, 512)
+    assert "1 labeled rows cannot be used" in altool("train", *given, "-o", "strict", "--strict", code=3).said
+
+
+def start(arguments: tuple[object, ...], folder: Path, **environment: str) -> subprocess.Popen[bytes]:
+    words = [str(argument) for argument in arguments]
+    return subprocess.Popen([sys.executable, "-m", "altool", *words], cwd=folder, env={**os.environ, **environment}, stderr=subprocess.PIPE)
+
+
+def test_killed_and_gone_on_is_undisturbed(altool: Altool, pool: Path) -> None:
+    inputs = ("--features", "f.parquet", "--labels", "l.parquet", *MLP[:4], "--epochs", "300", "--checkpoint-seconds", "0")
+    altool("train", *inputs, "-o", "whole")
+    process = start(("train", *inputs, "-o", "m"), pool)
+    partial = pool / ".m.partial"
+    end = time.monotonic() + 120
+    while not list(partial.glob("*.checkpoint")) and time.monotonic() < end:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (pool / "m").exists()
+    assert list(partial.glob("*.checkpoint"))
+    altool("train", *inputs, "-o", "m")
+    assert not partial.exists()
+    for name in ("model.json", "weights.safetensors"):
+        assert (pool / "m" / name).read_bytes() == (pool / "whole" / name).read_bytes()
+
+
+def test_two_processes_train_one_model(altool: Altool, pool: Path) -> None:
+    """Without dropout and the ranker's pairs, the mean of two processes' gradients is the gradient of the whole minibatch."""
+    inputs = ("train", "--features", "f.parquet", "--labels", "l.parquet", "--classifier", "mlp", "--epochs", "5", "--minibatch", "16")
+    altool(*inputs, "-o", "one")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = str(found.getsockname()[1])
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    processes = [start((*inputs, "-o", "two"), pool, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(2)]
+    said = [process.communicate(timeout=240)[1].decode() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], said
+    assert "trained mlp" in said[0]
+    assert "trained mlp" not in said[1]
+    from altool.models import store
+
+    one, two = (store.load(str(pool / name)).model for name in ("one", "two"))
+    assert two.probabilities(MATRIX) == pytest.approx(one.probabilities(MATRIX), abs=1e-3)
+    alone = altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "x", code=2, WORLD_SIZE="2", RANK="0")
+    assert "torchrun means nothing with --classifier logistic" in alone.said
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (("--classifier", "mlp", "--epochs", 5, "--mlp-hidden", "8"), "ta-vaal"),
+        (("--classifier", "logistic"), "vaal"),
+    ],
+)
+def test_vaal_beside_a_classifier_of_features(altool: Altool, pool: Path, given: tuple[object, ...], name: str) -> None:
+    inputs = ("train", "--features", "f.parquet", "--labels", "l.parquet", *given, "--vaal", name, "--vaal-epochs", 3, "--vaal-width", 4)
+    altool(*inputs, "-o", "m")
+    assert sorted(path.name for path in (pool / "m").iterdir()) == ["model.json", "vaal.safetensors", "weights.safetensors"]
+    altool("score", "--model", "m", "--features", "f.parquet", "-o", "p.parquet")
+    table = pq.read_table(pool / "p.parquet")
+    assert table.column_names == ["id", "probabilities", *(["predicted_loss"] if name == "ta-vaal" else []), "labeled_probability"]
+    found = table.column("labeled_probability").to_numpy()
+    assert ((found > 0) & (found < 1)).all()
+    assert len(set(found.tolist())) > ROWS / 2
+
+    from altool.models import store, training, vaal
+
+    stored = store.load(str(pool / "m"))
+    rank = stored.model.outputs(MATRIX).predicted_loss if name == "ta-vaal" else None
+    labeled = np.arange(ROWS) < LABELED
+    with training.threads(1):
+        expected = vaal.fit(training.Pool(MATRIX), labeled, rank, epochs=3, width=4)
+    assert found == pytest.approx(expected.labeled_probability(training.Pool(MATRIX).batch(np.arange(ROWS)), rank), abs=1e-4)
+
+
+def test_vaal_beside_a_network(altool: Altool, pool: Path) -> None:
+    write(pa.table({"id": NAMES, "image": [png(code) for code in TRUTH]}), pool / "i.parquet")
+    more = ("--vaal", "ta-vaal", "--vaal-epochs", 1, "--vaal-width", 4, "--checkpoint-seconds", 0)
+    altool("train", "--items", "i.parquet", "--labels", "l.parquet", *NET, "--epochs", 1, *more, "-o", "m")
+    assert not [path for path in pool.iterdir() if path.name.startswith(".")]
+    altool("score", "--model", "m", "--items", "i.parquet", "-o", "p.parquet")
+    table = pq.read_table(pool / "p.parquet")
+    assert table.column_names == ["id", "probabilities", "predicted_loss", "labeled_probability"]
+    assert np.isfinite(table.column("labeled_probability").to_numpy()).all()
+
+
+def test_vaal_learns_only_from_rows_that_may_be_asked_for(altool: Altool, pool: Path) -> None:
+    """Held-out and skipped rows leave no trace."""
+    given = ("train", "--labels", "l.parquet", "--vaal", "vaal", "--vaal-epochs", 1, "--vaal-width", 4)
+    log = pq.read_table(pool / "l.parquet").to_pylist()
+    log += [{"id": NAMES[50], "label": "ant", "source": "holdout"}, {"id": NAMES[51], "label": None, "source": "seed", "status": "skipped"}]
+    schema = pa.schema([(name, pa.string()) for name in ("id", "label", "source", "status")])
+    write(pa.Table.from_pylist(log, schema=schema), pool / "l.parquet")
+    kept = np.array([row not in (50, 51) for row in range(ROWS)])
+    write(features(MATRIX[kept], [name for name, keep in zip(NAMES, kept, strict=True) if keep]), pool / "less.parquet")
+    for name in ("f", "less"):
+        altool(*given, "--features", f"{name}.parquet", "-o", name)
+    assert (pool / "f" / "vaal.safetensors").read_bytes() == (pool / "less" / "vaal.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--vaal", "yes"), "--vaal: 'yes' is none of none, vaal, ta-vaal"),
+        (("--vaal-epochs", 5), "--vaal-epochs needs --vaal"),
+        (("--vaal", "ta-vaal"), "needs a loss ranker, which logistic has not"),
+        (("--vaal", "ta-vaal", "--classifier", "mlp", "--ranker", "none"), "needs a loss ranker"),
+    ],
+)
+def test_vaal_options_that_cannot_be(altool: Altool, pool: Path, arguments: tuple[object, ...], says: str) -> None:
+    assert says in altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m", *arguments, code=2).said

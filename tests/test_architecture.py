@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from conftest import predictions, probabilities, write
+from conftest import features, predictions, probabilities, write
 
 from altool.strategies import registry
 
@@ -77,6 +78,14 @@ def test_select_is_light(tmp_path: Path, strategy: str) -> None:
     arguments = ["select", "--strategy", strategy, "--budget", "5", "--predictions", "p.parquet", "-o", "q.parquet"]
     assert not loaded(arguments, tmp_path) & HEAVY
     assert (tmp_path / "q.parquet").exists()
+
+
+def test_training_without_torch_does_not_import_it(tmp_path: Path) -> None:
+    write(features(probabilities(50)), tmp_path / "f.parquet")
+    write(pa.table({"id": [f"row-{row:04d}" for row in range(20)], "label": ["ant", "bee"] * 10}), tmp_path / "l.parquet")
+    assert not loaded(["train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m"], tmp_path) & {"torch", "torchvision"}
+    assert not loaded(["score", "--model", "m", "--features", "f.parquet", "-o", "p.parquet"], tmp_path) & {"torch", "torchvision"}
+    assert (tmp_path / "p.parquet").exists()
 
 
 COMMANDS = ("embed", "train", "score", "select", "import-labels", "simulate", "report")

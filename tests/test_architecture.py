@@ -25,6 +25,7 @@ FORBIDDEN = {
     "kernels": {"pyarrow", *TERMINAL, *HEAVY},
     "metrics": {"pyarrow", *TERMINAL, *HEAVY},
     "simulation": {*TERMINAL, *HEAVY},
+    "selection": {*TERMINAL, *HEAVY},
     "models": {"pyarrow", *TERMINAL, *HEAVY},
     "tables": {*TERMINAL, *HEAVY},
     "commands": {"typer", *HEAVY},

@@ -1,0 +1,1 @@
+"""The parts of `altool select`: options, pool, budgets, and rounds that ask."""

@@ -1,0 +1,85 @@
+"""How many rows, where time or tiers say so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from altool.console import Console
+from altool.errors import InputError, UsageError
+from altool.labels.consensus import Labels
+from altool.metrics import cost
+from altool.reporting.cost import Cost, of_log
+from altool.selection.options import Options
+from altool.strategies import clarifier
+
+UNMEASURED = (1.0, 3.0, 3.0)  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
+
+
+def sum_of_tiers(text: str | None, budget: int | None) -> int:
+    """The budget of CLARIFIER's tiers together; `--budget` need not repeat it. Raises UsageError where it says otherwise."""
+    tiers = clarifier.budgets(text or "")
+    if budget not in (None, sum(tiers)):
+        raise UsageError(f"--budget {budget} is not the sum of --clarifier-budgets {text}: {sum(tiers)}", "leave --budget out")
+    return sum(tiers)
+
+
+def _prices(found: Cost | None) -> np.ndarray | None:
+    """float64 (3,): the seconds of an answer of each kind, times the answers that a row gets. None where nothing was measured."""
+    prices = np.array([np.nan if value is None else value for value in found.prices.values()]) if found else np.full(3, np.nan)
+    return prices * max(1.0, found.per_row) if found and np.isfinite(prices).all() and prices[cost.SCRATCH] > 0 else None
+
+
+def affordable(options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]], console: Console) -> int:
+    """How many rows --budget-seconds pays for. Raises InputError where nothing was measured, or not even one."""
+    found = of_log(rows, labels, asked) if rows is not None and labels is not None else None
+    prices = _prices(found)
+    if found is None or prices is None:
+        raise InputError(
+            f"labels {options.labels}: nothing says how long an answer takes", "import exports that have seconds (Label Studio's have)"
+        )
+    price, how = float(prices[cost.SCRATCH]), "from scratch"
+    if options.suggest:
+        suggested, accepted = found.suggestions()
+        price = float(cost.per_suggestion(prices, np.array(accepted / suggested if suggested else 0.0)))
+        how = f"{accepted:,} of {suggested:,} suggestions were accepted" if suggested else "no suggestion was answered yet"
+    budget = cost.affordable(options.budget_seconds or 0.0, price)
+    told = f"--budget-seconds {options.budget_seconds:g} at {price:.4g} seconds a row ({how})"
+    if not budget:
+        raise InputError(f"{told} pays for no row", "give more seconds, or --budget")
+    console.info(f"{told} pays for {budget:,} {'row' if budget == 1 else 'rows'}")
+    return budget
+
+
+def tier_budgets(
+    options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]], console: Console
+) -> tuple[int, int, int]:
+    """--clarifier-budgets auto, for --budget rows in all or for --budget-seconds. Raises InputError where they pay for no row."""
+    found = of_log(rows, labels, asked) if rows is not None and labels is not None else None
+    prices = _prices(found)
+    if prices is None and options.budget_seconds is not None:
+        raise InputError(
+            f"labels {options.labels}: nothing says how long an answer takes", "import exports that have seconds (Label Studio's have)"
+        )
+    if prices is None:
+        console.info(f"no answer has seconds: an answer is taken to cost {UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one")
+    seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in clarifier.TIERS])
+    tiers = cost.tiers(
+        np.array(UNMEASURED) if prices is None else prices,
+        seen[:, 0],
+        seen[:, 1],
+        rows=options.budget,
+        seconds=options.budget_seconds or 0.0,
+        audit=options.audit or 0,
+    )
+    if not tiers[0] + tiers[1]:
+        given = f"--budget {options.budget}" if options.budget is not None else f"--budget-seconds {options.budget_seconds:g}"
+        raise InputError(f"{given} pays for no row of the hard and intermediate tiers", "give more, or a smaller --audit")
+    if not seen[2, 0]:
+        console.info("no easy row was ever audited, so few are labeled automatically: give --audit N and the earlier --queries")
+    parts = [f"{name} {size:,} ({yes} of {n} accepted)" for name, size, (n, yes) in zip(clarifier.TIERS, tiers, seen.tolist(), strict=True)]
+    console.info(f"tiers: {', '.join(parts)}")
+    return tiers

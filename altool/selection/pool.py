@@ -1,0 +1,238 @@
+"""What a strategy is given: the pool, its candidates, the labeled rows and the round before, as arrays."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from altool.console import Console
+from altool.engines.device import choose as choose_device
+from altool.engines.scratch import Scratch
+from altool.errors import InputError
+from altool.models import store
+from altool.selection.options import Options
+from altool.strategies.registry import Strategy
+from altool.tables import check
+from altool.tables.align import Index
+from altool.tables.arrays import read_index, read_matrices
+from altool.tables.derive import derive
+from altool.tables.previous import Previous, read_previous
+from altool.tables.read import Reader, Source
+from altool.wrappers.choose import function_options
+from altool.wrappers.suggest import predicted
+from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, taken
+
+MATRICES = {"probabilities": "predictions", "features": "features"}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """The pool's rows in id order: what the strategy and the wrappers need of each, and no more."""
+
+    index: Index
+    classes: int  # 0 where no probabilities are read
+    scores: np.ndarray | None  # float64 (n,), of a strategy that scores row by row, or what it keeps of a row to compare rounds
+    likeliest: np.ndarray | None  # int32 (n,) class numbers
+    confidence: np.ndarray | None  # float32 (n,)
+    candidate_labels: Ragged | None  # the classes that each row may be of (TAAL)
+    fingerprint: str
+
+
+def open_pool(reader: Reader, options: Options) -> Source:
+    """The table whose rows are the pool: the first given of predictions, features, items and queue."""
+    given = {"predictions": options.predictions, "features": options.features, "items": options.items, "queries": options.queue}
+    kind, location = next((kind, location) for kind, location in given.items() if location)
+    return reader.open(location, kind)
+
+
+def matrices(strategy: Strategy, options: Options) -> dict[str, str]:
+    """{array: table} for the matrices that the strategy is to be given."""
+    given = set(strategy.takes)
+    if options.similarity != "features" or strategy.inner:
+        found = {name: MATRICES.get(name.removeprefix("labeled_")) for name in strategy.optional}
+        given |= {name for name, table in found.items() if table and getattr(options, table)}
+    return {name: table for name, table in MATRICES.items() if strategy.shape != "score" and given & {name, f"labeled_{name}"}}
+
+
+def known_classes(tables: dict[str, Source], training: pa.Table | None, reader: Reader) -> tuple[str, ...]:
+    """The classes of the run: those of the probabilities (or of --classes), then those that only labels know."""
+    predictions = tables.get("predictions")
+    first = predictions.classes if predictions is not None and predictions.knows_classes else reader.classes or ()
+    found = set(pa.compute.unique(training.column("label")).to_pylist()) if training is not None else set()
+    return (*first, *sorted(found - set(first)))
+
+
+def read_pool(source: Source, options: Options, strategy: Strategy, keywords: dict[str, Any], advance: Callable[[int], None]) -> Pool:
+    """Stream the pool's table once, holding a few numbers per row. Only ids are read where nothing more is asked for."""
+    wanted = options.diversify or options.suggest or "likeliest" in strategy.takes
+    share = (options.candidate_threshold if options.candidate_threshold is not None else 0.5) if options.target_aware else None
+    scorer = strategy.wrapped
+    scored = scorer.takes[0] if scorer.rowwise else None
+    function = scorer.across[0] if scorer.across and options.previous else scorer.function
+    score = partial(function, **function_options(scorer.own(keywords)))
+    columns = ["probabilities"] if wanted or share is not None else []
+    if scored and scored not in columns:
+        columns.append(scored)
+
+    def work(values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
+        scores = score(values[scored]) if scored else None
+        labels = candidate_labels(values["probabilities"], share) if share is not None else None
+        width = values["probabilities"].shape[1] if "probabilities" in values else 0
+        return scores, predicted(values["probabilities"]) if wanted else None, labels, width
+
+    index, results, fingerprint = derive(source, columns, work, threads=options.threads, advance=advance)
+    scores, likeliest, labels, widths = zip(*results, strict=True)
+
+    def arranged(values: Sequence[Any]) -> np.ndarray | None:
+        return None if values[0] is None else index.arrange(np.concatenate(values))
+
+    ragged = stacked(labels) if share is not None else None
+    return Pool(
+        index,
+        max(widths),
+        arranged(scores),
+        arranged([pair and pair[0] for pair in likeliest]),
+        arranged([pair and pair[1] for pair in likeliest]),
+        ragged if ragged is None or index.order is None else taken(*ragged, index.order),
+        fingerprint,
+    )
+
+
+def by_previous(options: Options, strategy: Strategy) -> bool:
+    """Is --diversify to go by the previous round's classes?"""
+    return options.diversify_by == "previous" or (options.diversify_by is None and strategy.wrapped.across is not None)
+
+
+def round_before(
+    previous: Source, source: Source, pool: Pool, strategy: Strategy, options: Options, keywords: Mapping[str, Any], console: Console
+) -> Previous:
+    """The previous round, read row by row and joined to the pool."""
+    compared = strategy.wrapped
+    keep = partial(compared.across[0], **compared.own(keywords)) if compared.across else None
+    with console.progress(f"reading {previous.name}", previous.num_rows) as advance:
+        found = read_previous(previous, source, pool.index, pool.classes, keep, threads=options.threads, advance=advance)
+    if found.added:
+        console.warn(f"{previous.name}: it does not know {len(found.added)} of today's classes ({check.naming(found.added)})")
+    return found
+
+
+def report_new(before: Previous, positions: np.ndarray, strategy: Strategy, options: Options, source: Source, console: Console) -> None:
+    """Say how many candidates the previous round never scored, and what becomes of them."""
+    new = int((before.likeliest[positions] < 0).sum())
+    if new:
+        text = f"{new:,} of {len(positions):,} candidates of {source.name} are not in --previous"
+        if strategy.wrapped.across:
+            text += f": they come after the others, in the order of {options.alamp_base or 'margin'}"
+        if options.diversify and by_previous(options, strategy):
+            text += "; they count as what they are predicted to be now"
+        console.info(text)
+
+
+def read_arrays(
+    tables: dict[str, Source],
+    pool: Index,
+    candidates: np.ndarray,
+    training: pa.Table | None,
+    numbers: np.ndarray,
+    strategy: Strategy,
+    options: Options,
+    scratch: Scratch,
+    inputs: dict[str, str],
+    console: Console,
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """The candidates' positions in the pool, and what the strategy is given of them and of the labeled rows."""
+    given = {*strategy.takes, *strategy.optional}
+    wanted = matrices(strategy, options)
+    # Where the rows of the pool, and those that were labeled, lie in each table.
+    labeled = pool.positions(training.column("id")) if training is not None else np.empty(0, np.int64)
+    held = labeled >= 0
+    found: dict[str, tuple[Index, np.ndarray]] = {}
+    for name in sorted(wanted.values()):
+        source = tables[name]
+        index = pool if name == next(iter(tables)) else read_index(source, options.threads)
+        places = np.arange(len(pool)) if index.ids.equals(pool.ids) else index.positions(pool.ids)
+        found[name] = index, places
+        if len(missing := pool.take(np.flatnonzero(candidates & (places < 0)))):
+            text = f"{source.name}: {len(missing):,} candidates are not in it (ids {check.naming(check.first_ids(missing))})"
+            console.mismatch(text, "they cannot be chosen; give every row of the pool in both tables", strict=options.strict)
+        candidates = candidates & (places >= 0)
+        held[held] = places[labeled[held]] >= 0
+    uses_labeled = any(name == "labels" or name.startswith("labeled_") for name in given)
+    if uses_labeled and training is not None and not held.all():
+        lost = training.column("id").filter(pa.array(~held))
+        lacking = " or no ".join(sorted(wanted.values()))
+        text = f"labels: {len(lost):,} labeled rows have no {lacking} (ids {check.naming(check.first_ids(lost))})"
+        console.mismatch(text, "the strategy works from the others", strict=options.strict)
+    positions = np.flatnonzero(candidates)
+
+    arrays: dict[str, Any] = {"labels": numbers[held]}
+    if "automatic" in given and training is not None:
+        arrays["automatic"] = np.asarray(pa.compute.fill_null(pa.compute.equal(training.column("source"), "auto"), False))[held]
+    device = choose_device(options.device) if options.device != "cpu" else None
+    for column, name in sorted(wanted.items(), reverse=True):  # probabilities first: the smaller and more often read stay in memory
+        index, places = found[name]
+        known_width = len(tables[name].classes) if column == "probabilities" and tables[name].knows_classes else None
+        parts = [places[positions], places[labeled[held] if f"labeled_{column}" in given else labeled[:0]]]
+        with console.progress(f"reading {tables[name].name}", len(index)) as advance:
+            # Increasing positions in the pool are increasing ones in any table that is in id order.
+            found_rows, inputs[name] = read_matrices(
+                tables[name], column, index, parts, scratch, width=known_width, threads=options.threads, advance=advance
+            )
+        if device is not None:
+            import torch
+
+            found_rows = [torch.from_numpy(rows).to(device) for rows in found_rows]
+        arrays[column], arrays[f"labeled_{column}"] = found_rows
+    return positions, arrays
+
+
+def read_head(location: str, width: int, inputs: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (K, D) and bias (K,) of a model that is one linear layer. Raises InputError for another."""
+    stored = store.load(location)
+    head = stored.model.head
+    if head is None:
+        raise InputError(f"model {location}: it has no linear head", "give a model of --classifier logistic or linear-svm")
+    if head.width != width:
+        raise InputError(
+            f"model {location}: its head takes {head.width} features, not {width}",
+            "give those that it was trained on or, of a deep model, altool score --features-output",
+        )
+    inputs["model"] = stored.facts["label_digest"]
+    return head.weights, head.bias
+
+
+def first_place(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataType) -> int:
+    """The place among the candidates of the row that --first names."""
+    try:
+        position = int(pool.positions(pa.array([text]).cast(id_type))[0])
+    except pa.ArrowInvalid:
+        position = -1
+    place = int(np.searchsorted(positions, position))
+    if position < 0 or place == len(positions) or positions[place] != position:
+        raise InputError(f"--first: {text} is no candidate", "name the id of a row that has no label yet")
+    return place
+
+
+def check_vaal(source: Source, strategy: Strategy) -> None:
+    """The two strategies read one column; predictions that say whose it is must be the strategy's own. Raises InputError."""
+    trained = json.loads(source.metadata.get("altool.provenance", "{}")).get("options", {}).get("vaal")
+    if "labeled_probability" in strategy.takes and trained not in (None, "none", strategy.name):
+        text = f"{source.name}: its labeled_probability is that of a model trained with --vaal {trained}"
+        raise InputError(text, f"give --strategy {trained}, or train with --vaal {strategy.name} and score again")
+
+
+def report_strangers(index: Index, ids: pa.Array, table: str, options: Options, console: Console) -> None:
+    """Warn of ids that the pool has never held; an error with --strict."""
+    strangers = ids.filter(pa.array(index.positions(ids) < 0)) if len(ids) else ids
+    if len(strangers):
+        text = (
+            f"{table}: {len(strangers):,} {'id is' if len(strangers) == 1 else 'ids are'} not in the pool "
+            f"(ids {check.naming(check.first_ids(strangers))})"
+        )
+        console.mismatch(text, "give the table that belongs to this pool, or leave --strict out", strict=options.strict)

@@ -688,7 +688,7 @@ def _needed(found: History) -> Cells:
             cells = [f"{level.level:g}", _labels(level, run.repeats)]
             cells += [_between(level.labels, ",.0f")] if found.repeats[-1] > 1 else []
             cells += ["" if level.seconds is None else f"{level.seconds.value / 3600:.2f}"] if timed else []
-            cells += ["" if level.cost is None else f"{level.cost.value:,.6g}"] if priced else []
+            cells += ["" if level.cost is None else f"{level.cost.value:,.1f}"] if priced else []
             cells += [_efficiency(level.labels_efficiency), *([_efficiency(level.seconds_efficiency)] if timed else [])] if compared else []
             cells += [_efficiency(level.cost_efficiency)] if priced and compared else []
             rows.append((run.name, cells))

@@ -106,6 +106,10 @@ def run(options: Options, console: Console) -> None:
     deep = isinstance(stored.model, store.Deep)
     if options.features_output and stored.reads == "features" and not deep:
         raise UsageError(f"--features-output: {who} makes no features", "what it sees are those of --features")
+    if options.device not in ("auto", "cpu") and not (deep or stored.vaal):
+        raise UsageError(f"--device means nothing with {who}", "leave it out")
+    if options.workers is not None and stored.reads != "image":
+        raise UsageError(f"--workers means nothing with {who}", "leave it out: they decode images")
     if options.mc_dropout and not (isinstance(stored.model, store.Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
     reader = Reader(options.columns)
@@ -252,7 +256,7 @@ def _score_pictures(
     classes = len(tables.stored.classes) + len(tables.extras)
     width = classes + (model.width if options.features_output else 0)
     results = Scratch(available() // 2).empty((len(items), width), np.float32)
-    scorer = _Scorer(partial(pictures.load, model.recipe), predict, placed.threads, placed.minibatch)
+    scorer = _Scorer(partial(pictures.load, model.recipe), predict, options.threads or placed.threads, placed.minibatch)
     digests, reasons = [], []
     with console.progress(f"scoring {source.name}", len(items)) as advance:
         done = 0

@@ -113,6 +113,10 @@ def run(options: Options, console: Console) -> None:
     _check_options(options)
     module = store.classifier(options.classifier)
     own, recorded = _own_options(options, module)
+    if options.device not in ("auto", "cpu") and not (_deep(module) or options.vaal != "none"):
+        raise UsageError(f"--device means nothing with --classifier {options.classifier}", "leave it out")
+    if options.workers is not None and module.READS != "image":
+        raise UsageError(f"--workers means nothing with --classifier {options.classifier}", "leave it out: they decode images")
     if distributed.launched() and not _deep(module):
         raise UsageError(f"torchrun means nothing with --classifier {options.classifier}", "start altool itself")
     with distributed.group(options.device) as (device, writes):
@@ -187,7 +191,8 @@ def _train(
         }
         if isinstance(model, store.Deep):
             facts["curve"] = dict(model.curve)
-        oof = _out_of_fold(options, ids, found_rows, numbers, fit) if options.folds else None  # never from a model that saw the rows
+        # Never from a model that saw the rows: what --from names is for the first model alone.
+        oof, correlation = _out_of_fold(options, ids, found_rows, numbers, fit) if options.folds else (None, None)
         if writes:
             vaal = None
             if options.vaal != "none":
@@ -209,6 +214,9 @@ def _train(
         epochs, loss, accuracy = len(model.curve["loss"]), model.curve["loss"][-1], model.curve["accuracy"][-1]
         summary |= {"epochs": epochs, "loss": loss, "accuracy": accuracy}
         text += f"; {epochs} epochs, in the last {accuracy:.1%} of them right"
+    if correlation is not None:
+        summary["rank_correlation"] = None if np.isnan(correlation) else correlation
+        text += f"; rank correlation of predicted and real losses, out of fold: {correlation:.2f}"
     console.result({**summary, "converged": converged, "output": options.output, "oof": options.oof}, text)
 
 
@@ -478,12 +486,42 @@ def _fit_vaal(pool: _Pool, labeled: pa.Array, model: Model, options: Options, wo
 
 def _out_of_fold(
     options: Options, ids: pa.Array, rows: np.ndarray, numbers: np.ndarray, fit: Callable[..., tuple[Model, bool]]
-) -> pa.Table:
-    """The predictions of every labeled row by a model that did not see it."""
+) -> tuple[pa.Table, float | None]:
+    """The predictions of every labeled row by a model that did not see it; and the rank correlation of what these models' rankers say with
+    the rows' losses, None without rankers."""
     try:
         fold = folds.assign(numbers, options.folds or 0, seeds.integer(options.seed, "train", "folds"))
     except ValueError as error:
         raise InputError(f"labels {options.labels}: {error}", "label a second row of some class, or leave --folds out") from error
-    probabilities = folds.predict(rows, numbers, fold, lambda x, y: fit(x, y)[0].probabilities)
-    matrix_ = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.reshape(-1)), probabilities.shape[1])
-    return pa.table({"id": ids, "probabilities": matrix_, "fold": pa.array(fold)})
+    ranked = False
+
+    def predictor(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        nonlocal ranked
+        model = fit(x, y)[0]
+        if not (isinstance(model, store.Deep) and model.has_ranker):
+            return model.probabilities
+        ranked = True
+
+        def predict(held: np.ndarray) -> np.ndarray:
+            found = model.outputs(held)
+            return np.column_stack([found.probabilities, *([] if found.predicted_loss is None else [found.predicted_loss])])
+
+        return predict
+
+    matrix_ = folds.predict(rows, numbers, fold, predictor)
+    probabilities = np.ascontiguousarray(matrix_[:, :-1] if ranked else matrix_)
+    column = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.reshape(-1)), probabilities.shape[1])
+    table = {"id": ids, "probabilities": column, "fold": pa.array(fold)}
+    if not ranked:
+        return pa.table(table), None
+    losses = -np.log(np.maximum(probabilities[np.arange(len(numbers)), numbers], 1e-30))
+    return pa.table({**table, "predicted_loss": pa.array(matrix_[:, -1])}), _rank_correlation(matrix_[:, -1], losses)
+
+
+def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """Spearman's, NaN where one of them does not vary."""
+    from scipy.stats import rankdata
+
+    ranks = [rankdata(values) for values in (one, other)]
+    with np.errstate(invalid="ignore"):
+        return float(np.corrcoef(*ranks)[0, 1])

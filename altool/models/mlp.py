@@ -151,25 +151,6 @@ def _ranks(tensors: Mapping[str, np.ndarray], widths: list[int]) -> bool:
     return shapes == {name: value.shape for name, value in tensors.items()}
 
 
-@dataclass(frozen=True)
-class Matrix:
-    """Features (n, D) as training reads them: standardised, on the device. Nothing is varied."""
-
-    array: np.ndarray
-    values: Any
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def draw(self, generator: np.random.Generator) -> None:
-        return None
-
-    def minibatch(self, positions: np.ndarray, drawn: None) -> Any:
-        import torch
-
-        return self.values[torch.from_numpy(positions).to(self.values.device)]
-
-
 def options(given: Mapping[str, Any]) -> dict[str, Any]:
     """All its options, where these are given; see `recipes.resolve`."""
     return recipes.resolve(OPTIONS, given)
@@ -227,7 +208,7 @@ def fit(
         task = training.task_class()(body, head, settings.dropout, taps, rank)
         values = torch.from_numpy((features.astype(np.float32) - mean) / scale).to(device)
         weights = training.class_weights(codes) if balance == "class-weight" else None
-        rows = Matrix(features, values)
+        rows = training.Matrix(features, values)
         curve = training.train(task, rows, codes, settings, weights=weights, seed=seed, work=work, text="training mlp")
     found = training.arrays(body, "")
     layers = tuple((found[f"linear{number}.weight"], found[f"linear{number}.bias"]) for number in range(len(widths)))

@@ -145,11 +145,11 @@ class Network:
             weights, bias = self._head
             if samples:
                 logits = [self._sampled(given, vectors, _Sample(number, seed), weights, bias) for number in range(samples)]
-                each = torch.stack([values.double().softmax(1) for values in logits])
+                each = torch.stack([_wide(values).softmax(1) for values in logits])
                 mean = each.mean(0)
                 information = (_entropy(mean) - _entropy(each).mean(0)).clamp(min=0).float().cpu().numpy()[:size]
             else:
-                mean, information = torch.addmm(bias, vectors, weights.T).double().softmax(1), None
+                mean, information = _wide(torch.addmm(bias, vectors, weights.T)).softmax(1), None
             probabilities = np.zeros((size, self.head.count), np.float32)
             probabilities[:, self.head.trained] = mean.float().cpu().numpy()[:size]
             predicted = None if losses is None else losses.float().cpu().numpy()[:size]
@@ -402,6 +402,9 @@ class Architecture:
             if own["frozen"]:
                 body.requires_grad_(False)
                 task.frozen = True
+                if own["augment"] == "none" and rank is None:  # what never changes is computed once
+                    vectors = _vectors(body.eval(), source, settings)
+                    source, task = training.Matrix(rows, vectors), training.task_class()(nn.Identity(), head, settings.dropout)
             weights = training.class_weights(codes) if balance == "class-weight" else None
             curve = training.train(task, source, codes, settings, weights=weights, seed=seed, work=work, text=f"training {self.name}")
         softmax = training.head_of(trained, head, codes, balance, count)
@@ -533,6 +536,22 @@ def _dropouts(body: Any) -> list[Any]:
     return [module for module in body.modules() if isinstance(module, kinds) and module.p > 0]
 
 
+def _vectors(body: Any, rows: training.Rows, settings: training.Settings) -> Tensor:
+    """float32 (n, D) of all rows, as they are in every epoch."""
+    import torch
+
+    parts = np.array_split(np.arange(len(rows)), -(-len(rows) // settings.minibatch))
+    drawn = rows.draw(seeds.generator(0))
+    found = []
+    with torch.no_grad():
+        for part in parts:
+            given = rows.minibatch(part, drawn)
+            dtype = training.amp(given.device, settings.precision)
+            with torch.autocast(given.device.type, dtype, enabled=dtype is not None):
+                found.append(body(given).flatten(1).float())
+    return torch.cat(found)
+
+
 def _statistics(name: str, rows: np.ndarray, size: int, weights: str) -> tuple[np.ndarray, np.ndarray]:
     """float32 (3,) mean and deviation of pixels in [0, 1]: the rows' own, or those that given weights were trained with."""
     if weights == "none":
@@ -551,6 +570,11 @@ def _statistics(name: str, rows: np.ndarray, size: int, weights: str) -> tuple[n
 
 def _entropy(probabilities: Tensor) -> Tensor:
     return -probabilities.xlogy(probabilities).sum(-1)
+
+
+def _wide(values: Tensor) -> Tensor:
+    """In float64, which Metal has not."""
+    return values.float() if values.device.type == "mps" else values.double()
 
 
 def _tensor(values: np.ndarray, device: Any) -> Tensor:

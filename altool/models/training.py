@@ -92,6 +92,25 @@ class Rows(Protocol):
 
 
 @dataclass(frozen=True)
+class Matrix:
+    """Features (n, D) as training reads them: `values` on the device. Nothing is varied."""
+
+    array: np.ndarray
+    values: Any
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def draw(self, generator: np.random.Generator) -> None:
+        return None
+
+    def minibatch(self, positions: np.ndarray, drawn: None) -> Tensor:
+        import torch
+
+        return self.values[torch.from_numpy(positions).to(self.values.device)]
+
+
+@dataclass(frozen=True)
 class Pool:
     """Features float (n, D), or pictures uint8 (n, H, W, 3), as what learns without labels reads them."""
 
@@ -335,7 +354,7 @@ def train(
             drawn = rows.draw(generator)
             free = epoch >= ranker.FREE_FROM * settings.epochs
             task.train()
-            totals = torch.zeros(3, dtype=torch.float64, device=device)
+            totals = torch.zeros(3, dtype=torch.float32 if device.type == "mps" else torch.float64, device=device)
             parts = np.array_split(order, min(steps, len(rows) // (2 * processes)))
 
             def load(part: np.ndarray, drawn: Any = drawn) -> tuple[np.ndarray, int, Tensor]:

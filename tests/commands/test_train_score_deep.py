@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import features, write
 from PIL import Image
+from scipy.stats import spearmanr
 
 Altool = Callable[..., Any]
 ROWS, LABELED = 120, 40
@@ -55,6 +56,10 @@ def test_an_mlp_in_train_score_and_report(altool: Altool, pool: Path) -> None:
     result = altool("train", *inputs, *MLP, "-o", "m", "--folds", 2, "--oof", "oof.parquet", "--json")
     summary = json.loads(result.text)
     assert (summary["epochs"], summary["converged"]) == (5, True)
+    oof = pq.read_table(pool / "oof.parquet")
+    assert oof.column_names == ["id", "probabilities", "fold", "predicted_loss"]
+    real = -np.log(numbers(oof, "probabilities")[np.arange(LABELED), TRUTH[:LABELED]])
+    assert summary["rank_correlation"] == pytest.approx(spearmanr(oof.column("predicted_loss").to_numpy(), real)[0], abs=1e-6)
     facts = json.loads((pool / "m" / "model.json").read_text())
     assert {name: len(values) for name, values in facts["curve"].items()} == {"loss": 5, "accuracy": 5, "rate": 5, "ranker": 5}
     assert facts["provenance"]["options"]["mlp_hidden"] == "16,8"
@@ -92,6 +97,8 @@ def test_an_mlp_in_train_score_and_report(altool: Altool, pool: Path) -> None:
         (("--classifier", "mlp", "--recipe", "best"), "--recipe: there is no 'best'"),
         (("--classifier", "mlp", "--schedule", "never"), "none of constant, cosine, steps, plateau"),
         (("--classifier", "resnet18", "--weights", "none"), "reads images, not features"),
+        (("--device", "cuda"), "--device means nothing with --classifier logistic"),
+        (("--classifier", "mlp", "--workers", 2), "--workers means nothing with --classifier mlp"),
         (("--classifier", "resnet17"), "there is no 'resnet17'; there are"),
     ],
 )

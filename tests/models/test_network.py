@@ -140,6 +140,9 @@ def test_frozen_trains_the_head_alone(tmp_path: Path) -> None:
     for name, value in found.body.state_dict().items():
         assert torch.equal(value, state[name]), name  # statistics of batch norms, too
     assert found.mean.tolist() == pytest.approx([0.485, 0.456, 0.406])  # as the weights were trained
+    once = mobile.fit(ROWS, LABELS, 5, WORK, **{**options, "augment": "none"})[0]  # the vectors are computed once
+    hard = mobile.fit(ROWS, LABELS, 5, WORK, **{**options, "augment": "none", "ranker": "loss", "ranker_weight": 0.0})[0]
+    assert once.probabilities(ROWS) == pytest.approx(hard.probabilities(ROWS), abs=1e-3)
     moved = mobile.fit(ROWS, LABELS, 5, WORK, **{**options, "frozen": False, "epochs": 1})[0]
     assert not torch.equal(moved.body.state_dict()["features.0.0.weight"], state["features.0.0.weight"])
     (tmp_path / "weights.pth").write_bytes(b"no weights")

@@ -148,6 +148,7 @@ def run(options: Options, console: Console) -> None:
     if left := len(wanted) - len(tasks):
         console.info(f"{left:,} of {len(wanted):,} runs are there already")
     jobs = min(options.jobs or cores(), len(tasks))
+    write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
     with console.progress("simulating", len(tasks)) as advance:
         if jobs > 1:
             with write.temporary(output / "pool") as shared:

@@ -51,6 +51,16 @@ def check_target(location: str, overwrite: bool) -> None:
         raise UsageError(f"{location} is there already", "give --overwrite to replace it, or another --output")
 
 
+def remove_stale(target: Path) -> None:
+    """Remove what killed runs left beside `target`: temporary paths whose lock nobody holds."""
+    for stale in target.parent.glob(f".{glob.escape(target.name)}.*.tmp-lock"):
+        with contextlib.suppress(OSError), open(stale, "rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(stale.with_suffix(".tmp"))
+            _remove(stale.with_suffix(".old"))
+            stale.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def temporary(target: str | Path) -> Iterator[Path]:
     """Yields a path beside `target` for a file or a folder of this run alone; it is removed in the end.
@@ -59,12 +69,7 @@ def temporary(target: str | Path) -> Iterator[Path]:
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
-    for stale in target.parent.glob(f".{glob.escape(target.name)}.*.tmp-lock"):
-        with contextlib.suppress(OSError), open(stale, "rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(stale.with_suffix(".tmp"))
-            _remove(stale.with_suffix(".old"))
-            stale.unlink(missing_ok=True)
+    remove_stale(target)
     lock = target.parent / f".{target.name}.{os.getpid()}.tmp-lock"
     path = lock.with_suffix(".tmp")
     with open(lock, "wb") as handle:

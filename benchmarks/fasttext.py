@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.select import ROOT, timed
+from benchmarks.select import ROOT, race, timed
 
 TRAIN = """
 import sys, fasttext
@@ -69,13 +69,7 @@ def main() -> None:
             "predict(k=-1)": ["-c", LOOP, items],
             "predict(k=-1) into a matrix": ["-c", MATRIX, items],
         }
-        results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
-        for _ in range(options.runs):
-            for name, command in commands.items():
-                found = timed([sys.executable, *command], environment, 600)
-                if not found:
-                    raise SystemExit(f"{name} failed")
-                results[name].append(found)
+        results = race(commands, options.runs, environment, 600)
         scored = pq.read_table("p.parquet", columns=["probabilities"]).column(0).combine_chunks().values.to_numpy()
         library = np.load("matrix.npy")
     for name, runs in results.items():

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,20 @@ def timed(command: list[str], environment: dict[str, str], limit: float) -> tupl
             print(said.read().decode()[-300:], file=sys.stderr)
             return None
     return usage.ru_utime + usage.ru_stime, time.perf_counter() - start, usage.ru_maxrss / 1024
+
+
+def race(
+    commands: Mapping[str, list[str]], runs: int, environment: dict[str, str], limit: float
+) -> dict[str, list[tuple[float, float, float]]]:
+    """What `timed` says of each of the commands (Python's arguments), run in turn. Ends the program if one fails."""
+    results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, command in commands.items():
+            found = timed([sys.executable, *command], environment, limit)
+            if not found:
+                raise SystemExit(f"{name} failed")
+            results[name].append(found)
+    return results
 
 
 def commands(strategy: str, folder: Path, budget: int, work: Path, peers_python: str | None, options: list[str]) -> dict[str, list[str]]:

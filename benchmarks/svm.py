@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from benchmarks.select import ROOT, timed
+from benchmarks.select import ROOT, race, timed
 
 PREDICT = """
 import sys, numpy as np, pyarrow.parquet as pq
@@ -67,13 +67,7 @@ def main() -> None:
             "SVC, no row": [*predict, "0"],
             f"SVC, {rows:,} rows": [*predict, str(rows)],
         }
-        results: dict[str, list[tuple[float, float, float]]] = {name: [] for name in commands}
-        for _ in range(options.runs):
-            for name, command in commands.items():
-                found = timed([sys.executable, *command], environment, 600)
-                if not found:
-                    raise SystemExit(f"{name} failed")
-                results[name].append(found)
+        results = race(commands, options.runs, environment, 600)
         table = pq.read_table("p.parquet").sort_by("id")
         expected = np.load("classes.npy")
         first = pq.ParquetFile(features).read(["id"]).column("id")[: len(expected)].to_pylist()

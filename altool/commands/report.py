@@ -17,11 +17,12 @@ from altool import seeds
 from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
 from altool.labels.consensus import codes, resolve
+from altool.labels.costs import of_log
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.metrics.evaluation import evaluate
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
 from altool.models import store
-from altool.reporting import content, cost, history, page, terminal
+from altool.reporting import content, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
 from altool.tables import align, check, label_log, rounds, write
@@ -139,7 +140,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     requests = [row for queries in asked for row in queries.read().to_pylist()]
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
     queries, suggestions = content.queries(requests, resolved.by_people)
-    costs = cost.of_log(answers, resolved, requests, prices)
+    costs = of_log(answers, resolved, requests, prices)
     aims = [(target.metric, target.target, target.priority) for target in targets] if targets else None
     report = content.Report(
         round=round_,

@@ -91,7 +91,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
 
     rows = label_log.read(log) if log else None
     labels = resolve(rows) if rows is not None else None
-    round_ = options.round if options.round is not None else _next_round(rows)
+    round_ = options.round if options.round is not None else rounds.next_round(rows)
     known = known_classes(tables, labels.training if labels is not None else None, reader)
     answers = None
     if strategy.shape == "ask" and rows is not None:  # what the round knew when it began, and its answers so far
@@ -393,18 +393,6 @@ def _report_tiers(choice: Choice, keywords: Mapping[str, Any], arrays: Mapping[s
     for tier, budget in wanted.items():
         if found[tier] < budget:
             console.info(f"{tier}: {found[tier]:,} of {budget:,} rows: {reasons[tier]}")
-
-
-def _next_round(log: pa.Table | None) -> int:
-    """One more than the last round in the log; 0 for the first of all. Held-out rows belong to no round.
-
-    A round whose labels were all retracted is over too: its auto labels stay retracted.
-    """
-    if log is None:
-        return 0
-    held = pa.compute.fill_null(pa.compute.equal(log.column("source"), "holdout"), False)
-    last = pa.compute.max(log.filter(pa.compute.invert(held)).column("round")).as_py()
-    return 0 if last is None else last + 1
 
 
 def _queries(

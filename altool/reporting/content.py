@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from altool.labels.costs import Cost
 from altool.metrics.evaluation import Evaluation
 from altool.metrics.gaps import met, weights
 from altool.metrics.measured import Measured
-from altool.reporting.cost import Cost
 
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
 DEFAULT_METRIC = "f1"  # what is shown of a class without a target

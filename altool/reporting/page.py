@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from altool.labels.costs import Cost
 from altool.reporting import cost, plots
 from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, search_cells, short, visible
 
@@ -211,7 +212,7 @@ def _suggestions(report: Report) -> str:
     return "<p>Suggested labels:</p>" + table(["suggested label", *(f"round {round_ or 'none'}" for round_ in rounds)], rows)
 
 
-def _cost(found: cost.Cost) -> list[str]:
+def _cost(found: Cost) -> list[str]:
     text = cost.note(found)
     parts = [text_table(cost.rounds_table(found)), *([f'<p class="note">{sentence(text)}</p>'] if text else [])]
     if found.acceptance:

@@ -11,12 +11,12 @@ import pyarrow as pa
 from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import Labels
+from altool.labels.costs import Cost, of_log
 from altool.metrics import cost
-from altool.reporting.cost import Cost, of_log
 from altool.selection.options import Options
 from altool.strategies import clarifier
 
-UNMEASURED = (1.0, 3.0, 3.0)  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
+UNMEASURED = np.array([1.0, 3.0, 3.0])  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
 
 
 def sum_of_tiers(text: str | None, budget: int | None) -> int:
@@ -27,22 +27,28 @@ def sum_of_tiers(text: str | None, budget: int | None) -> int:
     return sum(tiers)
 
 
-def _prices(found: Cost | None) -> np.ndarray | None:
-    """float64 (3,): the seconds of an answer of each kind, times the answers that a row gets. None where nothing was measured."""
+def _measured(
+    options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]]
+) -> tuple[Cost | None, np.ndarray]:
+    """What the log cost, and float64 (3,) the seconds of an answer of each kind, times the answers that a row gets.
+
+    UNMEASURED where no answer has seconds; InputError if --budget-seconds needs them.
+    """
+    found = of_log(rows, labels, asked) if rows is not None and labels is not None else None
     prices = np.array([np.nan if value is None else value for value in found.prices.values()]) if found else np.full(3, np.nan)
-    return prices * max(1.0, found.per_row) if found and np.isfinite(prices).all() and prices[cost.SCRATCH] > 0 else None
+    if found and np.isfinite(prices).all() and prices[cost.SCRATCH] > 0:
+        return found, prices * max(1.0, found.per_row)
+    if options.budget_seconds is not None:
+        text = f"labels {options.labels}: nothing says how long an answer takes"
+        raise InputError(text, "import exports that have seconds (Label Studio's have)")
+    return found, UNMEASURED
 
 
 def affordable(options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]], console: Console) -> int:
     """How many rows --budget-seconds pays for. Raises InputError where nothing was measured, or not even one."""
-    found = of_log(rows, labels, asked) if rows is not None and labels is not None else None
-    prices = _prices(found)
-    if found is None or prices is None:
-        raise InputError(
-            f"labels {options.labels}: nothing says how long an answer takes", "import exports that have seconds (Label Studio's have)"
-        )
+    found, prices = _measured(options, rows, labels, asked)
     price, how = float(prices[cost.SCRATCH]), "from scratch"
-    if options.suggest:
+    if options.suggest and found:
         suggested, accepted = found.suggestions()
         price = float(cost.per_suggestion(prices, np.array(accepted / suggested if suggested else 0.0)))
         how = f"{accepted:,} of {suggested:,} suggestions were accepted" if suggested else "no suggestion was answered yet"
@@ -58,17 +64,12 @@ def tier_budgets(
     options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]], console: Console
 ) -> tuple[int, int, int]:
     """--clarifier-budgets auto, for --budget rows in all or for --budget-seconds. Raises InputError where they pay for no row."""
-    found = of_log(rows, labels, asked) if rows is not None and labels is not None else None
-    prices = _prices(found)
-    if prices is None and options.budget_seconds is not None:
-        raise InputError(
-            f"labels {options.labels}: nothing says how long an answer takes", "import exports that have seconds (Label Studio's have)"
-        )
-    if prices is None:
+    found, prices = _measured(options, rows, labels, asked)
+    if prices is UNMEASURED:
         console.info(f"no answer has seconds: an answer is taken to cost {UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one")
     seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in clarifier.TIERS])
     tiers = cost.tiers(
-        np.array(UNMEASURED) if prices is None else prices,
+        prices,
         seen[:, 0],
         seen[:, 1],
         rows=options.budget,

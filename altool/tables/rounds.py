@@ -18,10 +18,23 @@ from altool.tables.align import Index
 from altool.tables.read import Fragment, Source
 
 
+def next_round(log: pa.Table | None) -> int:
+    """One more than the last round in the label log; 0 for the first of all.
+
+    A round whose labels were all retracted is over too: its auto labels stay retracted.
+    """
+    last = pc.max(log.filter(pc.invert(_held(log))).column("round")).as_py() if log is not None else None
+    return 0 if last is None else last + 1
+
+
+def _held(log: pa.Table) -> pa.ChunkedArray:
+    """Which rows are held out: they belong to no round."""
+    return pc.fill_null(pc.equal(log.column("source"), "holdout"), False)
+
+
 def parted(log: pa.Table, round_: int) -> tuple[pa.Table, pa.Table]:
-    """The rows of the label log but for the answers of a round, and those answers. Held-out rows belong to no round."""
-    held = pc.fill_null(pc.equal(log.column("source"), "holdout"), False)
-    own = pc.and_(pc.fill_null(pc.equal(log.column("round"), round_), False), pc.invert(held))
+    """The rows of the label log but for the answers of a round, and those answers."""
+    own = pc.and_(pc.fill_null(pc.equal(log.column("round"), round_), False), pc.invert(_held(log)))
     return log.filter(pc.invert(own)), log.filter(own)
 
 

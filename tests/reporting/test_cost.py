@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from altool.labels.costs import costs
 from altool.metrics.intervals import wilson
 from altool.reporting import cost
 
@@ -36,7 +37,7 @@ LABELS = {"s1": "cat", "s2": "dog", "h1": "dog", "a": "cat", "b": "cat", "c": "d
 
 
 def test_given_prices() -> None:
-    found = cost.costs(LOG, QUERIES, LABELS, (1, 4))
+    found = costs(LOG, QUERIES, LABELS, (1, 4))
     assert found
     assert [(one.round, one.verified, one.corrected, one.scratch, one.auto, one.free, one.cost) for one in found.rounds] == [
         (0, 0, 0, 0, 0, 3, 0),
@@ -48,7 +49,7 @@ def test_given_prices() -> None:
 
 
 def test_measured_prices_and_times() -> None:
-    found = cost.costs(LOG, QUERIES, LABELS, None)
+    found = costs(LOG, QUERIES, LABELS, None)
     assert found
     # verified: a, b, e; corrected: c twice; from scratch: s1, d
     assert found.prices == {"verified": 3, "corrected": 7, "scratch": 5.5}
@@ -61,7 +62,7 @@ def test_measured_prices_and_times() -> None:
 
 
 def test_acceptance_counts_rows_that_people_labeled() -> None:
-    found = cost.costs(LOG, QUERIES, LABELS, None)
+    found = costs(LOG, QUERIES, LABELS, None)
     assert found
     counted = {(one.tier, one.class_): (one.suggested, one.accepted) for one in found.acceptance}
     assert counted == {
@@ -82,30 +83,30 @@ def test_rows_that_were_left_to_the_machine_are_no_sample() -> None:
     """Whoever answers them chose them; the audited rows alone are drawn at random."""
     log = [answer("x", "dog", "cat"), answer("y", "cat", "cat")]
     queries = [{"id": key, "round": 1, "tier": "easy", "source": source} for key, source in (("x", "auto"), ("y", "exploit"))]
-    found = cost.costs(log, queries, {"x": "dog", "y": "cat"}, None)
+    found = costs(log, queries, {"x": "dog", "y": "cat"}, None)
     assert found
     assert found.suggestions("easy") == (1, 1)
 
 
 def test_nothing_to_say() -> None:
     bare = [answer("a", "cat"), answer("b", "cat", source="auto")]
-    assert cost.costs(bare, [], {"a": "cat"}, None) is None
-    given = cost.costs(bare, [], {"a": "cat"}, (1, 3))
+    assert costs(bare, [], {"a": "cat"}, None) is None
+    given = costs(bare, [], {"a": "cat"}, (1, 3))
     assert given
     assert (given.total, given.times, given.acceptance) == (3, [], [])
-    only = cost.costs([answer("a", "cat", "dog")], [], {"a": "cat"}, None)
+    only = costs([answer("a", "cat", "dog")], [], {"a": "cat"}, None)
     assert only
     assert (only.total, only.rounds[0].cost, cost.note(only)) == (None, None, "")
-    assert cost.costs([], [], {}, (1, 3)).total == 0  # type: ignore[union-attr]
+    assert costs([], [], {}, (1, 3)).total == 0  # type: ignore[union-attr]
 
 
 def test_the_same_row_twice_costs_once() -> None:
-    once, twice = (cost.costs(LOG[3:4] * count, [], {"a": "cat"}, (1, 4)) for count in (1, 2))
+    once, twice = (costs(LOG[3:4] * count, [], {"a": "cat"}, (1, 4)) for count in (1, 2))
     assert once == twice
 
 
 def test_tables() -> None:
-    found = cost.costs(LOG, QUERIES, LABELS, None)
+    found = costs(LOG, QUERIES, LABELS, None)
     assert found
     head, rows = cost.rounds_table(found)
     assert head == ["round", "verified", "corrected", "from scratch", "auto", "free", "seconds"]

@@ -186,7 +186,7 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows = settings.pop("run", [])
         settings = {name.replace("-", "_"): value for name, value in settings.items()}
         known = {*TABLES, *WORLD, *plans.SHARED, *plans.OF_RUNS}
-        if unknown := sorted(name for name in set(settings) - known if not plans.of_classifiers(name)):
+        if unknown := sorted(name for name in set(settings) - known if not plans.of_models(name)):
             raise InputError(f"plan {options.plan}: there is no setting {unknown[0]!r}", f"settings are {', '.join(sorted(known))}")
         base = Path(options.plan).parent
         files = {*TABLES, "queue", *plans.files()}

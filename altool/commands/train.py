@@ -23,7 +23,7 @@ from altool.console import Console
 from altool.engines import distributed, scratch
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import codes, resolve
-from altool.models import folds, store, training
+from altool.models import folds, store, training, vaal
 from altool.models.store import Classifier, Model
 from altool.models.training import Work
 from altool.tables import align, arrays, check, label_log, shards, write
@@ -194,13 +194,13 @@ def _train(
         # Never from a model that saw the rows: what --from names is for the first model alone.
         oof, correlation = _out_of_fold(options, ids, found_rows, numbers, fit) if options.folds else (None, None)
         if writes:
-            vaal = None
+            tensors = None
             if options.vaal != "none":
                 pool = _pool(source, module, model, rows, options, console)
-                vaal = _fit_vaal(pool, ids, model, options, work)
+                tensors = _fit_vaal(pool, ids, model, options, work)
                 origin["inputs"][f"pool of {source.kind.name}"] = pool.fingerprint
             with write.replacing(options.output) as temporary:
-                store.save(temporary, options.classifier, model, classes, facts, vaal)
+                store.save(temporary, options.classifier, model, classes, facts, tensors)
             if oof is not None and options.oof:
                 write.write_table(oof, "predictions", options.oof, origin=origin, classes=classes)
             if work.checkpoints is not None:
@@ -296,7 +296,7 @@ def _own_options(options: Options, module: Classifier) -> tuple[dict[str, Any], 
 
 def _vaal_options(options: Options) -> dict[str, Any]:
     """The options of VAAL that are given."""
-    given = {name: getattr(options, f"vaal_{name}") for name in ("epochs", "rate", "latent", "width")}
+    given = {name: getattr(options, f"vaal_{name}") for name in vaal.OPTIONS}
     return {name: value for name, value in given.items() if value is not None}
 
 
@@ -443,7 +443,6 @@ def _fit_vaal(pool: _Pool, labeled: pa.Array, model: Model, options: Options, wo
     It goes on from its checkpoint, if there is one.
     """
     from altool.engines import device as devices
-    from altool.models import vaal
 
     mask = pool.ids.mask(labeled)
     rank = None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Tensors = Mapping[str, np.ndarray]
 BLOCK = 128  # rows scored together, always as many: kernels, and so the last bits, are chosen by the shape
+OPTIONS = ("epochs", "rate", "latent", "width")  # those of `fit` that users set
 NETS = ("encoder", "decoder", "discriminator")
 
 

@@ -8,15 +8,17 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from altool.errors import UsageError
-from altool.models import store
+from altool.models import store, vaal
 from altool.strategies import clarifier, registry
+from altool.strategies.registry import Strategy
 from altool.wrappers.choose import PARALLEL
 
 
 @dataclass(frozen=True)
 class Run:
-    """One thing to try. `options` are the strategy's own, `fit` the classifier's; `seconds` those of a verified, a corrected and an answer
-    from scratch."""
+    """One thing to try. `options` are the strategy's own, `fit` the classifier's, `vaal` those of VAAL's or TA-VAAL's networks, which are
+    trained where the strategy asks for them; `mc_dropout` as in `score`; `seconds` those of a verified, a corrected and an answer from
+    scratch."""
 
     name: str
     strategy: str
@@ -33,6 +35,8 @@ class Run:
     classifier: str = "logistic"
     balance: str = "none"
     fit: Mapping[str, Any] = field(default_factory=dict)
+    mc_dropout: int | None = None
+    vaal: Mapping[str, Any] = field(default_factory=dict)
     label_noise: str | float = 0.0
     skip: float = 0.0
     annotators: int = 1
@@ -72,12 +76,13 @@ class Plan:
 
 
 SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds")
-OF_RUNS = tuple(entry.name for entry in fields(Run) if entry.name not in ("name", "options", "fit"))
+OF_RUNS = tuple(entry.name for entry in fields(Run) if entry.name not in ("name", "options", "fit", "vaal"))
+VAAL = "vaal_"
 
 
-def of_classifiers(name: str) -> bool:
-    """Is this the name of a classifier's own option, as `logistic_c`?"""
-    return name.startswith(tuple(map(store.prefix, store.CLASSIFIERS)))
+def of_models(name: str) -> bool:
+    """Is this the name of an option of a classifier, as `logistic_c`, or of VAAL, as `vaal_epochs`?"""
+    return name.startswith((VAAL, *map(store.prefix, store.CLASSIFIERS)))
 
 
 def files() -> set[str]:
@@ -91,7 +96,7 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     Keys of a row that are no setting are options of its strategy. Raises UsageError for an option that the strategy does not know,
     values that make no sense, and runs that cannot be told apart.
     """
-    common = {name: value for name, value in settings.items() if name in OF_RUNS or of_classifiers(name)}
+    common = {name: value for name, value in settings.items() if name in OF_RUNS or of_models(name)}
     runs = [_run(row, common) for row in rows]
     if not runs:
         raise UsageError("nothing to simulate", "name a --strategy, or a [[run]] in the --plan")
@@ -115,7 +120,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     strategy = registry.load(given["strategy"], given)
     if "ranks" not in strategy.takes:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
-    fit = {name: value for name, value in given.items() if of_classifiers(name)}
+    fit = {name: value for name, value in given.items() if of_models(name)}
     own = {name: value for name, value in given.items() if name not in (*OF_RUNS, "name") and name not in fit}
     if "clarifier_budgets" in own:
         own["clarifier_budgets"] = clarifier.budgets(own["clarifier_budgets"])
@@ -124,15 +129,19 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
     prefix = store.prefix(given.get("classifier", "logistic"))
     known["fit"] = {name.removeprefix(prefix): value for name, value in fit.items() if name.startswith(prefix)}
+    if strategy.wrapped.name == "ta-vaal":
+        known["fit"] = {"ranker": "ranking", **known["fit"]}
+    of_vaal = "labeled_probability" in strategy.wrapped.takes
+    known["vaal"] = {name.removeprefix(VAAL): value for name, value in fit.items() if name.startswith(VAAL) and of_vaal}
     run = Run(name=given.get("name") or " + ".join([strategy.name, *wraps]), options=own, **known)
     registry.check(strategy, own, diversify=run.diversify, partitions=run.partitions, who=f"run {run.name}", flag=str)
     if "ranks" in strategy.takes and not run.queue:
         raise UsageError(f"run {run.name}: it needs a queue")
+    usable = (prefix, VAAL) if of_vaal else (prefix,)
+    if stray := [name for name in row if of_models(name.replace("-", "_")) and not name.replace("-", "_").startswith(usable)]:
+        raise UsageError(f"run {run.name}: {stray[0]} means nothing to {strategy.name} with classifier {run.classifier}")
     if "queue" in row and "ranks" not in strategy.takes:
         raise UsageError(f"run {run.name}: a queue means nothing to {strategy.name}", "use strategy queue")
-    if missing := {"mutual_information", "predicted_loss", "labeled_probability"} & set(strategy.wrapped.takes):
-        what, who = missing.pop().replace("_", " "), strategy.wrapped.name
-        raise UsageError(f"run {run.name}: no classifier here gives the {what} that {who} needs")
     if run.diversify_by not in (None, "previous", "current") or (run.diversify_by and not run.diversify):
         raise UsageError(f"run {run.name}: diversify_by is previous or current, beside diversify = true")
     if run.classifier not in store.CLASSIFIERS:
@@ -140,14 +149,29 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     module = store.classifier(run.classifier)
     if "head" in strategy.takes and not module.HEAD:
         raise UsageError(f"run {run.name}: classifier {run.classifier} has no linear head, which {strategy.name} needs")
-    names = list(store.options(module))
+    defaults = store.options(module)
+    _check_deep(run, strategy.wrapped, {name: run.fit.get(name, default) for name, default in defaults.items()})
+    names = list(defaults)
     if unknown := [name for name in run.fit if name not in names]:
         raise UsageError(f"run {run.name}: classifier {run.classifier} has no option {unknown[0]!r}", f"it has {', '.join(names)}")
+    if unknown := [name for name in run.vaal if name not in vaal.OPTIONS]:
+        raise UsageError(f"run {run.name}: VAAL has no option {unknown[0]!r}", f"it has {', '.join(vaal.OPTIONS)}")
     if not (0 <= run.skip < 1 and run.annotators >= 1 and 0 <= run.candidate_threshold <= 1):
         raise UsageError(f"run {run.name}: skip and candidate_threshold are shares, annotators at least 1")
     if not isinstance(run.label_noise, str) and not 0 <= run.label_noise <= 1:
         raise UsageError(f"run {run.name}: label_noise {run.label_noise} is no share")
     return run
+
+
+def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
+    """Does the classifier, with the options `fit`, say what the strategy takes beside probabilities? Raises UsageError."""
+    needs, mlp = f"run {run.name}: {strategy.name} needs", 'give classifier = "mlp" and'
+    if ("predicted_loss" in strategy.takes or strategy.name == "ta-vaal") and fit.get("ranker", "none") == "none":
+        raise UsageError(f"{needs} a loss ranker", f'{mlp} mlp-ranker = "ranking"')
+    if "mutual_information" in strategy.takes and run.mc_dropout is None:
+        raise UsageError(f"{needs} mc-dropout", f"{mlp} mlp-dropout = 0.5 and mc-dropout = 20")
+    if run.mc_dropout is not None and not (isinstance(run.mc_dropout, int) and run.mc_dropout > 0 and fit.get("dropout")):
+        raise UsageError(f"run {run.name}: mc-dropout = N takes N samples of a classifier with dropout", f"{mlp} mlp-dropout = 0.5")
 
 
 def _seconds(value: Any) -> tuple[float, float, float] | None:

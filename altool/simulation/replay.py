@@ -137,7 +137,7 @@ def replay(
         if not len(labeled):
             break
         model, _ = fit(pool.rows[labeled], label[labeled])
-        measured = evaluate(pool.held_truth, model.probabilities(pool.held_rows), [plan.at_precision] * classes, None)
+        measured = evaluate(pool.held_truth, _probabilities(model, run, pool.held_rows, seed), [plan.at_precision] * classes, None)
         counts = np.bincount(label[labeled], minlength=classes)
         spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
         questions = sum(int((~part.automatic).sum()) for part in history.asked)
@@ -149,7 +149,7 @@ def replay(
         if run.target_aware and aims is not None:
             weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
         generator = partial(seeds.generator, seed, "select", number + 1)
-        state = State(model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before)
+        state = State(model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed)
         choice, suggested, before = _choose(pool, plan, run, state, generator)
         ask(number + 1, choice, candidates[choice.places], suggested)
     return history
@@ -168,6 +168,7 @@ class State:
     weights: np.ndarray | None
     answers: np.ndarray  # the annotators' to the whole pool
     before: Kept | None  # of the round before
+    seed: int  # of the repeat
 
 
 @dataclass(frozen=True)
@@ -203,12 +204,18 @@ def _choose(
     arrays |= {"head": (model.head.weights, model.head.bias)} if model.head else {}
     arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
     likely = run.diversify or run.suggest or run.target_aware or wanted & {"probabilities", "likeliest"}
-    rows = pool.rows[candidates] if likely or "features" in wanted else pool.rows[:0]
+    deep = wanted & {"mutual_information", "predicted_loss"}
+    rows = pool.rows[candidates] if likely or deep or "features" in wanted else pool.rows[:0]
     if "features" in wanted:
         arrays["features"] = model.vectors(rows)
     if likely:
-        arrays["probabilities"] = model.probabilities(rows)
+        arrays["probabilities"] = _probabilities(model, run, rows, state.seed)
         arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
+    if deep and isinstance(model, store.Deep):
+        found = model.outputs(rows, run.mc_dropout or 0, state.seed)
+        arrays |= {name: getattr(found, name) for name in deep}
+    if "labeled_probability" in wanted:
+        arrays["labeled_probability"] = _labeled_probability(pool, run, state, ranked=strategy.wrapped.name == "ta-vaal")
     if run.target_aware:
         arrays["candidate_labels"] = candidate_labels(arrays["probabilities"], run.candidate_threshold)
     if strategy.shape == "ask":
@@ -216,7 +223,7 @@ def _choose(
     if "labeled_features" in wanted:
         arrays["labeled_features"] = model.vectors(pool.rows[state.labeled])
     if "labeled_probabilities" in wanted:
-        arrays["labeled_probabilities"] = model.probabilities(pool.rows[state.labeled])
+        arrays["labeled_probabilities"] = _probabilities(model, run, pool.rows[state.labeled], state.seed)
     keywords, kept = dict(run.options), None
     if strategy.wrapped.across or run.diversify_by == "previous":
         kept = _across(strategy.wrapped, run, arrays, len(pool.truth), state)
@@ -241,6 +248,28 @@ def _choose(
         choice = asked(choice.round.asked, choice.round)
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
     return choice, None if suggested is None else suggested.astype(np.int64), kept
+
+
+def _probabilities(model: store.Model, run: Run, rows: np.ndarray, seed: int) -> np.ndarray:
+    """As `score` gives them: with MC dropout the mean over its samples."""
+    if run.mc_dropout and isinstance(model, store.Deep):
+        return model.outputs(rows, run.mc_dropout, seed).probabilities
+    return model.probabilities(rows)
+
+
+def _labeled_probability(pool: Pool, run: Run, state: State, *, ranked: bool) -> np.ndarray:
+    """What a VAAL that was fitted on candidates and labeled rows says of the candidates, float32; with `ranked` it is a TA-VAAL, which is
+    told what the model's ranker says. As `train --vaal` and `score` do it."""
+    from altool.models import training, vaal
+
+    known = np.sort(np.concatenate([state.candidates, state.labeled]))
+    rows = pool.rows[known]
+    rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, store.Deep) else None
+    seen = training.Pool(state.model.vectors(rows) if rows.dtype == object else rows)
+    places = np.searchsorted(known, state.candidates)
+    with training.threads(1):
+        fitted = vaal.fit(seen, np.isin(known, state.labeled), rank, **run.vaal, seed=state.seed)
+        return fitted.labeled_probability(seen.batch(places), rank[places] if rank is not None else None)
 
 
 def _across(strategy: Strategy, run: Run, arrays: dict[str, Any], rows: int, state: State) -> Kept:

@@ -181,7 +181,9 @@ def test_a_plan(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
         ((), "nothing to simulate"),
         (("--strategy", "margins"), "there is no 'margins'"),
         (("--strategy", "queue"), "it needs a queue"),
-        (("--strategy", "bald"), "no classifier here gives the mutual information"),
+        (("--strategy", "bald", "--classifier", "mlp"), "bald needs mc-dropout"),
+        (("--strategy", "learning-loss", "--classifier", "mlp"), "learning-loss needs a loss ranker"),
+        (("--strategy", "ta-vaal"), "ta-vaal needs a loss ranker"),
         (("--strategy", "coreset", "--diversify"), "diversify wraps strategies that sort"),
         (("--strategy", "random", "--strategy", "random"), "two runs are called 'random'"),
         (("--strategy", "random", "--classifier", "oak"), "there is no classifier 'oak'"),
@@ -192,10 +194,16 @@ def test_a_plan(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
         (("--strategy", "random", "--merge-classes", "rest"), "is not NEW=A,B"),
         (("--plan", "kernel.toml"), "kernel: there is no 'round'"),
         (("--plan", "queue.toml"), "a queue means nothing to margin"),
+        (("--plan", "samples.toml"), "run margin: mc-dropout = N takes N samples of a classifier with dropout"),
+        (("--plan", "depth.toml"), "run vaal: VAAL has no option 'depth'"),
+        (("--plan", "stray.toml"), "run margin: vaal_epochs means nothing to margin with classifier logistic"),
     ],
 )
 def test_refused(altool: Altool, tmp_path: Path, truth: np.ndarray, arguments: tuple[str, ...], said: str) -> None:
     (tmp_path / "kernel.toml").write_text('[[run]]\nstrategy = "gcmi"\nkernel = "round"\n')
+    (tmp_path / "samples.toml").write_text('mc-dropout = 5\n[[run]]\nstrategy = "margin"\n')
+    (tmp_path / "depth.toml").write_text('vaal-depth = 5\n[[run]]\nstrategy = "vaal"\n')
+    (tmp_path / "stray.toml").write_text('[[run]]\nstrategy = "margin"\nvaal_epochs = 5\n')
     (tmp_path / "queue.toml").write_text('[[run]]\nstrategy = "margin"\nqueue = "q.parquet"\n')
     assert said in altool(*SIMULATE, *arguments, "-o", "out", code=2).said
     assert not (tmp_path / "out").exists()

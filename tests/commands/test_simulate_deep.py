@@ -1,0 +1,73 @@
+"""`altool simulate` with strategies that ask the model for more than probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import CLASSES, features, write
+
+from altool import seeds
+
+Altool = Callable[..., Any]
+ROWS = 160
+PLAN = """
+features = "f.parquet"
+labels = "truth.parquet"
+seed-size = 16
+rounds = 1
+budget = 8
+classifier = "mlp"
+mlp-epochs = 4
+mlp-hidden = "16,8"
+vaal-epochs = 2
+vaal-latent = 4
+"""
+RUNS = {  # its keys, and the options of train and score that they stand for
+    "learning-loss": ('mlp-ranker = "loss"', ("--ranker", "loss"), ()),
+    "bald": ("mlp-dropout = 0.5\nmc-dropout = 3", ("--dropout", 0.5), ("--mc-dropout", 3)),
+    "vaal": ("", ("--vaal", "vaal", "--vaal-epochs", 2, "--vaal-latent", 4), ()),
+    "ta-vaal": ("", ("--vaal", "ta-vaal", "--vaal-epochs", 2, "--vaal-latent", 4), ()),
+}
+
+
+@pytest.fixture
+def truth(tmp_path: Path) -> list[str]:
+    draw = np.random.default_rng(0)
+    truth = draw.integers(3, size=ROWS)
+    write(features((np.eye(3, 5)[truth] + draw.normal(size=(ROWS, 5))).astype(np.float32)), tmp_path / "f.parquet")
+    labels = [CLASSES[code] for code in truth]
+    source = ["holdout" if row % 4 == 0 else "seed" for row in range(ROWS)]
+    write(pa.table({"id": [f"row-{row:04d}" for row in range(ROWS)], "label": labels, "source": source}), tmp_path / "truth.parquet")
+    return labels
+
+
+def test_a_round_is_what_the_commands_do(altool: Altool, tmp_path: Path, truth: list[str]) -> None:
+    runs = "".join(f'[[run]]\nstrategy = "{name}"\n{keys}\n' for name, (keys, _, _) in RUNS.items())
+    (tmp_path / "plan.toml").write_text(PLAN + runs)
+    altool("simulate", "--plan", "plan.toml", "-o", "out", "--jobs", 1)
+    seed = seeds.integer(0, "simulate", 0)
+    held = [f"row-{row:04d}" for row in range(0, ROWS, 4)]
+    for name, (_, train, score) in RUNS.items():
+        folder = tmp_path / "out" / "runs" / f"{name}-000"
+        asked = pq.read_table(folder / "picks.parquet").to_pylist()
+        given = [row["id"] for row in asked if row["round"] == 0]
+        log = {"id": [*given, *held], "label": [truth[int(id_[-4:])] for id_ in (*given, *held)]}
+        log |= {"source": ["seed"] * len(given) + ["holdout"] * len(held), "round": [0] * (len(given) + len(held))}
+        write(pa.table(log), tmp_path / "l.parquet")
+        fit = ("--classifier", "mlp", "--epochs", 4, "--mlp-hidden", "16,8", "--seed", seed, *train)
+        altool("train", "--features", "f.parquet", "--labels", "l.parquet", *fit, "-o", "model", "--overwrite")
+        altool("score", "--model", "model", "--features", "f.parquet", "--seed", seed, *score, "-o", "p.parquet", "--overwrite")
+        select = ("select", "--strategy", name, "--budget", 8, "--seed", seed, "--labels", "l.parquet", "--predictions", "p.parquet")
+        altool(*select, "-o", "q.parquet", "--overwrite")
+        assert pq.read_table(tmp_path / "q.parquet").column("id").to_pylist() == [row["id"] for row in asked if row["round"] == 1], name
+        report = ("report", "--predictions", "p.parquet", "--labels", "l.parquet", "--metrics-output", "m.parquet", "--quiet")
+        altool(*report, "--overwrite")
+        measured = {(row["class"], row["metric"]): row["value"] for row in pq.read_table(tmp_path / "m.parquet").to_pylist()}
+        rows = pq.read_table(folder / "history.parquet").to_pylist()
+        assert {(row["class"], row["metric"]): row["value"] for row in rows if row["round"] == 0} == pytest.approx(measured), name

@@ -15,33 +15,29 @@ from altool import seeds
 from altool.console import Console
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.errors import InputError, NothingLeft, UsageError
-from altool.labels.consensus import codes, resolve
+from altool.labels.consensus import codes
 from altool.metrics.gaps import all_met, gap
 from altool.metrics.gaps import weights as class_weights
-from altool.selection.asking import answers_of, fingerprint, found_facts, recorded, whole_round
+from altool.selection.asking import fingerprint, found_facts, read_answers, whole_round
 from altool.selection.budgets import affordable, sum_of_tiers, tier_budgets
+from altool.selection.inputs import Past, open_tables, read_past
 from altool.selection.options import AUTO, Options, check_options, exports_of, flag, strategy_options
 from altool.selection.pool import (
     Pool,
     by_previous,
-    check_vaal,
     first_place,
-    known_classes,
-    matrices,
-    open_pool,
     read_arrays,
+    read_candidates,
     read_head,
     read_pool,
     report_new,
-    report_strangers,
     round_before,
 )
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
-from altool.tables import align, check, label_log, rounds, write
-from altool.tables.queue import read_ranks
-from altool.tables.read import Reader, Source
-from altool.tables.targets import Targets, read_targets
+from altool.tables import check, rounds, write
+from altool.tables.read import Source
+from altool.tables.targets import Targets
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose, class_options
 from altool.wrappers.target_aware import taken
 
@@ -70,55 +66,29 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     for location in (output, *exports.values()):
         write.check_target(location, options.overwrite)
     scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
-    reader = Reader(options.columns, options.classes)
-    source = open_pool(reader, options)
-    check_vaal(source, strategy.wrapped)
-    tables = {source.kind.name: source}
-    for name in matrices(strategy, options).values():
-        if name not in tables:
-            tables[name] = reader.open(getattr(options, name), name)
-    previous = reader.open(options.previous, "predictions") if options.previous else None
-    log = reader.open(options.labels, "labels", allow_empty=True) if options.labels else None
-    metrics = reader.open(options.metrics, "metrics").read() if options.metrics else None
-    targets = read_targets(reader, options.targets) if options.targets else None
-    ids_of = {"within": options.within, "exclude": options.exclude}
-    limits = {name: reader.open(location, "ids") for name, location in ids_of.items() if location}
-    queue = reader.open(options.queue, "queries") if options.queue else None
-    items = reader.open(options.items, "items") if options.items and options.export else None
-    oracle = reader.open(options.oracle, "labels") if options.oracle else None
-    earlier = [reader.open(location, "queries", allow_empty=strategy.shape != "ask") for location in options.queries or ()]
-    id_type = reader.match_ids()
-
-    rows = label_log.read(log) if log else None
-    labels = resolve(rows) if rows is not None else None
-    round_ = options.round if options.round is not None else rounds.next_round(rows)
-    known = known_classes(tables, labels.training if labels is not None else None, reader)
-    answers = None
-    if strategy.shape == "ask" and rows is not None:  # what the round knew when it began, and its answers so far
-        before, answers = (resolve(part) for part in rounds.parted(rows, round_))
-        labels = before
-    training = labels.training if labels is not None else None
+    tables = open_tables(options, strategy)
+    source = tables.pool
+    past = read_past(tables, options, strategy)
+    numbers = codes(past.training, past.classes) if past.training is not None else np.empty(0, np.int64)
     weights = behind = None
-    if targets is not None:
-        weights, behind = _class_weights(source, known, targets, metrics, console)
-    numbers = codes(training, known) if training is not None else np.empty(0, np.int64)
+    if tables.targets is not None:
+        weights, behind = _class_weights(source, past.classes, tables.targets, tables.metrics, console)
     if options.suggest or strategy.inner:
         _ = source.classes  # a suggestion has a name; without names this says so
     keywords = strategy_options(options)
-    keywords |= _class_options(strategy, options, known, numbers, metrics, behind, source)
-    asked = [row for queries in earlier for row in queries.read().to_pylist()] if strategy.shape != "ask" else []
+    keywords |= _class_options(strategy, options, past.classes, numbers, tables.metrics, behind, source)
     if options.clarifier_budgets == AUTO:
-        keywords["clarifier_budgets"] = tier_budgets(options, rows, labels, asked, console)
+        keywords["clarifier_budgets"] = tier_budgets(options, past, console)
     elif options.clarifier_budgets:
         keywords["clarifier_budgets"] = clarifier.budgets(options.clarifier_budgets)
     if "clarifier_budgets" in keywords:
         budget = sum(keywords["clarifier_budgets"])
     elif budget is None:
-        budget = affordable(options, rows, labels, asked, console)
+        budget = affordable(options, past, console)
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
         pool = read_pool(source, options, strategy, keywords, advance)
     inputs = {source.kind.name: pool.fingerprint}
-    then = round_before(previous, source, pool, strategy, options, keywords, console) if previous is not None else None
+    then = round_before(tables.previous, source, pool, strategy, options, keywords, console) if tables.previous is not None else None
     if then is not None:
         inputs["previous"] = then.fingerprint
         if then.kept is not None and pool.scores is not None and strategy.wrapped.across:
@@ -126,41 +96,19 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     elif strategy.wrapped.across:
         base = options.alamp_base or "margin"
         console.info(f"{strategy.wrapped.name}: no --previous, so this is the first round: rows are in the order of {base}")
-    candidates = np.ones(len(pool.index), bool)
-    if labels is not None and rows is not None:
-        inputs["labels"] = align.table_fingerprint(labels.table if strategy.shape == "ask" else rows)
-        gone = labels.taken if len(labels.taken) else pa.array([], id_type)
-        candidates &= ~pool.index.mask(gone)
-        if source.kind.name != "queries":  # a queue is an excerpt of the pool: labels of other rows are to be expected
-            held = labels.holdout.column("id").combine_chunks()
-            pooled = gone.filter(pa.compute.invert(pa.compute.is_in(gone, value_set=held)))
-            report_strangers(pool.index, pooled, "labels", options, console)
-    if asked:
-        inputs["queries"] = align.table_fingerprint(pa.table({"row": sorted(repr(sorted(row.items())) for row in asked)}))
-    if metrics is not None:
-        inputs["metrics"] = align.table_fingerprint(metrics)
-    for name, limit in limits.items():
-        ids = pa.compute.unique(limit.read(["id"]).column("id"))
-        inputs[name] = align.fingerprint(align.index([pa.compute.take(ids, pa.compute.array_sort_indices(ids))], limit.name), None)
-        report_strangers(pool.index, ids, f"--{name}", options, console)
-        mask = pool.index.mask(ids)
-        candidates &= mask if name == "within" else ~mask
-
-    ranks = None
-    if queue is not None:
-        ranks, strangers, inputs["queue"] = read_ranks(queue, pool.index)
-        report_strangers(pool.index, strangers, "queue", options, console)
-        candidates &= np.isfinite(ranks)
+    candidates, ranks = read_candidates(tables, past, pool.index, options, inputs, console)
 
     per_row = {"scores": pool.scores, "likeliest": pool.likeliest, "confidence": pool.confidence, "ranks": ranks}
     if then is not None and by_previous(options, strategy):
         per_row["likeliest_before"] = then.likeliest
     if strategy.shape != "score":
-        positions, arrays = read_arrays(tables, pool.index, candidates, training, numbers, strategy, options, scratch, inputs, console)
+        positions, arrays = read_arrays(
+            tables.matrices, pool.index, candidates, past.training, numbers, strategy, options, scratch, inputs, console
+        )
         if options.model:
             arrays["head"] = read_head(options.model, arrays["features"].shape[1], inputs)
         if options.first is not None:
-            keywords["first"] = first_place(options.first, pool.index, positions, id_type)
+            keywords["first"] = first_place(options.first, pool.index, positions, tables.id_type)
     else:
         positions, arrays = np.flatnonzero(candidates), {}
     arrays |= {name: values[positions] for name, values in per_row.items() if values is not None}
@@ -171,16 +119,14 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
     begun = None
     if strategy.shape == "ask":
-        begun = fingerprint(options, strategy, round_, inputs)
-        arrays["answers"] = answers_of(pool.index, positions, known, answers, oracle)
-        for source_ in (*earlier, *([log] if log is not None else [])):
-            rounds.check_begun(source_, round_, begun)
-        if options.wait is False:
-            arrays["recorded"] = recorded(earlier, round_, pool.index, positions, known, arrays["answers"])
+        begun = fingerprint(options, strategy, past.round, inputs)
+        for table in (*tables.earlier, *([tables.log] if tables.log is not None else [])):
+            rounds.check_begun(table, past.round, begun)
+        arrays |= read_answers(tables, past, pool.index, positions, options)
     request = Request(
         strategy,
         budget,
-        partial(seeds.generator, options.seed, "select", round_, strategy.name),
+        partial(seeds.generator, options.seed, "select", past.round, strategy.name),
         keywords,
         diversify=options.diversify,
         partitions=options.partitions,
@@ -190,61 +136,76 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         parallel=options.parallel or PARALLEL,
     )
     choice = choose(request, len(positions), arrays)
-    if oracle is not None and choice.round is not None:
-        choice = whole_round(choice, choice.round, oracle, pool.index, positions)
-    count = len(choice.places)
-    audited = np.zeros(count, bool)
+    if tables.oracle is not None and choice.round is not None:
+        choice = whole_round(choice, choice.round, tables.oracle, pool.index, positions)
+    _report_targets(choice, request, len(positions), console)
+    if strategy.inner:
+        _report_tiers(choice, keywords, arrays, past.classes, console)
+    elif 0 < len(choice.places) < budget and choice.round is None:
+        console.info(f"only {len(choice.places):,} candidates are left for a budget of {budget:,}: all are chosen")
+
+    audited = _audited(choice, options, past.round)
+    classes = source.classes if source.knows_classes else None
+    table = _queries(pool, positions[choice.places], choice, audited, options, strategy, past, classes)
+    if tables.items is not None:
+        _export(table, tables.items, exports, classes or (), options, console)
+    origin = _origin(choice, request, past, options, inputs, begun)
+    write.write_table(table, "queries", output, origin=origin, classes=classes, format=options.format)
+    facts = {"candidates": len(positions), "pool": len(pool.index), "output": output, "exports": exports}
+    if strategy.inner:
+        facts |= {"tiers": _tiers(choice), "audited": int(audited.sum())}
+    if weights is not None:
+        facts["weights"] = origin["options"]["weights"]
+    _conclude(choice, request, past, source, facts, options, console)
+
+
+def _audited(choice: Choice, options: Options, round_: int) -> np.ndarray:
+    """bool per chosen row: is it one of the easy tier that --audit sends to a person?"""
+    audited = np.zeros(len(choice.places), bool)
     if options.audit:
         easy = np.flatnonzero(choice.marks["tier"] == clarifier.TIERS.index("easy"))
         draw = seeds.generator(options.seed, "select", round_, "audit").choice
         audited[draw(easy, min(options.audit, len(easy)), replace=False)] = True
-    _report_targets(choice, request, len(positions), console)
-    if strategy.inner:
-        _report_tiers(choice, keywords, arrays, known, console)
-    elif 0 < count < budget and choice.round is None:
-        console.info(f"only {count:,} candidates are left for a budget of {budget:,}: all are chosen")
-    classes = source.classes if source.knows_classes else None
-    table = _queries(pool, positions[choice.places], choice, audited, options, strategy, round_, classes, known)
+    return audited
+
+
+def _origin(choice: Choice, request: Request, past: Past, options: Options, inputs: Mapping[str, str], begun: str | None) -> dict[str, Any]:
+    """The queries' provenance; for a strategy that asks, also what its round began with and what it found so far."""
     names = ("diversify", "diversify_by", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions")
     changing = {name: getattr(options, name) for name in names} | strategy_options(options)
-    changing |= {"strategy": strategy.name, "budget": budget, "audit": options.audit}
-    changing |= {"clarifier_budgets": list(keywords["clarifier_budgets"])} if "clarifier_budgets" in keywords else {}
-    if weights is not None:
-        changing["weights"] = dict(zip(known, weights.tolist(), strict=True))
-    origin = write.provenance("select", {**changing, "round": round_}, options.seed, inputs)
+    changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit, "round": past.round}
+    if "clarifier_budgets" in request.keywords:
+        changing["clarifier_budgets"] = list(request.keywords["clarifier_budgets"])
+    if request.class_weights is not None:
+        changing["weights"] = dict(zip(past.classes, request.class_weights.tolist(), strict=True))
+    origin = write.provenance("select", changing, options.seed, inputs)
     if choice.round is not None:
-        origin |= {"begun": {str(round_): [begun]}, "asked": len(choice.round.asked.rows) - count}
-        if oracle is not None or not count:
-            origin["found"] = found_facts(choice.round, known)
-    if items is not None:
-        _export(table, items, exports, classes or (), options, console)
-    write.write_table(table, "queries", output, origin=origin, classes=classes, format=options.format)
-    summary = {
-        "command": "select",
-        "strategy": strategy.name,
-        "round": round_,
-        "budget": budget,
-        "selected": count,
-        "candidates": len(positions),
-        "pool": len(pool.index),
-        "output": output,
-        "exports": exports,
-        **({"tiers": _tiers(choice), "audited": int(audited.sum())} if strategy.inner else {}),
-        **({"weights": changing["weights"]} if weights is not None else {}),
-    }
-    if not count and choice.round is not None and len(choice.round.asked.rows):
-        text = f"nothing left to do: round {round_} is complete with {len(choice.round.asked.rows):,} rows; wrote an empty table"
-        raise NothingLeft(text, f"train and score, then begin the next round: --round {round_ + 1}")
+        count = len(choice.places)
+        origin |= {"begun": {str(past.round): [begun]}, "asked": len(choice.round.asked.rows) - count}
+        if options.oracle is not None or not count:
+            origin["found"] = found_facts(choice.round, past.classes)
+    return origin
+
+
+def _conclude(
+    choice: Choice, request: Request, past: Past, source: Source, facts: Mapping[str, Any], options: Options, console: Console
+) -> None:
+    """Say what was written. Raises NothingLeft where that is an empty table."""
+    count, strategy, asked = len(choice.places), request.strategy.name, choice.round.asked.rows if choice.round is not None else ()
+    if not count and len(asked):
+        text = f"nothing left to do: round {past.round} is complete with {len(asked):,} rows; wrote an empty table"
+        raise NothingLeft(text, f"train and score, then begin the next round: --round {past.round + 1}")
     if not count:
         raise NothingLeft(
-            f"nothing left to do: none of the {len(pool.index):,} rows of {source.name} is a candidate; wrote an empty table",
+            f"nothing left to do: none of the {facts['pool']:,} rows of {source.name} is a candidate; wrote an empty table",
             "every row is labeled, skipped, held out or excluded",
         )
-    line = f"selected {count:,} of {len(positions):,} candidates by {strategy.name}, round {round_}"
-    if choice.round is not None and oracle is None:
-        summary["asked"] = len(choice.round.asked.rows)
-        line += f": {summary['asked']:,} of its {min(budget, len(positions)):,} rows are asked"
-    console.result(summary, f"{line} -> {output}")
+    summary = {"command": "select", "strategy": strategy, "round": past.round, "budget": request.count, "selected": count, **facts}
+    line = f"selected {count:,} of {facts['candidates']:,} candidates by {strategy}, round {past.round}"
+    if choice.round is not None and options.oracle is None:
+        summary["asked"] = len(asked)
+        line += f": {len(asked):,} of its {min(request.count, facts['candidates']):,} rows are asked"
+    console.result(summary, f"{line} -> {facts['output']}")
 
 
 def _list_strategies(console: Console) -> None:
@@ -402,17 +363,16 @@ def _queries(
     audited: np.ndarray,
     options: Options,
     strategy: Strategy,
-    round_: int,
+    past: Past,
     classes: Sequence[str] | None,
-    known: Sequence[str],
 ) -> pa.Table:
-    count = len(positions)
+    count, known = len(positions), past.classes
     columns = {
         "id": pool.index.take(positions),
         "rank": pa.array(np.arange(1, count + 1, dtype=np.int32)),
         "score": pa.array(choice.scores.astype(np.float32)),
         "strategy": pa.array([strategy.name] * count, pa.string()),
-        "round": pa.array(np.full(count, round_, np.int32)),
+        "round": pa.array(np.full(count, past.round, np.int32)),
         "source": pa.array(np.where(choice.explored, "explore", "exploit"), pa.string()),
     }
     if "tier" in choice.marks:

@@ -10,6 +10,7 @@ import numpy as np
 
 from altool.errors import InputError
 from altool.labels.consensus import Labels, codes, resolve
+from altool.selection.inputs import Past, Tables
 from altool.selection.options import Options, strategy_options
 from altool.strategies.registry import PENDING, Question, Strategy
 from altool.tables import check, label_log, rounds
@@ -29,6 +30,14 @@ def answers_of(pool: Index, positions: np.ndarray, known: Sequence[str], given: 
         values[np.asarray(labels.table.column("label").is_valid()) & (values < 0)] = len(known)  # a class that only the oracle knows
         found[places[places >= 0]] = values[places >= 0]
     return found[positions]
+
+
+def read_answers(tables: Tables, past: Past, pool: Index, positions: np.ndarray, options: Options) -> dict[str, Any]:
+    """The round's `answers` per candidate and, with --no-wait, its questions as they are `recorded`. Raises InputError; see `recorded`."""
+    answers = answers_of(pool, positions, past.classes, past.answers, tables.oracle)
+    if options.wait is not False:
+        return {"answers": answers}
+    return {"answers": answers, "recorded": recorded(tables.earlier, past.round, pool, positions, past.classes, answers)}
 
 
 def fingerprint(options: Options, strategy: Strategy, round_: int, inputs: Mapping[str, str]) -> str:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
-import pyarrow as pa
 
 from altool.console import Console
 from altool.errors import InputError, UsageError
-from altool.labels.consensus import Labels
 from altool.labels.costs import Cost, of_log
 from altool.metrics import cost
+from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.strategies import clarifier
 
@@ -27,14 +23,12 @@ def sum_of_tiers(text: str | None, budget: int | None) -> int:
     return sum(tiers)
 
 
-def _measured(
-    options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]]
-) -> tuple[Cost | None, np.ndarray]:
+def _measured(options: Options, past: Past) -> tuple[Cost | None, np.ndarray]:
     """What the log cost, and float64 (3,) the seconds of an answer of each kind, times the answers that a row gets.
 
     UNMEASURED where no answer has seconds; InputError if --budget-seconds needs them.
     """
-    found = of_log(rows, labels, asked) if rows is not None and labels is not None else None
+    found = of_log(past.rows, past.labels, past.asked) if past.rows is not None and past.labels is not None else None
     prices = np.array([np.nan if value is None else value for value in found.prices.values()]) if found else np.full(3, np.nan)
     if found and np.isfinite(prices).all() and prices[cost.SCRATCH] > 0:
         return found, prices * max(1.0, found.per_row)
@@ -44,9 +38,9 @@ def _measured(
     return found, UNMEASURED
 
 
-def affordable(options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]], console: Console) -> int:
+def affordable(options: Options, past: Past, console: Console) -> int:
     """How many rows --budget-seconds pays for. Raises InputError where nothing was measured, or not even one."""
-    found, prices = _measured(options, rows, labels, asked)
+    found, prices = _measured(options, past)
     price, how = float(prices[cost.SCRATCH]), "from scratch"
     if options.suggest and found:
         suggested, accepted = found.suggestions()
@@ -60,11 +54,9 @@ def affordable(options: Options, rows: pa.Table | None, labels: Labels | None, a
     return budget
 
 
-def tier_budgets(
-    options: Options, rows: pa.Table | None, labels: Labels | None, asked: Sequence[dict[str, Any]], console: Console
-) -> tuple[int, int, int]:
+def tier_budgets(options: Options, past: Past, console: Console) -> tuple[int, int, int]:
     """--clarifier-budgets auto, for --budget rows in all or for --budget-seconds. Raises InputError where they pay for no row."""
-    found, prices = _measured(options, rows, labels, asked)
+    found, prices = _measured(options, past)
     if prices is UNMEASURED:
         console.info(f"no answer has seconds: an answer is taken to cost {UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one")
     seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in clarifier.TIERS])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,19 +15,19 @@ from altool.engines.device import choose as choose_device
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.models import store
+from altool.selection.inputs import Past, Tables, matrices
 from altool.selection.options import Options
 from altool.strategies.registry import Strategy
-from altool.tables import check
+from altool.tables import align, check
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
 from altool.tables.derive import derive
 from altool.tables.previous import Previous, read_previous
-from altool.tables.read import Reader, Source
+from altool.tables.queue import read_ranks
+from altool.tables.read import Source
 from altool.wrappers.choose import function_options
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, taken
-
-MATRICES = {"probabilities": "predictions", "features": "features"}
 
 
 @dataclass(frozen=True)
@@ -42,30 +41,6 @@ class Pool:
     confidence: np.ndarray | None  # float32 (n,)
     candidate_labels: Ragged | None  # the classes that each row may be of (TAAL)
     fingerprint: str
-
-
-def open_pool(reader: Reader, options: Options) -> Source:
-    """The table whose rows are the pool: the first given of predictions, features, items and queue."""
-    given = {"predictions": options.predictions, "features": options.features, "items": options.items, "queries": options.queue}
-    kind, location = next((kind, location) for kind, location in given.items() if location)
-    return reader.open(location, kind)
-
-
-def matrices(strategy: Strategy, options: Options) -> dict[str, str]:
-    """{array: table} for the matrices that the strategy is to be given."""
-    given = set(strategy.takes)
-    if options.similarity != "features" or strategy.inner:
-        found = {name: MATRICES.get(name.removeprefix("labeled_")) for name in strategy.optional}
-        given |= {name for name, table in found.items() if table and getattr(options, table)}
-    return {name: table for name, table in MATRICES.items() if strategy.shape != "score" and given & {name, f"labeled_{name}"}}
-
-
-def known_classes(tables: dict[str, Source], training: pa.Table | None, reader: Reader) -> tuple[str, ...]:
-    """The classes of the run: those of the probabilities (or of --classes), then those that only labels know."""
-    predictions = tables.get("predictions")
-    first = predictions.classes if predictions is not None and predictions.knows_classes else reader.classes or ()
-    found = set(pa.compute.unique(training.column("label")).to_pylist()) if training is not None else set()
-    return (*first, *sorted(found - set(first)))
 
 
 def read_pool(source: Source, options: Options, strategy: Strategy, keywords: dict[str, Any], advance: Callable[[int], None]) -> Pool:
@@ -132,6 +107,37 @@ def report_new(before: Previous, positions: np.ndarray, strategy: Strategy, opti
         if options.diversify and by_previous(options, strategy):
             text += "; they count as what they are predicted to be now"
         console.info(text)
+
+
+def read_candidates(
+    tables: Tables, past: Past, pool: Index, options: Options, inputs: dict[str, str], console: Console
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """bool (n,): which rows of the pool may be asked for; and their ranks in --queue, if that is given."""
+    candidates = np.ones(len(pool), bool)
+    if past.labels is not None and past.rows is not None:
+        inputs["labels"] = align.table_fingerprint(past.rows if past.answers is None else past.labels.table)
+        gone = past.labels.taken if len(past.labels.taken) else pa.array([], tables.id_type)
+        candidates &= ~pool.mask(gone)
+        if tables.pool.kind.name != "queries":  # a queue is an excerpt of the pool: labels of other rows are to be expected
+            held = past.labels.holdout.column("id").combine_chunks()
+            pooled = gone.filter(pa.compute.invert(pa.compute.is_in(gone, value_set=held)))
+            report_strangers(pool, pooled, "labels", options, console)
+    if past.asked:
+        inputs["queries"] = align.table_fingerprint(pa.table({"row": sorted(repr(sorted(row.items())) for row in past.asked)}))
+    if tables.metrics is not None:
+        inputs["metrics"] = align.table_fingerprint(tables.metrics)
+    for name, limit in tables.limits.items():
+        ids = pa.compute.unique(limit.read(["id"]).column("id"))
+        inputs[name] = align.fingerprint(align.index([pa.compute.take(ids, pa.compute.array_sort_indices(ids))], limit.name), None)
+        report_strangers(pool, ids, f"--{name}", options, console)
+        mask = pool.mask(ids)
+        candidates &= mask if name == "within" else ~mask
+    ranks = None
+    if tables.queue is not None:
+        ranks, strangers, inputs["queue"] = read_ranks(tables.queue, pool)
+        report_strangers(pool, strangers, "queue", options, console)
+        candidates &= np.isfinite(ranks)
+    return candidates, ranks
 
 
 def read_arrays(
@@ -217,14 +223,6 @@ def first_place(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataT
     if position < 0 or place == len(positions) or positions[place] != position:
         raise InputError(f"--first: {text} is no candidate", "name the id of a row that has no label yet")
     return place
-
-
-def check_vaal(source: Source, strategy: Strategy) -> None:
-    """The two strategies read one column; predictions that say whose it is must be the strategy's own. Raises InputError."""
-    trained = json.loads(source.metadata.get("altool.provenance", "{}")).get("options", {}).get("vaal")
-    if "labeled_probability" in strategy.takes and trained not in (None, "none", strategy.name):
-        text = f"{source.name}: its labeled_probability is that of a model trained with --vaal {trained}"
-        raise InputError(text, f"give --strategy {trained}, or train with --vaal {strategy.name} and score again")
 
 
 def report_strangers(index: Index, ids: pa.Array, table: str, options: Options, console: Console) -> None:

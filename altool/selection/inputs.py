@@ -1,0 +1,132 @@
+"""The tables that `select` is given, opened and checked together, and what they say of the rounds so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from altool.errors import InputError
+from altool.labels.consensus import Labels, resolve
+from altool.selection.options import Options
+from altool.strategies.registry import Strategy
+from altool.tables import label_log, rounds
+from altool.tables.read import Reader, Source
+from altool.tables.targets import Targets, read_targets
+
+MATRICES = {"probabilities": "predictions", "features": "features"}
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The tables, ids of one type and none read but the small ones. `matrices` are those whose rows the strategy wants whole, the `pool`'s
+    first; `limits` --within and --exclude, `earlier` the --queries of rounds before; `classes` are --classes."""
+
+    pool: Source
+    matrices: dict[str, Source]
+    previous: Source | None
+    log: Source | None
+    metrics: pa.Table | None
+    targets: Targets | None
+    limits: dict[str, Source]
+    queue: Source | None
+    items: Source | None
+    oracle: Source | None
+    earlier: list[Source]
+    id_type: pa.DataType
+    classes: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Past:
+    """What is known when a round's rows are chosen: the log's `rows`, the `labels` that they come to, the number of the `round`, the
+    `classes` of the run, and what was `asked` (rows of queries) as far as costs depend on it. For a strategy that asks the labels are
+    those from before the round, and `answers` its own so far."""
+
+    rows: pa.Table | None
+    labels: Labels | None
+    answers: Labels | None
+    round: int
+    classes: tuple[str, ...]
+    asked: Sequence[dict[str, Any]]
+
+    @property
+    def training(self) -> pa.Table | None:
+        """The labels to learn from."""
+        return self.labels.training if self.labels is not None else None
+
+
+def open_tables(options: Options, strategy: Strategy) -> Tables:
+    """Open all tables, and check their schemas. Raises InputError."""
+    reader = Reader(options.columns, options.classes)
+    pool = open_pool(reader, options)
+    check_vaal(pool, strategy.wrapped)
+    found = {pool.kind.name: pool}
+    for name in matrices(strategy, options).values():
+        if name not in found:
+            found[name] = reader.open(getattr(options, name), name)
+    ids_of = {"within": options.within, "exclude": options.exclude}
+    return Tables(
+        pool=pool,
+        matrices=found,
+        previous=reader.open(options.previous, "predictions") if options.previous else None,
+        log=reader.open(options.labels, "labels", allow_empty=True) if options.labels else None,
+        metrics=reader.open(options.metrics, "metrics").read() if options.metrics else None,
+        targets=read_targets(reader, options.targets) if options.targets else None,
+        limits={name: reader.open(location, "ids") for name, location in ids_of.items() if location},
+        queue=reader.open(options.queue, "queries") if options.queue else None,
+        items=reader.open(options.items, "items") if options.items and options.export else None,
+        oracle=reader.open(options.oracle, "labels") if options.oracle else None,
+        earlier=[reader.open(location, "queries", allow_empty=strategy.shape != "ask") for location in options.queries or ()],
+        id_type=reader.match_ids(),
+        classes=reader.classes,
+    )
+
+
+def read_past(tables: Tables, options: Options, strategy: Strategy) -> Past:
+    """Read the log and, but for a strategy that asks, the earlier queries."""
+    rows = label_log.read(tables.log) if tables.log else None
+    labels = resolve(rows) if rows is not None else None
+    round_ = options.round if options.round is not None else rounds.next_round(rows)
+    classes = known_classes(tables, labels.training if labels is not None else None)
+    answers, asked = None, []
+    if strategy.shape != "ask":
+        asked = [row for queries in tables.earlier for row in queries.read().to_pylist()]
+    elif rows is not None:
+        labels, answers = (resolve(part) for part in rounds.parted(rows, round_))
+    return Past(rows, labels, answers, round_, classes, asked)
+
+
+def open_pool(reader: Reader, options: Options) -> Source:
+    """The table whose rows are the pool: the first given of predictions, features, items and queue."""
+    given = {"predictions": options.predictions, "features": options.features, "items": options.items, "queries": options.queue}
+    kind, location = next((kind, location) for kind, location in given.items() if location)
+    return reader.open(location, kind)
+
+
+def matrices(strategy: Strategy, options: Options) -> dict[str, str]:
+    """{array: table} for the matrices that the strategy is to be given."""
+    given = set(strategy.takes)
+    if options.similarity != "features" or strategy.inner:
+        found = {name: MATRICES.get(name.removeprefix("labeled_")) for name in strategy.optional}
+        given |= {name for name, table in found.items() if table and getattr(options, table)}
+    return {name: table for name, table in MATRICES.items() if strategy.shape != "score" and given & {name, f"labeled_{name}"}}
+
+
+def known_classes(tables: Tables, training: pa.Table | None) -> tuple[str, ...]:
+    """The classes of the run: those of the probabilities (or of --classes), then those that only labels know."""
+    predictions = tables.matrices.get("predictions")
+    first = predictions.classes if predictions is not None and predictions.knows_classes else tables.classes or ()
+    found = set(pa.compute.unique(training.column("label")).to_pylist()) if training is not None else set()
+    return (*first, *sorted(found - set(first)))
+
+
+def check_vaal(source: Source, strategy: Strategy) -> None:
+    """The two strategies read one column; predictions that say whose it is must be the strategy's own. Raises InputError."""
+    trained = json.loads(source.metadata.get("altool.provenance", "{}")).get("options", {}).get("vaal")
+    if "labeled_probability" in strategy.takes and trained not in (None, "none", strategy.name):
+        text = f"{source.name}: its labeled_probability is that of a model trained with --vaal {trained}"
+        raise InputError(text, f"give --strategy {trained}, or train with --vaal {strategy.name} and score again")

@@ -126,7 +126,7 @@ def test_a_round_of_clarifier_is_what_the_commands_do(altool: Altool, tmp_path: 
     [
         ('strategy = "clarifier"', "run clarifier needs clarifier_budgets"),
         ('strategy = "clarifier"\nclarifier-budgets = [1, 2]', "[1, 2] is not HARD,INTERMEDIATE,EASY"),
-        ('strategy = "clarifier"\nclarifier-budgets = "1,1,1"\nclarifier-hard = "bald"', "mutual information that bald needs"),
+        ('strategy = "clarifier"\nclarifier-budgets = "1,1,1"\nclarifier-hard = "bald"', "bald needs mc-dropout"),
         ('strategy = "margin"\ndiversify-by = "previous"', "diversify_by is previous or current, beside diversify = true"),
         ('strategy = "margin"\ndiversify = true\ndiversify-by = "last"', "diversify_by is previous or current"),
         ('strategy = "alamp"\nalamp-base = "bald"', "alamp_base: there is no 'bald'"),

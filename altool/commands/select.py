@@ -21,7 +21,7 @@ from altool.metrics.gaps import weights as class_weights
 from altool.selection.asking import fingerprint, found_facts, read_answers, whole_round
 from altool.selection.budgets import affordable, sum_of_tiers, tier_budgets
 from altool.selection.inputs import Past, open_tables, read_past
-from altool.selection.options import AUTO, Options, check_options, exports_of, flag, strategy_options
+from altool.selection.options import Options, check_options, exports_of, flag, strategy_options
 from altool.selection.pool import (
     Pool,
     by_previous,
@@ -51,7 +51,7 @@ def run(options: Options, console: Console) -> None:
         _list_strategies(console)
         return
     strategy, budget, output = options.strategy, options.budget, options.output
-    if options.clarifier_budgets not in (None, AUTO):
+    if options.clarifier_budgets not in (None, clarifier.AUTO):
         budget = sum_of_tiers(options.clarifier_budgets, budget)
     if strategy is None or (budget is None and options.budget_seconds is None) or output is None:
         given = {"strategy": strategy, "budget": budget or options.budget_seconds, "output": output}
@@ -77,7 +77,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         _ = source.classes  # a suggestion has a name; without names this says so
     keywords = strategy_options(options)
     keywords |= _class_options(strategy, options, past.classes, numbers, tables.metrics, behind, source)
-    if options.clarifier_budgets == AUTO:
+    if options.clarifier_budgets == clarifier.AUTO:
         keywords["clarifier_budgets"] = tier_budgets(options, past, console)
     elif options.clarifier_budgets:
         keywords["clarifier_budgets"] = clarifier.budgets(options.clarifier_budgets)
@@ -144,7 +144,10 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     elif 0 < len(choice.places) < budget and choice.round is None:
         console.info(f"only {len(choice.places):,} candidates are left for a budget of {budget:,}: all are chosen")
 
-    audited = _audited(choice, options, past.round)
+    audited = np.zeros(len(choice.places), bool)
+    if options.audit:
+        draw = seeds.generator(options.seed, "select", past.round, "audit")
+        audited = clarifier.audited(choice.marks["tier"], options.audit, draw)
     classes = source.classes if source.knows_classes else None
     table = _queries(pool, positions[choice.places], choice, audited, options, strategy, past, classes)
     if tables.items is not None:
@@ -157,16 +160,6 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     if weights is not None:
         facts["weights"] = origin["options"]["weights"]
     _conclude(choice, request, past, source, facts, options, console)
-
-
-def _audited(choice: Choice, options: Options, round_: int) -> np.ndarray:
-    """bool per chosen row: is it one of the easy tier that --audit sends to a person?"""
-    audited = np.zeros(len(choice.places), bool)
-    if options.audit:
-        easy = np.flatnonzero(choice.marks["tier"] == clarifier.TIERS.index("easy"))
-        draw = seeds.generator(options.seed, "select", round_, "audit").choice
-        audited[draw(easy, min(options.audit, len(easy)), replace=False)] = True
-    return audited
 
 
 def _origin(choice: Choice, request: Request, past: Past, options: Options, inputs: Mapping[str, str], begun: str | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ KINDS = ("verified", "corrected", "scratch")
 VERIFIED, CORRECTED, SCRATCH = range(3)
 FREE = ("seed", "holdout", "auto")  # sources whose labels cost a round nothing
 NONE = -1  # no label: skipped, or nothing suggested
+UNMEASURED = np.array([1.0, 3.0, 3.0])  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
 
 
 def kinds(answers: np.ndarray, suggested: np.ndarray) -> np.ndarray:

@@ -12,8 +12,6 @@ from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.strategies import clarifier
 
-UNMEASURED = np.array([1.0, 3.0, 3.0])  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
-
 
 def sum_of_tiers(text: str | None, budget: int | None) -> int:
     """The budget of CLARIFIER's tiers together; `--budget` need not repeat it. Raises UsageError where it says otherwise."""
@@ -26,7 +24,7 @@ def sum_of_tiers(text: str | None, budget: int | None) -> int:
 def _measured(options: Options, past: Past) -> tuple[Cost | None, np.ndarray]:
     """What the log cost, and float64 (3,) the seconds of an answer of each kind, times the answers that a row gets.
 
-    UNMEASURED where no answer has seconds; InputError if --budget-seconds needs them.
+    cost.UNMEASURED where no answer has seconds; InputError if --budget-seconds needs them.
     """
     found = of_log(past.rows, past.labels, past.asked) if past.rows is not None and past.labels is not None else None
     prices = np.array([np.nan if value is None else value for value in found.prices.values()]) if found else np.full(3, np.nan)
@@ -35,7 +33,7 @@ def _measured(options: Options, past: Past) -> tuple[Cost | None, np.ndarray]:
     if options.budget_seconds is not None:
         text = f"labels {options.labels}: nothing says how long an answer takes"
         raise InputError(text, "import exports that have seconds (Label Studio's have)")
-    return found, UNMEASURED
+    return found, cost.UNMEASURED
 
 
 def affordable(options: Options, past: Past, console: Console) -> int:
@@ -57,8 +55,10 @@ def affordable(options: Options, past: Past, console: Console) -> int:
 def tier_budgets(options: Options, past: Past, console: Console) -> tuple[int, int, int]:
     """--clarifier-budgets auto, for --budget rows in all or for --budget-seconds. Raises InputError where they pay for no row."""
     found, prices = _measured(options, past)
-    if prices is UNMEASURED:
-        console.info(f"no answer has seconds: an answer is taken to cost {UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one")
+    if prices is cost.UNMEASURED:
+        console.info(
+            f"no answer has seconds: an answer is taken to cost {cost.UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one"
+        )
     seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in clarifier.TIERS])
     tiers = cost.tiers(
         prices,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from altool.errors import UsageError
-from altool.strategies import registry
+from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
 
 
@@ -88,9 +88,6 @@ STRATEGY_OPTIONS = (
 )
 
 
-AUTO = "auto"  # of --clarifier-budgets
-
-
 def check_options(options: Options, strategy: Strategy) -> None:
     """Refuse what cannot work, or would do nothing. Raises UsageError."""
     for table in strategy.tables:
@@ -151,7 +148,7 @@ def check_options(options: Options, strategy: Strategy) -> None:
 
 def _check_budgets(options: Options, strategy: Strategy) -> None:
     """Refuse budgets that say nothing, or two things. Raises UsageError."""
-    auto = options.clarifier_budgets == AUTO
+    auto = options.clarifier_budgets == clarifier.AUTO
     if options.budget_seconds is not None and (options.budget is not None or (options.clarifier_budgets and not auto)):
         other = "--budget" if options.budget is not None else "--clarifier-budgets"
         raise UsageError(f"{other} and --budget-seconds both say how many rows", "give one of them")

@@ -30,6 +30,7 @@ class Run:
     queue_size: int | None = None
     partitions: int | None = None
     parallel: int = PARALLEL
+    audit: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     classifier: str = "logistic"
@@ -122,7 +123,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
     fit = {name: value for name, value in given.items() if of_models(name)}
     own = {name: value for name, value in given.items() if name not in (*OF_RUNS, "name") and name not in fit}
-    if "clarifier_budgets" in own:
+    if own.get("clarifier_budgets", clarifier.AUTO) != clarifier.AUTO:
         own["clarifier_budgets"] = clarifier.budgets(own["clarifier_budgets"])
     known = {name: value for name, value in given.items() if name in OF_RUNS}
     known["seconds"] = _seconds(known.get("seconds"))
@@ -142,6 +143,8 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         raise UsageError(f"run {run.name}: {stray[0]} means nothing to {strategy.name} with classifier {run.classifier}")
     if "queue" in row and "ranks" not in strategy.takes:
         raise UsageError(f"run {run.name}: a queue means nothing to {strategy.name}", "use strategy queue")
+    if run.audit is not None and not ("tier" in strategy.marks and isinstance(run.audit, int) and run.audit > 0):
+        raise UsageError(f"run {run.name}: audit is a number of rows of clarifier's easy tier")
     if run.diversify_by not in (None, "previous", "current") or (run.diversify_by and not run.diversify):
         raise UsageError(f"run {run.name}: diversify_by is previous or current, beside diversify = true")
     if run.classifier not in store.CLASSIFIERS:

@@ -60,8 +60,8 @@ class Round:
 @dataclass(frozen=True)
 class Asked:
     """One round's questions, in order: positions in the pool, what the bot agreed on (-1: skipped), scores, suggestions and the classes
-    that they were taken for (-1: none), whether they were explored, and their tiers (int8, of clarifier.TIERS; -1: none). Rows of the easy
-    tier have their suggestion as answer, and nobody was asked."""
+    that they were taken for (-1: none), whether they were explored, their tiers (int8, of clarifier.TIERS; -1: none), and whether they
+    are `automatic`: these have their suggestion as answer, and nobody was asked."""
 
     number: int
     positions: np.ndarray
@@ -71,11 +71,7 @@ class Asked:
     target_class: np.ndarray
     explored: np.ndarray
     tier: np.ndarray
-
-    @property
-    def automatic(self) -> np.ndarray:
-        """Which of them nobody was asked, boolean."""
-        return self.tier == clarifier.TIERS.index("easy")
+    automatic: np.ndarray
 
 
 @dataclass
@@ -118,12 +114,15 @@ def replay(
         for_class = choice.target_class if choice.target_class is not None else none
         shown = suggested if suggested is not None else none
         tier = choice.marks.get("tier", none.astype(np.int8))
-        part = Asked(number, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier)
-        people = ~part.automatic
+        nobody = tier == clarifier.TIERS.index("easy")
+        if run.audit:
+            nobody &= ~clarifier.audited(tier, run.audit, seeds.generator(seed, "select", number, "audit"))
+        part = Asked(number, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier, nobody)
+        people = ~nobody
         given = answers[positions[people]]
         part.answers[people] = bot.agreed(given, pool.classes)
         label[positions] = part.answers
-        open_[positions], explored[positions], automatic[positions] = False, choice.explored, part.automatic
+        open_[positions], explored[positions], automatic[positions] = False, choice.explored, nobody
         counts = bot.counts(given, suggested[people] if suggested is not None else None)
         asked[:] += counts
         answered[:] += counts if number else 0
@@ -149,7 +148,9 @@ def replay(
         if run.target_aware and aims is not None:
             weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
         generator = partial(seeds.generator, seed, "select", number + 1)
-        state = State(model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed)
+        state = State(
+            model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)
+        )
         choice, suggested, before = _choose(pool, plan, run, state, generator)
         ask(number + 1, choice, candidates[choice.places], suggested)
     return history
@@ -169,6 +170,7 @@ class State:
     answers: np.ndarray  # the annotators' to the whole pool
     before: Kept | None  # of the round before
     seed: int  # of the repeat
+    accepted: np.ndarray  # (3, 2): of each of CLARIFIER's tiers how many suggestions people answered, and how many were right
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,16 @@ class Kept:
 
     numbers: np.ndarray | None
     likeliest: np.ndarray
+
+
+def _accepted(asked: Sequence[Asked]) -> np.ndarray:
+    """int64 (3, 2), as `State` has it. Every row counts once, by what was agreed on; skipped rows do not."""
+    found = np.zeros((len(clarifier.TIERS), 2), np.int64)
+    for part in asked:
+        told = ~part.automatic & (part.tier >= 0) & (part.answers >= 0)
+        right = told & (part.answers == part.suggested)
+        found += np.stack([np.bincount(part.tier[rows], minlength=len(clarifier.TIERS)) for rows in (told, right)], axis=1)
+    return found
 
 
 def _weights(
@@ -232,9 +244,12 @@ def _choose(
     given = {name: class_names(keywords.pop(name)) for name in ("query_classes", "private_classes") if name in keywords}
     named = {name: [pool.classes.index(class_) for class_ in names] for name, names in given.items()}
     keywords |= class_options(strategy, state.labels, named.get("query_classes"), named.get("private_classes"))
+    if keywords.get("clarifier_budgets") == clarifier.AUTO:
+        prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED
+        keywords["clarifier_budgets"] = cost.tiers(prices, *state.accepted.T, rows=plan.budget, audit=run.audit or 0)
     request = Request(
         strategy,
-        sum(run.options.get("clarifier_budgets", (plan.budget,))),
+        sum(keywords.get("clarifier_budgets", (plan.budget,))),
         partial(generator, strategy.name),
         keywords,
         diversify=run.diversify,

@@ -18,6 +18,7 @@ from altool.strategies import com, flqmi, flvmi, gcmi, logdetmi
 from altool.strategies.registry import Strategy, load
 
 TIERS = ("hard", "intermediate", "easy")
+AUTO = "auto"  # of --clarifier-budgets: by what was measured so far (metrics.cost.tiers)
 MEASURES = {"flqmi": flqmi, "flvmi": flvmi, "gcmi": gcmi, "com": com, "logdetmi": logdetmi}
 
 
@@ -196,13 +197,21 @@ def budgets(given: str | Sequence[int]) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
+def audited(tier: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """bool (n,): which rows of the `tier` (n,) easy go to people, at random at most `count`, to measure how many suggestions are right."""
+    easy = np.flatnonzero(tier == TIERS.index("easy"))
+    chosen = np.zeros(len(tier), bool)
+    chosen[rng.choice(easy, min(count, len(easy)), replace=False)] = True
+    return chosen
+
+
 def resolve(given: Mapping[str, Any]) -> Strategy:
     """CLARIFIER with the strategy of its hard tier; without an intermediate tier what that needs is not needed. Raises UsageError."""
     inner = load(given.get("clarifier_hard") or "badge")
     if inner.resolve or inner.shape == "ask" or "ranks" in inner.takes:
         raise UsageError(f"--clarifier-hard: {inner.name} cannot be the hard tier", "give a strategy that scores or picks rows of the pool")
-    wanted = given.get("clarifier_budgets", "auto")
-    middle = MIDDLE if wanted == "auto" or budgets(wanted)[1] else ()
+    wanted = given.get("clarifier_budgets", AUTO)
+    middle = MIDDLE if wanted == AUTO or budgets(wanted)[1] else ()
     theirs = () if inner.rowwise else inner.takes  # what is read row by row is scored while it is read
     return replace(
         STRATEGY,

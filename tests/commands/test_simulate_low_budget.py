@@ -38,8 +38,8 @@ def truth(tmp_path: Path) -> list[str]:
     return labels
 
 
-def simulate(altool: Altool, folder: Path, runs: str) -> None:
-    (folder / "plan.toml").write_text(PLAN + runs)
+def simulate(altool: Altool, folder: Path, runs: str, budget: int = 9) -> None:
+    (folder / "plan.toml").write_text(PLAN.replace("budget = 9", f"budget = {budget}") + runs)
     altool("simulate", "--plan", "plan.toml", "-o", "out", "--jobs", 1)
 
 
@@ -104,21 +104,40 @@ def test_clarifier_asks_nobody_about_easy_rows(altool: Altool, tmp_path: Path, t
     assert {row["tier"] for row in only if row["round"]} == {"hard"}
 
 
-def test_a_round_of_clarifier_is_what_the_commands_do(altool: Altool, tmp_path: Path, truth: list[str]) -> None:
-    simulate(altool, tmp_path, '[[run]]\nstrategy = "clarifier"\nclarifier-budgets = [4, 3, 6]\nclarifier-hard = "entropy"\n')
+@pytest.mark.parametrize(
+    ("budgets", "given"),
+    [
+        ("clarifier-budgets = [4, 3, 6]", ("--clarifier-budgets", "4,3,6")),
+        (
+            'clarifier-budgets = "auto"\naudit = 5',
+            ("--clarifier-budgets", "auto", "--audit", 5, "--budget", 30, "--queries", "before.parquet"),
+        ),
+    ],
+)
+def test_a_round_of_clarifier_is_what_the_commands_do(
+    altool: Altool, tmp_path: Path, truth: list[str], budgets: str, given: tuple[Any, ...]
+) -> None:
+    simulate(altool, tmp_path, f'[[run]]\nstrategy = "clarifier"\n{budgets}\nclarifier-hard = "entropy"\n', 30)
     asked = picks(tmp_path, "clarifier")
     known = [row for row in asked if row["round"] <= 1]
-    log = {"id": [row["id"] for row in known], "label": [row["label"] for row in known], "source": [row["source"] for row in known]}
-    write(pa.table(log | {"round": [row["round"] for row in known]}), tmp_path / "l.parquet")
+    columns = ["id", "label", "source", "round", "suggested_label"]
+    log = pa.Table.from_pylist([{name: row[name] for name in columns} for row in known])
+    seconds = [3.0 if row["tier"] is None else 1.0 if row["label"] == row["suggested_label"] else 4.0 for row in known]
+    write(log.append_column("seconds", pa.array(seconds)), tmp_path / "l.parquet")
+    columns = ["id", "rank", "round", "source", "strategy", "tier", "suggested_label"]
+    write(pa.Table.from_pylist([{name: row[name] for name in columns} for row in known if row["round"] == 1]), tmp_path / "before.parquet")
     altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "model")
     altool("score", "--model", "model", "--features", "f.parquet", "-o", "p.parquet")
     write(pa.table({"id": [f"row-{row:04d}" for row in range(0, ROWS, 4)]}), tmp_path / "held.parquet")
-    select = ("select", "--strategy", "clarifier", "--clarifier-budgets", "4,3,6", "--clarifier-hard", "entropy", "--labels", "l.parquet")
+    select = ("select", "--strategy", "clarifier", *given, "--clarifier-hard", "entropy", "--labels", "l.parquet")
     tables = ("--predictions", "p.parquet", "--features", "f.parquet", "--exclude", "held.parquet")
     altool(*select, *tables, "--seed", seeds.integer(0, "simulate", 0), "-o", "q.parquet")
     columns = ["id", "tier", "suggested_label", "source"]
     expected = [{name: row[name] for name in columns} for row in asked if row["round"] == 2]
     assert pq.read_table(tmp_path / "q.parquet").select(columns).to_pylist() == expected
+    audited = [row for row in asked if row["tier"] == "easy" and row["source"] == "exploit"]
+    assert len(audited) == (10 if "--audit" in given else 0)
+    assert all(row["label"] == row["truth"] for row in audited)
 
 
 @pytest.mark.parametrize(

@@ -208,7 +208,7 @@ def fit(
         task = training.task_class()(body, head, settings.dropout, taps, rank)
         values = torch.from_numpy((features.astype(np.float32) - mean) / scale).to(device)
         weights = training.class_weights(codes) if balance == "class-weight" else None
-        rows = training.Matrix(features, values)
+        rows = training.Matrix(values)
         curve = training.train(task, rows, codes, settings, weights=weights, seed=seed, work=work, text="training mlp")
     found = training.arrays(body, "")
     layers = tuple((found[f"linear{number}.weight"], found[f"linear{number}.bias"]) for number in range(len(widths)))

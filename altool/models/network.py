@@ -242,6 +242,10 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.array)
 
+    def identity(self) -> list[np.ndarray]:
+        """The pictures, and how they are cut, varied and normalised."""
+        return [self.array, np.array([self.size, self.flips, self.crops, self.border]), self.mean.cpu().numpy(), self.std.cpu().numpy()]
+
     def draw(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Whether each picture is mirrored, bool (n,), and its square's first row and column, int64 (n, 2)."""
         count, room = len(self.array), self.array.shape[1] - self.size
@@ -404,7 +408,7 @@ class Architecture:
                 task.frozen = True
                 if own["augment"] == "none" and rank is None:  # what never changes is computed once
                     vectors = _vectors(body.eval(), source, settings)
-                    source, task = training.Matrix(rows, vectors), training.task_class()(nn.Identity(), head, settings.dropout)
+                    source, task = training.Matrix(vectors), training.task_class()(nn.Identity(), head, settings.dropout)
             weights = training.class_weights(codes) if balance == "class-weight" else None
             curve = training.train(task, source, codes, settings, weights=weights, seed=seed, work=work, text=f"training {self.name}")
         softmax = training.head_of(trained, head, codes, balance, count)

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from altool import seeds
+from altool import __version__, seeds
 from altool.engines import device as devices
 from altool.engines import distributed
 from altool.engines.local import cores, ordered_map
@@ -82,11 +82,10 @@ class Work:
 
 
 class Rows(Protocol):
-    """Labeled rows as training reads them. `array` holds them; `draw` says how each is varied in an epoch."""
+    """Labeled rows as training reads them. `draw` says how each is varied in an epoch; `identity` are arrays that decide what it reads."""
 
-    @property
-    def array(self) -> np.ndarray: ...
     def __len__(self) -> int: ...
+    def identity(self) -> Sequence[np.ndarray]: ...
     def draw(self, generator: np.random.Generator) -> Any: ...
     def minibatch(self, positions: np.ndarray, drawn: Any) -> Tensor: ...
 
@@ -95,11 +94,13 @@ class Rows(Protocol):
 class Matrix:
     """Features (n, D) as training reads them: `values` on the device. Nothing is varied."""
 
-    array: np.ndarray
     values: Any
 
     def __len__(self) -> int:
-        return len(self.array)
+        return len(self.values)
+
+    def identity(self) -> Sequence[np.ndarray]:
+        return [self.values.cpu().numpy()]
 
     def draw(self, generator: np.random.Generator) -> None:
         return None
@@ -419,11 +420,13 @@ class _Checkpoint:
         import torch
 
         place = distributed.world()
-        digest = hashlib.sha256(json.dumps([asdict(settings), seed, torch.__version__, work.device, place[1]]).encode())
+        learned = [name for name, value in task.named_parameters() if value.requires_grad]
+        made_by = __version__, torch.__version__, work.device, place[1]
+        digest = hashlib.sha256(json.dumps([asdict(settings), seed, learned, *made_by]).encode())
         for name, value in sorted(task.state_dict().items()):
             digest.update(name.encode())
             digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).data)
-        for array in (rows.array, codes, *([] if weights is None else [weights])):
+        for array in (*rows.identity(), codes, *([] if weights is None else [weights])):
             digest.update(np.ascontiguousarray(array).data)
         self._path = work.checkpoints / f"{digest.hexdigest()[:32]}.checkpoint"
         self._writes = place[0] == 0

@@ -108,6 +108,23 @@ def test_killed_and_resumed_is_uninterrupted_and_no_global_generator_moves(model
     assert all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
 
+@pytest.mark.parametrize("change", [{"augment": "none"}, {"crop_border": 2}, {"weights": "other.pth"}, {"frozen": False}])
+def test_another_run_does_not_take_a_checkpoint_for_its_own(tmp_path: Path, change: dict[str, Any]) -> None:
+    """A killed run leaves its checkpoint for one to the same output, which may have other options."""
+    for name in ("one.pth", "other.pth"):
+        torch.save(models.squeezenet1_1().state_dict(), tmp_path / name)
+    frozen = "weights" in change or "frozen" in change
+    given = {**BASE, "epochs": 2, "augment": "flip,crop", "rate": 0.001}
+    if frozen:
+        given |= {"weights": "one.pth", "frozen": True, "augment": "none" if "weights" in change else "flip"}
+    files = {"one.pth": str(tmp_path / "one.pth"), "other.pth": str(tmp_path / "other.pth")}
+    runs = [{**given, **part, "weights": files.get({**given, **part}["weights"], "none")} for part in ({}, change)]
+    work = replace(WORK, checkpoints=tmp_path, every=0)
+    SMALL.fit(ROWS, LABELS, 5, work, **runs[0])
+    found, alone = (SMALL.fit(ROWS, LABELS, 5, where, **runs[1])[0].tensors() for where in (work, WORK))
+    assert all(np.array_equal(found[name], alone[name]) for name in alone)
+
+
 def test_dropout_samples(model: Network) -> None:
     """The head's dropout by hand; the body's own must make the vectors differ too, while batch norms stay."""
     assert model.has_dropout

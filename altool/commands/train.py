@@ -401,11 +401,14 @@ def _labeled_rows(source: Source, column: str, labels: pa.Table, options: Option
 
 @dataclass(frozen=True)
 class _Pool:
-    """The rows that VAAL learns from, in id order: `array` features (n, D), texts' vectors (n, D) or pictures uint8 (n, H, W, 3)."""
+    """The rows that VAAL learns from, in id order: `array` features (n, D), texts' vectors (n, D) or pictures uint8 (n, H, W, 3).
+
+    `fingerprint` is of the table, `made` says how `array` was made of it."""
 
     ids: align.Index
     array: np.ndarray
     fingerprint: str
+    made: str = ""
 
 
 def _pool(source: Source, module: Classifier, model: Model, log: pa.Table, options: Options, console: Console) -> _Pool:
@@ -420,9 +423,10 @@ def _pool(source: Source, module: Classifier, model: Model, log: pa.Table, optio
         usable = np.array([reason is None for reason in reasons])
         if not usable.all():
             index, array, digests = align.Index(index.ids.filter(pa.array(usable)), None), array[usable], digests[usable]
-        return _Pool(index, array, align.fingerprint(index, digests))
+        return _Pool(index, array, align.fingerprint(index, digests), repr(model.recipe))  # type: ignore[attr-defined]
     whole = arrays.read_index(source, options.threads)
     kept = np.flatnonzero(~whole.mask(out))
+    made = ""
     if module.READS == "features":
         (array,), fingerprint = arrays.read_matrices(source, "features", whole, [kept], scratch.Scratch(scratch.available() // 2))
     else:
@@ -434,7 +438,8 @@ def _pool(source: Source, module: Classifier, model: Model, log: pa.Table, optio
         parts = list(source.scan(["id", module.READS], work, threads=options.threads))
         vectors, sums = (np.concatenate(each) for each in zip(*parts, strict=True))
         array, fingerprint = whole.arrange(vectors)[kept], align.fingerprint(whole, sums)
-    return _Pool(align.Index(pa.chunked_array([whole.take(kept)]), None), array, fingerprint)
+        made = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()  # by a model that other options make another
+    return _Pool(align.Index(pa.chunked_array([whole.take(kept)]), None), array, fingerprint, made)
 
 
 def _fit_vaal(pool: _Pool, labeled: pa.Array, model: Model, options: Options, work: Work) -> dict[str, np.ndarray]:
@@ -450,7 +455,7 @@ def _fit_vaal(pool: _Pool, labeled: pa.Array, model: Model, options: Options, wo
         parts = [model.outputs(pool.array[start : start + CHUNK]).predicted_loss for start in range(0, len(mask), CHUNK)]
         rank = np.concatenate([part for part in parts if part is not None])
     given = _vaal_options(options)
-    digest = hashlib.sha256(json.dumps([pool.fingerprint, given, options.seed, __version__]).encode())
+    digest = hashlib.sha256(json.dumps([pool.fingerprint, pool.made, given, options.seed, __version__]).encode())
     for array in (mask, rank):
         digest.update(b"" if array is None else np.ascontiguousarray(array).data)
     path = (work.checkpoints or Path()) / f"{digest.hexdigest()[:32]}.vaal.checkpoint"

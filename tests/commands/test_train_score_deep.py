@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,13 @@ import pytest
 from conftest import features, write
 from PIL import Image
 from scipy.stats import spearmanr
+
+from altool.backbones.pictures import Recipe
+from altool.commands import train
+from altool.console import Console
+from altool.models.training import Work
+from altool.tables import label_log
+from altool.tables.read import Reader
 
 Altool = Callable[..., Any]
 ROWS, LABELED = 120, 40
@@ -213,6 +221,27 @@ def test_vaal_beside_a_network(altool: Altool, pool: Path) -> None:
     table = pq.read_table(pool / "p.parquet")
     assert table.column_names == ["id", "probabilities", "predicted_loss", "labeled_probability"]
     assert np.isfinite(table.column("labeled_probability").to_numpy()).all()
+
+
+@pytest.mark.parametrize("reads", ["image", "text"])
+def test_another_vaal_does_not_take_a_checkpoint_for_its_own(tmp_path: Path, reads: str) -> None:
+    """A killed run leaves its checkpoint for one to the same output, which may make other pictures, or vectors of texts."""
+    table = {"id": NAMES, "image": [png(code) for code in TRUTH], "text": NAMES}
+    write(pa.table(table).select(["id", reads]), tmp_path / "i.parquet")
+    source = Reader(None).open(str(tmp_path / "i.parquet"), "items")
+    log = label_log.read(Reader(None).open(str(write(pa.table({"id": NAMES[:9], "label": ["ant"] * 9}), tmp_path / "l.parquet")), "labels"))
+    options = train.Options(labels="", output="", vaal="vaal", vaal_epochs=1, vaal_width=4, workers=0)
+
+    def tensors(number: int, checkpoints: Path) -> dict[str, np.ndarray]:
+        model: Any = SimpleNamespace(recipe=Recipe(16 * number, 16, 2), vectors=lambda texts: MATRIX[: len(texts)] * number)
+        pool = train._pool(source, SimpleNamespace(READS=reads), model, log, options, Console(silent=True))  # type: ignore[arg-type]
+        return train._fit_vaal(pool, pa.array(NAMES[:9]), model, options, Work(threads=1, checkpoints=checkpoints, every=0))
+
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    tensors(1, tmp_path / "one")
+    found, alone = tensors(2, tmp_path / "one"), tensors(2, tmp_path / "other")
+    assert all(np.array_equal(found[name], alone[name]) for name in alone)
 
 
 def test_vaal_learns_only_from_rows_that_may_be_asked_for(altool: Altool, pool: Path) -> None:

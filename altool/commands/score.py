@@ -172,7 +172,12 @@ def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray],
         columns = [found.probabilities, *(getattr(found, name) for name in extras)]
         if labeled is not None:
             columns.append(labeled(found.vectors if stored.reads == "text" else rows, found.predicted_loss))
-        return np.column_stack(columns), found.vectors
+        matrix = np.column_stack(columns)
+        if not np.isfinite(matrix).all():
+            count = (~np.isfinite(matrix)).any(axis=1).sum()
+            hint = "look for numbers beyond all others in these rows, or train it again with a lower --rate"
+            raise InputError(f"model {options.model}: what it says of {count:,} rows is NaN or infinity", hint)
+        return matrix, found.vectors
 
     return predict, (*extras, *(["labeled_probability"] if labeled is not None else []))
 

@@ -136,6 +136,8 @@ def _train(
     write.check_target(options.output, options.overwrite)
     if options.oof:
         write.check_target(options.oof, options.overwrite)
+        if Path(options.oof).absolute() == Path(options.output).absolute():
+            raise UsageError(f"--oof {options.oof} is the --output", "give each a path of its own")
     start = _start(options.from_model, options.classifier) if options.from_model else None
     reader = Reader(options.columns, options.classes)
     source = open_rows(reader, module.READS, f"--classifier {options.classifier}", options.features, options.items)

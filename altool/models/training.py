@@ -26,7 +26,7 @@ from altool import __version__, seeds
 from altool.engines import device as devices
 from altool.engines import distributed
 from altool.engines.local import cores, ordered_map
-from altool.errors import UsageError
+from altool.errors import InputError, UsageError
 from altool.models import ranker
 
 if TYPE_CHECKING:
@@ -137,12 +137,12 @@ def check(settings: Settings) -> None:
     limits: dict[str, tuple[float, float]] = {
         "epochs": (1, math.inf),
         "minibatch": (1, math.inf),
-        "rate": (1e-12, math.inf),
+        "rate": (1e-12, 1e6),
         "momentum": (0, 0.9999),
-        "weight_decay": (0, math.inf),
+        "weight_decay": (0, 1e6),
         "stop_accuracy": (0, 1),
         "dropout": (0, 0.99),
-        "ranker_weight": (0, math.inf),
+        "ranker_weight": (0, 1e6),
     }
     for name, (low, high) in limits.items():
         value = getattr(settings, name)
@@ -199,8 +199,8 @@ def task_class() -> Any:
             self.dropout = nn.Dropout(dropout)
             self.frozen = False
             self.seen: list[torch.Tensor] = []
-            for name in taps if rank is not None else ():
-                body.get_submodule(name).register_forward_hook(self._see)
+            names = taps if rank is not None else ()
+            self.hooks = [body.get_submodule(name).register_forward_hook(self._see) for name in names]
 
         def _see(self, module: Any, inputs: Any, output: torch.Tensor) -> None:
             self.seen.append(pooled(output, self.channels_last))
@@ -310,8 +310,8 @@ def train(
 
     Epochs are cut into minibatches of as equal a size as can be, of at most `minibatch` rows. `weights` float32 (k,) of the classes
     multiply the rows' losses, not those that the ranker learns. The ranker's gradient reaches the body in the first 60 % of the epochs
-    only, as in its authors' code. Under torchrun every process takes its share of each minibatch. Raises UsageError where the loss is
-    not finite any more, and where there are more processes than rows.
+    only, as in its authors' code. Under torchrun every process takes its share of each minibatch. Raises UsageError where the loss, or
+    what the model says in the end, is not finite any more, and where a process has less than two rows; InputError for one row alone.
     """
     import torch
     from torch.nn import functional
@@ -319,6 +319,8 @@ def train(
     work = work or Work()
     device = devices.choose(work.device)
     place, processes = distributed.world()
+    if len(rows) < 2:
+        raise InputError("one labeled row is too few to train a deep classifier on", "label more rows, or give fewer --folds")
     if len(rows) < 2 * processes:
         raise UsageError(f"{len(rows):,} labeled rows are too few for {processes} processes", "start fewer with torchrun")
     dtype = amp(device, settings.precision)
@@ -389,6 +391,13 @@ def train(
             advance(1)
             checkpoint.save(curve)
     task.eval()
+    with torch.inference_mode():  # the last step's loss was that before it
+        said = task(rows.minibatch(np.arange(min(len(rows), settings.minibatch)), rows.draw(seeds.generator(seed))))
+    if not all(bool(torch.isfinite(values).all()) for values in said if values is not None):
+        text = f"--rate {settings.rate:g}: what the model says is not finite after epoch {len(curve['loss'])}"
+        raise UsageError(text, "give a lower --rate")
+    for hook in task.hooks:  # they would keep what the body makes of every row that it sees from now on
+        hook.remove()
     return curve
 
 

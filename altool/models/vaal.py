@@ -184,7 +184,10 @@ def fit(
     positions = np.flatnonzero(labeled), np.flatnonzero(~labeled)
     if not (len(positions[0]) and len(positions[1])):
         kind = "unlabeled" if len(positions[0]) else "labeled"
-        raise InputError(f"VAAL learns to tell labeled rows from unlabeled ones; none of {len(rows):,} is {kind}", "it needs both")
+        raise InputError(
+            f"VAAL learns to tell labeled rows from unlabeled ones; none of {len(rows):,} is {kind}",
+            "leave --vaal out, or give the whole pool",
+        )
     shape = tuple(rows.batch(np.zeros(1, np.int64)).shape[1:])
     sizes = latent, width, int(rank is not None)
     if resume is not None:
@@ -226,7 +229,7 @@ def fit(
             told = discriminator_loss(logits[: counts[0]], logits[counts[0] :])
             _descend(adams["discriminator"], told, discriminator)
         if not math.isfinite(loss.item() + told.item()):
-            raise InputError(f"VAAL diverged in epoch {epoch + 1}: its loss is no number", "lower its learning rate")
+            raise InputError(f"VAAL diverged in epoch {epoch + 1}: its loss is no number", "give a lower --vaal-rate")
         if progress:
             progress(1)
         if checkpoint:

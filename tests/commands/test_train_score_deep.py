@@ -223,6 +223,21 @@ def test_vaal_beside_a_network(altool: Altool, pool: Path) -> None:
     assert np.isfinite(table.column("labeled_probability").to_numpy()).all()
 
 
+def test_no_number_is_no_prediction(altool: Altool, pool: Path) -> None:
+    altool("train", "--features", "f.parquet", "--labels", "l.parquet", *MLP, "-o", "m")
+    huge = MATRIX.copy()
+    huge[7] = 3e38
+    write(features(huge, NAMES), pool / "huge.parquet")
+    said = altool("score", "--model", "m", "--features", "huge.parquet", "-o", "p.parquet", code=3).said
+    assert "model m: what it says of 1 rows is NaN or infinity" in said
+    assert not (pool / "p.parquet").exists()
+
+
+def test_out_of_fold_predictions_need_a_path_of_their_own(altool: Altool, pool: Path) -> None:
+    more = ("--folds", 2, "--oof", "m", "-o", "m")
+    assert "--oof m is the --output" in altool("train", "--features", "f.parquet", "--labels", "l.parquet", *MLP, *more, code=2).said
+
+
 @pytest.mark.parametrize("reads", ["image", "text"])
 def test_another_vaal_does_not_take_a_checkpoint_for_its_own(tmp_path: Path, reads: str) -> None:
     """A killed run leaves its checkpoint for one to the same output, which may make other pictures, or vectors of texts."""

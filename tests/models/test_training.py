@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from altool.errors import UsageError
+from altool.errors import InputError, UsageError
 from altool.models import mlp, training
 from altool.models.training import Settings, Work
 
@@ -126,6 +126,23 @@ def test_training_stops_at_the_accuracy() -> None:
 def test_a_loss_that_is_no_number_is_said() -> None:
     with pytest.raises(UsageError, match="--rate 1e"), np.errstate(all="ignore"):
         mlp.fit(FEATURES, LABELS, 3, optimizer="sgd", rate=1e20, epochs=5)
+
+
+def test_a_model_that_the_last_step_ruins_is_said() -> None:
+    """The loss of a step is that before it."""
+    with pytest.raises(UsageError, match="what the model says is not finite after epoch 1"):
+        mlp.fit(FEATURES, LABELS, 3, epochs=1, minibatch=25, optimizer="sgd", rate=1e6, hidden="16,16,16")
+
+
+def test_one_row_is_too_few() -> None:
+    with pytest.raises(InputError, match="one labeled row is too few"):
+        mlp.fit(FEATURES[:1], LABELS[:1], 3, epochs=1)
+
+
+@pytest.mark.parametrize("name", ["rate", "weight_decay", "ranker_weight"])
+def test_numbers_beyond_all_bounds_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} inf: must be"):
+        mlp.fit(FEATURES, LABELS, 3, epochs=1, **{name: np.inf})
 
 
 def test_class_weights_have_mean_one_over_rows() -> None:

@@ -79,7 +79,7 @@ class Network:
         try:
             self.width = self._forward(np.zeros((1, self.image_size, self.image_size, 3), np.uint8)).shape[1]
         except RuntimeError as error:
-            raise UsageError(f"--image-size {self.image_size} does not suit {self.name} ({_short(error)})", _SIZE_HINT) from error
+            raise unsuited(self.name, self.image_size, error) from error
 
     def normalize(self, pixels: np.ndarray) -> Any:
         """uint8 (n, height, width, 3) to the network's input, float32 (n, 3, height, width) on its device."""
@@ -142,7 +142,12 @@ def build(name: str, image_size: int, seed: int) -> nn.Module:
         try:
             return models.get_model(name, weights=None, **sized)
         except (ValueError, RuntimeError, AssertionError) as error:
-            raise UsageError(f"--image-size {image_size} does not suit {name} ({_short(error)})", _SIZE_HINT) from error
+            raise unsuited(name, image_size, error) from error
+
+
+def unsuited(name: str, image_size: int, error: Exception) -> UsageError:
+    """What to raise where a network cannot read pictures of this size."""
+    return UsageError(f"--image-size {image_size} does not suit {name} ({_short(error)})", _SIZE_HINT)
 
 
 def behead(net: nn.Module) -> str:

@@ -505,7 +505,10 @@ def _taps(name: str, body: Any, size: int) -> tuple[tuple[str, ...], list[int], 
     device = next(body.parameters()).device
     was = body.training
     with torch.inference_mode():
-        width = body.eval()(torch.zeros(1, 3, size, size, device=device)).flatten(1).shape[1]
+        try:
+            width = body.eval()(torch.zeros(1, 3, size, size, device=device)).flatten(1).shape[1]
+        except RuntimeError as error:
+            raise networks.unsuited(name, size, error) from error
     body.train(was)
     for handle in handles:
         handle.remove()

@@ -227,6 +227,16 @@ def test_the_ranker_sees_the_last_stages(name: str) -> None:
     assert widths[-1] == {"densenet121": 1024, "vit_b_32": 768, "googlenet": 1024}[name]
 
 
+def test_what_is_trained_does_not_collect_what_it_sees(resnet: Network) -> None:
+    """The training's own hooks on the layers of the ranker are gone: the one of each is that of scoring."""
+    assert [len(resnet.body.get_submodule(name)._forward_hooks) for name in resnet.taps] == [1, 1, 1, 1]
+
+
+def test_pictures_too_small_for_a_network() -> None:
+    with pytest.raises(UsageError, match="--image-size 16 does not suit alexnet"):
+        Architecture("alexnet").fit(pictures(LABELS, 16), LABELS, 4, WORK, **{**BASE, "image_size": 16})
+
+
 def test_a_small_stem_is_for_residual_networks() -> None:
     with pytest.raises(UsageError, match="squeezenet1_1 has no such stem"):
         SMALL.fit(ROWS, LABELS, 5, stem="small", weights="none")

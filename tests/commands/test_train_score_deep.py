@@ -224,8 +224,9 @@ def test_vaal_beside_a_network(altool: Altool, pool: Path) -> None:
 
 
 def test_no_number_is_no_prediction(altool: Altool, pool: Path) -> None:
-    altool("train", "--features", "f.parquet", "--labels", "l.parquet", *MLP, "-o", "m")
-    huge = MATRIX.copy()
+    write(features(MATRIX / 1000, NAMES), pool / "small.parquet")
+    altool("train", "--features", "small.parquet", "--labels", "l.parquet", *MLP, "-o", "m")
+    huge = MATRIX / 1000
     huge[7] = 3e38
     write(features(huge, NAMES), pool / "huge.parquet")
     said = altool("score", "--model", "m", "--features", "huge.parquet", "-o", "p.parquet", code=3).said

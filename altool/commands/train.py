@@ -259,6 +259,7 @@ def _check_options(options: Options) -> None:
         raise UsageError(f"--vaal: {options.vaal!r} is none of {', '.join(VAALS)}")
     if options.vaal == "none" and (given := _vaal_options(options)):
         raise UsageError(f"--vaal-{next(iter(given))} needs --vaal", "for example --vaal ta-vaal")
+    vaal.check(_vaal_options(options))
     if bool(options.folds) != bool(options.oof):
         raise UsageError("--folds and --oof go together", "for example --folds 5 --oof oof.parquet")
 

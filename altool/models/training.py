@@ -146,11 +146,20 @@ def check(settings: Settings) -> None:
     }
     for name, (low, high) in limits.items():
         value = getattr(settings, name)
-        if value is not None and not low <= value <= high:
-            bound = f"at least {low:g}" if high == math.inf else f"{low:g} to {high:g}"
-            raise UsageError(f"--{name.replace('_', '-')} {value:g}: must be {bound}")
+        whole = name in ("epochs", "minibatch")
+        if value is not None and not (is_number(value, whole=whole) and low <= value <= high):
+            bound = f"at least {low:g}, and whole" if whole else f"{low:g} to {high:g}"
+            shown = f"{value:g}" if is_number(value) else repr(value)
+            raise UsageError(f"--{name.replace('_', '-')} {shown}: must be {bound}")
+    if not isinstance(settings.compile, bool):
+        raise UsageError(f"--compile: {settings.compile!r} is neither true nor false")
     if settings.optimizer == "nesterov" and not settings.momentum:
         raise UsageError("--optimizer nesterov needs a --momentum above 0")
+
+
+def is_number(value: Any, *, whole: bool = False) -> bool:
+    """Is it a number, as a plan may not have it?"""
+    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
 
 
 def settings_of(options: Mapping[str, Any]) -> Settings:

@@ -12,12 +12,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from altool import seeds
-from altool.errors import InputError
+from altool.errors import InputError, UsageError
+from altool.models.training import is_number
 
 if TYPE_CHECKING:
     import torch
@@ -92,6 +93,15 @@ class Vaal:
         state = {name: value.cpu().numpy().copy() for name, value in self.nets.state_dict().items()}
         sizes = np.array([*self.sizes, *self.shape], np.int64)
         return {**state, "sizes": sizes, "mean": self.mean.cpu().numpy().copy(), "scale": self.scale.cpu().numpy().copy()}
+
+
+def check(options: Mapping[str, Any]) -> None:
+    """Raises UsageError for one of OPTIONS with a value that cannot be."""
+    for name, value in options.items():
+        whole = name != "rate"
+        if not (is_number(value, whole=whole) and (1 if whole else 1e-9) <= value < math.inf):
+            bound = "at least 1, and whole" if whole else "at least 1e-09, and finite"
+            raise UsageError(f"--vaal-{name} {value!r}: must be {bound}")
 
 
 def from_tensors(tensors: Tensors, device: str | torch.device = "cpu") -> Vaal:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from altool.errors import UsageError
-from altool.models import store, vaal
+from altool.models import store, training, vaal
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
 from altool.wrappers.choose import PARALLEL
@@ -159,6 +159,9 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         raise UsageError(f"run {run.name}: classifier {run.classifier} has no option {unknown[0]!r}", f"it has {', '.join(names)}")
     if unknown := [name for name in run.vaal if name not in vaal.OPTIONS]:
         raise UsageError(f"run {run.name}: VAAL has no option {unknown[0]!r}", f"it has {', '.join(vaal.OPTIONS)}")
+    vaal.check(run.vaal)
+    if hasattr(module, "OPTIONS"):
+        training.settings_of({**defaults, **run.fit})
     if not (0 <= run.skip < 1 and run.annotators >= 1 and 0 <= run.candidate_threshold <= 1):
         raise UsageError(f"run {run.name}: skip and candidate_threshold are shares, annotators at least 1")
     if not isinstance(run.label_noise, str) and not 0 <= run.label_noise <= 1:
@@ -173,8 +176,8 @@ def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
         raise UsageError(f"{needs} a loss ranker", f'{mlp} mlp-ranker = "ranking"')
     if "mutual_information" in strategy.takes and run.mc_dropout is None:
         raise UsageError(f"{needs} mc-dropout", f"{mlp} mlp-dropout = 0.5 and mc-dropout = 20")
-    if run.mc_dropout is not None and not (isinstance(run.mc_dropout, int) and run.mc_dropout > 0 and fit.get("dropout")):
-        raise UsageError(f"run {run.name}: mc-dropout = N takes N samples of a classifier with dropout", f"{mlp} mlp-dropout = 0.5")
+    if run.mc_dropout is not None and not (training.is_number(run.mc_dropout, whole=True) and run.mc_dropout > 1 and fit.get("dropout")):
+        raise UsageError(f"run {run.name}: mc-dropout = N takes N samples of a classifier with dropout, at least 2", f"{mlp} mlp-dropout = 0.5")
 
 
 def _seconds(value: Any) -> tuple[float, float, float] | None:

@@ -471,9 +471,13 @@ def _fit_vaal(pool: _Pool, labeled: pa.Array, model: Model, options: Options, wo
                 save_file(state(), temporary)
             last = time.monotonic()
 
+    from safetensors import SafetensorError
     from safetensors.numpy import load_file, save_file
 
-    resume = load_file(path) if path.exists() else None
+    try:
+        resume = load_file(path) if path.exists() else None
+    except SafetensorError as error:
+        raise training.damaged(path) from error
     threads = training.threads(work.threads)
     with threads, work.progress(f"training {options.vaal}", given.get("epochs", 100)) as advance:
         advance(int(resume["epochs"]) if resume else 0)

@@ -415,6 +415,11 @@ def _done(curve: Mapping[str, Sequence[float]], settings: Settings) -> bool:
     return len(curve["loss"]) >= settings.epochs or (stop is not None and bool(curve["accuracy"]) and curve["accuracy"][-1] >= stop)
 
 
+def damaged(path: Path) -> InputError:
+    """What to raise where a checkpoint cannot be read."""
+    return InputError(f"checkpoint {path} is damaged", "delete it; the run then begins anew")
+
+
 class _Checkpoint:
     """The state of a training run in a file, named by everything that decides its result, so no other run takes it for its own."""
 
@@ -455,7 +460,10 @@ class _Checkpoint:
             return None
         import torch
 
-        state = torch.load(self._path, map_location=device, weights_only=True)
+        try:
+            state = torch.load(self._path, map_location=device, weights_only=True)
+        except Exception as error:  # zip, pickle and file errors, of several kinds
+            raise damaged(self._path) from error
         for name, holder in self._state.items():
             holder.load_state_dict(state[name])
         return state["curve"]

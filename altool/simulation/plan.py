@@ -177,7 +177,9 @@ def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
     if "mutual_information" in strategy.takes and run.mc_dropout is None:
         raise UsageError(f"{needs} mc-dropout", f"{mlp} mlp-dropout = 0.5 and mc-dropout = 20")
     if run.mc_dropout is not None and not (training.is_number(run.mc_dropout, whole=True) and run.mc_dropout > 1 and fit.get("dropout")):
-        raise UsageError(f"run {run.name}: mc-dropout = N takes N samples of a classifier with dropout, at least 2", f"{mlp} mlp-dropout = 0.5")
+        raise UsageError(
+            f"run {run.name}: mc-dropout = N takes N samples of a classifier with dropout, at least 2", f"{mlp} mlp-dropout = 0.5"
+        )
 
 
 def _seconds(value: Any) -> tuple[float, float, float] | None:

@@ -26,6 +26,7 @@ from scipy.stats import spearmanr
 from altool.backbones.pictures import Recipe
 from altool.commands import train
 from altool.console import Console
+from altool.errors import InputError
 from altool.models.training import Work
 from altool.tables import label_log
 from altool.tables.read import Reader
@@ -258,6 +259,10 @@ def test_another_vaal_does_not_take_a_checkpoint_for_its_own(tmp_path: Path, rea
     tensors(1, tmp_path / "one")
     found, alone = tensors(2, tmp_path / "one"), tensors(2, tmp_path / "other")
     assert all(np.array_equal(found[name], alone[name]) for name in alone)
+    for path in (tmp_path / "other").glob("*.checkpoint"):
+        path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(InputError, match="is damaged"):
+        tensors(2, tmp_path / "other")
 
 
 def test_vaal_learns_only_from_rows_that_may_be_asked_for(altool: Altool, pool: Path) -> None:

@@ -82,6 +82,16 @@ def test_another_run_does_not_take_a_checkpoint_for_its_own(tmp_path: Path, chan
     assert len(list(tmp_path.iterdir())) == 2
 
 
+@pytest.mark.parametrize("left", [0, 100])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, left: int) -> None:
+    work = Work(checkpoints=tmp_path, every=0)
+    mlp.fit(FEATURES, LABELS, 3, work, **GIVEN)
+    path = next(tmp_path.glob("*.checkpoint"))
+    path.write_bytes(path.read_bytes()[:left])
+    with pytest.raises(InputError, match=f"{path.name} is damaged"):
+        mlp.fit(FEATURES, LABELS, 3, work, **GIVEN)
+
+
 def test_a_seed_decides_and_global_generators_stay() -> None:
     torch.manual_seed(5)
     np.random.seed(5)

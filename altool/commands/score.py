@@ -15,6 +15,7 @@ import pyarrow as pa
 from altool.backbones import pictures, pipeline
 from altool.backbones.shape import Loaded, Payload
 from altool.console import Console
+from altool.engines import device as devices
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch, available
 from altool.errors import InputError, UsageError
@@ -108,6 +109,8 @@ def run(options: Options, console: Console) -> None:
         raise UsageError(f"--features-output: {who} makes no features", "what it sees are those of --features")
     if options.device not in ("auto", "cpu") and not (deep or stored.vaal):
         raise UsageError(f"--device means nothing with {who}", "leave it out")
+    if options.device not in ("auto", "cpu"):
+        devices.choose(options.device)  # refused before any work
     if options.workers is not None and stored.reads != "image":
         raise UsageError(f"--workers means nothing with {who}", "leave it out: they decode images")
     if options.mc_dropout and not (isinstance(stored.model, store.Deep) and stored.model.has_dropout):
@@ -184,7 +187,6 @@ def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray],
 
 def _labeled_probability(stored: Stored, options: Options) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
     """What says how likely rows, with what the ranker says of them, are labeled ones. Raises InputError for tensors of no VAAL."""
-    from altool.engines import device as devices
     from altool.models import vaal
     from altool.models.training import Pool, single
 

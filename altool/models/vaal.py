@@ -169,7 +169,7 @@ def fit(
     minibatch: int = 128,
     beta: float = 1.0,
     adversary: float = 1.0,
-    vae_steps: int = 1,
+    vae_steps: int | None = None,
     seed: int = 0,
     device: str | torch.device = "cpu",
     progress: Callable[[int], None] | None = None,
@@ -181,8 +181,9 @@ def fit(
     `rank` float32 (n,) are the ranker's raw outputs, of a task learner that is trained already (the authors' two stages); their
     sigmoid conditions decoder and discriminator, but in the first epoch r ~ U(0, 1) does (Algorithm 1). An epoch sees the
     labeled rows and at most `epoch_rows` others, drawn anew for each (the authors draw 10,000 once): steps = their number / `minibatch`.
-    A step takes `vae_steps` minibatches of either kind through the VAE and the last of them through the discriminator, Adam with
-    `rate` for both. `width` is the channels of the VAE's first convolution; linear layers have 4 x as many units.
+    A step takes `vae_steps` minibatches of either kind (None: one with ranks, else two, as their authors do) through the VAE and the
+    last of them through the discriminator, Adam with `rate` for both. `width` is the channels of the VAE's first convolution; linear
+    layers have 4 x as many units.
 
     Everything is drawn from (seed, epoch): the same weights for the same arguments and number of threads on a processor, and torch's
     global generator is left alone. `progress(1)` after each epoch; then `checkpoint(epochs done, state)`, where state() makes tensors
@@ -200,6 +201,7 @@ def fit(
         )
     shape = tuple(rows.batch(np.zeros(1, np.int64)).shape[1:])
     sizes = latent, width, int(rank is not None)
+    vae_steps = vae_steps or (2 if rank is None else 1)
     if resume is not None:
         vaal = from_tensors(resume, device)
     else:

@@ -152,14 +152,21 @@ def test_each_step_sees_labeled_rows_then_others_and_their_ranks(monkeypatch: py
         assert len(np.unique(np.concatenate([positions[8:] for positions in epoch]))) == 14
 
 
+@pytest.mark.parametrize(("rank", "turns"), [(None, 2), (ranks(), 1)], ids=["vaal", "ta-vaal"])
+def test_the_steps_of_the_vae_are_as_many_as_the_authors_take(rank: np.ndarray | None, turns: int) -> None:
+    table = Table(features())
+    vaal.fit(table, LABELED, rank, epochs=1, epoch_rows=14, **SMALL)
+    assert sum(len(positions) == 16 for positions in table.asked) == 3 * turns  # (10 labeled + 14 others) // 8 steps
+
+
 def test_one_step_moves_the_networks_as_the_formulas_say() -> None:
     """The first step of Adam is `rate` x the sign of the gradient, here of equations 4 to 6 written out with log and sigmoid."""
     x = features(12)
     labeled = np.arange(12) < 6
     rows = (torch.from_numpy(x) - torch.from_numpy(x.mean(0))) / torch.from_numpy(x.std(0))
+    small: Any = {"width": 2, "latent": 3, "minibatch": 12}
     before, after = (
-        vaal.fit(Table(x), labeled, epochs=epochs, beta=0.5, adversary=2.0, seed=3, rate=1e-3, width=2, latent=3, minibatch=12)
-        for epochs in (0, 1)
+        vaal.fit(Table(x), labeled, epochs=epochs, beta=0.5, adversary=2.0, seed=3, rate=1e-3, vae_steps=1, **small) for epochs in (0, 1)
     )
     # Minibatches hold all rows of either kind; the noise is drawn after the order of the rows.
     rng = vaal.seeds.generator(3, "vaal", 0)

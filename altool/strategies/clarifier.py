@@ -151,11 +151,11 @@ def in_parts(
     The classes' shares are those of the whole pool, dealt to the parts in turn, so that neither a class nor a part is left out when
     shares are small (the paper splits the budget over the classes within each part).
     """
-    shares = np.repeat(np.arange(len(codes)), class_budgets(budget, len(codes)))
+    ends = budget * np.arange(len(codes) + 1, dtype=np.int64) // len(codes)  # of the classes' shares, laid end to end
     pieces = [np.sort(piece) for piece in np.array_split(rng.permutation(places), parts)] if parts > 1 else [places]
     found = []
     for number, piece in enumerate(pieces):
-        budgets = np.bincount(shares[number::parts], minlength=len(codes))
+        budgets = np.diff((ends - number + parts - 1) // parts)  # every so many of them, from this number on
         if budgets.any() and len(piece):
             found.append(pick_part(piece, codes[budgets > 0], budgets[budgets > 0]))
     if not found:
@@ -192,7 +192,7 @@ def budgets(given: str | Sequence[int]) -> tuple[int, int, int]:
         found = [int(part) for part in (given.split(",") if isinstance(given, str) else given)]
     except (TypeError, ValueError):
         found = []
-    if len(found) != 3 or min(found) < 0 or not sum(found):
+    if len(found) != 3 or min(found) < 0 or not 0 < sum(found) < 2**31:  # ranks are int32
         raise UsageError(f"--clarifier-budgets: {given!r} is not HARD,INTERMEDIATE,EASY", "three numbers of rows, for example 60,30,10")
     return found[0], found[1], found[2]
 

@@ -149,6 +149,7 @@ def test_people_are_not_asked_about_easy_rows(altool: Altool, tmp_path: Path, ma
         (("10,5",), "'10,5' is not HARD,INTERMEDIATE,EASY"),
         (("0,0,0",), "is not HARD,INTERMEDIATE,EASY"),
         (("10,-5,5",), "is not HARD,INTERMEDIATE,EASY"),
+        ((f"10,{2**63},5",), "is not HARD,INTERMEDIATE,EASY"),
         (("9,5,5", "--clarifier-hard", "clarifier"), "--clarifier-hard: clarifier cannot be the hard tier"),
         (("9,5,5", "--clarifier-hard", "queue"), "--clarifier-hard: queue cannot be the hard tier"),
         (("9,5,5", "--clarifier-hard", "direct"), "--clarifier-hard: direct cannot be the hard tier"),

@@ -14,6 +14,7 @@ from altool.metrics.intervals import wilson
 KINDS = ("verified", "corrected", "scratch")
 VERIFIED, CORRECTED, SCRATCH = range(3)
 FREE = ("seed", "holdout", "auto")  # sources whose labels cost a round nothing
+MOST = 2**31 - 1  # rows of a round: what their ranks, int32, can count
 NONE = -1  # no label: skipped, or nothing suggested
 UNMEASURED = np.array([1.0, 3.0, 3.0])  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
 
@@ -59,8 +60,8 @@ def per_suggestion(price: np.ndarray, acceptance: np.ndarray) -> np.ndarray:
 
 
 def affordable(budget: float, price: float) -> int:
-    """How many answers at `price` > 0 a `budget` pays for."""
-    return int(budget / price + 1e-9)  # 0.3 / 0.1 are 3
+    """How many answers at `price` > 0 a `budget` pays for; at most `MOST`."""
+    return int(min(float(budget) / float(price), MOST) + 1e-9)  # 0.3 / 0.1 are 3
 
 
 def tiers(

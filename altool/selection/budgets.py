@@ -21,29 +21,35 @@ def sum_of_tiers(text: str | None, budget: int | None) -> int:
     return sum(tiers)
 
 
-def _measured(options: Options, past: Past) -> tuple[Cost | None, np.ndarray]:
+def _measured(options: Options, past: Past, needed: int) -> tuple[Cost | None, np.ndarray]:
     """What the log cost, and float64 (3,) the seconds of an answer of each kind, times the answers that a row gets.
 
-    cost.UNMEASURED where no answer has seconds; InputError if --budget-seconds needs them.
+    cost.UNMEASURED where nothing says that answers of the kind `needed` take time; InputError if --budget-seconds needs that.
     """
     found = of_log(past.rows, past.labels, past.asked) if past.rows is not None and past.labels is not None else None
     prices = np.array([np.nan if value is None else value for value in found.prices.values()]) if found else np.full(3, np.nan)
-    if found and np.isfinite(prices).all() and prices[cost.SCRATCH] > 0:
+    if found and prices[needed] > 0:  # then all are known
         return found, prices * max(1.0, found.per_row)
     if options.budget_seconds is not None:
-        text = f"labels {options.labels}: nothing says how long an answer takes"
-        raise InputError(text, "import exports that have seconds (Label Studio's have)")
+        text = f"labels {options.labels}, column 'seconds': nothing says how long an answer takes"
+        if np.isfinite(prices).any():  # of people who only accepted suggestions, or out of a tool that writes 0
+            only = "only answers that verified a suggestion have any" if np.isnan(prices[needed]) else "the median answer has 0"
+            text = f"{text} ({only})"
+        raise InputError(text, "import exports that have seconds (Label Studio's have), or give --budget")
     return found, cost.UNMEASURED
 
 
 def affordable(options: Options, past: Past, console: Console) -> int:
     """How many rows --budget-seconds pays for. Raises InputError where nothing was measured, or not even one."""
-    found, prices = _measured(options, past)
+    found, prices = _measured(options, past, cost.SCRATCH)
     price, how = float(prices[cost.SCRATCH]), "from scratch"
     if options.suggest and found:
         suggested, accepted = found.suggestions()
         price = float(cost.per_suggestion(prices, np.array(accepted / suggested if suggested else 0.0)))
         how = f"{accepted:,} of {suggested:,} suggestions were accepted" if suggested else "no suggestion was answered yet"
+    if not price:
+        text = f"labels {options.labels}, column 'seconds': the median answer to a suggestion has 0 ({how})"
+        raise InputError(text, "give --budget")
     budget = cost.affordable(options.budget_seconds or 0.0, price)
     told = f"--budget-seconds {options.budget_seconds:g} at {price:.4g} seconds a row ({how})"
     if not budget:
@@ -54,10 +60,10 @@ def affordable(options: Options, past: Past, console: Console) -> int:
 
 def tier_budgets(options: Options, past: Past, console: Console) -> tuple[int, int, int]:
     """--clarifier-budgets auto, for --budget rows in all or for --budget-seconds. Raises InputError where they pay for no row."""
-    found, prices = _measured(options, past)
+    found, prices = _measured(options, past, cost.CORRECTED)
     if prices is cost.UNMEASURED:
         console.info(
-            f"no answer has seconds: an answer is taken to cost {cost.UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one"
+            f"no answer from scratch has seconds: an answer is taken to cost {cost.UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one"
         )
     seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in clarifier.TIERS])
     tiers = cost.tiers(

@@ -218,11 +218,39 @@ def test_as_many_rows_as_seconds_pay_for(altool: Callable[..., Any], tmp_path: P
     assert "pays for 10 rows" in altool(*select_, "--budget-seconds", 102).said  # each row is answered twice
     assert "at 10 seconds a row (from scratch) pays for no row" in altool(*select_, "--budget-seconds", 3, code=3).said
     write(table.drop(["seconds"]), tmp_path / "l.parquet")
-    assert "labels l.parquet: nothing says how long an answer takes" in altool(*select_, "--budget-seconds", 9, code=3).said
+    assert (
+        "labels l.parquet, column 'seconds': nothing says how long an answer takes" in altool(*select_, "--budget-seconds", 9, code=3).said
+    )
 
 
 CLARIFIER = ("select", "--strategy", "clarifier", "--predictions", "p.parquet", "--features", "f.parquet", "--labels", "l.parquet",
              "--clarifier-hard", "entropy", "-o", "q.parquet", "--overwrite", "--clarifier-budgets")  # fmt: skip
+
+
+def test_seconds_that_pay_for_anything(altool: Callable[..., Any], tmp_path: Path) -> None:
+    """Answers in no time at all, and time without end."""
+    pool_of(tmp_path)
+    select_ = ("select", "--strategy", "margin", "--predictions", "p.parquet", "--labels", "l.parquet", "-o", "q.parquet", "--overwrite")
+    assert "pays for 2,147,483,647 rows" in altool(*select_, "--budget-seconds", "inf").said
+    assert pq.read_table(tmp_path / "q.parquet").num_rows == 140
+    assert json.loads(altool(*CLARIFIER, "auto", "--budget-seconds", 1e300, "--json").text)["selected"] == 140
+
+    table = pq.read_table(tmp_path / "l.parquet")
+    right = [row["label"] == row["suggested_label"] for row in table.to_pylist()]
+    accepted = table.filter(pa.array(right))
+    write(accepted, tmp_path / "l.parquet")
+    told = "labels l.parquet, column 'seconds': nothing says how long an answer takes (only answers that verified a suggestion have any)"
+    assert told in altool(*select_, "--budget-seconds", 9, code=3).said
+    none = table.set_column(table.column_names.index("seconds"), "seconds", pa.array([0.0] * 60, pa.float32()))
+    write(none, tmp_path / "l.parquet")
+    told = "labels l.parquet, column 'seconds': nothing says how long an answer takes (the median answer has 0)"
+    assert told in altool(*select_, "--budget-seconds", 9, code=3).said
+    assert told in altool(*CLARIFIER, "auto", "--budget-seconds", 9, code=3).said
+    own = {"id": "row-0100", "label": "ant", "source": "exploit", "round": 1, "suggested_label": None, "seconds": 5.0}
+    write(pa.concat_tables([none.filter(pa.array(right)), pa.Table.from_pylist([own], schema=table.schema)]), tmp_path / "l.parquet")
+    assert "at 5 seconds a row (from scratch) pays for 1 row" in altool(*select_, "--budget-seconds", 9).said
+    told = "labels l.parquet, column 'seconds': the median answer to a suggestion has 0 (40 of 40 suggestions were accepted)"
+    assert told in altool(*select_, "--suggest", "--budget-seconds", 9, code=3).said
 
 
 def test_tiers_by_what_was_measured(altool: Callable[..., Any], tmp_path: Path) -> None:
@@ -259,7 +287,7 @@ def test_tiers_of_which_nothing_is_known(altool: Callable[..., Any], tmp_path: P
     pool_of(tmp_path)
     write(pq.read_table(tmp_path / "l.parquet").drop(["seconds", "suggested_label"]), tmp_path / "l.parquet")
     done = altool(*CLARIFIER, "auto", "--budget", 42)
-    assert "no answer has seconds: an answer is taken to cost 3 times what it takes to verify one" in done.said
+    assert "no answer from scratch has seconds: an answer is taken to cost 3 times what it takes to verify one" in done.said
     assert "no easy row was ever audited" in done.said
     assert "tiers: hard 20 (0 of 0 accepted), intermediate 20 (0 of 0 accepted), easy 2 (0 of 0 accepted)" in done.said
 

@@ -65,7 +65,10 @@ def test_the_papers_example() -> None:
     assert cost.per_suggestion(price, np.array([0.6, 0.0, 1.0])) == pytest.approx([2.2, 4, 1])
 
 
-@pytest.mark.parametrize(("budget", "price", "rows"), [(10, 3, 3), (0.3, 0.1, 3), (2.9, 3, 0), (600, 2.2, 272), (6, 3, 2)])
+@pytest.mark.parametrize(
+    ("budget", "price", "rows"),
+    [(10, 3, 3), (0.3, 0.1, 3), (2.9, 3, 0), (600, 2.2, 272), (6, 3, 2), (math.inf, 3, 2**31 - 1), (1e300, 1e-30, 2**31 - 1)],
+)
 def test_affordable(budget: float, price: float, rows: int) -> None:
     assert cost.affordable(budget, price) == rows
 

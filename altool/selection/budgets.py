@@ -62,9 +62,8 @@ def tier_budgets(options: Options, past: Past, console: Console) -> tuple[int, i
     """--clarifier-budgets auto, for --budget rows in all or for --budget-seconds. Raises InputError where they pay for no row."""
     found, prices = _measured(options, past, cost.CORRECTED)
     if prices is cost.UNMEASURED:
-        console.info(
-            f"no answer from scratch has seconds: an answer is taken to cost {cost.UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one"
-        )
+        times = f"{cost.UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one"
+        console.info(f"no answer from scratch has seconds: an answer is taken to cost {times}")
     seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in clarifier.TIERS])
     tiers = cost.tiers(
         prices,

@@ -66,6 +66,9 @@ def root(
 
 def _run(command: str, arguments: dict[str, Any]) -> None:
     """Build the command's options from the entry's arguments, and run it."""
+    for name in ("round", "retract_auto"):
+        if (arguments.get(name) or 0) >= 2**31:  # the contract's columns are int32
+            raise UsageError(f"--{name.replace('_', '-')}: there is no round {arguments[name]}", "the last one is 2147483647")
     arguments.pop("debug")
     if arguments["json"] and arguments.get("output") == "-":
         raise UsageError("--json and --output - both want standard output", "write the table to a file")

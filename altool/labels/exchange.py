@@ -26,6 +26,7 @@ NO_TIME = "labeled_at is no RFC 3339 time"
 NO_SECONDS = "seconds is no length of time"
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST = 3.4028234e38  # seconds that are finite in float32
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
@@ -236,7 +237,7 @@ def _lengths(array: pa.Array) -> tuple[pa.Array, pa.Array]:
             number = None if value is None or (isinstance(value, str) and not value.strip()) else float(value)
         except (TypeError, ValueError):
             number = math.nan
-        bad = number is not None and not 0 <= number < math.inf
+        bad = number is not None and not 0 <= number <= LONGEST
         values.append(None if bad else number)
         wrong.append(bad)
     return pa.array(values, pa.float32()), pa.array(wrong, pa.bool_())

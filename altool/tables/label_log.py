@@ -25,7 +25,7 @@ def read(source: Source) -> pa.Table:
     """All rows of the log, every contract column present (null where unknown), in file order.
 
     A row without a label is kept only if its status is `skipped` or `retracted`. Raises InputError for a source or status that the contract
-    does not know.
+    does not know, and for seconds that are none.
     """
     table = source.read()
     id_type = source.id_type or pa.string()
@@ -42,6 +42,15 @@ def read(source: Source) -> pa.Table:
                 f"(ids {check.naming(check.first_ids(wrong.column('id')))})",
                 f"rename or leave out the column, or write one of {', '.join(allowed)}",
             )
+    seconds = table.column("seconds")
+    timed = pa.compute.and_(pa.compute.is_finite(seconds), pa.compute.greater_equal(seconds, 0))
+    wrong = table.filter(pa.compute.invert(pa.compute.fill_null(timed, True)))
+    if wrong.num_rows:
+        text = f"{source.name}, column 'seconds': {wrong.num_rows:,} rows hold NaN, infinity or a number below 0"
+        raise InputError(
+            f"{text} (ids {check.naming(check.first_ids(wrong.column('id')))})",
+            "write how long the answer took, or null where nobody knows",
+        )
     done = pa.compute.or_kleene(
         pa.compute.fill_null(pa.compute.not_equal(table.column("label"), ""), False),
         pa.compute.is_in(table.column("status"), value_set=pa.array(["skipped", RETRACTED])),

@@ -206,3 +206,24 @@ def test_image_bytes_that_are_no_image_are_not_fatal(altool: Altool, tmp_path: P
     rejects = pq.read_table(tmp_path / "f.rejects.parquet").to_pylist()
     assert [row["id"] for row in rejects] == ["b"]
     assert "1" in result.said
+
+
+def test_rounds_that_the_contract_cannot_hold(altool: Altool, tmp_path: Path) -> None:
+    write(predictions(probabilities(3)), tmp_path / "p.parquet")
+    select = ("select", "--strategy", "random", "--budget", 2, "--predictions", "p.parquet", "-o", "q.parquet")
+    importing = ("import-labels", "--labels", "log")
+    report = ("report", "--predictions", "p.parquet", "--labels", "log")
+    for arguments in ((*select, "--round"), (*importing, "e.csv", "--round"), (*importing, "--retract-auto"), (*report, "--round")):
+        assert f"{arguments[-1]}: there is no round 2147483648" in altool(*arguments, 2**31, code=2).said
+
+
+def test_a_class_without_a_name(altool: Altool, tmp_path: Path) -> None:
+    message = margin(altool, tmp_path, predictions(probabilities(3), classes=("ant", " ", "cat")), "--suggest")
+    assert message == "predictions p.parquet: classes without a name (number 2 of 3)"
+
+
+def test_seconds_that_are_none(altool: Altool, tmp_path: Path) -> None:
+    labels = {"id": ["a", "b", "c", "d"], "label": ["ant"] * 4, "seconds": [2.5, -1.0, float("nan"), None]}
+    write(pa.table(labels), tmp_path / "l.parquet")
+    message = margin(altool, tmp_path, predictions(probabilities(4), ["a", "b", "c", "d"]), "--labels", "l.parquet")
+    assert message == "labels l.parquet, column 'seconds': 2 rows hold NaN, infinity or a number below 0 (ids b, c)"

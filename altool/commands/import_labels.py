@@ -192,7 +192,8 @@ def _read_auto(options: Options, location: str, console: Console) -> Inputs:
     source.require("source")
     table = _queries(source)
     table = table.filter(pc.fill_null(pc.equal(table.column("source"), "auto"), False))
-    empty = table.column("id").filter(table.column("suggested_label").is_null())
+    blank = pc.equal(pc.utf8_trim_whitespace(pc.fill_null(table.column("suggested_label"), "")), "")
+    empty = table.column("id").filter(blank)
     if len(empty):
         text = f"{source.name}, column 'suggested_label': {len(empty):,} rows of source auto have none"
         raise InputError(f"{text} (ids {check.naming(check.first_ids(empty))})", "give the queries as altool select wrote them")

@@ -223,6 +223,10 @@ class Source:
                 f"({check.naming(self.declared)}, … {len(self.declared)})",
                 "leave --classes out to use the table's own",
             )
+        if blank := [str(number) for number, name in enumerate(found, 1) if not name.strip()]:
+            raise InputError(
+                f"{self.name}: classes without a name (number {check.naming(blank)} of {len(found)})", "give every class a name"
+            )
         if len(set(found)) < len(found):
             raise InputError(f"{self.name}: a class is named twice in {check.naming(found)}, …", "give every class its own name")
         return found

@@ -366,12 +366,14 @@ def test_auto_labels_and_retractions_at_once(tmp_path: Path) -> None:
         (["--retract-auto", "2", "--round", "2"], 2, "--round means nothing to --retract-auto"),
         (["--retract-auto", "2"], 3, "labels log: there is no such folder"),
         (["--auto", "q"], 3, "queries q, column 'suggested_label': 1 rows of source auto have none (ids r1)"),
+        (["--auto", "blank"], 3, "queries blank, column 'suggested_label': 1 rows of source auto have none (ids r1)"),
         (["--auto", "items"], 3, "column 'source'"),
     ],
 )
 def test_what_is_refused_of_auto_labels(tmp_path: Path, arguments: list[str], code: int, message: str, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "q").write_text("id,source,suggested_label\nr1,auto,\n")
+    (tmp_path / "blank").write_text('id,source,suggested_label\nr1,auto," "\n')
     (tmp_path / "items").write_text("id,suggested_label\nr1,cat\n")
     names = {"--auto": "auto", "--queries": "queries", "--retract-auto": "retract_auto", "--round": "round"}
     given: dict[str, Any] = {}

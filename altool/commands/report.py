@@ -212,7 +212,11 @@ def _prices(options: Options) -> tuple[float, float] | None:
     verify, answer = options.cost_verify, options.cost_answer
     if (verify is None) != (answer is None):
         raise UsageError("--cost-verify and --cost-answer go together", "for example --cost-verify 1 --cost-answer 4")
-    return None if verify is None or answer is None else (verify, answer)
+    if verify is None or answer is None:
+        return None
+    if not np.isfinite([verify, answer]).all():
+        raise UsageError("--cost-verify and --cost-answer are finite numbers", "for example --cost-verify 1 --cost-answer 4")
+    return verify, answer
 
 
 def _check_outputs(options: Options, table: str | None, kind: str, console: Console) -> None:

@@ -350,5 +350,7 @@ def test_the_report_shows_them(tasks: list[dict[str, Any]], altool: Callable[...
     assert "What the labels cost" in text
     assert "tier hard, " in text
     assert "12 of 12" not in text
+    with pytest.raises(UsageError, match="--cost-verify and --cost-answer are finite"):
+        run_here(report, predictions="oof.parquet", labels="log", cost_verify=1.0, cost_answer=np.inf)
     with pytest.raises(UsageError, match="--cost-verify and --cost-answer go together"):
         run_here(report, predictions="oof.parquet", labels="log", cost_verify=1.0)

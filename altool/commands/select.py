@@ -148,7 +148,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     if options.audit:
         draw = seeds.generator(options.seed, "select", past.round, "audit")
         audited = clarifier.audited(choice.marks["tier"], options.audit, draw)
-    classes = source.classes if source.knows_classes else None
+    classes = past.classes if source.knows_classes else None  # a class that only the labels know may be suggested, and answered
     table = _queries(pool, positions[choice.places], choice, audited, options, strategy, past, classes)
     if tables.items is not None:
         _export(table, tables.items, exports, classes or (), options, console)
@@ -249,7 +249,7 @@ def _export(queries: pa.Table, items: Source, exports: dict[str, str], classes: 
     if missing := [row["id"] for row in rows if row["id"] not in payloads]:
         text = f"{items.name}: {len(missing):,} chosen rows are not in it (ids {check.naming(sorted(missing))})"
         console.mismatch(text, "give the items that belong to this pool", strict=options.strict)
-    fields = ("id", "rank", "round", "suggested_label", "suggested_probability")
+    fields = ("id", "rank", "round", "tier", "suggested_label", "suggested_probability")
     tasks = [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
     for name, location in exports.items():
         for ending, content in formats.export(name, tasks, classes).items():

@@ -15,7 +15,7 @@ from altool.kernels.similarity import having, prepare
 from altool.kernels.submodular import TIE, Picks
 from altool.kernels.top import order, turns
 from altool.strategies import com, flqmi, flvmi, gcmi, logdetmi
-from altool.strategies.registry import Strategy, load
+from altool.strategies.registry import Strategy, load, names
 
 TIERS = ("hard", "intermediate", "easy")
 AUTO = "auto"  # of --clarifier-budgets: by what was measured so far (metrics.cost.tiers)
@@ -207,7 +207,10 @@ def audited(tier: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarra
 
 def resolve(given: Mapping[str, Any]) -> Strategy:
     """CLARIFIER with the strategy of its hard tier; without an intermediate tier what that needs is not needed. Raises UsageError."""
-    inner = load(given.get("clarifier_hard") or "badge")
+    name = given.get("clarifier_hard") or "badge"
+    if name not in names():
+        raise UsageError(f"--clarifier-hard: there is no {name!r}; there are {', '.join(names())}")
+    inner = load(name)
     if inner.resolve or inner.shape == "ask" or "ranks" in inner.takes:
         raise UsageError(f"--clarifier-hard: {inner.name} cannot be the hard tier", "give a strategy that scores or picks rows of the pool")
     wanted = given.get("clarifier_budgets", AUTO)

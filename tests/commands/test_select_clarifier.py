@@ -136,10 +136,25 @@ def test_people_are_not_asked_about_easy_rows(altool: Altool, tmp_path: Path, ma
     asked = {row["id"]: row["suggested_label"] for row in found if row["tier"] != "easy"}
     lines = (tmp_path / "todo.csv").read_text().splitlines()[1:]
     assert len(lines) == len(asked)
+    assert {line.split(",")[0]: line.split(",")[6] for line in lines} == {row["id"]: row["tier"] for row in found if row["tier"] != "easy"}
     tasks = json.loads((tmp_path / "tasks.json").read_text())
     assert len(tasks) == len(asked)
     text = json.dumps(tasks)
     assert all(name in text for name in asked)
+
+
+def test_a_class_that_only_the_labels_know_is_suggested_and_answered(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
+    names = [f"row-{row:04d}" for row in range(ROWS)]
+    write(pa.table({"id": names, "text": names}), tmp_path / "i.parquet")
+    labels = pa.table({"id": names[:9], "label": ["ant", "bee", "yak"] * 3, "source": ["exploit"] * 9})
+    write(labels, tmp_path / "l.parquet")
+    altool(*CLARIFIER, "0,9,0", "--items", "i.parquet", "--export", "label-studio=tasks.json", "-o", "q.parquet")
+    suggested = {row["id"]: row["suggested_label"] for row in rows(tmp_path / "q.parquet")}
+    assert "yak" in suggested.values()
+    assert '<Choice value="yak"/>' in (tmp_path / "tasks.json.config.xml").read_text()
+    write(pa.table({"id": list(suggested), "label": list(suggested.values())}), tmp_path / "answers.parquet")
+    done = altool("import-labels", "answers.parquet", "--queries", "q.parquet", "--labels", "log", "--json")
+    assert (json.loads(done.text)["imported"], json.loads(done.text)["refused"]) == (len(suggested), {})
 
 
 @pytest.mark.parametrize(
@@ -153,7 +168,7 @@ def test_people_are_not_asked_about_easy_rows(altool: Altool, tmp_path: Path, ma
         (("9,5,5", "--clarifier-hard", "clarifier"), "--clarifier-hard: clarifier cannot be the hard tier"),
         (("9,5,5", "--clarifier-hard", "queue"), "--clarifier-hard: queue cannot be the hard tier"),
         (("9,5,5", "--clarifier-hard", "direct"), "--clarifier-hard: direct cannot be the hard tier"),
-        (("9,5,5", "--clarifier-hard", "hardest"), "there is no 'hardest'"),
+        (("9,5,5", "--clarifier-hard", "hardest"), "--clarifier-hard: there is no 'hardest'"),
         (("9,5,5", "--clarifier-measure", "entropy"), "--clarifier-measure: there is no 'entropy'"),
         (("9,5,5", "--clarifier-easy", "some"), "--clarifier-easy: there is no 'some'"),
         (("9,5,5", "--clarifier-measure", "gcmi", "--ridge", 1), "--clarifier-measure gcmi knows no --ridge"),

@@ -144,7 +144,12 @@ def newest_of(rows: list[Row]) -> tuple[Row, bool]:
         latest = max((row["labeled_at"], _round(row)) for row in rows)
         rows = [row for row in rows if (row["labeled_at"], _round(row)) == latest]
     labels = {row["label"] for row in rows if row["label"] is not None}
-    return min(rows, key=lambda row: (row["label"] is None, row["label"] or "", row["source"] or "")), len(labels) > 1
+    return min(rows, key=lambda row: (row["label"] is None, row["label"] or "", row["source"] or "", _age(row))), len(labels) > 1
+
+
+def _age(row: Row) -> float:
+    """Smaller for a later time, largest without one: of equal answers the same one is taken, however the rows lie."""
+    return -row["labeled_at"].timestamp() if row["labeled_at"] else float("inf")
 
 
 def _round(row: Row) -> int:

@@ -149,6 +149,14 @@ def test_a_newer_auto_label_of_the_same_nobody_is_not_a_person_who_changed_mind(
     assert answer(row(label="a", round=0), row(label="b", round=1, source="auto"))["label"] == "a"
 
 
+def test_equal_answers_of_which_one_has_a_time() -> None:
+    """Which of ann's two goes on to meet bob's decides whether times or rounds tell who was last."""
+    rows = [row(annotator="ann", labeled_at=day(1)), row(annotator="ann"), row(annotator="bob", source="seed", labeled_at=day(0), round=0)]
+    first = outcome(resolve(log(*rows)))
+    assert first == outcome(resolve(log(rows[1], rows[0], rows[2])))
+    assert first[0][0]["source"] == "explore"  # ann's, of the later day
+
+
 def test_an_empty_log() -> None:
     labels = resolve(log())
     assert (labels.table.num_rows, labels.contested, labels.undecided, len(labels.taken)) == (0, 0, 0, 0)

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from altool.engines.local import limited
-from altool.errors import UsageError
+from altool.errors import InputError, UsageError
 from altool.models import cross_validation
 from altool.models.cross_validation import Choice
 
@@ -313,7 +313,7 @@ def fit(
     probabilities by the classes' shares of the labels ("thresholding", Buda et al. 2018), which may change the likeliest class; the
     shares are part of the calibration then, see `cross_validation.choose`. One class alone gets probability 1.
 
-    Raises UsageError for another kernel, or a `c` that is neither `auto` nor above 0.
+    Raises UsageError for another kernel, or a `c` that is neither `auto` nor above 0; InputError for features too large for LIBSVM.
     """
     if kernel not in KERNELS:
         raise UsageError(f"--svm-kernel: {kernel!r} is none of {', '.join(KERNELS)}")
@@ -345,7 +345,11 @@ def _fitted(x: np.ndarray, codes: np.ndarray, **options: Any) -> Any:
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few labels of many classes are meant
-        return SVC(**options).fit(x, codes)
+        try:
+            return SVC(**options).fit(x, codes)
+        except ValueError as error:
+            text = f"features: {len(x):,} rows of up to {np.abs(x).max():.3g} are too much for a support vector machine ({error})"
+            raise InputError(text, "scale them, or use --classifier linear-svm") from error
 
 
 def _coefficients(machine: Any) -> tuple[np.ndarray, np.ndarray]:

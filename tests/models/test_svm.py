@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.svm import SVC
 
-from altool.errors import UsageError
+from altool.errors import InputError, UsageError
 from altool.models import svm
 from altool.models.svm import SVM
 
@@ -221,6 +221,12 @@ def test_auto_takes_the_cost_of_smallest_loss_out_of_fold() -> None:
     model, _ = svm.fit(features, labels, 3, seed=5)
     assert model.c == pytest.approx(svm.COSTS[best] / variance)
     assert (model.smallest, model.mean) == pytest.approx(losses[best][0], abs=1e-3)
+
+
+def test_features_that_are_too_large_to_fit() -> None:
+    features, labels = data(3, 30)
+    with pytest.raises(InputError, match="too much for a support vector machine"):
+        svm.fit(features * np.float32(1e30), labels, 3, c=1)
 
 
 def test_c_means_the_same_for_features_of_any_size() -> None:

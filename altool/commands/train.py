@@ -178,7 +178,8 @@ def _train(
             first = fit if start is None else partial(fit, start=(start.model, _numbers(start.classes, classes)))
         model, converged = first(found_rows, numbers)
         if not converged:
-            console.warn(f"the solver stopped after its last step without converging; raise --{options.classifier}-iterations")
+            remedy = f"raise --{options.classifier}-iterations" if "iterations" in store.options(module) else "lower --svm-c"
+            console.warn(f"the solver stopped after its last step without converging; {remedy}")
         shared = {"classifier": options.classifier, "balance": options.balance, "folds": options.folds, "classes": list(classes)}
         if options.vaal != "none":
             shared |= {"vaal": options.vaal, **{f"vaal_{name}": value for name, value in _vaal_options(options).items()}}

@@ -1,6 +1,8 @@
 """Support vector machines, one for every two classes (Cortes & Vapnik 1995): fitted by scikit-learn's SVC, kept and predicted as arrays.
 
 The decided class is that of SVC.predict on the same rows: the one with most votes of the k(k - 1) / 2 machines, ties to the lower class.
+But for `poly` the features' mean is taken off first: that changes no kernel machine, and far from the origin LIBSVM, which keeps kernel
+values as float32, would not come to an end without it.
 Its machines share their support vectors, so their decisions are sums of k (k - 1) products of one block of kernel values, which is
 computed once for all of them. That is done in float32; where its rounding errors, bounded, could change the decided class, in float64.
 
@@ -40,17 +42,20 @@ DEGREE = 3  # of poly, without a constant, as scikit-learn has it
 COSTS = (0.01, 0.1, 0.5, 2, 10, 100)  # times 1 / variance of the kernel, so that they mean the same for any features
 FOLDS = 5
 SETTINGS = ("kernel", "gamma", "c", "smallest", "mean")
+STEPS = 10_000_000  # of LIBSVM's solver, which has this limit of its own; scikit-learn takes it away
 ELEMENTS = 1 << 23  # decisions of a block
 
 
 @dataclass(frozen=True)
 class SVM:
-    """`support` float64 (S, D), those of the first of the k trained classes first (`sizes` int64 (k,)), with `coefficients` float64
-    (S, k - 1) against each of the other classes, in order; `intercepts` float64 (k (k - 1) / 2,) of the pairs in order. `trained`
-    int64 (k,) numbers the classes among `count`. `kernel` with `gamma`; `c` is the cost that it was fitted with. Calibration: `smallest`
-    and `mean` are a and b; `priors` float64 (k,), for `--balance prior`, are taken off what the softmax sees.
+    """`support` float64 (S, D), less the `centre` float64 (D,) as every row is, those of the first of the k trained classes first (`sizes`
+    int64 (k,)), with `coefficients` float64 (S, k - 1) against each of the other classes, in order; `intercepts` float64
+    (k (k - 1) / 2,) of the pairs in order. `trained` int64 (k,) numbers the classes among `count`. `kernel` with `gamma`; `c` is the
+    cost that it was fitted with. Calibration: `smallest` and `mean` are a and b; `priors` float64 (k,), for `--balance prior`, are
+    taken off what the softmax sees.
     """
 
+    centre: np.ndarray
     support: np.ndarray
     coefficients: np.ndarray
     sizes: np.ndarray
@@ -104,7 +109,13 @@ class SVM:
     def tensors(self) -> dict[str, np.ndarray]:
         """What `from_tensors` needs to make the model again."""
         settings = [KERNELS.index(self.kernel), self.gamma, self.c, self.smallest, self.mean]
-        arrays = {"vectors": self.support, "coefficients": self.coefficients, "sizes": self.sizes, "intercepts": self.intercepts}
+        arrays = {
+            "centre": self.centre,
+            "vectors": self.support,
+            "coefficients": self.coefficients,
+            "sizes": self.sizes,
+            "intercepts": self.intercepts,
+        }
         return {**arrays, "trained": self.trained, "priors": self.priors, "settings": np.array(settings, np.float64)}
 
     @cached_property
@@ -131,7 +142,7 @@ class SVM:
             for start in range(0, len(features), rows):
                 part = slice(start, start + rows)
                 size = len(features[part])
-                block[:size] = features[part]
+                block[:size] = features[part] - self.centre
                 lengths = np.einsum("nd,nd->n", block, block, dtype=np.float64)
                 values = bend(self.kernel, self.gamma, vectors @ block.T, squares, lengths)
                 smallest, votes = duels(machines_, values, space, votes=not single)
@@ -152,7 +163,7 @@ class SVM:
         A product of n terms is off by n roundings of its terms' absolute values; the kernel and the sum over support vectors add theirs.
         """
         unit = 2.0**-24
-        furthest, terms = self._longest, self.width + 6
+        furthest, terms = self._longest, self.width + 7
         if self.kernel == "rbf":
             reach = np.ones(len(lengths))
             error = 2 * terms * self.gamma * (lengths + furthest) ** 2 + 4
@@ -283,16 +294,21 @@ def _softmax(logits: np.ndarray, decided: np.ndarray, priors: np.ndarray, plain:
 def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> SVM:
     """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
     vectors, coefficients, sizes, intercepts = (tensors[name] for name in ("vectors", "coefficients", "sizes", "intercepts"))
-    trained, priors, settings = (tensors[name] for name in ("trained", "priors", "settings"))
+    centre, trained, priors, settings = (tensors[name] for name in ("centre", "trained", "priors", "settings"))
     classes = len(trained)
-    fits = vectors.ndim == 2 and coefficients.shape == (len(vectors), classes - 1) and sizes.shape == priors.shape == (classes,)
+    fits = (
+        vectors.ndim == 2
+        and centre.shape == vectors.shape[1:]
+        and coefficients.shape == (len(vectors), classes - 1)
+        and sizes.shape == priors.shape == (classes,)
+    )
     fits = fits and len(intercepts) == classes * (classes - 1) // 2 and settings.shape == (len(SETTINGS),)
     if not (fits and sizes.min() >= 0 and sizes.sum() == len(vectors) and trained.min() >= 0 and trained.max() < count):
         raise ValueError("the sizes of its tensors do not fit together, or not its classes")
     if settings[0] not in range(len(KERNELS)):
         raise ValueError("its kernel is unknown")
     kernel, (gamma, c, smallest, mean) = KERNELS[int(settings[0])], settings[1:].tolist()
-    return SVM(vectors, coefficients, sizes, intercepts, trained, priors, kernel, gamma, c, smallest, mean, count)
+    return SVM(centre, vectors, coefficients, sizes, intercepts, trained, priors, kernel, gamma, c, smallest, mean, count)
 
 
 def fit(
@@ -305,7 +321,8 @@ def fit(
     kernel: str = "linear",
     c: float | str = "auto",
 ) -> tuple[SVM, bool]:
-    """Fit on `features` float (n, D), as they are, and class numbers `labels` int64 (n,) of `count` classes; True: LIBSVM converges.
+    """Fit on `features` float (n, D), not scaled, and class numbers `labels` int64 (n,) of `count` classes; returns the model and whether
+    LIBSVM converged within `STEPS`.
 
     `kernel` is linear, rbf or poly (degree 3), with scikit-learn's gamma, `scale`. `c` is scikit-learn's; `auto` takes the one of
     `COSTS`, divided by the variance of the kernel over the rows, with the smallest log-loss out of fold; where no class has two labels,
@@ -321,11 +338,13 @@ def fit(
     trained, codes = np.unique(labels, return_inverse=True)
     classes, width = len(trained), features.shape[1]
     if classes == 1:
-        none = np.zeros((0, width)), np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0)
+        none = np.zeros(width), np.zeros((0, width)), np.zeros((0, 0)), np.zeros(1, np.int64), np.zeros(0)
         return SVM(*none, trained, np.zeros(1), kernel, 1.0, fixed or 1.0, 1.0, 0.0, count), True
     x = features.astype(np.float64)
     variance = float(x.var())
     gamma = 1 / (width * variance) if variance else 1.0
+    centre = x.mean(axis=0) if kernel != "poly" else np.zeros(width)
+    x -= centre
     weight = "balanced" if balance == "class-weight" else None
     with limited(1):
         choice = _choose(x, codes, kernel, gamma, fixed, balance, seed)
@@ -335,18 +354,20 @@ def fit(
     if kernel == "linear":
         vectors, coefficients, sizes = _merged(vectors, coefficients, sizes)
     priors = choice.taken_off(np.bincount(codes) / len(codes)) if balance == "prior" else np.zeros(classes)
-    arrays = (vectors, coefficients, sizes, intercepts, trained, priors)
+    arrays = (centre, vectors, coefficients, sizes, intercepts, trained, priors)
     smallest, mean = choice.weights.tolist()
-    return SVM(*arrays, kernel, gamma, choice.c, smallest, mean, count), True
+    return SVM(*arrays, kernel, gamma, choice.c, smallest, mean, count), not machine.fit_status_
 
 
 def _fitted(x: np.ndarray, codes: np.ndarray, **options: Any) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import SVC
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few labels of many classes are meant
+        warnings.simplefilter("ignore", ConvergenceWarning)  # `fit_status_` says it
         try:
-            return SVC(**options).fit(x, codes)
+            return SVC(**options, max_iter=STEPS).fit(x, codes)
         except ValueError as error:
             text = f"features: {len(x):,} rows of up to {np.abs(x).max():.3g} are too much for a support vector machine ({error})"
             raise InputError(text, "scale them, or use --classifier linear-svm") from error

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from altool.errors import InputError, UsageError
@@ -25,12 +28,14 @@ def data(classes: int, rows: int, seed: int = 0, width: int = 6, offset: float =
     return (centres[labels] + draw.normal(size=(rows, width)) + offset).astype(np.float32), labels
 
 
-def reference(features: np.ndarray, labels: np.ndarray, model: SVM, weight: str | None = None) -> SVC:
-    """scikit-learn's own, on the features as they are, with the C that was found."""
-    return SVC(kernel=model.kernel, C=model.c, class_weight=weight, decision_function_shape="ovo").fit(features.astype(float), labels)
+def reference(features: np.ndarray, labels: np.ndarray, model: SVM, weight: str | None = None) -> Any:
+    """scikit-learn's own, with the C that was found, on the features less their mean (poly: as they are)."""
+    x = features.astype(float)
+    machine = SVC(kernel=model.kernel, C=model.c, gamma=1 / (x.shape[1] * x.var()), class_weight=weight, decision_function_shape="ovo")
+    return make_pipeline(StandardScaler(with_mean=model.kernel != "poly", with_std=False), machine).fit(x, labels)
 
 
-def seen(machine: SVC, features: np.ndarray) -> np.ndarray:
+def seen(machine: Any, features: np.ndarray) -> np.ndarray:
     """(n, k, k): the decision between two classes as the first of them sees it, from scikit-learn's."""
     found = machine.decision_function(features.astype(float))
     classes = len(machine.classes_)
@@ -42,7 +47,7 @@ def seen(machine: SVC, features: np.ndarray) -> np.ndarray:
     return result
 
 
-def by_formula(machine: SVC, features: np.ndarray, model: SVM) -> np.ndarray:
+def by_formula(machine: Any, features: np.ndarray, model: SVM) -> np.ndarray:
     """The probabilities, row by row."""
     result = []
     for row, decided in zip(seen(machine, features), machine.predict(features.astype(float)), strict=True):
@@ -97,6 +102,31 @@ def test_near_ties_fall_as_they_do_for_scikit_learn(seed: int, classes: int, ker
     clear = np.nanmin(np.abs(seen(machine, rows)), axis=(1, 2)) > own
     assert clear.mean() > 0.9 or offset
     assert np.array_equal(model.probabilities(rows)[clear].argmax(axis=1), machine.predict(rows.astype(float))[clear])
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_features_as_they_are_get_the_same_classes(kernel: str) -> None:
+    features, labels = data(5, 60)
+    model, _ = svm.fit(features, labels, 5, kernel=kernel)
+    machine = SVC(kernel=kernel, C=model.c).fit(features.astype(float), labels)
+    rows = data(5, 400, seed=2)[0]
+    assert np.array_equal(model.decided(rows), machine.predict(rows.astype(float)))
+
+
+@pytest.mark.parametrize("kernel", ["linear", "rbf"])
+def test_the_origin_does_not_matter(kernel: str) -> None:
+    features, labels = data(3, 60, offset=0)
+    near, far = (svm.fit(features.astype(float) + offset, labels, 3, kernel=kernel, c=2.0)[0] for offset in (0, 2.0**15))
+    if kernel == "linear":  # gamma is of the features as they are
+        assert np.allclose(near.probabilities(features.astype(float)), far.probabilities(features.astype(float) + 2.0**15), atol=1e-6)
+    assert (far.decided(features.astype(float) + 2.0**15) == labels).mean() > 0.3
+
+
+def test_says_whether_it_converged(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, labels = data(3, 60)
+    assert svm.fit(features, labels, 3)[1]
+    monkeypatch.setattr(svm, "STEPS", 1)
+    assert not svm.fit(features, labels, 3)[1]
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -205,7 +235,7 @@ def test_auto_takes_the_cost_of_smallest_loss_out_of_fold() -> None:
     from altool.models import cross_validation, folds
 
     features, labels = data(3, 70)
-    x = features.astype(float)
+    x = features.astype(float) - features.mean(axis=0, dtype=float)
     fold = folds.assign(labels, svm.FOLDS, seeds.integer(5, "cross-validation"))
     variance = ((x - x.mean(axis=0)) ** 2).sum() / len(x)
     losses = []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from altool.errors import UsageError
 from altool.models import store, training, vaal
+from altool.selection.options import Options
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
 from altool.wrappers.choose import PARALLEL
@@ -108,6 +110,7 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     if missing:
         raise UsageError(f"missing {', '.join('--' + name.replace('_', '-') for name in missing)}", "or name them in the --plan")
     shared = {name: settings[name] for name in SHARED if settings.get(name) is not None}
+    _check_types("the plan", shared, get_type_hints(Plan))
     for name in ("seed_size", "rounds", "budget", "repeats"):
         if name in shared and not (isinstance(shared[name], int) and shared[name] > 0):
             raise UsageError(f"{name}: {shared[name]!r} is no whole number above 0")
@@ -127,6 +130,9 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         own["clarifier_budgets"] = clarifier.budgets(own["clarifier_budgets"])
     known = {name: value for name, value in given.items() if name in OF_RUNS}
     known["seconds"] = _seconds(known.get("seconds"))
+    who = f"run {given.get('name') or strategy.name}"
+    _check_types(who, known, get_type_hints(Run))
+    _check_types(who, {name: value for name, value in own.items() if not isinstance(value, list | tuple)}, get_type_hints(Options))
     wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
     prefix = store.prefix(given.get("classifier", "logistic"))
     known["fit"] = {name.removeprefix(prefix): value for name, value in fit.items() if name.startswith(prefix)}
@@ -162,11 +168,24 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     vaal.check(run.vaal)
     if hasattr(module, "OPTIONS"):
         training.settings_of({**defaults, **run.fit})
+    else:
+        _check_types(f"run {run.name}", run.fit, get_type_hints(module.fit), prefix)
     if not (0 <= run.skip < 1 and run.annotators >= 1 and 0 <= run.candidate_threshold <= 1):
         raise UsageError(f"run {run.name}: skip and candidate_threshold are shares, annotators at least 1")
     if not isinstance(run.label_noise, str) and not 0 <= run.label_noise <= 1:
         raise UsageError(f"run {run.name}: label_noise {run.label_noise} is no share")
     return run
+
+
+def _check_types(who: str, given: Mapping[str, Any], hints: Mapping[str, Any], prefix: str = "") -> None:
+    """Raises UsageError for a value that is of none of the types of its hint; a whole number is a float, too, and a truth value none."""
+    for name in given.keys() & hints.keys():
+        kinds = [get_origin(kind) or kind for kind in get_args(hints[name]) or (hints[name],) if kind is not NoneType]
+        kinds += [int] if float in kinds else []
+        if given[name] is not None and (isinstance(given[name], bool) is not (bool in kinds) or not isinstance(given[name], tuple(kinds))):
+            wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+            hint = f"give {' or '.join(wanted.get(kind, kind.__name__) for kind in kinds if kind is not int or float not in kinds)}"
+            raise UsageError(f"{who}: {prefix}{name} = {given[name]!r}", hint)
 
 
 def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
@@ -176,7 +195,7 @@ def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
         raise UsageError(f"{needs} a loss ranker", f'{mlp} mlp-ranker = "ranking"')
     if "mutual_information" in strategy.takes and run.mc_dropout is None:
         raise UsageError(f"{needs} mc-dropout", f"{mlp} mlp-dropout = 0.5 and mc-dropout = 20")
-    if run.mc_dropout is not None and not (training.is_number(run.mc_dropout, whole=True) and run.mc_dropout > 1 and fit.get("dropout")):
+    if run.mc_dropout is not None and not (run.mc_dropout > 1 and fit.get("dropout")):
         raise UsageError(
             f"run {run.name}: mc-dropout = N takes N samples of a classifier with dropout, at least 2", f"{mlp} mlp-dropout = 0.5"
         )

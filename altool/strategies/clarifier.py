@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -189,7 +190,7 @@ def _probability(probabilities: Matrix | None, rows: np.ndarray, classes: np.nda
 def budgets(given: str | Sequence[int]) -> tuple[int, int, int]:
     """The rows of the hard, the intermediate and the easy tier: `60,30,10`, or a list. Raises UsageError."""
     try:
-        found = [int(part) for part in (given.split(",") if isinstance(given, str) else given)]
+        found = [int(part) for part in given.split(",")] if isinstance(given, str) else [index(part) for part in given]
     except (TypeError, ValueError):
         found = []
     if len(found) != 3 or min(found) < 0 or not 0 < sum(found) < 2**31:  # ranks are int32

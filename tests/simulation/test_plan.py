@@ -26,10 +26,42 @@ from altool.simulation import plan
         ({"vaal_rate": math.nan}, "--vaal-rate nan: must be at least 1e-09, and finite"),
         ({"vaal_rate": math.inf}, "--vaal-rate inf: must be"),
         ({"mlp_dropout": 0.5, "mc_dropout": 1}, "mc-dropout = N takes N samples"),
-        ({"mlp_dropout": 0.5, "mc_dropout": True}, "mc-dropout = N takes N samples"),
+        ({"mlp_dropout": 0.5, "mc_dropout": True}, "mc_dropout = True"),
     ],
 )
 def test_numbers_of_learned_strategies_that_cannot_be(own: dict[str, Any], said: str) -> None:
     """A plan's are not told apart by the command line, as those of `train` are."""
     with pytest.raises(UsageError, match=re.escape(said)):
         plan.make({"seed_size": 5, "rounds": 1, "budget": 5}, [{"strategy": "ta-vaal", "classifier": "mlp", **own}])
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"diversify": 1}, "run r: diversify = 1"),
+        ({"parallel": "x"}, "run r: parallel = 'x'"),
+        ({"skip": "often"}, "run r: skip = 'often'"),
+        ({"queue_size": 2.5}, "run r: queue_size = 2.5"),
+        ({"logistic_c": "x"}, "run r: logistic_c = 'x'"),
+        ({"strategy": "clarifier", "clarifier_budgets": [1.7, 2, 3]}, "[1.7, 2, 3] is not HARD,INTERMEDIATE,EASY"),
+        ({"strategy": "learning-loss", "classifier": "mlp", "mlp_ranker": "loss", "subset_factor": "x"}, "run r: subset_factor = 'x'"),
+        ({"strategy": "e3g", "e3g_clusters": True}, "run r: e3g_clusters = True"),
+    ],
+)
+def test_values_of_another_type(own: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        plan.make({"seed_size": 5, "rounds": 1, "budget": 5}, [{"name": "r", "strategy": "margin", **own}])
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{"skip": 0}, {"logistic_c": 2, "candidate_threshold": 1}, {"classifier": "svm", "svm_c": "auto"}, {"classifier": "svm", "svm_c": 1}],
+)
+def test_whole_numbers_are_numbers(own: dict[str, Any]) -> None:
+    plan.make({"seed_size": 5, "rounds": 1, "budget": 5}, [{"strategy": "margin", **own}])
+
+
+@pytest.mark.parametrize("name", ["seed", "at_precision", "folds"])
+def test_shared_values_of_another_type(name: str) -> None:
+    with pytest.raises(UsageError, match=f"the plan: {name} = 'x'"):
+        plan.make({"seed_size": 5, "rounds": 1, "budget": 5, name: "x"}, [{"strategy": "margin"}])

@@ -149,7 +149,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         raise UsageError(f"run {run.name}: {stray[0]} means nothing to {strategy.name} with classifier {run.classifier}")
     if "queue" in row and "ranks" not in strategy.takes:
         raise UsageError(f"run {run.name}: a queue means nothing to {strategy.name}", "use strategy queue")
-    if run.audit is not None and not ("tier" in strategy.marks and isinstance(run.audit, int) and run.audit > 0):
+    if run.audit is not None and not ("tier" in strategy.marks and run.audit > 0):
         raise UsageError(f"run {run.name}: audit is a number of rows of clarifier's easy tier")
     if run.diversify_by not in (None, "previous", "current") or (run.diversify_by and not run.diversify):
         raise UsageError(f"run {run.name}: diversify_by is previous or current, beside diversify = true")

@@ -81,7 +81,10 @@ def test_nulls_are_left_to_pyarrow_and_refused(tmp_path: Path) -> None:
     for faulty in (None, [1.0, None, 2.0, 3.0]):
         rows = [*values[:250], faulty, *values[251:]]
         column = pa.array(rows, pa.list_(pa.float32(), 4))
-        pq.write_table(pa.table({"id": list(range(300)), "features": column}), tmp_path / "f.parquet", row_group_size=100, **PLAIN)
+        try:
+            pq.write_table(pa.table({"id": list(range(300)), "features": column}), tmp_path / "f.parquet", row_group_size=100, **PLAIN)
+        except pa.ArrowNotImplementedError:
+            pytest.skip("this pyarrow reads such a column, but does not write one")
         assert directly(tmp_path / "f.parquet") == 2
         with pytest.raises(InputError, match="holds null"):
             scanned(tmp_path / "f.parquet")

@@ -1,8 +1,8 @@
 """Support vector machines, one for every two classes (Cortes & Vapnik 1995): fitted by scikit-learn's SVC, kept and predicted as arrays.
 
 The decided class is that of SVC.predict on the same rows: the one with most votes of the k(k - 1) / 2 machines, ties to the lower class.
-But for `poly` the features' mean is taken off first: that changes no kernel machine, and far from the origin LIBSVM, which keeps kernel
-values as float32, would not come to an end without it.
+Features that lie far from the origin have their mean taken off first: that changes no machine but those of `poly`, and without it LIBSVM,
+which keeps kernel values as float32, would not come to an end.
 Its machines share their support vectors, so their decisions are sums of k (k - 1) products of one block of kernel values, which is
 computed once for all of them. That is done in float32; where its rounding errors, bounded, could change the decided class, in float64.
 
@@ -42,6 +42,7 @@ DEGREE = 3  # of poly, without a constant, as scikit-learn has it
 COSTS = (0.01, 0.1, 0.5, 2, 10, 100)  # times 1 / variance of the kernel, so that they mean the same for any features
 FOLDS = 5
 SETTINGS = ("kernel", "gamma", "c", "smallest", "mean")
+FAR = 100  # times their standard deviation from the origin; LIBSVM copes with ten times that
 STEPS = 10_000_000  # of LIBSVM's solver, which has this limit of its own; scikit-learn takes it away
 ELEMENTS = 1 << 23  # decisions of a block
 
@@ -321,8 +322,8 @@ def fit(
     kernel: str = "linear",
     c: float | str = "auto",
 ) -> tuple[SVM, bool]:
-    """Fit on `features` float (n, D), not scaled, and class numbers `labels` int64 (n,) of `count` classes; returns the model and whether
-    LIBSVM converged within `STEPS`.
+    """Fit on `features` float (n, D), as they are unless they lie `FAR` from the origin, and class numbers `labels` int64 (n,) of `count`
+    classes; returns the model and whether LIBSVM converged within `STEPS`.
 
     `kernel` is linear, rbf or poly (degree 3), with scikit-learn's gamma, `scale`. `c` is scikit-learn's; `auto` takes the one of
     `COSTS`, divided by the variance of the kernel over the rows, with the smallest log-loss out of fold; where no class has two labels,
@@ -343,7 +344,9 @@ def fit(
     x = features.astype(np.float64)
     variance = float(x.var())
     gamma = 1 / (width * variance) if variance else 1.0
-    centre = x.mean(axis=0) if kernel != "poly" else np.zeros(width)
+    centre = x.mean(axis=0)
+    if kernel == "poly" or np.linalg.norm(centre) <= FAR * np.sqrt(x.var(axis=0).sum()):
+        centre = np.zeros(width)
     x -= centre
     weight = "balanced" if balance == "class-weight" else None
     with limited(1):

@@ -75,6 +75,18 @@ def write(table: pa.Table, path: Path, **options: Any) -> Path:
     return path
 
 
+def known_truth(folder: Path, rows: int, signal: float = 1.0) -> np.ndarray:
+    """Writes f.parquet, clusters of three classes whose centres lie `signal` from the origin, and truth.parquet, every fourth row of it
+    held out; returns the class numbers."""
+    draw = np.random.default_rng(0)
+    truth = draw.integers(3, size=rows)
+    write(features((np.eye(3, 5)[truth] * signal + draw.normal(size=(rows, 5))).astype(np.float32)), folder / "f.parquet")
+    source = ["holdout" if row % 4 == 0 else "seed" for row in range(rows)]
+    ids = [f"row-{row:04d}" for row in range(rows)]
+    write(pa.table({"id": ids, "label": [CLASSES[code] for code in truth], "source": source}), folder / "truth.parquet")
+    return truth
+
+
 class Page(HTMLParser):
     """Checks that tags nest, and keeps the tags and the text."""
 

@@ -144,19 +144,20 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     elif 0 < len(choice.places) < budget and choice.round is None:
         console.info(f"only {len(choice.places):,} candidates are left for a budget of {budget:,}: all are chosen")
 
-    audited = np.zeros(len(choice.places), bool)
-    if options.audit:
+    automatic = np.zeros(len(choice.places), bool)
+    if strategy.inner:
         draw = seeds.generator(options.seed, "select", past.round, "audit")
-        audited = clarifier.audited(choice.marks["tier"], options.audit, draw)
+        automatic = clarifier.automatic(choice.marks["tier"], options.audit or 0, draw)
     classes = past.classes if source.knows_classes else None  # a class that only the labels know may be suggested, and answered
-    table = _queries(pool, positions[choice.places], choice, audited, options, strategy, past, classes)
+    table = _queries(pool, positions[choice.places], choice, automatic, options, strategy, past, classes)
     if tables.items is not None:
         _export(table, tables.items, exports, classes or (), options, console)
     origin = _origin(choice, request, past, options, inputs, begun)
     write.write_table(table, "queries", output, origin=origin, classes=classes, format=options.format)
     facts = {"candidates": len(positions), "pool": len(pool.index), "output": output, "exports": exports}
     if strategy.inner:
-        facts |= {"tiers": _tiers(choice), "audited": int(audited.sum())}
+        tiers = _tiers(choice)
+        facts |= {"tiers": tiers, "audited": tiers["easy"] - int(automatic.sum())}
     if weights is not None:
         facts["weights"] = origin["options"]["weights"]
     _conclude(choice, request, past, source, facts, options, console)
@@ -353,7 +354,7 @@ def _queries(
     pool: Pool,
     positions: np.ndarray,
     choice: Choice,
-    audited: np.ndarray,
+    automatic: np.ndarray,
     options: Options,
     strategy: Strategy,
     past: Past,
@@ -371,7 +372,6 @@ def _queries(
     if "tier" in choice.marks:
         tiers = choice.marks["tier"]
         # Audited rows are a random sample of the easy rows, but none of the pool: nothing else may be measured on them.
-        automatic = (tiers == clarifier.TIERS.index("easy")) & ~audited
         source = np.where(choice.explored, "explore", np.where(automatic, "auto", "exploit"))
         columns["source"] = pa.array(source, pa.string())
         columns["tier"] = pa.array([clarifier.TIERS[tier] for tier in tiers], pa.string())

@@ -114,9 +114,7 @@ def replay(
         for_class = choice.target_class if choice.target_class is not None else none
         shown = suggested if suggested is not None else none
         tier = choice.marks.get("tier", none.astype(np.int8))
-        nobody = tier == clarifier.TIERS.index("easy")
-        if run.audit:
-            nobody &= ~clarifier.audited(tier, run.audit, seeds.generator(seed, "select", number, "audit"))
+        nobody = clarifier.automatic(tier, run.audit or 0, seeds.generator(seed, "select", number, "audit"))
         part = Asked(number, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier, nobody)
         people = ~nobody
         given = answers[positions[people]]
@@ -220,12 +218,11 @@ def _choose(
     rows = pool.rows[candidates] if likely or deep or "features" in wanted else pool.rows[:0]
     if "features" in wanted:
         arrays["features"] = model.vectors(rows)
+    found = model.outputs(rows, run.mc_dropout or 0, state.seed) if deep and isinstance(model, store.Deep) else None
+    arrays |= {name: getattr(found, name) for name in deep}
     if likely:
-        arrays["probabilities"] = _probabilities(model, run, rows, state.seed)
+        arrays["probabilities"] = found.probabilities if found else _probabilities(model, run, rows, state.seed)
         arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
-    if deep and isinstance(model, store.Deep):
-        found = model.outputs(rows, run.mc_dropout or 0, state.seed)
-        arrays |= {name: getattr(found, name) for name in deep}
     if "labeled_probability" in wanted:
         arrays["labeled_probability"] = _labeled_probability(pool, run, state, ranked=strategy.wrapped.name == "ta-vaal")
     if run.target_aware:

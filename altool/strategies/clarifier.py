@@ -152,7 +152,7 @@ def in_parts(
     The classes' shares are those of the whole pool, dealt to the parts in turn, so that neither a class nor a part is left out when
     shares are small (the paper splits the budget over the classes within each part).
     """
-    ends = budget * np.arange(len(codes) + 1, dtype=np.int64) // len(codes)  # of the classes' shares, laid end to end
+    ends = np.concatenate([[0], np.cumsum(class_budgets(budget, len(codes)))])  # of the classes' shares, laid end to end
     pieces = [np.sort(piece) for piece in np.array_split(rng.permutation(places), parts)] if parts > 1 else [places]
     found = []
     for number, piece in enumerate(pieces):
@@ -198,12 +198,13 @@ def budgets(given: str | Sequence[int]) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def audited(tier: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """bool (n,): which rows of the `tier` (n,) easy go to people, at random at most `count`, to measure how many suggestions are right."""
-    easy = np.flatnonzero(tier == TIERS.index("easy"))
-    chosen = np.zeros(len(tier), bool)
-    chosen[rng.choice(easy, min(count, len(easy)), replace=False)] = True
-    return chosen
+def automatic(tier: np.ndarray, audit: int, rng: np.random.Generator) -> np.ndarray:
+    """bool (n,): the rows of the `tier` (n,) easy, which nobody is asked about, but for a random `audit` of them at most: these go to
+    people, to measure how many suggestions are right."""
+    found = tier == TIERS.index("easy")
+    easy = np.flatnonzero(found)
+    found[rng.choice(easy, min(audit, len(easy)), replace=False)] = False
+    return found
 
 
 def resolve(given: Mapping[str, Any]) -> Strategy:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import CLASSES, features, write
+from conftest import CLASSES, known_truth, write
 
 from altool import seeds
 
@@ -28,14 +28,7 @@ SIMULATE_3 = (*SIMULATE, "--strategy", "random", "--strategy", "margin", "--stra
 
 @pytest.fixture
 def truth(tmp_path: Path) -> np.ndarray:
-    draw = np.random.default_rng(0)
-    truth = draw.integers(3, size=ROWS)
-    rows = (np.eye(3, 5)[truth] * 2 + draw.normal(size=(ROWS, 5))).astype(np.float32)
-    ids = [f"row-{row:04d}" for row in range(ROWS)]
-    write(features(rows), tmp_path / "f.parquet")
-    source = ["holdout" if row % 4 == 0 else "seed" for row in range(ROWS)]
-    write(pa.table({"id": ids, "label": [CLASSES[code] for code in truth], "source": source}), tmp_path / "truth.parquet")
-    return truth
+    return known_truth(tmp_path, ROWS, signal=2)
 
 
 def tree(folder: Path) -> dict[str, bytes]:

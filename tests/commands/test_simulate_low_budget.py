@@ -7,11 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import CLASSES, features, write
+from conftest import CLASSES, known_truth, write
 
 from altool import seeds
 
@@ -29,13 +28,7 @@ seconds = [1, 4, 3]
 
 @pytest.fixture
 def truth(tmp_path: Path) -> list[str]:
-    draw = np.random.default_rng(0)
-    truth = draw.integers(3, size=ROWS)
-    write(features((np.eye(3, 5)[truth] + draw.normal(size=(ROWS, 5))).astype(np.float32)), tmp_path / "f.parquet")
-    labels = [CLASSES[code] for code in truth]
-    source = ["holdout" if row % 4 == 0 else "seed" for row in range(ROWS)]
-    write(pa.table({"id": [f"row-{row:04d}" for row in range(ROWS)], "label": labels, "source": source}), tmp_path / "truth.parquet")
-    return labels
+    return [CLASSES[code] for code in known_truth(tmp_path, ROWS)]
 
 
 def simulate(altool: Altool, folder: Path, runs: str, budget: int = 9) -> None:

@@ -73,7 +73,7 @@ def run(options: Options, console: Console) -> None:
     if options.dtype not in DTYPES:
         raise UsageError(f"--dtype: there is no {options.dtype!r}", f"give {' or '.join(DTYPES)}")
     target = _target(options)
-    reader = Reader(options.columns)
+    reader = Reader(options.columns, None, console)
     source = reader.open(options.items, "items")
     reader.match_ids()
     items = Items(source, backbone.reads, allow_outside=options.allow_outside)

@@ -28,7 +28,7 @@ from altool.models.store import Classifier, Model
 from altool.models.training import Work
 from altool.tables import align, arrays, check, label_log, shards, write
 from altool.tables.items import Items
-from altool.tables.read import Reader, Source
+from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.targets import read_targets
 
@@ -95,6 +95,9 @@ class Options:
     allow_outside: bool = False
     columns: str | None = None
     classes: str | None = None
+    time_zone: str | None = None
+    time_unit: str | None = None
+    unlabeled_value: Sequence[str] | None = None
     seed: int = 0
     device: str = "auto"
     threads: int = 0
@@ -139,7 +142,7 @@ def _train(
         if Path(options.oof).absolute() == Path(options.output).absolute():
             raise UsageError(f"--oof {options.oof} is the --output", "give each a path of its own")
     start = _start(options.from_model, options.classifier) if options.from_model else None
-    reader = Reader(options.columns, options.classes)
+    reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
     source = open_rows(reader, module.READS, f"--classifier {options.classifier}", options.features, options.items)
     log = reader.open(options.labels, "labels", allow_empty=True)
     targets = read_targets(reader, options.targets) if options.targets else None

@@ -389,11 +389,13 @@ def _labeled_rows(source: Source, column: str, labels: pa.Table, options: Option
     """The ids, and the features (n, D) or texts (n,), of the labeled rows that the table holds, in id order, and their fingerprint."""
     wanted = labels.column("id").combine_chunks()
 
-    def work(batch: pa.RecordBatch) -> tuple[pa.Array, np.ndarray, np.ndarray] | None:
-        batch = batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted))
-        return (batch.column("id"), *read_rows(source, batch, column)) if batch.num_rows else None
+    def work(batch: pa.RecordBatch) -> tuple[pa.Array, tuple[pa.Array, np.ndarray, np.ndarray] | None]:
+        labeled = batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted))
+        return batch.column("id"), (labeled.column("id"), *read_rows(source, labeled, column)) if labeled.num_rows else None
 
-    batches = [batch for batch in source.scan(["id", column], work, threads=options.threads) if batch is not None]
+    scanned = list(source.scan(["id", column], work, threads=options.threads))
+    align.index([ids for ids, _ in scanned], source.name)  # refuses ids that are there twice, labeled or not
+    batches = [rows for _, rows in scanned if rows is not None]
     found = sum(len(ids) for ids, _, _ in batches)
     if not found:
         raise InputError(f"{source.name}: it holds none of the {len(wanted):,} labeled rows", "give the table that the labels belong to")

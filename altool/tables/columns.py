@@ -139,7 +139,8 @@ def refuse_codes(array: pa.Array, ids: pa.Array | None, named: Sequence[str]) ->
     below = pc.fill_null(pc.less(array, 0), False) if pa.types.is_signed_integer(array.type) else None
     if below is not None and pc.any(below).as_py():
         strange = pc.and_(below, pc.invert(pc.is_in(array.cast(pa.string()), value_set=pa.array(named, pa.string()))))
-        hint = f"if that means no label: --unlabeled-value {array.filter(below)[0].as_py()}; if it is a class, name all of them: --classes A,B,…"
+        code = array.filter(below)[0].as_py()
+        hint = f"if that means no label: --unlabeled-value {code}; if it is a class, name all of them: --classes A,B,…"
         _mark(ids, "label", {"hold a number below 0": strange}, hint)
 
 

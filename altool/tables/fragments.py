@@ -104,6 +104,7 @@ class ParquetFragment(_Described):
     path: str
     metadata: pq.FileMetaData
     schema: pa.Schema
+    file: str  # where it is read: `path` itself, or what a pipe or a compressed file held
     filesystem: Any = None
     constants: Mapping[str, str | None] = field(default_factory=dict)
     untyped: bool = False
@@ -138,7 +139,7 @@ class ParquetFragment(_Described):
 
     def _batches(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         if self.filesystem is None:
-            with open(self.path, "rb") as handle:
+            with open(self.file, "rb") as handle:
                 types = {name: self.schema.field(name).type for name in columns}
                 found = {name: plain(handle.fileno(), self.metadata, group, name, type_) for name, type_ in types.items()}
                 direct = {name: pages for name, pages in found.items() if pages is not None}
@@ -151,7 +152,7 @@ class ParquetFragment(_Described):
             yield from file.iter_batches(rows, row_groups=[group], columns=list(columns), use_threads=False)
 
     def _file(self, large: bool) -> pq.ParquetFile:
-        source = _source(self.path, self.filesystem)
+        source = _source(self.file, self.filesystem)
         return pq.ParquetFile(source, metadata=self.metadata, pre_buffer=False, buffer_size=BATCH_BYTES if large else 0)
 
     def _direct(
@@ -202,7 +203,7 @@ def fragment(label: str, path: str, filesystem: Any, constants: Mapping[str, str
     if isinstance(content, list):
         return MemoryFragment(shown, text.json_table(where, content), constants)
     if isinstance(content, ParquetFragment):
-        content.constants = constants
+        content.path, content.constants = shown, constants
         return content
     table, untyped, comma = content
     return MemoryFragment(shown, table, constants, untyped, comma)
@@ -276,7 +277,7 @@ def _parquet(where: str, path: str, filesystem: Any) -> ParquetFragment:
         # What pyarrow says of an encrypted column ends the process.
         if int.from_bytes(tail[:4], "little") - file.metadata.serialized_size == SIGNATURE:
             raise InputError(f"{where} is an encrypted Parquet file", "write it without encryption")
-        found = ParquetFragment(path, file.metadata, file.schema_arrow, filesystem)
+        found = ParquetFragment(path, file.metadata, file.schema_arrow, path, filesystem)
     found.schema.names  # noqa: B018 (names that are no UTF-8 are refused here)
     return found
 

@@ -66,18 +66,22 @@ def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[
 
 
 def raise_faults(table: str, faults: Sequence[RowFaults]) -> None:
-    """Raise one `InputError` for the faults of all batches (of one column), the most frequent rule first."""
-    total: dict[str, tuple[int, list[Any]]] = {}
+    """Raise one `InputError` for the faults of all batches, each column's most frequent rule first."""
+    columns_: dict[str, dict[str, tuple[int, list[Any]]]] = {}
     for fault in faults:
+        total = columns_.setdefault(fault.column, {})
         for rule, (count, ids) in fault.faults.items():
             before, seen = total.get(rule, (0, []))
             total[rule] = (before + count, sorted([*seen, *ids], key=lambda value: (value is None, value))[:SHOWN])
-    if total:
-        worst = sorted(total.items(), key=lambda item: -item[1][0])
-        text = "; ".join(f"{count:,} {'row' if count == 1 else 'rows'} {rule}{_ids(ids)}" for rule, (count, ids) in worst)
-        column = faults[0].column
-        hint = next((fault.hint for fault in faults if fault.hint), HINTS.get(column, "correct these rows"))
-        raise InputError(f"{table}, column {column!r}: {text}", hint)
+    if columns_:
+        hint = next((fault.hint for fault in faults if fault.hint), HINTS.get(faults[0].column, "correct these rows"))
+        raise InputError(f"{table}, {'; '.join(_told(column, total) for column, total in sorted(columns_.items()))}", hint)
+
+
+def _told(column: str, total: Mapping[str, tuple[int, list[Any]]]) -> str:
+    worst = sorted(total.items(), key=lambda item: -item[1][0])
+    text = "; ".join(f"{count:,} {'row' if count == 1 else 'rows'} {rule}{_ids(ids)}" for rule, (count, ids) in worst)
+    return f"column {column!r}: {text}"
 
 
 def _ids(ids: Sequence[Any]) -> str:

@@ -180,7 +180,8 @@ def _refuse_log(label: str, folder: str, *, above: bool = False) -> None:
     full = os.path.abspath(folder)
     for _ in range(LEVELS if above else 1):
         for kind, (marks, hint) in LOGS.items():
-            if any(next(glob.iglob(os.path.join(glob.escape(full), mark)), None) for mark in marks):
+            inner = os.path.join(full, os.path.dirname(marks[0]))
+            if os.path.isdir(inner) and any(fnmatch(name, os.path.basename(mark)) for name in os.listdir(inner) for mark in marks):
                 raise _logged(label, kind, hint, folder)
         full = os.path.dirname(full)
 

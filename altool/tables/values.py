@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +39,8 @@ def clock(zone: str | None, unit: str | None) -> Clock:
         minutes = int(offset[2]) * 60 + int(offset[3])
         if minutes < 24 * 60:
             return Clock(timezone(timedelta(minutes=-minutes if offset[1] == "-" else minutes)), unit)
+    from zoneinfo import ZoneInfo  # here alone: few runs need it
+
     try:
         return Clock(UTC if zone in ("UTC", "Z") else ZoneInfo(zone), unit)
     except (KeyError, ValueError, OSError) as error:

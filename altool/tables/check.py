@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from altool.errors import InputError
 
 SHOWN = 3  # ids named in a message
+NAMED = 20  # columns named in a message
+LONGEST = 80  # characters of one name in a message
 SUM_TOLERANCE = {2: 1e-2, 4: 1e-3, 8: 1e-3}  # by bytes per number: float16 rounds more
 NOISE = 1e-6  # a float32 softmax may stray this far outside [0, 1]
 
@@ -31,7 +33,21 @@ def first_ids(ids: pa.Array | pa.ChunkedArray) -> list[Any]:
 
 
 def naming(ids: Sequence[Any]) -> str:
-    return ", ".join(str(value) for value in ids[:SHOWN])
+    return ", ".join(clip(str(value), LONGEST) for value in ids[:SHOWN])
+
+
+def naming_columns(names: Sequence[Any]) -> str:
+    """`a, b, c and 4,997 more`: as many names of columns or files as a message can hold."""
+    shown = ", ".join(clip(str(name), LONGEST) for name in names[:NAMED])
+    return f"{shown} and {len(names) - NAMED:,} more" if len(names) > NAMED else shown
+
+
+def clip(text: str, length: int) -> str:
+    """The text in at most `length` characters: a longer one ends, after a whole word if there is one, with …"""
+    if len(text) <= length:
+        return text
+    head = text[:length].rpartition(" ")[0]
+    return (head if len(head) > length // 2 else text[: length - 1]).rstrip(" ,;:(") + "…"
 
 
 def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[int]:

@@ -16,6 +16,7 @@ import typer
 from altool import __version__
 from altool.console import Console
 from altool.errors import AltoolError, UsageError
+from altool.text import visible
 
 app = typer.Typer(
     name="altool",
@@ -83,6 +84,7 @@ def main() -> None:
     """The `altool` program: runs a command and exits with its status (interface.md, "Exit codes")."""
     arguments = sys.argv[1:]
     console = Console(json_output="--json" in arguments)
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115 (a closed one)
     for stream in (sys.stdout, sys.stderr):  # a terminal that is not UTF-8 shows an escape for what it has no character for
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -125,12 +127,6 @@ def _of_system(error: OSError) -> tuple[str, str, int]:
     name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
     reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
     code = 2 if error.errno in OF_PATHS else 3 if error.errno in OF_DISKS else 1
-    if not name:
-        try:
-            sys.stdout.flush()
-        except OSError:
-            _give_up_output()
-            reason = f"standard output cannot be written ({reason})"
     return f"{name}: {reason}" if name else reason, "check the path, the disk and your access to it", code
 
 
@@ -143,8 +139,12 @@ def _explain(console: Console, error: Exception, message: str, hint: str, code: 
     if "--debug" in sys.argv:
         import traceback
 
-        traceback.print_exception(error)
-    console.error(message, hint, type(error).__name__, code, getattr(error, "summary", None))
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            print(visible(line), file=sys.stderr)
+    try:
+        console.error(message, hint, type(error).__name__, code, getattr(error, "summary", None))
+    except (OSError, AltoolError):
+        _give_up_output()
     return code
 
 

@@ -32,6 +32,7 @@ from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, listing, matrix, parse_classes
 from altool.tables.schema import KINDS, METRICS
 from altool.tables.targets import Target, read_targets
+from altool.text import visible
 
 NAMED = 20  # classes named in a message
 MAP_ROWS = {"pool": 2000, "labeled": 1000, "asked": 1000}  # drawn of each kind
@@ -568,4 +569,4 @@ def _lists(table: pa.Table, *columns: str) -> list[list[Any]]:
 
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(content.visible(name) for name in names[:NAMED]) + more
+    return ", ".join(visible(name) for name in names[:NAMED]) + more

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError
+from altool.text import clip
 
 SHOWN = 3  # ids named in a message
 NAMED = 20  # columns named in a message
@@ -42,19 +43,11 @@ def naming_columns(names: Sequence[Any]) -> str:
     return f"{shown} and {len(names) - NAMED:,} more" if len(names) > NAMED else shown
 
 
-def clip(text: str, length: int) -> str:
-    """The text in at most `length` characters: a longer one ends, after a whole word if there is one, with …"""
-    if len(text) <= length:
-        return text
-    head = text[:length].rpartition(" ")[0]
-    return (head if len(head) > length // 2 else text[: length - 1]).rstrip(" ,;:(") + "…"
-
-
 def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[int]:
     """The places of `names` among the `known` classes. Raises InputError for a name that is not there; `who` gave it."""
     if unknown := [name for name in names if name not in known]:
         text = f"{who} names {naming(unknown)}, which it does not have"
-        raise InputError(text, f"its classes are {', '.join(known[:10])}{', …' if len(known) > 10 else ''}")
+        raise InputError(text, f"its classes are {naming_columns(known)}")
     return [list(known).index(name) for name in names]
 
 

@@ -210,4 +210,7 @@ def test_a_full_disk_is_no_fault_of_altool(altool: Altool, project: Path) -> Non
         for more in (("-o", "-"), ("-o", "q9.parquet", "--json")):
             command = [sys.executable, "-m", "altool", *map(str, SELECT), *more]
             done = subprocess.run(command, cwd=project, stdout=full, stderr=subprocess.PIPE, text=True)
-            assert (done.returncode, done.stderr.splitlines()[-2]) == (3, "error: standard output cannot be written (No space left on device)")
+            assert (done.returncode, done.stderr.splitlines()[-2]) == (
+                3,
+                "error: standard output cannot be written (No space left on device)",
+            )

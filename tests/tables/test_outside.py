@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from altool.errors import InputError
 from altool.tables import check, outside
+from altool.text import clip
 
 
 @pytest.mark.parametrize(
@@ -103,6 +104,6 @@ def test_a_message_names_as_many_columns_as_it_can_hold() -> None:
 
 
 def test_a_text_is_cut_after_a_word() -> None:
-    assert check.clip("curlCode: 6, Could not resolve hostname", 30) == "curlCode: 6, Could not…"
-    assert check.clip("short", 5) == "short"
-    assert check.clip("x" * 9, 5) == "xxxx…"
+    assert clip("curlCode: 6, Could not resolve hostname", 30) == "curlCode: 6, Could not…"
+    assert clip("short", 5) == "short"
+    assert clip("x" * 9, 5) == "xxxx…"

@@ -22,8 +22,9 @@ from altool.backbones.shape import Backbone, Settings
 from altool.console import Console
 from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
-from altool.tables import align, check, shards, write
+from altool.tables import align, check, outputs, shards, write
 from altool.tables.items import Items, ItemTexts
+from altool.tables.outputs import Output
 from altool.tables.read import Reader
 from altool.tables.shards import Shards
 
@@ -78,7 +79,7 @@ def run(options: Options, console: Console) -> None:
     reader.match_ids()
     items = Items(source, backbone.reads, allow_outside=options.allow_outside)
     with shards.beside(target.path) as store:
-        write.check_target(str(target.path), options.overwrite)  # a run that held the target until now may have written it
+        _check_outputs(target, options)  # a run that held the target until now may have written it
         backbone.prepare(ItemTexts(items, options.seed))
         facts = {"backbone": options.backbone, "dtype": options.dtype, **backbone.facts}
         stored = store.begin(_key(facts, backbone, options), items.ids, options.shard_rows)
@@ -105,18 +106,23 @@ def run(options: Options, console: Console) -> None:
 
 def _target(options: Options) -> Target:
     """The output, checked before any work. Raises UsageError."""
-    if options.output == "-" or "://" in options.output:
+    if options.output == "-":
         raise UsageError(f"{options.output}: features are written to a local path", "write them to a file or a folder")
-    path = Path(os.path.abspath(options.output))
+    path = Path(os.path.abspath(outputs.local(options.output)))
     parts = options.output.endswith("/") or path.is_dir()
     if not parts and write.format_of(options.output) != "parquet":
         raise UsageError(f"{options.output}: features are written as Parquet", "give a path that ends with .parquet, or a folder")
-    write.check_target(options.output, options.overwrite)
-    if os.path.exists(options.items) and path.exists() and path.samefile(options.items):
-        raise UsageError(f"{options.output} is the items table itself", "give another --output")
-    if parts and path.exists() and not (path.is_dir() and all(file.match("part-*.parquet") for file in path.iterdir())):
-        raise UsageError(f"{options.output} is not a folder of altool's part files alone", "give another --output")
-    return Target(path, parts)
+    target = Target(path, parts)
+    _check_outputs(target, options)
+    return target
+
+
+def _check_outputs(target: Target, options: Options) -> None:
+    wanted = [
+        Output("--output", options.output, "features", parts=target.parts, local=True),
+        Output("--output", str(target.rejects), "rejects", sidecar=True),
+    ]
+    outputs.check(wanted, outputs.given(options, "items", "text:weights"), overwrite=options.overwrite)
 
 
 def _key(facts: Mapping[str, Any], backbone: Backbone, options: Options) -> str:

@@ -25,12 +25,14 @@ from altool.models import store
 from altool.reporting import content, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
-from altool.tables import align, check, label_log, rounds, write
+from altool.tables import align, check, label_log, outputs, rounds, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, listing, matrix, meaning, parse_classes
 from altool.tables.schema import KINDS, METRICS
 from altool.tables.targets import Target, read_targets
+from altool.text import visible
 
 NAMED = 20  # classes named in a message
 MAP_ROWS = {"pool": 2000, "labeled": 1000, "asked": 1000}  # drawn of each kind
@@ -223,16 +225,12 @@ def _prices(options: Options) -> tuple[float, float] | None:
 
 
 def _check_outputs(options: Options, table: str | None, kind: str, console: Console) -> None:
-    """Refuse outputs that get into each other's way: the page, and the `kind` table at `table`. Raises UsageError."""
-    if [options.output, table, "-" if console.json_output else None].count("-") > 1:
-        raise UsageError(f"standard output can hold one of the page, the {kind} table and the JSON summary", "write the others to files")
-    if options.output and "://" in options.output:
-        raise UsageError(f"--output: {options.output} is no local file", "write the page to a file and copy it")
-    if options.output and options.output != "-" and options.output == table:
-        raise UsageError(f"--output and --{kind}-output are the same file")
-    for location in (options.output, table):
-        if location:
-            write.check_target(location, options.overwrite)
+    """Check the outputs: the page, and the `kind` table at `table`. Raises UsageError."""
+    wanted = [Output("--output", options.output, "page", local=True)]
+    # A project may keep the metrics of its rounds in one folder, and give it as --history of the next.
+    wanted.append(Output(f"--{kind}-output", table, kind, within=("--history",) if kind == "metrics" else ()))
+    tables = ("predictions", "labels", "targets", "features", "queries", "model", "history", "text:classes", "text:tail_classes")
+    outputs.check(wanted, outputs.given(options, *tables), overwrite=options.overwrite, json=console.json_output)
 
 
 def _read_predictions(source: Source, given: pa.Table, console: Console) -> Predicted:
@@ -574,4 +572,4 @@ def _lists(table: pa.Table, *columns: str) -> list[list[Any]]:
 
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(content.visible(name) for name in names[:NAMED]) + more
+    return ", ".join(visible(name) for name in names[:NAMED]) + more

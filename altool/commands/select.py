@@ -35,7 +35,8 @@ from altool.selection.pool import (
 )
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
-from altool.tables import check, rounds, write
+from altool.tables import check, outputs, rounds, write
+from altool.tables.outputs import Output
 from altool.tables.read import Source
 from altool.tables.targets import Targets
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose, class_options
@@ -63,8 +64,7 @@ def run(options: Options, console: Console) -> None:
 def _select(options: Options, strategy: Strategy, budget: int | None, output: str, console: Console) -> None:
     check_options(options, strategy)
     exports = exports_of(options)
-    for location in (output, *exports.values()):
-        write.check_target(location, options.overwrite)
+    _check_outputs(options, output, exports, console)
     scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
     tables = open_tables(options, strategy, console)
     source = tables.pool
@@ -161,6 +161,16 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     if weights is not None:
         facts["weights"] = origin["options"]["weights"]
     _conclude(choice, request, past, source, facts, options, console)
+
+
+def _check_outputs(options: Options, output: str, exports: Mapping[str, str], console: Console) -> None:
+    wanted = [Output("--output", output, "queries")]
+    wanted += [Output(f"--export {name}", location, name) for name, location in exports.items()]
+    if "label-studio" in exports:
+        wanted.append(Output("--export label-studio", exports["label-studio"] + ".config.xml", "config", sidecar=True))
+    tables = ("predictions", "features", "items", "labels", "queries", "targets", "metrics", "model", "queue", "within", "exclude")
+    read = outputs.given(options, *tables, "previous", "oracle", "text:classes")
+    outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
 
 
 def _origin(choice: Choice, request: Request, past: Past, options: Options, inputs: Mapping[str, str], begun: str | None) -> dict[str, Any]:

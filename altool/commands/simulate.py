@@ -30,9 +30,10 @@ from altool.simulation import pool as pools
 from altool.simulation.plan import Plan, Run
 from altool.simulation.replay import Aims, History, Pool, class_names, replay
 from altool.strategies import clarifier
-from altool.tables import align, check, label_log, write
+from altool.tables import align, check, label_log, outputs, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
+from altool.tables.outputs import Output
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
@@ -106,7 +107,8 @@ def run(options: Options, console: Console) -> None:
     if not settings.get("labels"):
         raise UsageError("missing --labels", "or name it in the --plan")
     plan = plans.make(settings, rows)
-    output = Path(options.output)
+    output = outputs.local(options.output)
+    _check_outputs(output, options, settings, plan)
     given = meaning(settings.get("time_zone"), settings.get("time_unit"), settings.get("unlabeled_value"))
     reader = Reader(settings.get("columns"), settings.get("classes"), console, given)
     columns = {store.classifier(run_.classifier).READS: run_.classifier for run_ in plan.runs}
@@ -145,8 +147,7 @@ def run(options: Options, console: Console) -> None:
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
             own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
         own |= {name: align.file_digest(run_.fit[name]) for name in store.classifier(run_.classifier).FILES if name in run_.fit}
-        folder = output / "runs" / f"{run_.slug}-{repeat:03d}"
-        task = Task(folder, plan, run_, repeat, own, noise, found[positions] if run_.queue else None, aims)
+        task = Task(_folder(output, run_, repeat), plan, run_, repeat, own, noise, found[positions] if run_.queue else None, aims)
         if options.overwrite or not _finished(task):
             tasks.append(task)
     if left := len(wanted) - len(tasks):
@@ -212,6 +213,27 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
         del settings["target_aware"]
     return settings, rows
+
+
+def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], plan: Plan) -> None:
+    """Raises UsageError where a run's folder meets an input, or holds something else than a run."""
+    read = [(f"--{name.replace('_', '-')}", settings[name]) for name in TABLES if settings.get(name)]
+    read += [("--plan", options.plan)] if options.plan else []
+    locations = {_queue(run_, repeat) for run_ in plan.runs for repeat in range(plan.repeats)} - {""}
+    read += [("--queue", location) for location in sorted(locations)]
+    for run_ in plan.runs:
+        files = [run_.label_noise, settings.get("classes"), *(run_.fit.get(name) for name in store.classifier(run_.classifier).FILES)]
+        read += [(f"run {run_.name}", location) for location in files if isinstance(location, str) and os.path.isfile(location)]
+    outputs.check([Output("--output", str(output / "runs"), "folder")], read)
+    for run_ in plan.runs:
+        for repeat in range(plan.repeats):
+            folder = _folder(output, run_, repeat)
+            if os.path.lexists(folder) and (options.overwrite or not (folder / "history.parquet").exists()):
+                outputs.refuse_foreign("run", folder)
+
+
+def _folder(output: Path, run_: Run, repeat: int) -> Path:
+    return output / "runs" / f"{run_.slug}-{repeat:03d}"
 
 
 def _beside(folder: Path, location: str) -> str:
@@ -366,7 +388,11 @@ def _finished(task: Task) -> bool:
     path = task.folder / "history.parquet"
     if not path.exists():
         return False
-    found = (pq.read_schema(path).metadata or {}).get(b"altool.provenance", b"").decode()
+    try:
+        found = (pq.read_schema(path).metadata or {}).get(b"altool.provenance", b"").decode()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        text = f"{path}: cannot be read; truncated or damaged"
+        raise InputError(text, f"remove {task.folder}, and it is simulated again") from error
     if found != write.metadata("history", _origin(task))["altool.provenance"]:
         raise InputError(f"{task.folder}: it holds a run of other settings, data or version", "give another --output, or --overwrite")
     return True
@@ -376,7 +402,7 @@ def _simulate(task: Task, pool: Pool, ids: pa.Array) -> None:
     with limited(1):
         history = replay(pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks, aims=task.aims)
     origin = _origin(task)
-    with write.replacing(task.folder) as folder:
+    with write.replacing(task.folder, "run") as folder:
         folder.mkdir()
         write.write_table(_history(history, task, pool), "history", str(folder / "history.parquet"), origin=origin, classes=pool.classes)
         write.write_table(_picks(history, task, pool, ids), "picks", str(folder / "picks.parquet"), origin=origin, classes=pool.classes)

@@ -26,8 +26,9 @@ from altool.labels.consensus import codes, resolve
 from altool.models import folds, store, training, vaal
 from altool.models.store import Classifier, Model
 from altool.models.training import Work
-from altool.tables import align, arrays, check, label_log, shards, write
+from altool.tables import align, arrays, check, label_log, outputs, shards, write
 from altool.tables.items import Items
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.targets import read_targets
@@ -136,11 +137,7 @@ def _train(
     *,
     writes: bool,
 ) -> None:
-    write.check_target(options.output, options.overwrite)
-    if options.oof:
-        write.check_target(options.oof, options.overwrite)
-        if Path(options.oof).absolute() == Path(options.output).absolute():
-            raise UsageError(f"--oof {options.oof} is the --output", "give each a path of its own")
+    _check_outputs(options, console)
     start = _start(options.from_model, options.classifier) if options.from_model else None
     reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
     source = open_rows(reader, module.READS, f"--classifier {options.classifier}", options.features, options.items)
@@ -205,7 +202,7 @@ def _train(
                 pool = _pool(source, module, model, rows, options, console)
                 tensors = _fit_vaal(pool, ids, model, options, work)
                 origin["inputs"][f"pool of {source.kind.name}"] = pool.fingerprint
-            with write.replacing(options.output) as temporary:
+            with write.replacing(options.output, "model") as temporary:
                 store.save(temporary, options.classifier, model, classes, facts, tensors)
             if oof is not None and options.oof:
                 write.write_table(oof, "predictions", options.oof, origin=origin, classes=classes)
@@ -226,6 +223,12 @@ def _train(
     console.result({**summary, "converged": converged, "output": options.output, "oof": options.oof}, text)
 
 
+def _check_outputs(options: Options, console: Console) -> None:
+    read = ("features", "items", "labels", "targets", "from_model", "fasttext_pretrained", "text:weights", "text:classes")
+    wanted = [Output("--output", options.output, "model"), Output("--oof", options.oof, "predictions")]
+    outputs.check(wanted, outputs.given(options, *read), overwrite=options.overwrite, json=console.json_output)
+
+
 def _deep(module: Classifier) -> bool:
     return hasattr(module, "OPTIONS")
 
@@ -237,7 +240,8 @@ def _partial(output: str, writes: bool) -> Iterator[Path]:
         with shards.partial(output) as folder:
             yield folder
     else:
-        yield Path(output).parent / f".{Path(output).name}.partial"
+        path = outputs.local(output)
+        yield path.parent / f".{path.name}.partial"
 
 
 def _start(location: str, classifier: str) -> store.Stored:

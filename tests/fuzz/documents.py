@@ -112,9 +112,8 @@ def tensors(draw: Random, content: bytes) -> bytes:
     array = arrays[name]
     flat = array.reshape(-1).copy()
     if len(flat):
-        flat[draw.randrange(len(flat))] = (
-            draw.choice([0, -1, 127, 1]) if array.dtype.kind in "iu" else draw.choice([np.nan, np.inf, -1, 1e30])
-        )
+        strange = {"u": [0, 127, 255], "i": [0, -1, 127]}.get(array.dtype.kind, [np.nan, np.inf, -1, 1e30])
+        flat[draw.randrange(len(flat))] = draw.choice(strange)
     whole = draw.choice(
         [
             *(None, flat.reshape(array.shape), flat.reshape(array.shape), flat[:-1], array.astype(np.float64)),

@@ -295,7 +295,10 @@ class Found:
         self.groups.setdefault(kind, []).append((call, f"{where}: {fault}"))
 
     def __str__(self) -> str:
-        lines = [f"{sum(map(len, self.groups.values()))} faults of {len(self.groups)} kinds in {self.runs} runs"]
+        lines = [
+            f"{sum(map(len, self.groups.values()))} faults of {len(self.groups)} kinds in {self.runs} runs; "
+            f"ALTOOL_FUZZ_SEED={seed()} ALTOOL_FUZZ_CASE=NUMBER with this test's name repeats one"
+        ]
         for entries in sorted(self.groups.values(), key=len, reverse=True):
             call, fault = min(entries, key=lambda entry: len(entry[0]))
             lines += ["", f"{len(entries)} x {fault}", f"    {call}"]

@@ -280,6 +280,7 @@ def missing_pipe_writer(folder: Path) -> Place:
 
 
 FILE = Option("file", file, same=True, must=True)
+FOLDER = Option("folder_of_parts", folder_of_parts, same=True, must=True)
 LAYOUTS = (
     *options(without_ending, folder_of_parts, folder_like_a_file, hive, linked_file, glob, address, must=True),
     *options(odd_name, linked_folder, dangling, loop, standard_input, named_pipe, substitution, stray_files, same=True),

@@ -6,6 +6,7 @@ A case is decided by the seed, the kind and its number; the folders of those tha
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -50,7 +51,9 @@ class Case:
         if self.use.grows and self.options["layout"] is layouts.FILE:
             self.options["layout"] = layouts.FOLDER
         self.table = self.world.tables[kind.good or kind.name]
-        changed = self.options["shape"].make(draw, self.table)
+        changed = None
+        with contextlib.suppress(AttributeError, pa.ArrowNotImplementedError):  # an older pyarrow has no such type
+            changed = self.options["shape"].make(draw, self.table)
         if changed is None:
             self.options["shape"] = shapes.GOOD
         else:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from altool.errors import InputError, UsageError
-from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment
+from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.listing import Listing, is_table_name, listing, partition_values
 from altool.tables.outside import load_json
 from altool.tables.schema import FOREIGN, KINDS, WIDE_PREFIX
@@ -46,6 +46,7 @@ class Reader:
         source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console)
         found = listing(source.name, location, allow_empty)
         fragments = self._fragments(source, found)
+        probe(source.name, fragments)
         if not fragments:
             self.sources.append(source)
             return source

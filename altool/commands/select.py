@@ -15,6 +15,7 @@ from altool import seeds
 from altool.console import Console
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.errors import InputError, NothingLeft, UsageError
+from altool.kernels.blocks import alike
 from altool.labels.consensus import codes
 from altool.metrics.gaps import all_met, gap
 from altool.metrics.gaps import weights as class_weights
@@ -136,6 +137,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         parallel=options.parallel or PARALLEL,
     )
     choice = choose(request, len(positions), arrays)
+    _report_ties(choice, strategy, len(positions), arrays, console)
     if tables.oracle is not None and choice.round is not None:
         choice = whole_round(choice, choice.round, tables.oracle, pool.index, positions)
     _report_targets(choice, request, len(positions), console)
@@ -306,6 +308,18 @@ def _class_weights(
         rest = int((weights > 0).sum()) - len(most)
         console.info(f"class weights: {', '.join(most)}{f' and {rest} more' if rest else ''}")
     return weights, np.flatnonzero((gaps > 0) & (priorities > 0)).tolist()
+
+
+def _report_ties(choice: Choice, strategy: Strategy, candidates: int, arrays: Mapping[str, Any], console: Console) -> None:
+    """Say where the strategy was given nothing, or less than usual, to tell the candidates apart by."""
+    if choice.tied:
+        text = f"{strategy.wrapped.name}: all {candidates:,} candidates {choice.tied}"
+        console.warn(f"{text}: nothing tells them apart, so they come in a random order (by --seed), not in that of their ids")
+        return
+    for name in ("probabilities", "confidence", "features"):
+        if candidates > 1 and name in arrays and alike(arrays[name]):
+            console.warn(f"{strategy.name}: all {candidates:,} candidates have the same {name}, which cannot tell them apart")
+            return
 
 
 def _report_targets(choice: Choice, request: Request, candidates: int, console: Console) -> None:

@@ -31,6 +31,7 @@ from altool.simulation.plan import Plan, Run
 from altool.simulation.replay import Aims, History, Pool, class_names, replay
 from altool.strategies import clarifier
 from altool.tables import align, check, label_log, write
+from altool.tables import classes as class_lists
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
 from altool.tables.queue import read_ranks
@@ -125,6 +126,10 @@ def run(options: Options, console: Console) -> None:
     pool, index, positions, inputs = _pool(source, column, log, held, settings, plan, reader, options.strict, console)
     aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
     ranks = {location: read_ranks(queue, index) for location, queue in queues.items()}
+    for location, (found, _, _) in ranks.items():
+        if not np.isfinite(found[positions]).any():
+            text = f"{queues[location].name}: none of its rows is one of the {len(positions):,} rows to choose from"
+            raise InputError(text, "give the queue of this pool")
     for run_ in plan.runs:
         for name in ("query_classes", "private_classes"):
             if name in run_.options:
@@ -261,7 +266,12 @@ def _pool(
     found = set(labels.column("label").to_pylist()) | set(held_labels.column("label").to_pylist())
     names = reader.classes or tuple(sorted(found))
     if unknown := sorted(found - set(names)):
-        raise InputError(f"{log.name}: {len(unknown)} classes that --classes does not name ({check.naming(unknown)})", "name them there")
+        hint = class_lists.respelled(unknown, names) or "name them there"
+        raise InputError(f"{log.name}: {len(unknown)} classes that --classes does not name ({check.naming(unknown)})", hint)
+    if held is not None and len(labels):
+        known_here, hint = sorted(set(labels.column("label").to_pylist())), "give held-out rows of the same project"
+        if text := class_lists.match(class_lists.counts(held_labels.column("label")), known_here, held.name, log.name, hint):
+            console.mismatch(text, hint, strict=strict)
     new = pools.merged(names, settings.get("merge_classes") or ())
     classes = tuple(dict.fromkeys(new.get(name, name) for name in names))
     number = np.array([classes.index(new.get(name, name)) for name in names])

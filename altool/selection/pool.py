@@ -121,6 +121,7 @@ def read_candidates(
         if tables.pool.kind.name != "queries":  # a queue is an excerpt of the pool: labels of other rows are to be expected
             held = past.labels.holdout.column("id").combine_chunks()
             pooled = gone.filter(pa.compute.invert(pa.compute.is_in(gone, value_set=held)))
+            _refuse_foreign_labels(tables, pool, pooled)
             report_strangers(pool, pooled, "labels", options, console)
     if past.asked:
         inputs["queries"] = align.table_fingerprint(pa.table({"row": sorted(repr(sorted(row.items())) for row in past.asked)}))
@@ -128,6 +129,10 @@ def read_candidates(
         inputs["metrics"] = align.table_fingerprint(tables.metrics)
     for name, limit in tables.limits.items():
         ids = pa.compute.unique(limit.read(["id"]).column("id"))
+        if name == "within":
+            align.refuse_foreign(
+                ids, f"--within {limit.location}: none of its {len(ids):,} ids", pool, tables.pool.name, "give ids of this pool"
+            )
         inputs[name] = align.fingerprint(align.index([pa.compute.take(ids, pa.compute.array_sort_indices(ids))], limit.name), None)
         report_strangers(pool, ids, f"--{name}", options, console)
         mask = pool.mask(ids)
@@ -135,9 +140,23 @@ def read_candidates(
     ranks = None
     if tables.queue is not None:
         ranks, strangers, inputs["queue"] = read_ranks(tables.queue, pool)
+        if not np.isfinite(ranks).any():
+            what = f"{tables.queue.name}: none of its {len(strangers):,} rows"
+            align.refuse_foreign(strangers, what, pool, tables.pool.name, "give the queue and the pool of one project")
         report_strangers(pool, strangers, "queue", options, console)
         candidates &= np.isfinite(ranks)
     return candidates, ranks
+
+
+def _refuse_foreign_labels(tables: Tables, pool: Index, labeled: pa.Array) -> None:
+    """Raise InputError where no labeled row is of the pool, nor of another table of the run: labels of another project."""
+    if tables.log is None or not len(labeled) or pool.mask(labeled).any():
+        return
+    others = [table for table in (*tables.matrices.values(), tables.items) if table is not None and table is not tables.pool]
+    if not any(read_index(table).mask(labeled).any() for table in others):
+        hint = "give the labels of this pool; if it holds rows without a label only, leave --labels out and give --round"
+        what = f"{tables.log.name}: none of its {len(labeled):,} labeled or skipped rows"
+        align.refuse_foreign(labeled, what, pool, tables.pool.name, hint)
 
 
 def read_arrays(
@@ -164,6 +183,11 @@ def read_arrays(
         index = pool if name == next(iter(tables)) else read_index(source, options.threads)
         places = np.arange(len(pool)) if index.ids.equals(pool.ids) else index.positions(pool.ids)
         found[name] = index, places
+        if candidates.any() and not (candidates & (places >= 0)).any():
+            wanted_ids = pool.take(np.flatnonzero(candidates))
+            whole, what = next(iter(tables.values())), f"{len(wanted_ids):,} candidates"
+            text = f"{whole.name}, which has {len(pool):,} rows: none of its {what}"
+            align.refuse_foreign(wanted_ids, text, index, source.name, "give every row of the pool in both tables")
         if len(missing := pool.take(np.flatnonzero(candidates & (places < 0)))):
             text = f"{source.name}: {len(missing):,} candidates are not in it (ids {check.naming(check.first_ids(missing))})"
             console.mismatch(text, "they cannot be chosen; give every row of the pool in both tables", strict=options.strict)
@@ -174,6 +198,8 @@ def read_arrays(
         lost = training.column("id").filter(pa.array(~held))
         lacking = " or no ".join(sorted(wanted.values()))
         text = f"labels: {len(lost):,} labeled rows have no {lacking} (ids {check.naming(check.first_ids(lost))})"
+        if not held.any():
+            raise InputError(f"{text}, and there are no others", f"give the labeled rows' {lacking} too")
         console.mismatch(text, "the strategy works from the others", strict=options.strict)
     positions = np.flatnonzero(candidates)
 

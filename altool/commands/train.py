@@ -155,7 +155,7 @@ def _train(
     classes = reader.classes or tuple(sorted(found | set(targets.named if targets else ())))
     if reader.classes:
         class_lists.match(dict.fromkeys(sorted(found), 1), classes, log.name, "--classes", "give the labels and the classes of one project")
-    if targets and targets.named and not reader.classes and found:
+    if targets and targets.named and targets.default is None and not reader.classes and found:
         class_lists.match(dict.fromkeys(targets.named, 1), sorted(found), targets.name, log.name, "give the targets of this project")
     if unknown := sorted(found - set(classes)):
         text = f"{log.name}, column 'label': {len(unknown)} classes that --classes does not name ({check.naming(unknown)})"

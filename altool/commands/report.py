@@ -26,6 +26,7 @@ from altool.reporting import content, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
 from altool.tables import align, check, label_log, outputs, rounds, write
+from altool.tables import classes as class_lists
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
 from altool.tables.outputs import Output
@@ -125,6 +126,9 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     given = resolved.table.filter(resolved.table.column("label").is_valid())
     if not given.num_rows:
         raise InputError(f"{log.name}: there is no label", "import some: altool import-labels")
+    hint = "give the labels and the predictions of one project; --classes names the classes where the predictions do not"
+    if text := class_lists.match(class_lists.counts(given.column("label")), source.classes, log.name, source.name, hint):
+        console.mismatch(text, "train on them and score again, or leave --strict out", strict=options.strict)
     classes = (*source.classes, *sorted(set(given.column("label").to_pylist()) - set(source.classes)))
     targets = list(wanted.resolve(classes).values()) if wanted else None
     predicted = _read_predictions(source, given, console)
@@ -141,7 +145,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     table = resolved.table
     totals, counts = content.labels(list(zip(*_lists(table, "label", "source", "round"), strict=True)), resolved.contested)
     round_ = options.round if options.round is not None else pc.max(resolved.training.column("round")).as_py()
-    past = _history(earlier, round_, console)
+    past = _history(earlier, classes, round_, console)
     requests = [row for queries in asked for row in queries.read().to_pylist()]
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
     queries, suggestions = content.queries(requests, resolved.by_people)
@@ -322,9 +326,14 @@ def _warn_unmeasured(classes: Sequence[str], support: np.ndarray, console: Conso
         console.warn(f"{len(empty)} of {len(classes)} classes have no measured row; their estimates are 0 ({check.naming(empty)})")
 
 
-def _history(sources: Sequence[Source], round_: int | None, console: Console) -> list[content.Past]:
-    """The rounds before this one. Warns about the others, which are left out."""
-    entries = [row for source in sources if source.fragments for row in source.read().to_pylist()]
+def _history(sources: Sequence[Source], classes: Sequence[str], round_: int | None, console: Console) -> list[content.Past]:
+    """The rounds before this one. Warns about the others, which are left out, and about classes that this run does not know."""
+    entries = []
+    for table, name in [(source.read(), source.name) for source in sources if source.fragments]:
+        found = class_lists.counts(table.column("class"))
+        if text := class_lists.match(found, classes, name, "this run", "give the metrics of this project's earlier rounds"):
+            console.warn(text)
+        entries += table.to_pylist()
     try:
         past = content.history(entries)
     except ValueError as error:

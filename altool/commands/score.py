@@ -25,6 +25,7 @@ from altool.models.thresholds import decided
 from altool.tables import align, check, outputs, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
+from altool.tables.classes import respelled
 from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
@@ -334,5 +335,5 @@ def _thresholds(source: Source, classes: tuple[str, ...]) -> tuple[np.ndarray, s
     unknown = sorted(name for name, value in found.items() if np.isfinite(value) and name not in classes)
     if unknown:
         text = f"{source.name}: thresholds of {len(unknown)} classes that the model does not know ({check.naming(unknown)})"
-        raise InputError(text, "give the metrics of this model's out-of-fold predictions")
+        raise InputError(text, respelled(unknown, classes) or "give the metrics of this model's out-of-fold predictions")
     return np.array([found.get(name, np.inf) for name in classes]), align.table_fingerprint(table)

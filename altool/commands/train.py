@@ -27,6 +27,7 @@ from altool.models import folds, store, training, vaal
 from altool.models.store import Classifier, Model
 from altool.models.training import Work
 from altool.tables import align, arrays, check, label_log, outputs, shards, write
+from altool.tables import classes as class_lists
 from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, meaning
@@ -152,9 +153,13 @@ def _train(
         console.warn(f"{log.name}: for {consensus.undecided:,} ids nothing says which answer is newer; the smaller label was taken")
     found = set(labels.column("label").to_pylist())
     classes = reader.classes or tuple(sorted(found | set(targets.named if targets else ())))
+    if reader.classes:
+        class_lists.match(dict.fromkeys(sorted(found), 1), classes, log.name, "--classes", "give the labels and the classes of one project")
+    if targets and targets.named and targets.default is None and not reader.classes and found:
+        class_lists.match(dict.fromkeys(targets.named, 1), sorted(found), targets.name, log.name, "give the targets of this project")
     if unknown := sorted(found - set(classes)):
         text = f"{log.name}, column 'label': {len(unknown)} classes that --classes does not name ({check.naming(unknown)})"
-        raise InputError(text, "name them in --classes, or leave it out")
+        raise InputError(text, class_lists.respelled(unknown, classes) or "name them in --classes, or leave it out")
     if len(found) < 2:
         text = f"{log.name}: {len(labels):,} labels of {len(found)} {'class' if found else 'classes'}; a classifier needs two classes"
         raise InputError(text, "label some rows of another class first")

@@ -227,6 +227,8 @@ def _are_tasks(file: BinaryIO) -> bool:
 
 def _path(location: str) -> Path | None:
     """The local path of a location; None for a URI that is not `file://`."""
+    if "\0" in location:
+        raise UsageError(f"{location}: no path holds a NUL", ELSEWHERE)
     if "://" not in location:
         return Path(location)
     if not location.lower().startswith("file://"):

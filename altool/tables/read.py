@@ -29,6 +29,7 @@ from altool.tables import check
 from altool.tables.pages import Plain, plain
 from altool.tables.schema import KINDS, MATRIX, WIDE_PREFIX, WRITERS, Kind
 from altool.tables.write import unguarded
+from altool.text import clip
 
 Result = TypeVar("Result")
 
@@ -523,7 +524,7 @@ def _fixed(table: str, fragment: Fragment, array: pa.Array, column: str, ids: pa
 
 
 def _short(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:120] if str(error).strip() else type(error).__name__
+    return clip(str(error).strip().splitlines()[0], 300) if str(error).strip() else type(error).__name__
 
 
 def _open(path: str, filesystem: Any) -> Any:

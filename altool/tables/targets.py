@@ -101,8 +101,7 @@ def _target(name: str, class_: str | None, values: dict[str, Any]) -> Target:
         raise InputError(f"{where}, column 'at_precision': recall_at_precision needs one", "for example at_precision = 0.9")
     for key, low, high in (("target", 0, 1), ("at_precision", 0, 1), ("priority", 0, float("inf"))):
         value = values.get(key, 0.0 if key != "target" else None)
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not low <= value <= high or value > LARGEST:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= min(high, LARGEST):
             wanted = f"number from {low}" + (f" to {high}" if high == 1 else "")
             raise InputError(f"{where}, column {key!r}: {_shown(value)} is no {wanted}", "write shares, as 0.95 for 95 %")
     return Target(**values)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache, partial
@@ -35,11 +34,13 @@ from altool.tables import classes as class_lists
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
 from altool.tables.outputs import Output
+from altool.tables.outside import load_toml, read_bytes
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.schema import KINDS
 from altool.tables.targets import Targets, read_targets
+from altool.text import clip
 
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 TABLES = ("features", "items", "labels", "holdout_labels", "targets")
@@ -201,15 +202,16 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     settings: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     if options.plan:
-        try:
-            settings = tomllib.loads(Path(options.plan).read_text("utf-8"))
-        except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"plan {options.plan}: it cannot be read ({error})", "see altool simulate --help for an example") from error
+        plan = f"plan {options.plan}"
+        settings = load_toml(read_bytes(options.plan, plan), plan)
         rows = settings.pop("run", [])
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise InputError(f"{plan}: run is no list of tables", "write each run as a section [[run]]")
         settings = {name.replace("-", "_"): value for name, value in settings.items()}
         known = {*TABLES, *WORLD, *plans.SHARED, *plans.OF_RUNS}
         if unknown := sorted(name for name in set(settings) - known if not plans.of_models(name)):
             raise InputError(f"plan {options.plan}: there is no setting {unknown[0]!r}", f"settings are {', '.join(sorted(known))}")
+        _check_settings(plan, settings)
         base = Path(options.plan).parent
         files = {*TABLES, "queue", *plans.files()}
         for row in (settings, *rows):
@@ -251,6 +253,23 @@ def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], 
 
 def _folder(output: Path, run_: Run, repeat: int) -> Path:
     return output / "runs" / f"{run_.slug}-{repeat:03d}"
+
+
+def _check_settings(plan: str, settings: Mapping[str, Any]) -> None:
+    """Raises InputError for a setting of the plan that is of another type than its option on the command line."""
+    for name, value in settings.items():
+        if name in (*TABLES, "columns", "classes", "rare_classes"):
+            wanted, right = "a text", isinstance(value, str) and "\0" not in value
+        elif name == "merge_classes":
+            wanted, right = "a list of texts", isinstance(value, list) and all(isinstance(one, str) for one in value)
+        elif name in ("holdout_share", "at_precision"):
+            wanted, right = "a number from 0 to 1", type(value) in (int, float) and 0 <= value <= 1
+        elif name == "imbalance":
+            wanted, right = "a text or a number", type(value) in (int, float, str)
+        else:
+            continue
+        if not right:
+            raise InputError(f"{plan}: {name} = {clip(repr(value), 80)} is not {wanted}", "see altool simulate --help")
 
 
 def _beside(folder: Path, location: str) -> str:

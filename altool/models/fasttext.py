@@ -19,6 +19,7 @@ from altool import seeds
 from altool.errors import InputError, UsageError
 from altool.models import logistic
 from altool.models.logistic import Logistic
+from altool.models.tensors import take
 
 NAME = "fasttext"
 READS = "text"
@@ -27,6 +28,7 @@ HEAD = True
 
 Texts = Sequence[str] | np.ndarray
 DIM = 100
+LONGEST = 10_000  # words or characters of n-grams that a model may have
 ROWS, CHARACTERS = 2048, 1 << 20  # texts and characters worked on at a time: what they take stays in the cache
 LABEL = b"\x01"  # begins a label in fastText's file; no word can begin so, as control characters are white space
 END = b"</s>"  # fastText's word for the end of a line
@@ -180,18 +182,12 @@ class FastText:
 def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> FastText:
     """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
     head = logistic.from_tensors(tensors, count)
-    letters, ends = tensors["letters"], tensors["ends"]
-    sums, sizes, buckets = tensors["sums"], tensors["sizes"], tensors["buckets"]
-    word_ngrams, minn, maxn = (int(value) for value in tensors["settings"])
-    fits = (
-        sums.shape == (len(ends), head.width)
-        and sizes.shape == ends.shape
-        and buckets.shape[1:] == (head.width,)
-        and np.all(np.diff(ends, prepend=0) > 0)
-        and (ends[-1] if len(ends) else 0) == len(letters)
-        and (len(buckets) > 0 or (word_ngrams <= 1 and maxn <= 0))
-    )
-    if not fits:  # products with them would read beyond their ends
+    letters, ends = take(tensors, "letters", "u", (None,)), take(tensors, "ends", "i", (None,), 1)
+    sums, sizes = take(tensors, "sums", "f", (len(ends), head.width)), take(tensors, "sizes", "i", ends.shape, 1)
+    buckets = take(tensors, "buckets", "f", (None, head.width))
+    word_ngrams, minn, maxn = take(tensors, "settings", "i", (3,), 0, LONGEST).tolist()
+    rising = (np.diff(ends, prepend=0) > 0).all() and (ends[-1] if len(ends) else 0) == len(letters)
+    if not rising or letters.dtype != np.uint8 or not (len(buckets) or (word_ngrams <= 1 and not maxn)):
         raise ValueError("the sizes of its tensors do not fit together")
     return FastText(Vocabulary(letters, ends), sums, sizes, buckets, word_ngrams, minn, maxn, head)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from altool.engines.local import limited
 from altool.errors import UsageError
+from altool.models.tensors import take, take_classes
 
 NAME = "logistic"
 READS = "features"
@@ -68,10 +69,9 @@ class Logistic:
 
 def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Logistic:
     """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
-    weights, bias, trained = tensors["weights"], tensors["bias"], tensors["trained"]
-    if weights.ndim != 2 or bias.shape != trained.shape or bias.shape != weights.shape[:1] or not (trained.max() < count):
-        raise ValueError("the sizes of its tensors do not fit together, or not its classes")
-    return Logistic(weights, bias, trained, count)
+    trained = take_classes(tensors, count)
+    weights = take(tensors, "weights", "f", (len(trained), None))
+    return Logistic(weights, take(tensors, "bias", "f", (len(trained),)), trained, count)
 
 
 def fit(

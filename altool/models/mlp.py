@@ -15,6 +15,7 @@ from altool.errors import UsageError
 from altool.models import logistic, ranker, recipes, training
 from altool.models.logistic import Logistic
 from altool.models.store import Outputs
+from altool.models.tensors import take
 
 NAME = "mlp"
 READS = "features"
@@ -132,15 +133,18 @@ class Mlp:
 def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Mlp:
     """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
     head = logistic.from_tensors(tensors, count)
-    mean, scale = tensors["mean"], tensors["scale"]
-    own = training.unprefixed(tensors, "layers.")
-    layers = tuple((own[f"{number}.weight"], own[f"{number}.bias"]) for number in range(-(-len(own) // 2)))
-    widths = [len(mean), *(len(bias) for _, bias in layers)]
-    shapes = [weights.shape == (wide, narrow) for (weights, _), narrow, wide in zip(layers, widths[:-1], widths[1:], strict=True)]
+    mean, scale, dropout = take(tensors, "mean", "f", (None,)), take(tensors, "scale", "f", ()), take(tensors, "dropout", "f", (), 0, 1)
+    if scale <= 0 or dropout == 1:
+        raise ValueError("tensor 'scale' is not above 0, or 'dropout' not below 1")
+    layers, widths = [], [len(mean)]
+    for number in range(max(1, -(-len(training.unprefixed(tensors, "layers.")) // 2))):
+        weights = take(tensors, f"layers.{number}.weight", "f", (None, widths[-1]))
+        layers.append((weights, take(tensors, f"layers.{number}.bias", "f", (len(weights),))))
+        widths.append(len(weights))
     rank = training.unprefixed(tensors, "ranker.")
-    if not (layers and all(shapes) and scale.shape == () and head.width == widths[-1] and (not rank or _ranks(rank, widths[1:]))):
+    if head.width != widths[-1] or (rank and not _ranks(rank, widths[1:])):
         raise ValueError("the sizes of its tensors do not fit together")
-    return Mlp(mean, scale, layers, head, float(tensors["dropout"]), rank)
+    return Mlp(mean, scale, tuple(layers), head, float(dropout), rank)
 
 
 def _ranks(tensors: Mapping[str, np.ndarray], widths: list[int]) -> bool:
@@ -148,7 +152,7 @@ def _ranks(tensors: Mapping[str, np.ndarray], widths: list[int]) -> bool:
     shapes: dict[str, tuple[int, ...]] = {"output.weight": (1, ranker.WIDTH * len(widths)), "output.bias": (1,)}
     for number, width in enumerate(widths):
         shapes |= {f"layers.{number}.weight": (ranker.WIDTH, width), f"layers.{number}.bias": (ranker.WIDTH,)}
-    return shapes == {name: value.shape for name, value in tensors.items()}
+    return shapes == {name: value.shape for name, value in tensors.items() if value.dtype == np.float32 and np.isfinite(value).all()}
 
 
 def options(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from altool.errors import UsageError
 from altool.models import logistic, ranker, recipes, training
 from altool.models.logistic import Logistic
 from altool.models.store import Outputs
+from altool.models.tensors import take
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 STEMS = ("imagenet", "small")
 AUGMENTS = ("none", "flip", "crop", "flip,crop")
 SMALL = 32  # pixels of a picture for a small stem
+LARGEST = 4096  # pixels of a picture that a model may read
 BILINEAR = 2  # PIL.Image.Resampling.BILINEAR
 TAPS = 4  # layers that the ranker sees, as it sees the four stages of a residual network
 RESIDENT = 0.25  # share of a GPU's free memory that labeled pictures may take; else each minibatch is sent
@@ -428,11 +430,12 @@ class Architecture:
     def from_tensors(self, tensors: Mapping[str, np.ndarray], count: int) -> Network:
         """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
         head = logistic.from_tensors(tensors, count)
-        mean, std, settings = tensors["mean"], tensors["std"], tensors["settings"]
-        if not mean.shape == std.shape == (3,) or settings.shape != (2,):
-            raise ValueError("the sizes of its tensors do not fit together")
-        size, small = int(settings[0]), bool(settings[1])
-        body, _ = _body(self.name, size, small, 0)
+        mean, std = take(tensors, "mean", "f", (3,)), take(tensors, "std", "f", (3,), 1e-6)
+        dropout = float(take(tensors, "dropout", "f", (), 0, 1))
+        size, small = take(tensors, "settings", "i", (2,), 0, LARGEST).tolist()
+        if not size or small > 1 or dropout == 1:
+            raise ValueError("tensor 'settings' or 'dropout' is none of a network's")
+        body, _ = _body(self.name, size, bool(small), 0)
         _simplify(body)
         training.fits(body, training.unprefixed(tensors, "body."))
         taps, widths, last = _taps(self.name, body, size)
@@ -442,7 +445,7 @@ class Architecture:
         if kept := training.unprefixed(tensors, "ranker."):
             rank = ranker.build(widths[:-1])
             training.fits(rank, kept)
-        model = Network(self.name, size, small, mean, std, body, head, float(tensors["dropout"]), rank, taps)
+        model = Network(self.name, size, bool(small), mean, std, body, head, dropout, rank, taps)
         _hook(model, last)
         return model.on("cpu")
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+import os
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from altool.errors import InputError
+from altool.errors import AltoolError, InputError
 from altool.models.logistic import Logistic
+from altool.tables.outside import load_json, read_bytes
+from altool.text import clip
 
 FORMAT = 1
+LARGEST = 16 << 20  # bytes of a model.json
 CLASSIFIERS = ("fasttext", "linear-svm", "logistic", "mlp", "svm")
 
 
@@ -141,34 +146,105 @@ def save(
 
 
 def read_facts(location: str) -> dict[str, Any]:
-    """What `model.json` says of a model. Raises InputError if it is missing, damaged or of a newer format."""
+    """What `model.json` says of a model. Raises InputError if it is missing, damaged, of another shape or of a newer format."""
     label = f"model {location}"
     try:
-        facts = json.loads((Path(location) / "model.json").read_text("utf-8"))
-        format_, name, _ = facts["format"], facts["classifier"], tuple(facts["classes"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        text = f"{label}: model.json cannot be read ({type(error).__name__}: {error})"
+        facts = load_json(read_bytes(_file(location, "model.json"), "model.json", LARGEST), "model.json")
+        if not isinstance(facts, dict):
+            raise ValueError("it is no JSON object")
+        for key in ("format", "classifier"):
+            _check_key(facts, key)
+    except (InputError, ValueError) as error:
+        text = f"{label}: model.json cannot be read ({str(error).removeprefix('model.json: ')})"
         raise InputError(text, "give a folder that altool train wrote") from error
+    format_, name = facts["format"], facts["classifier"]
     if format_ > FORMAT or not known(name):
         raise InputError(
-            f"{label}: written by a newer altool (format {format_}, classifier {name!r}; this one reads format {FORMAT})",
+            f"{label}: written by a newer altool (format {clip(str(format_), 40)}, classifier {clip(repr(name), 80)}; "
+            f"this one reads format {FORMAT})",
             "upgrade altool, or train again",
         )
+    try:
+        for key in KEYS:
+            _check_key(facts, key)
+    except ValueError as error:
+        raise InputError(f"{label}: model.json cannot be read ({error})", "give a folder that altool train wrote") from error
     return facts
 
 
-def load(location: str) -> Stored:
-    """Load a model directory. Raises InputError if it is missing, damaged or of a newer format."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file
+def _file(location: str, name: str) -> Path:
+    """The path of a model's file. Raises InputError for a link that leads out of the model's folder."""
+    folder = os.path.realpath(location)
+    path = os.path.realpath(os.path.join(folder, name))
+    if os.path.dirname(path) != folder:
+        raise InputError(f"{name}: it is a link that leads out of the folder", "give a folder that altool train wrote")
+    return Path(path)
 
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31
+
+
+def _is_classes(value: Any) -> bool:
+    named = isinstance(value, list) and all(isinstance(name, str) and name.strip() for name in value)
+    return named and 0 < len(set(value)) == len(value)
+
+
+def _is_curve(value: Any) -> bool:
+    if not isinstance(value, dict) or not {"loss", "accuracy", "rate"} <= value.keys():
+        return False
+    numbers = [isinstance(part, list) and all(isinstance(one, int | float) for one in part) for part in value.values()]
+    return all(numbers) and len({len(part) for part in value.values()}) == 1 and len(value["loss"]) > 0
+
+
+# What every `model.json` holds, and what each entry is; a curve is there for deep models only.
+KEYS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "format": ("a whole number above 0", _is_whole),
+    "classifier": ("a text", lambda value: isinstance(value, str)),
+    "classes": ("a list of names, each there once", _is_classes),
+    "width": ("a whole number above 0", _is_whole),
+    "label_digest": ("a text", lambda value: isinstance(value, str)),
+    "provenance": ("an object with options", lambda value: isinstance(value, dict) and isinstance(value.get("options"), dict)),
+    "curve": ("an object of lists of numbers, one per epoch", _is_curve),
+}
+
+
+def _check_key(facts: Mapping[str, Any], key: str) -> None:
+    """Raises ValueError, which names the key."""
+    if key not in facts:
+        if key == "curve":
+            return
+        raise ValueError(f"it has no {key!r}")
+    what, holds = KEYS[key]
+    if not holds(facts[key]):
+        raise ValueError(f"{key!r} is {clip(json.dumps(facts[key]), 80)}, not {what}")
+
+
+def load(location: str) -> Stored:
+    """Load a model directory. Raises InputError if it is missing, damaged, of another shape or of a newer format."""
     facts = read_facts(location)
     classes = tuple(facts["classes"])
     module = classifier(facts["classifier"])
-    beside = Path(location) / "vaal.safetensors"
     try:
-        model = module.from_tensors(load_file(Path(location) / "weights.safetensors"), len(classes))
-        vaal = load_file(beside) if beside.exists() else None
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"model {location}: its weights cannot be read ({error})", "train it again") from error
+        model = module.from_tensors(_tensors(location, "weights.safetensors"), len(classes))
+        if model.width != facts["width"]:
+            raise ValueError(f"they read {model.width} numbers per row, but model.json says {facts['width']}")
+        vaal = _tensors(location, "vaal.safetensors") if os.path.lexists(os.path.join(location, "vaal.safetensors")) else None
+    except (AltoolError, KeyError, ValueError, TypeError, IndexError, OverflowError, RuntimeError) as error:
+        raise InputError(f"model {location}: its weights cannot be read ({clip(str(error), 300)})", "train it again") from error
     return Stored(model, module.READS, classes, facts, vaal)
+
+
+def _tensors(location: str, name: str) -> dict[str, np.ndarray]:
+    """The tensors of a file of a model; its size is what its header says. Raises InputError or ValueError."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = _file(location, name)
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError(f"{name} is no file")
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ValueError(f"{name}: {' '.join(str(error).split())}") from error

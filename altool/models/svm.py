@@ -32,6 +32,7 @@ from altool.engines.local import limited
 from altool.errors import InputError, UsageError
 from altool.models import cross_validation
 from altool.models.cross_validation import Choice
+from altool.models.tensors import take, take_classes
 
 NAME = "svm"
 READS = "features"
@@ -294,20 +295,18 @@ def _softmax(logits: np.ndarray, decided: np.ndarray, priors: np.ndarray, plain:
 
 def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> SVM:
     """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
-    vectors, coefficients, sizes, intercepts = (tensors[name] for name in ("vectors", "coefficients", "sizes", "intercepts"))
-    centre, trained, priors, settings = (tensors[name] for name in ("centre", "trained", "priors", "settings"))
+    trained = take_classes(tensors, count)
     classes = len(trained)
-    fits = (
-        vectors.ndim == 2
-        and centre.shape == vectors.shape[1:]
-        and coefficients.shape == (len(vectors), classes - 1)
-        and sizes.shape == priors.shape == (classes,)
-    )
-    fits = fits and len(intercepts) == classes * (classes - 1) // 2 and settings.shape == (len(SETTINGS),)
-    if not (fits and sizes.min() >= 0 and sizes.sum() == len(vectors) and trained.min() >= 0 and trained.max() < count):
-        raise ValueError("the sizes of its tensors do not fit together, or not its classes")
+    vectors = take(tensors, "vectors", "f", (None, None))
+    coefficients = take(tensors, "coefficients", "f", (len(vectors), classes - 1))
+    sizes = take(tensors, "sizes", "i", (classes,), 0, len(vectors))
+    intercepts = take(tensors, "intercepts", "f", (classes * (classes - 1) // 2,))
+    centre, priors = take(tensors, "centre", "f", vectors.shape[1:]), take(tensors, "priors", "f", (classes,))
+    settings = take(tensors, "settings", "f", (len(SETTINGS),))
+    if sizes.sum() != len(vectors):
+        raise ValueError(f"tensor 'sizes' does not sum to the {len(vectors):,} rows of 'vectors'")
     if settings[0] not in range(len(KERNELS)):
-        raise ValueError("its kernel is unknown")
+        raise ValueError("tensor 'settings' names no kernel")
     kernel, (gamma, c, smallest, mean) = KERNELS[int(settings[0])], settings[1:].tolist()
     return SVM(centre, vectors, coefficients, sizes, intercepts, trained, priors, kernel, gamma, c, smallest, mean, count)
 

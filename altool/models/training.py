@@ -28,6 +28,7 @@ from altool.engines import distributed
 from altool.engines.local import cores, ordered_map
 from altool.errors import InputError, UsageError
 from altool.models import ranker
+from altool.models.tensors import take
 
 if TYPE_CHECKING:
     import torch
@@ -513,6 +514,9 @@ def fits(module: nn.Module, tensors: Mapping[str, np.ndarray]) -> None:
     """Load the tensors into the module, all of them. Raises ValueError where they are not its own."""
     import torch
 
+    for name, own in module.state_dict().items():
+        if name in tensors:  # load_state_dict names the others
+            take(tensors, name, "f" if own.is_floating_point() else "i", tuple(own.shape))
     try:
         module.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()}, assign=True)
     except (RuntimeError, TypeError) as error:

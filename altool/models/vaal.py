@@ -18,6 +18,7 @@ import numpy as np
 
 from altool import seeds
 from altool.errors import InputError, UsageError
+from altool.models.tensors import take
 from altool.models.training import is_number
 
 if TYPE_CHECKING:
@@ -108,10 +109,16 @@ def from_tensors(tensors: Tensors, device: str | torch.device = "cpu") -> Vaal:
     """The model that `tensors()` came from. Raises KeyError or ValueError where they are not its."""
     import torch
 
-    latent, width, conditioned, *shape = tensors["sizes"].tolist()
-    mean, scale = (torch.as_tensor(tensors[name], device=device) for name in ("mean", "scale"))
-    if not (mean.shape == scale.shape == (tuple(shape) if len(shape) == 1 else (1,))):
-        raise ValueError("the sizes of its tensors do not fit together")
+    # No size is larger than the largest of a tensor's that is there, so networks of these sizes take no more memory than these do.
+    largest = max((size for name, value in tensors.items() if name.startswith(NETS) for size in value.shape), default=0)
+    latent, width, conditioned, *shape = take(tensors, "sizes", "i", (None,), 0, largest).tolist()
+    if len(shape) not in (1, 3) or min(latent, width, *shape) < 1 or conditioned > 1:
+        raise ValueError("tensor 'sizes' is none of a VAAL's")
+    spread = (shape[0] if len(shape) == 1 else 1,)
+    mean, scale = (torch.as_tensor(take(tensors, name, "f", spread), device=device) for name in ("mean", "scale"))
+    for name, value in tensors.items():
+        if name.startswith(NETS):
+            take(tensors, name, "i" if name.endswith("num_batches_tracked") else "f", value.shape)
     try:
         nets = _nets(shape, (latent, width, conditioned), 0)
         nets.load_state_dict({name: torch.as_tensor(value) for name, value in tensors.items() if name.startswith(NETS)})

@@ -13,6 +13,7 @@ from altool.models import store, training, vaal
 from altool.selection.options import Options
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
+from altool.text import clip
 from altool.wrappers.choose import PARALLEL
 
 
@@ -112,8 +113,8 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     shared = {name: settings[name] for name in SHARED if settings.get(name) is not None}
     _check_types("the plan", shared, get_type_hints(Plan))
     for name in ("seed_size", "rounds", "budget", "repeats"):
-        if name in shared and not (isinstance(shared[name], int) and shared[name] > 0):
-            raise UsageError(f"{name}: {shared[name]!r} is no whole number above 0")
+        if name in shared and not (isinstance(shared[name], int) and 0 < shared[name] < 2**31):
+            raise UsageError(f"{name}: {clip(repr(shared[name]), 80)} is no whole number above 0, or beyond all use")
     return Plan(runs, **{"repeats": 1, "seed": 0, **shared})
 
 
@@ -121,6 +122,8 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     given = {name.replace("-", "_"): value for name, value in {**common, **row}.items() if value is not None}
     if not isinstance(given.get("strategy"), str):
         raise UsageError("a [[run]] has no strategy", 'for example strategy = "margin"')
+    if not isinstance(given.get("name", ""), str):
+        raise UsageError(f"run {clip(repr(given['name']), 80)}: its name is no text", 'for example name = "margin, twice"')
     strategy = registry.load(given["strategy"], given)
     if "ranks" not in strategy.takes:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
@@ -132,7 +135,10 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     known["seconds"] = _seconds(known.get("seconds"))
     who = f"run {given.get('name') or strategy.name}"
     _check_types(who, known, get_type_hints(Run))
-    _check_types(who, {name: value for name, value in own.items() if not isinstance(value, list | tuple)}, get_type_hints(Options))
+    lists = {name for name in ("query_classes", "private_classes", "clarifier_budgets") if isinstance(own.get(name), list | tuple)}
+    _check_types(who, {name: value for name, value in own.items() if name not in lists}, get_type_hints(Options))
+    if wrong := [name for name in lists - {"clarifier_budgets"} if not all(isinstance(class_, str) for class_ in own[name])]:
+        raise UsageError(f"{who}: {wrong[0]} = {clip(repr(own[wrong[0]]), 80)}", "give names of classes")
     wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
     prefix = store.prefix(given.get("classifier", "logistic"))
     known["fit"] = {name.removeprefix(prefix): value for name, value in fit.items() if name.startswith(prefix)}
@@ -185,7 +191,7 @@ def _check_types(who: str, given: Mapping[str, Any], hints: Mapping[str, Any], p
         if given[name] is not None and (isinstance(given[name], bool) is not (bool in kinds) or not isinstance(given[name], tuple(kinds))):
             wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
             hint = f"give {' or '.join(wanted.get(kind, kind.__name__) for kind in kinds if kind is not int or float not in kinds)}"
-            raise UsageError(f"{who}: {prefix}{name} = {given[name]!r}", hint)
+            raise UsageError(f"{who}: {prefix}{name} = {clip(repr(given[name]), 80)}", hint)
 
 
 def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:

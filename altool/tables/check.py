@@ -49,7 +49,7 @@ def naming_columns(names: Sequence[Any]) -> str:
 def short(error: Exception) -> str:
     """The first line of what a library says of a failure."""
     lines = str(error).strip().splitlines()
-    return lines[0][:120] if lines else type(error).__name__
+    return clip(lines[0], 300) if lines else type(error).__name__
 
 
 def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[int]:

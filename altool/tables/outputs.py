@@ -227,6 +227,8 @@ def _are_tasks(file: BinaryIO) -> bool:
 
 def _path(location: str) -> Path | None:
     """The local path of a location; None for a URI that is not `file://`."""
+    if "\0" in location:
+        raise UsageError(f"{location}: no path holds a NUL", ELSEWHERE)
     if "://" not in location:
         return Path(location)
     if not location.lower().startswith("file://"):
@@ -257,6 +259,8 @@ def _check_shape(output: Output) -> None:
         raise UsageError(f"{output.shown} is a folder", "give the path of a file")
     if output.folder and os.path.lexists(path) and not path.is_dir():
         raise UsageError(f"{output.shown} is a file, not a folder", ELSEWHERE)
+    if output.kind != "folder" and _identity(path) in {_identity("."), *_above(os.getcwd())}:
+        raise UsageError(f"{output.shown} is the folder that this run is in, or lies above it", ELSEWHERE)
     place = Path(_place(path))
     for above in place.parents:
         if os.path.lexists(above):

@@ -19,6 +19,8 @@ from altool.tables.fragments import Fragment
 from altool.tables.outside import load_json
 from altool.tables.read import Source
 
+LAST = 2**31 - 1  # the contract's rounds are int32
+
 
 def next_round(log: pa.Table | None) -> int:
     """One more than the last round in the label log; 0 for the first of all.
@@ -26,6 +28,8 @@ def next_round(log: pa.Table | None) -> int:
     A round whose labels were all retracted is over too: its auto labels stay retracted.
     """
     last = pc.max(log.filter(pc.invert(_held(log))).column("round")).as_py() if log is not None else None
+    if last == LAST:
+        raise InputError(f"the label log has labels of round {LAST:,}, the last that there can be", "give the round's number: --round R")
     return 0 if last is None else last + 1
 
 

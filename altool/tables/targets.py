@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 from altool.errors import InputError
 from altool.tables import check
 from altool.tables.classes import respelled
+from altool.tables.outside import load_toml, read_bytes
 from altool.tables.read import Reader
 from altool.tables.schema import METRICS
+from altool.text import clip
+
+LARGEST = 1e9  # a priority that weights can still be computed with
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,14 @@ def read_targets(reader: Reader, location: str) -> Targets:
 
 
 def _toml(name: str, location: str) -> list[tuple[str | None, dict[str, Any]]]:
-    try:
-        content = tomllib.loads(Path(location).read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{name}: cannot be read ({error})", "see the README for the format") from error
+    content = load_toml(read_bytes(location, name), name)
     default, classes = content.pop("default", None), content.pop("class", {})
-    sections = classes if isinstance(classes, dict) else {}
-    if content or not (default or sections) or not all(isinstance(part, dict) for part in [default or {}, *sections.values()]):
+    sections = classes if isinstance(classes, dict) else {"": classes}
+    parts = [*([] if default is None else [default]), *sections.values()]
+    if content or not parts or not all(isinstance(part, dict) for part in parts):
         raise InputError(f'{name}: expected [default] and [class."NAME"] sections', "see the README for the format")
     base = default or {}
-    rows: list[tuple[str | None, dict[str, Any]]] = [(None, base)] if default else []
+    rows: list[tuple[str | None, dict[str, Any]]] = [(None, base)] if default is not None else []
     return rows + [(class_, {**base, **own}) for class_, own in sections.items()]
 
 
@@ -96,12 +96,17 @@ def _target(name: str, class_: str | None, values: dict[str, Any]) -> Target:
     unknown = set(values) - {field.name for field in fields(Target)}
     if unknown:
         raise InputError(f"{where}: unknown key {sorted(unknown)[0]!r}", "the keys are metric, target, at_precision and priority")
-    if values.get("metric") not in METRICS:
-        raise InputError(f"{where}, column 'metric': {values.get('metric')!r} is no metric", f"use one of {', '.join(METRICS)}")
+    if not isinstance(values.get("metric"), str) or values["metric"] not in METRICS:
+        raise InputError(f"{where}, column 'metric': {_shown(values.get('metric'))} is no metric", f"use one of {', '.join(METRICS)}")
     if values["metric"] == "recall_at_precision" and "at_precision" not in values:
         raise InputError(f"{where}, column 'at_precision': recall_at_precision needs one", "for example at_precision = 0.9")
     for key, low, high in (("target", 0, 1), ("at_precision", 0, 1), ("priority", 0, float("inf"))):
         value = values.get(key, 0.0 if key != "target" else None)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
-            raise InputError(f"{where}, column {key!r}: {value!r} is no number from {low} to {high}", "write shares, as 0.95 for 95 %")
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= min(high, LARGEST):
+            wanted = f"number from {low}" + (f" to {high}" if high == 1 else "")
+            raise InputError(f"{where}, column {key!r}: {_shown(value)} is no {wanted}", "write shares, as 0.95 for 95 %")
     return Target(**values)
+
+
+def _shown(value: Any) -> str:
+    return clip(repr(value), 80)

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,13 @@ from altool.errors import AltoolError, InputError, UsageError
 from altool.tables import outputs
 from altool.tables.align import Index
 from altool.tables.schema import KINDS, MATRIX
+from altool.text import clip, visible
 
 ROW_GROUP = 65_536
 PART = 4 * ROW_GROUP  # rows in each file of a folder
 FORMATS = ("parquet", "arrow", "csv", "jsonl")
-SPREADSHEET_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = frozenset("=+-@\u2212")  # what a spreadsheet takes for the beginning of a formula, once NFKC has made it plain
+BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing; the other blanks are told by their category
 
 
 def provenance(command: str, options: Mapping[str, Any], seed: int, inputs: Mapping[str, str]) -> dict[str, Any]:
@@ -243,17 +246,36 @@ def csv_line(values: Iterable[Any]) -> str:
 
 
 def cell(value: Any) -> Any:
-    """One CSV cell: a list as JSON, a text guarded. `unguarded` gives the text back."""
+    """One CSV cell: a list as JSON, a text guarded. `unguarded` gives the text back. Raises InputError for a text that CSV cannot hold."""
     if isinstance(value, list):
         return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.lstrip("'").startswith(SPREADSHEET_FORMULA):
-        return "'" + value
-    return value
+    if not isinstance(value, str):
+        return value
+    if "\0" in value or not (value.isascii() or _encodes(value)):
+        text = f"{clip(visible(value), 80)!r} holds a NUL or half a character, which CSV cannot"
+        raise InputError(text, "leave this row out, or write another format")
+    return "'" + value if is_formula(value) else value
+
+
+def _encodes(text: str) -> bool:
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+
+
+def is_formula(text: str) -> bool:
+    """Might a spreadsheet take the text for a formula? Guards aside, blanks of all kinds before the sign, and signs of full width too."""
+    text = text.lstrip("'")
+    if text.startswith(("\t", "\r")):
+        return True
+    first = next((char for char in text if char not in BLANK and unicodedata.category(char)[0] not in "CZM"), "")
+    return unicodedata.normalize("NFKC", first)[:1] in FORMULA
 
 
 def unguarded(text: str) -> str:
     """The text behind a guarded CSV cell."""
-    return text[1:] if text[:1] == "'" and text.lstrip("'").startswith(SPREADSHEET_FORMULA) else text
+    return text[1:] if text[:1] == "'" and is_formula(text) else text
 
 
 @contextlib.contextmanager

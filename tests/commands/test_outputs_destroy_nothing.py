@@ -83,8 +83,9 @@ SIMULATE = (
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((*TRAIN, "-o", ".."), "--output .. holds the --features f.parquet"),
-        ((*TRAIN, "-o", "."), "--output . holds the --features f.parquet"),
+        ((*TRAIN, "-o", ".."), "--output .. is the folder that this run is in, or lies above it"),
+        ((*TRAIN, "-o", "."), "--output . is the folder that this run is in, or lies above it"),
+        ((*TRAIN, "-o", "../{name}"), "--output ../{name} is the folder that this run is in"),
         ((*TRAIN, "-o", "labels"), "--output labels is the --labels labels"),
         ((*TRAIN, "-o", "labels/m"), "--output labels/m lies in the --labels labels"),
         ((*TRAIN, "-o", "m2", "--folds", 2, "--oof", "f.parquet"), "--oof f.parquet is the --features f.parquet"),
@@ -115,9 +116,10 @@ SIMULATE = (
 )
 def test_nothing_is_replaced_but_what_altool_wrote(altool: Altool, project: Path, arguments: tuple[Any, ...], says: str) -> None:
     before = content(project)
-    filled = [str(word).format(here=project) for word in arguments]
+    names = {"here": project, "name": project.name}
+    filled = [str(word).format(**names) for word in arguments]
     result = altool(*filled, "--overwrite", code=2)
-    assert says.format(here=project) in result.said.splitlines()[0]
+    assert says.format(**names) in result.said.splitlines()[0]
     assert content(project) == before
 
 

@@ -43,7 +43,6 @@ THERE = "predictions p.parquet, which has 24 rows (ids other-0, other-1, other-1
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((*MARGIN, "--labels", "l2.parquet"), f"labels l2.parquet: none of its 24 labeled or skipped rows is in {THERE}"),
         ((*MARGIN, "--within", "l2.parquet"), f"--within l2.parquet: none of its 24 ids is in {THERE}"),
         (
             ("select", "--strategy", "queue", "--budget", 3, "--predictions", "p.parquet", "--queue", "q2.parquet", "-o", "q.parquet"),

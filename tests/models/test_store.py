@@ -18,8 +18,9 @@ ROWS = {
 }
 LABELS = np.arange(20) % 3 * 2
 CLASSES = ("ant", "bee", "cat", "dog", "élan")
+FACTS = {"labels": 20, "label_digest": "sha256:0", "provenance": {"options": {}}}
 # What classifiers are made with.
-OTHERS = {"__init__", "store", "folds", "thresholds", "cross_validation", "network", "training", "recipes", "ranker", "vaal"}
+OTHERS = {"__init__", "store", "tensors", "folds", "thresholds", "cross_validation", "network", "training", "recipes", "ranker", "vaal"}
 
 
 def test_every_classifier_of_the_room_is_known() -> None:
@@ -33,7 +34,7 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, store.Mo
     rows = ROWS[module.READS]
     model, converged = module.fit(rows, LABELS, len(CLASSES), balance="prior", seed=1)
     assert converged
-    store.save(tmp_path / "model", request.param, model, CLASSES, {"labels": 20})
+    store.save(tmp_path / "model", request.param, model, CLASSES, FACTS)
     return request.param, model, rows, tmp_path / "model"
 
 

@@ -1,9 +1,12 @@
 """The content of a report as plain data."""
 
+from html.parser import HTMLParser
+
 import numpy as np
 import pytest
 
 from altool.reporting.content import history, labels, queries, short, tally, visible
+from altool.reporting.page import bdi
 
 
 @pytest.mark.parametrize(
@@ -65,3 +68,22 @@ def test_suggestions_are_ordered_by_count_then_name():
 
 def test_values_are_plain():
     assert not isinstance(tally(np.array(["seed"]))["seed"], np.integer)
+
+
+class Tags(HTMLParser):
+    """The names of all tags and attributes."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [tag, *(name for name, _ in attrs)]
+
+
+@pytest.mark.parametrize("name", ['" onmouseover="alert(1)" x="', "'><script>alert(1)</script>", "a\x1b[2J\u202e\ud83d"])
+def test_a_name_stays_inert_in_the_page(name):
+    shown = bdi(name * 30)  # so long that it is an attribute, too
+    assert Tags(shown).found == ["bdi", "title"]
+    assert shown.encode().decode().isprintable()

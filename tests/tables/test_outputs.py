@@ -80,9 +80,7 @@ def test_an_output_that_meets_an_input_is_refused(project: Path, output: str, re
 @pytest.mark.parametrize(
     ("output", "relation", "given"),
     [
-        ("..", "holds", "f.parquet"),
-        (".", "holds", "f.parquet"),
-        (".", "holds", "file://{here}/labels/one.parquet"),
+        ("deep/../../elsewhere", "holds", "labels"),
         ("labels", "is", "labels"),
         ("labels/", "is", "labels"),
         ("other", "is", "labels"),
@@ -161,6 +159,10 @@ def test_standard_output_holds_one_table() -> None:
     [
         (".", "queries", "-o . names a folder|-o . is a folder"),
         ("labels", "queries", "-o labels is a folder"),
+        (".", "model", "-o . is the folder that this run is in, or lies above it"),
+        ("..", "model", "-o .. is the folder that this run is in, or lies above it"),
+        ("labels/../../here", "model", "is the folder that this run is in, or lies above it"),
+        ("/", "model", "-o / is the folder that this run is in, or lies above it"),
         ("new/", "queries", "-o new/ names a folder"),
         ("", "queries", "-o is empty"),
         ("f.parquet", "model", "-o f.parquet is a file, not a folder"),

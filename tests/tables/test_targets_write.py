@@ -1,5 +1,6 @@
 import csv
 import io
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from altool.errors import InputError
+from altool.labels.exchange import Task, open_exports
+from altool.labels.table import write_csv
 from altool.tables import write
 from altool.tables.read import Reader, plan
 from altool.tables.targets import Target, read_targets
@@ -35,7 +38,16 @@ def test_toml_and_table_say_the_same(tmp_path: Path) -> None:
         ('[default]\nmetric = "f1"\ntarget = nan', "nan is no number"),
         ('[default]\nmetric = "recall_at_precision"\ntarget = 0.9', "needs one"),
         ('[default]\nmetric = "f1"\ntarget = 0.9\ngoal = 1', "unknown key 'goal'"),
-        ("oops", "cannot be read"),
+        ('[default]\nmetric = "f1"\ntarget = [0.9]', r"t.toml, \[default\], column 'target': \[0.9\] is no number from 0 to 1"),
+        ('[default]\nmetric = ["f1"]\ntarget = 0.9', r"column 'metric': \['f1'\] is no metric"),
+        ("[default]\nmetric = {a = 1}\ntarget = 0.9", "column 'metric': {'a': 1} is no metric"),
+        ('[class."a"]\nmetric = "f1"\ntarget = 1979-05-27', "class 'a', column 'target': datetime.date"),
+        ('[default]\nmetric = "f1"\ntarget = 0.9\npriority = inf', "column 'priority': inf is no number from 0"),
+        ('[default]\nmetric = "f1"\ntarget = 0.9\npriority = ' + "9" * 400, "column 'priority': 999"),
+        ('class = []\n[default]\nmetric = "f1"\ntarget = 0.9', "expected"),
+        ("default = 5", "expected"),
+        ("a = " + "[" * 50_000, "more than 100 lists"),
+        ("oops", "it is no TOML"),
         ("target = 0.9", "expected"),
     ],
 )
@@ -44,11 +56,48 @@ def test_what_is_no_target(tmp_path: Path, toml: str, says: str) -> None:
         targets(tmp_path / "t.toml", toml)
 
 
-@given(st.text())
+SIGNS = "=+-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b\u207c\u208a\u2212"
+BLANKS = (
+    "\t\n\r\x0b\x0c\x1f\x85 \xa0\xad\u034f\u115f\u1680\u180e\u2003\u200b\u200e\u2028\u2029\u202e\u2060\u2800\u3000\u3164\ufe0f\ufeff\uffa0"
+)
+WRITABLE = st.text(st.characters(codec="utf-8", exclude_characters="\0") | st.sampled_from(SIGNS + BLANKS + "'\"\r\n,;"))
+
+
+@given(WRITABLE)
 def test_a_guarded_cell_is_no_formula_and_comes_back(text: str) -> None:
     guarded = write.cell(text)
-    assert not guarded.startswith(write.SPREADSHEET_FORMULA)
+    assert guarded in (text, "'" + text)
+    assert guarded.startswith("'") or not guarded.strip(BLANKS).startswith(tuple(SIGNS))
     assert write.unguarded(guarded) == text
+
+
+@pytest.mark.parametrize("sign", SIGNS)
+def test_a_formula_is_guarded_behind_any_blank(sign: str) -> None:
+    for blank in ("", *BLANKS, " \u200b\n", "'"):
+        assert write.cell(f"{blank}{sign}1+1") == f"'{blank}{sign}1+1"
+        assert write.unguarded(f"'{blank}{sign}1+1") == f"{blank}{sign}1+1"
+    assert write.cell(f"a{sign}1") == f"a{sign}1"
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud83d", "=\udfff"])
+def test_what_csv_cannot_hold_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="which CSV cannot"):
+        write.cell(text)
+
+
+@given(st.lists(WRITABLE.filter(bool), min_size=1, max_size=5, unique=True))
+def test_what_is_written_as_csv_is_read_back(texts: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        location = f"{folder}/q.csv"
+        table = pa.table({"id": pa.array(texts), "suggested_label": pa.array(texts[::-1])})
+        write.write_table(table, "queries", location, origin={})
+        found = Reader().open(location, "queries").read(["id", "suggested_label"])
+        sheet = write_csv([Task(text, 1, 0, text=text, suggested_label=text) for text in texts], ())[""]
+        Path(location).write_bytes(sheet)
+        export = open_exports(location)[0]
+    assert found.to_pydict() == table.to_pydict()
+    assert export.table is not None
+    assert [export.table.column(name).to_pylist() for name in ("altool_id", "text", "suggestion")] == [texts] * 3
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0\r")), min_size=1, max_size=5))

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 
 from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
-from altool.tables import check
+from altool.tables import check, space
 from altool.tables.pages import Plain, plain
 from altool.tables.schema import KINDS, MATRIX, WIDE_PREFIX, WRITERS, Kind
 from altool.tables.write import unguarded
@@ -386,6 +386,8 @@ class Reader:
         if "probabilities" in source.kind.required:
             source.require("probabilities")
         source.id_type = _id_type(source)
+        if kind == "features":
+            space.of(source)  # refused where it is of several
         self._used |= {name for name in self.names if any(self.names[name] in (*f.schema.names, *f.constants) for f in fragments)}
         self.sources.append(source)
         return source
@@ -585,7 +587,7 @@ def _remote(uri: str) -> tuple[list[str], str, Any]:
 
 
 def _hidden(path: str, folder: str) -> bool:
-    return any(part.startswith((".", "_")) for part in path[len(folder) :].split("/"))
+    return path.endswith(space.BESIDE) or any(part.startswith((".", "_")) for part in path[len(folder) :].split("/"))
 
 
 def _partitions(paths: Sequence[str], folder: str, filesystem: Any) -> dict[str, dict[str, pa.Scalar]]:

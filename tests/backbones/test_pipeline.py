@@ -17,7 +17,7 @@ from altool.backbones.shape import Loaded, Payload
 class Lengths:
     """A backbone that measures texts, and refuses to be given too many."""
 
-    device, threads, minibatch, width, state = "cpu", 2, 3, 2, ""
+    device, threads, minibatch, width = "cpu", 2, 3, 2
     reads, takes = ("text",), frozenset[str]()
 
     def __init__(self, minibatch: int = 3) -> None:

@@ -40,6 +40,15 @@ Columns = Annotated[
     str | None, typer.Option("--columns", metavar="NAME=OTHER,…", help="Other names for the contract's columns, as id=item_id.")
 ]
 Classes = Annotated[str | None, typer.Option("--classes", metavar="A,B,…", help="The classes in probability order, or a file of them.")]
+TimeZone = Annotated[
+    str | None, typer.Option("--time-zone", metavar="ZONE", help="Of times without an offset: UTC, +02:00 or Europe/Berlin; else refused.")
+]
+TimeUnit = Annotated[
+    str | None, typer.Option("--time-unit", metavar="s|ms|us|ns", help="Of times that are numbers since 1970; else refused.")
+]
+UnlabeledValue = Annotated[
+    list[str] | None, typer.Option("--unlabeled-value", metavar="VALUE", help="A label that means there is none, as -1; repeat it.")
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same bytes.")]
 Device = Annotated[str, typer.Option("--device", metavar="NAME", help="auto, cpu, cuda, cuda:N or mps.")]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="Threads to work in; 0 is one per core. The result is the same.")]
@@ -284,6 +293,9 @@ def train(
     classes: Annotated[
         str | None, typer.Option("--classes", metavar="A,B,…", help="The model's classes in order, or a file of them; unlabeled ones too.")
     ] = None,
+    time_zone: TimeZone = None,
+    time_unit: TimeUnit = None,
+    unlabeled_value: UnlabeledValue = None,
     seed: Seed = 0,
     device: Device = "auto",
     threads: Threads = 0,
@@ -470,6 +482,9 @@ def select(
     format: Format = None,
     columns: Columns = None,
     classes: Classes = None,
+    time_zone: TimeZone = None,
+    time_unit: TimeUnit = None,
+    unlabeled_value: UnlabeledValue = None,
     seed: Seed = 0,
     device: Annotated[str, typer.Option("--device", metavar="NAME", help="Where strategies that pick compute; see embed.")] = "cpu",
     memory: Annotated[
@@ -586,6 +601,9 @@ def simulate(
     jobs: Annotated[int, typer.Option("--jobs", min=0, help="Runs at once, each in a process of its own; 0 is one per core.")] = 0,
     columns: Columns = None,
     classes: Classes = None,
+    time_zone: TimeZone = None,
+    time_unit: TimeUnit = None,
+    unlabeled_value: UnlabeledValue = None,
     seed: Annotated[int | None, typer.Option("--seed", min=0, help="The same seed gives the same bytes; 0.")] = None,
     strict: Strict = False,
     overwrite: Overwrite = False,
@@ -655,6 +673,9 @@ def report(
     round: Annotated[int | None, typer.Option("--round", min=0, help="The round's number; by default the labels' last.")] = None,
     columns: Columns = None,
     classes: Classes = None,
+    time_zone: TimeZone = None,
+    time_unit: TimeUnit = None,
+    unlabeled_value: UnlabeledValue = None,
     seed: Seed = 0,
     overwrite: Overwrite = False,
     strict: Strict = False,

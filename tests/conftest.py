@@ -60,7 +60,11 @@ def predictions(matrix: np.ndarray, ids: Sequence[Any] | None = None, classes: S
     ids = ids if ids is not None else [f"row-{number:04d}" for number in range(len(matrix))]
     column = pa.FixedSizeListArray.from_arrays(pa.array(matrix.reshape(-1)), matrix.shape[1])
     table = pa.table({"id": pa.array(ids), "probabilities": column})
-    return table if classes is None else table.replace_schema_metadata({"altool.classes": json.dumps(list(classes))})
+    return (
+        table
+        if classes is None
+        else table.replace_schema_metadata({"altool.kind": "predictions", "altool.classes": json.dumps(list(classes))})
+    )
 
 
 def features(matrix: np.ndarray, ids: Sequence[Any] | None = None) -> pa.Table:

@@ -86,15 +86,15 @@ def _formats() -> tuple[str, ...]:
 
 
 def _upright(image: Any, mode: str) -> Any:
-    """Decoded, upright, and in the wanted mode."""
+    """Decoded, upright, and in the wanted mode; without a second copy of its pixels where none is needed, for they may be many."""
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I;16"):  # PIL would cut off at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise Unusable(f"pixels of mode {image.mode} (32 bits) have no agreed range")
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _resized(size: tuple[int, int], recipe: Recipe) -> tuple[int, int]:

@@ -121,7 +121,7 @@ def run(options: Options, console: Console) -> None:
     like = _like(options, target)
     name, dtype, settings = _settings(options, like)
     backbone = backbones.create(name, settings)
-    reader = Reader(options.columns)
+    reader = Reader(options.columns, None, console)
     source = reader.open(options.items, "items")
     with shards.partial(target.path) as folder:
         old = _old(reader, target, like, options)

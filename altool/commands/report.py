@@ -28,7 +28,7 @@ from altool.reporting.projection import project
 from altool.tables import align, check, label_log, rounds, space, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
-from altool.tables.read import Reader, Source, listing, matrix, parse_classes
+from altool.tables.read import Reader, Source, listing, matrix, meaning, parse_classes
 from altool.tables.schema import KINDS, METRICS
 from altool.tables.targets import Target, read_targets
 
@@ -36,7 +36,7 @@ NAMED = 20  # classes named in a message
 MAP_ROWS = {"pool": 2000, "labeled": 1000, "asked": 1000}  # drawn of each kind
 MEASURING = (
     *("targets", "features", "queries", "model", "metrics_output", "check_targets"),
-    *("evaluate_on", "at_precision", "round", "classes"),
+    *("evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
 )
 COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
 
@@ -66,6 +66,9 @@ class Options:
     round: int | None = None
     columns: str | None = None
     classes: str | None = None
+    time_zone: str | None = None
+    time_unit: str | None = None
+    unlabeled_value: Sequence[str] | None = None
     seed: int = 0
     overwrite: bool = False
     strict: bool = False
@@ -106,7 +109,7 @@ def _refuse_given(options: Options, names: Sequence[str], why: str) -> None:
 def _measure(options: Options, predictions: str, labels: str, console: Console) -> None:
     _check_options(options, console)
     prices = _prices(options)
-    reader = Reader(options.columns, options.classes)
+    reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
     source = reader.open(predictions, "predictions")
     log = reader.open(labels, "labels", allow_empty=True)
     features = reader.open(options.features, "features") if options.features else None
@@ -423,7 +426,7 @@ def _compare(options: Options, locations: Sequence[str], console: Console) -> No
     _check_comparison(options, metric, console)
     prices = _prices(options)
     named = _tail_classes(options.tail_classes)
-    reader = Reader(options.columns)
+    reader = Reader(options.columns, None, console)
     sources = [_open_history(reader, location) for location in locations]
     reader.match_ids()
     name = ", ".join(source.name for source in sources)
@@ -486,7 +489,7 @@ def _check_comparison(options: Options, metric: str, console: Console) -> None:
 
 def _open_history(reader: Reader, location: str) -> Source:
     """Metrics tables of a project, or a folder that `altool simulate` made: of that, the history of every run that is finished."""
-    paths, folder, _ = listing(f"history {location}", location, allow_empty=True)
+    paths, folder, *_ = listing(f"history {location}", location, allow_empty=True)
     inner = [path[len(folder) :].lstrip("/") for path in paths] if folder else []
     for pattern in ("runs/*/history.parquet", "*/history.parquet", "history.parquet"):
         if any(fnmatch(path, pattern) for path in inner):

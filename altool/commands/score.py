@@ -122,7 +122,7 @@ def run(options: Options, console: Console) -> None:
         raise UsageError(f"--workers means nothing with {who}", "leave it out: they decode images")
     if options.mc_dropout and not (isinstance(stored.model, store.Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
-    reader = Reader(options.columns)
+    reader = Reader(options.columns, None, console)
     source = open_rows(reader, stored.reads, who, options.features, options.items)
     metrics = reader.open(options.thresholds, "metrics") if options.thresholds else None
     reader.match_ids()

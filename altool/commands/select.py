@@ -66,7 +66,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     for location in (output, *exports.values()):
         write.check_target(location, options.overwrite)
     scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
-    tables = open_tables(options, strategy)
+    tables = open_tables(options, strategy, console)
     source = tables.pool
     if "features" in tables.matrices:
         space.told(tables.matrices["features"], console)

@@ -34,7 +34,7 @@ from altool.tables import align, check, label_log, space, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
 from altool.tables.queue import read_ranks
-from altool.tables.read import Reader, Source
+from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.schema import KINDS
 from altool.tables.targets import Targets, read_targets
@@ -42,7 +42,7 @@ from altool.tables.targets import Targets, read_targets
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 TABLES = ("features", "items", "labels", "holdout_labels", "targets")
 AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
-WORLD = ("holdout_share", "imbalance", "rare_classes", "merge_classes", "columns", "classes")
+WORLD = ("holdout_share", "imbalance", "rare_classes", "merge_classes", "columns", "classes", "time_zone", "time_unit", "unlabeled_value")
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ class Options:
     jobs: int = 0
     columns: str | None = None
     classes: str | None = None
+    time_zone: str | None = None
+    time_unit: str | None = None
+    unlabeled_value: Sequence[str] | None = None
     seed: int | None = None
     strict: bool = False
     overwrite: bool = False
@@ -104,7 +107,8 @@ def run(options: Options, console: Console) -> None:
         raise UsageError("missing --labels", "or name it in the --plan")
     plan = plans.make(settings, rows)
     output = Path(options.output)
-    reader = Reader(settings.get("columns"), settings.get("classes"))
+    given = meaning(settings.get("time_zone"), settings.get("time_unit"), settings.get("unlabeled_value"))
+    reader = Reader(settings.get("columns"), settings.get("classes"), console, given)
     columns = {store.classifier(run_.classifier).READS: run_.classifier for run_ in plan.runs}
     if len(columns) > 1:
         raise UsageError(f"classifiers {' and '.join(columns.values())} read different tables", "simulate them one after another")

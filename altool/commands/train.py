@@ -28,7 +28,7 @@ from altool.models.store import Classifier, Model
 from altool.models.training import Work
 from altool.tables import align, arrays, check, label_log, shards, space, write
 from altool.tables.items import Items
-from altool.tables.read import Reader, Source
+from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.space import Space
 from altool.tables.targets import read_targets
@@ -96,6 +96,9 @@ class Options:
     allow_outside: bool = False
     columns: str | None = None
     classes: str | None = None
+    time_zone: str | None = None
+    time_unit: str | None = None
+    unlabeled_value: Sequence[str] | None = None
     seed: int = 0
     device: str = "auto"
     threads: int = 0
@@ -140,7 +143,7 @@ def _train(
         if Path(options.oof).absolute() == Path(options.output).absolute():
             raise UsageError(f"--oof {options.oof} is the --output", "give each a path of its own")
     start = _start(options.from_model, options.classifier) if options.from_model else None
-    reader = Reader(options.columns, options.classes)
+    reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
     source = open_rows(reader, module.READS, f"--classifier {options.classifier}", options.features, options.items)
     log = reader.open(options.labels, "labels", allow_empty=True)
     targets = read_targets(reader, options.targets) if options.targets else None
@@ -413,11 +416,13 @@ def _labeled_rows(source: Source, column: str, labels: pa.Table, options: Option
     """The ids, and the features (n, D) or texts (n,), of the labeled rows that the table holds, in id order, and their fingerprint."""
     wanted = labels.column("id").combine_chunks()
 
-    def work(batch: pa.RecordBatch) -> tuple[pa.Array, np.ndarray, np.ndarray] | None:
-        batch = batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted))
-        return (batch.column("id"), *read_rows(source, batch, column)) if batch.num_rows else None
+    def work(batch: pa.RecordBatch) -> tuple[pa.Array, tuple[pa.Array, np.ndarray, np.ndarray] | None]:
+        labeled = batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted))
+        return batch.column("id"), (labeled.column("id"), *read_rows(source, labeled, column)) if labeled.num_rows else None
 
-    batches = [batch for batch in source.scan(["id", column], work, threads=options.threads) if batch is not None]
+    scanned = list(source.scan(["id", column], work, threads=options.threads))
+    align.index([ids for ids, _ in scanned], source.name)  # refuses ids that are there twice, labeled or not
+    batches = [rows for _, rows in scanned if rows is not None]
     found = sum(len(ids) for ids, _, _ in batches)
     if not found:
         raise InputError(f"{source.name}: it holds none of the {len(wanted):,} labeled rows", "give the table that the labels belong to")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -15,8 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError
-from altool.tables import check, read
+from altool.tables import check
+from altool.tables.check import short
+from altool.tables.columns import class_names, plain, utf8
+from altool.tables.fragments import NoTable, ParquetFragment, contents
+from altool.tables.listing import listing, partition_values
 from altool.tables.schema import KINDS, SOURCES, STATUSES
+from altool.tables.source import Listener
+from altool.tables.text import with_values
+from altool.tables.values import Clock, lengths, times
 
 NO_ID = "no id"
 NO_INTEGER_ID = "id is no integer"
@@ -25,8 +31,7 @@ SEVERAL = "several classes"
 NO_TIME = "labeled_at is no RFC 3339 time"
 NO_SECONDS = "seconds is no length of time"
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-LONGEST = 3.4028234e38  # seconds that are finite in float32
+NO_CLOCK = Clock()
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
@@ -99,55 +104,68 @@ class Format:
     write: Callable[[Sequence[Task], Sequence[str]], dict[str, bytes]] | None = None
 
 
-def open_exports(location: str) -> list[Export]:
-    """The files behind a location (`-`: standard input), told apart by their content. Raises InputError for one that cannot be read."""
-    paths, _, filesystem = read.listing(f"export {location}", location)
-    return [_open(f"export {'-' if location == '-' else path}", path, filesystem) for path in paths]
+def open_exports(location: str, console: Listener | None = None) -> list[Export]:
+    """The files behind a location (`-`: standard input), told apart by their content. The `console` hears which files of a folder are
+    left out. Raises InputError for one that cannot be read."""
+    label = f"export {location}"
+    paths, folder, filesystem, _ = listing(label, location)
+    exports: list[Export] = []
+    stray: dict[str, InputError] = {}
+    for path in paths:
+        name = label if location == "-" else f"export {path}"
+        try:
+            exports.append(_open(name, path, filesystem, partition_values(path, folder)))
+        except NoTable as error:
+            stray[path] = error
+    if stray and (not exports or not folder):
+        raise next(iter(stray.values()))
+    if stray and console is not None:
+        names = check.naming([os.path.relpath(path, folder) for path in stray])
+        console.warn(f"{label}: left out {len(stray):,} {'file' if len(stray) == 1 else 'files'} of no table ({names})")
+    return exports
 
 
-def _open(name: str, path: str, filesystem: Any) -> Export:
-    try:
-        with pa.input_stream(path) if filesystem is None else filesystem.open_input_stream(path) as stream:
-            head = stream.read(4096)
-            start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]
-            content = head + stream.read() if start in (b"[", b"{") else b""
-    except OSError as error:
-        raise InputError(f"{name}: cannot be read ({error})", "check the path and your access to it") from error
-    if content:
-        encoding, records = _json(name, content)
-        wrong = next((number for number, row in enumerate(records, 1) if not isinstance(row, dict)), None)
+def _open(name: str, path: str, filesystem: Any, folder_values: Mapping[str, str | None]) -> Export:
+    content = contents(f"{name}: it", path, filesystem)
+    if isinstance(content, list):
+        wrong = next((number for number, row in enumerate(content, 1) if not isinstance(row, dict)), None)
         if wrong:
             raise InputError(f"{name}: entry {wrong:,} is no JSON object", "give a JSON array, or lines, of objects")
-        export = Export(name, encoding, records=records)
+        export = Export(name, "json", records=[{**folder_values, **row} for row in content])
     else:
-        fragment = read.fragment(name, path, filesystem, {}, shown=name.removeprefix("export "))
-        names = fragment.schema.names
-        if twice := [column for column in names if names.count(column) > 1]:
-            raise InputError(f"{name}: two columns are called {twice[0]!r}", "give every column its own name")
-        batches = [batch for group in range(len(fragment.group_rows)) for batch in fragment.batches(group, names, 1 << 16)]
-        encoding = "csv" if fragment.untyped else {b"PAR1": "parquet"}.get(head[:4], "arrow")
-        export = Export(name, encoding, pa.Table.from_batches(batches, fragment.schema))
-    if not export.records and not (export.table and export.table.num_rows):
+        if isinstance(content, ParquetFragment):
+            table, encoding = _whole(name, content), "parquet"
+        else:
+            table, encoding = content[0], "csv" if content[1] else "arrow"
+        names = table.column_names
+        if twins := [column for column in names if names.count(column) > 1]:
+            raise InputError(f"{name}: two columns are called {twins[0]!r}", "give every column its own name")
+        for position, field in enumerate(table.schema):
+            array = plain(table.column(position))
+            utf8(name, "it", field.name, array)
+            table = table.set_column(position, field.name, class_names(table.schema, field.name, array))
+        export = Export(name, encoding, with_values(table, folder_values))
+    if not export.records and not (export.table is not None and export.table.num_rows):
         raise InputError(f"{name}: it holds no rows", "export it again")
     return export
 
 
-def _json(name: str, content: bytes) -> tuple[str, list[Any]]:
-    """An array or one object (`json`), else an object per line (`jsonl`)."""
+def _whole(name: str, fragment: ParquetFragment) -> pa.Table:
+    """A Parquet file as a table."""
+    names = fragment.schema.names
+    if len(fragment.names) < len(names):
+        return fragment.schema.empty_table()  # names that are there twice are refused
     try:
-        text = content.decode("utf-8-sig")
-        if text.lstrip().startswith("["):
-            return "json", json.loads(text)
-        lines = [line for line in text.split("\n") if line.strip()]
-        try:
-            return "jsonl", [json.loads(line) for line in lines]
-        except json.JSONDecodeError:
-            return "json", [json.loads(text)]
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{name}: truncated or damaged ({error})", "export it again") from error
+        batches = [batch for group in range(len(fragment.group_rows)) for batch in fragment.batches(group, names, 1 << 16)]
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise InputError(f"{name}: it is damaged ({short(error)})", "export it again") from error
+    table = pa.Table.from_batches(batches) if batches else fragment.schema.empty_table()
+    return table.replace_schema_metadata(fragment.schema.metadata)
 
 
-def answers(name: str, columns: Mapping[str, Any], id_type: pa.DataType | None, used: Iterable[str] = ()) -> Answers:
+def answers(
+    name: str, columns: Mapping[str, Any], id_type: pa.DataType | None, used: Iterable[str] = (), clock: Clock = NO_CLOCK
+) -> Answers:
     """`Answers` from columns of any type that says the same (numbers as texts, RFC 3339 times as texts).
 
     Raises InputError for a column of another type, and for a source, status or round that the contract does not know.
@@ -161,7 +179,7 @@ def answers(name: str, columns: Mapping[str, Any], id_type: pa.DataType | None, 
             continue
         array = whole(columns.get(column, pa.nulls(rows)))
         if column in ("labeled_at", "seconds"):
-            array, wrong = (_times if column == "labeled_at" else _lengths)(array)
+            array, wrong = times(array, clock) if column == "labeled_at" else lengths(array)
             reason = NO_TIME if column == "labeled_at" else NO_SECONDS
             reasons = pc.if_else(pc.and_(wrong, reasons.is_null()), reason, reasons)
         else:
@@ -203,44 +221,6 @@ def cast(name: str, column: str, array: pa.Array, wanted: pa.DataType) -> pa.Arr
         return array.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InputError(f"{name}, column {column!r}: it holds {array.type}, not {wanted}", f"write the column as {wanted}") from error
-
-
-def _times(array: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Times in UTC, and which entries are none: no RFC 3339, or without an offset, so that nobody knows when it was."""
-    wanted = KINDS["labels"].columns["labeled_at"]
-    if pa.types.is_timestamp(array.type) and array.type.tz:
-        return array.cast(wanted, safe=False), pa.array([False] * len(array), pa.bool_())
-    if pa.types.is_null(array.type):
-        return array.cast(wanted), pa.array([False] * len(array), pa.bool_())
-    found = [_micros(value) for value in array.to_pylist()]
-    wrong = pa.array([value == "" for value in found], pa.bool_())
-    return pa.array([value or None if value == "" else value for value in found], pa.int64()).cast(wanted), wrong
-
-
-def _micros(value: Any) -> int | str | None:
-    """Microseconds since 1970; None for a blank, "" for what is no time."""
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    try:
-        time = datetime.fromisoformat(value.strip().upper())
-    except (ValueError, AttributeError):
-        return ""
-    return "" if time.tzinfo is None else (time - EPOCH) // timedelta(microseconds=1)
-
-
-def _lengths(array: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Seconds as float32, and which entries are none: no finite number from 0."""
-    values: list[float | None] = []
-    wrong = []
-    for value in array.to_pylist():
-        try:
-            number = None if value is None or (isinstance(value, str) and not value.strip()) else float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        bad = number is not None and not 0 <= number <= LONGEST
-        values.append(None if bad else number)
-        wrong.append(bad)
-    return pa.array(values, pa.float32()), pa.array(wrong, pa.bool_())
 
 
 def json_ids(name: str, values: Sequence[Any]) -> tuple[pa.Array, pa.DataType | None]:

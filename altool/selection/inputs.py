@@ -14,7 +14,8 @@ from altool.labels.consensus import Labels, resolve
 from altool.selection.options import Options
 from altool.strategies.registry import Strategy
 from altool.tables import label_log, rounds
-from altool.tables.read import Reader, Source
+from altool.tables.read import Reader, Source, meaning
+from altool.tables.source import Listener
 from altool.tables.targets import Targets, read_targets
 
 MATRICES = {"probabilities": "predictions", "features": "features"}
@@ -59,9 +60,9 @@ class Past:
         return self.labels.training if self.labels is not None else None
 
 
-def open_tables(options: Options, strategy: Strategy) -> Tables:
+def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tables:
     """Open all tables, and check their schemas. Raises InputError."""
-    reader = Reader(options.columns, options.classes)
+    reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
     pool = open_pool(reader, options)
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}

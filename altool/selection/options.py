@@ -70,6 +70,9 @@ class Options:
     format: str | None = None
     columns: str | None = None
     classes: str | None = None
+    time_zone: str | None = None
+    time_unit: str | None = None
+    unlabeled_value: Sequence[str] | None = None
     seed: int = 0
     device: str = "cpu"
     memory: str | None = None

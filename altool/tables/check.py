@@ -12,17 +12,21 @@ import pyarrow.compute as pc
 from altool.errors import InputError
 
 SHOWN = 3  # ids named in a message
+COLUMNS_SHOWN, CHARACTERS_SHOWN = 20, 400  # of a table's columns
 SUM_TOLERANCE = {2: 1e-2, 4: 1e-3, 8: 1e-3}  # by bytes per number: float16 rounds more
-NOISE = 1e-6  # a float32 softmax may stray this far outside [0, 1]
+NOISE = 2e-5  # a float32 softmax may stray this far outside [0, 1]; fastText's adds 1e-5 to every class
+ROUNDED = 0.05  # sums of numbers with two digits, or of bfloat16, stray no further than this
+PER_CLASS = 1.2e-5  # and so its sums stray with the number of classes
 
 
 class RowFaults(Exception):
     """Rows of one batch that break a rule: {rule: (count, smallest ids)}. `Source.scan` sums them up and raises `InputError`."""
 
-    def __init__(self, column: str, faults: dict[str, tuple[int, list[Any]]]) -> None:
+    def __init__(self, column: str, faults: dict[str, tuple[int, list[Any]]], hint: str = "") -> None:
         super().__init__(column, faults)
         self.column = column
         self.faults = faults
+        self.hint = hint
 
 
 def first_ids(ids: pa.Array | pa.ChunkedArray) -> list[Any]:
@@ -34,6 +38,25 @@ def naming(ids: Sequence[Any]) -> str:
     return ", ".join(str(value) for value in ids[:SHOWN])
 
 
+def columns(names: Sequence[str]) -> str:
+    """The columns that a table has, as messages list them: never more than a few lines."""
+    shown: list[str] = []
+    length = 0
+    for name in names:
+        length += len(name)
+        if len(shown) == COLUMNS_SHOWN or length > CHARACTERS_SHOWN:
+            break
+        shown.append(name if len(name) <= CHARACTERS_SHOWN // 4 else name[: CHARACTERS_SHOWN // 4] + "…")
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f"{' and ' if shown else ''}{more:,} more" if more else "")
+
+
+def short(error: Exception) -> str:
+    """The first line of what a library says of a failure."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:120] if lines else type(error).__name__
+
+
 def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[int]:
     """The places of `names` among the `known` classes. Raises InputError for a name that is not there; `who` gave it."""
     if unknown := [name for name in names if name not in known]:
@@ -43,20 +66,31 @@ def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[
 
 
 def raise_faults(table: str, faults: Sequence[RowFaults]) -> None:
-    """Raise one `InputError` for the faults of all batches (of one column), the most frequent rule first."""
-    total: dict[str, tuple[int, list[Any]]] = {}
+    """Raise one `InputError` for the faults of all batches, each column's most frequent rule first."""
+    columns_: dict[str, dict[str, tuple[int, list[Any]]]] = {}
     for fault in faults:
+        total = columns_.setdefault(fault.column, {})
         for rule, (count, ids) in fault.faults.items():
             before, seen = total.get(rule, (0, []))
             total[rule] = (before + count, sorted([*seen, *ids], key=lambda value: (value is None, value))[:SHOWN])
-    if total:
-        worst = sorted(total.items(), key=lambda item: -item[1][0])
-        text = "; ".join(f"{count:,} {'row' if count == 1 else 'rows'} {rule} (ids {naming(ids)})" for rule, (count, ids) in worst)
-        column = faults[0].column
-        raise InputError(f"{table}, column {column!r}: {text}", HINTS.get(column, "correct these rows"))
+    if columns_:
+        hint = next((fault.hint for fault in faults if fault.hint), HINTS.get(faults[0].column, "correct these rows"))
+        raise InputError(f"{table}, {'; '.join(_told(column, total) for column, total in sorted(columns_.items()))}", hint)
 
 
-def mark(ids: pa.Array, column: str, rules: Mapping[str, Any]) -> None:
+def _told(column: str, total: Mapping[str, tuple[int, list[Any]]]) -> str:
+    worst = sorted(total.items(), key=lambda item: -item[1][0])
+    text = "; ".join(f"{count:,} {'row' if count == 1 else 'rows'} {rule}{_ids(ids)}" for rule, (count, ids) in worst)
+    return f"column {column!r}: {text}"
+
+
+def _ids(ids: Sequence[Any]) -> str:
+    """` (ids a, b, c)`, without those that are null."""
+    named = [value for value in ids if value is not None]
+    return f" (ids {naming(named)})" if named else ""
+
+
+def mark(ids: pa.Array, column: str, rules: Mapping[str, Any], hint: str = "") -> None:
     """Raise `RowFaults` for the rows (boolean masks, one per rule) that break a rule; a row counts under its first rule."""
     faults: dict[str, tuple[int, list[Any]]] = {}
     seen = np.zeros(len(ids), bool)
@@ -66,14 +100,14 @@ def mark(ids: pa.Array, column: str, rules: Mapping[str, Any]) -> None:
             faults[rule] = (int(bad.sum()), first_ids(ids.filter(pa.array(bad))))
         seen |= mask
     if faults:
-        raise RowFaults(column, faults)
+        raise RowFaults(column, faults, hint)
 
 
 def probabilities(ids: pa.Array, matrix: np.ndarray) -> None:
     """Refuse rows of `matrix` (n, K) that are no probability vectors: not finite, outside [0, 1], or not summing to 1."""
     if not len(matrix):
         return
-    tolerance = SUM_TOLERANCE[matrix.dtype.itemsize]
+    tolerance = max(SUM_TOLERANCE[matrix.dtype.itemsize], PER_CLASS * matrix.shape[1])
     sums = np.einsum("ij->i", matrix, dtype=np.float32 if matrix.dtype == np.float16 else matrix.dtype)
     with np.errstate(invalid="ignore"):
         off = ~(np.abs(sums - 1) <= tolerance)  # also true for NaN
@@ -88,7 +122,32 @@ def probabilities(ids: pa.Array, matrix: np.ndarray) -> None:
                 "hold a probability above 1": (matrix > 1 + NOISE).any(axis=1),
                 f"do not sum to 1 within {tolerance:g}": off,
             },
+            _shape_hint(matrix, sums),
         )
+
+
+def _shape_hint(matrix: np.ndarray, sums: np.ndarray) -> str:
+    """What numbers that are no probabilities seem to be, and how they become some; "" where nothing shows it."""
+    finite = np.isfinite(sums)
+    if not finite.any():
+        return ""
+    low, high, sums = matrix[finite].min(), matrix[finite].max(), sums[finite]
+    apart = np.abs(sums - 1)
+    if matrix.shape[1] == 1:
+        return "one number per row may be the probability of one of two classes: write a column for each, p:NO and p:YES, that sum to 1"
+    if high <= NOISE:
+        return "all are at most 0, as logarithms are: write their exponentials"
+    if low < -NOISE:
+        return "some are below 0, as logits are: write their softmax"
+    if np.abs(sums - 100).max() < 2:
+        return "rows sum to 100, as percents do: divide them by 100"
+    if high > 1 + NOISE and (matrix[finite] % 1 == 0).all():
+        return "all are whole numbers, as votes are: divide each row by its sum"
+    if high <= 1 + NOISE and apart.max() < ROUNDED:
+        return "they seem to be rounded: write more digits, or divide each row by its sum before"
+    if high <= 1 + NOISE and np.median(apart) >= ROUNDED:
+        return "each may be the probability of a label of its own, several per row; altool chooses for one label per row, whose sum is 1"
+    return ""
 
 
 def features(ids: pa.Array, matrix: np.ndarray) -> None:
@@ -100,5 +159,8 @@ def features(ids: pa.Array, matrix: np.ndarray) -> None:
 HINTS = {
     "probabilities": "leave these rows out or score them again; altool repairs nothing",
     "features": "leave these rows out or embed them again; altool repairs nothing",
+    "id": "give every row an id, in the form that the other tables have",
+    "labeled_at": "say what they mean: --time-zone UTC for times without an offset, --time-unit s for numbers; or leave the column out: "
+    "--columns labeled_at=",
     "path": "keep the files below the table, or give --allow-outside",
 }

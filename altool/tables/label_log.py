@@ -6,6 +6,8 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import re
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from altool.tables.schema import KINDS, RETRACTED, SOURCES, STATUSES
 from altool.tables.write import contract, write_table
 
 COLUMNS = KINDS["labels"].columns
+NOTHING = {"nan", "none", "null", "na", "n/a", "<na>", "nil", "unlabeled", "unlabelled"}
 
 
 def read(source: Source) -> pa.Table:
@@ -32,7 +35,7 @@ def read(source: Source) -> pa.Table:
     for name, type_ in COLUMNS.items():
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, id_type if name == "id" else type_))
-    table = table.select(list(COLUMNS))
+    table = _without_codes(source, table.select(list(COLUMNS)))
     for column, allowed in (("source", SOURCES), ("status", (*STATUSES, RETRACTED))):
         known = pa.array([*allowed, None], pa.string())
         wrong = table.filter(pa.compute.invert(pa.compute.is_in(table.column(column), value_set=known)))
@@ -56,6 +59,29 @@ def read(source: Source) -> pa.Table:
         pa.compute.is_in(table.column("status"), value_set=pa.array(["skipped", RETRACTED])),
     )
     return table.filter(done)
+
+
+def _without_codes(source: Source, table: pa.Table) -> pa.Table:
+    """The table whose labels are null where `--unlabeled-value` says so. Warns of labels that look like such a code."""
+    labels = table.column("label")
+    if source.meaning.unlabeled:
+        codes = pa.compute.is_in(labels, value_set=pa.array(source.meaning.unlabeled, pa.string()))
+        table = table.set_column(1, "label", pa.compute.if_else(codes, pa.scalar(None, pa.string()), labels))
+        labels = table.column("label")
+    if source.console is not None:
+        doubtful = [
+            name for name in pa.compute.unique(labels).to_pylist() if name and name not in (source.declared or ()) and is_code(name)
+        ]
+        for name in sorted(doubtful):
+            count = pa.compute.sum(pa.compute.equal(labels, name)).as_py()
+            rows = f"{count:,} {'row has' if count == 1 else 'rows have'}"
+            source.console.warn(f"{source.name}: {rows} the label {name!r}; if that means no label: --unlabeled-value {shlex.quote(name)}")
+    return table
+
+
+def is_code(label: str) -> bool:
+    """Do other tools mean by such a label that there is none? An integer below 0, or a word for nothing."""
+    return label.strip().lower() in NOTHING or re.fullmatch(r"-\d+(\.0*)?", label.strip()) is not None
 
 
 def fragment(rows: pa.Table, round_: int) -> tuple[str, pa.Table]:

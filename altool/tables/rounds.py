@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from altool.errors import InputError
 from altool.tables import check
 from altool.tables.align import Index
-from altool.tables.read import Fragment, Source
+from altool.tables.fragments import Fragment
+from altool.tables.read import Source
 
 
 def next_round(log: pa.Table | None) -> int:

@@ -137,6 +137,12 @@ KINDS = {
     )
 }
 
+# Optional columns that count only in tables that altool wrote, or where --columns names them: a column of somebody else that is called so
+# is about something else (a `fold` is mostly a split), and nothing shows it.
+FOREIGN = {
+    "predictions": ("fold", "predicted_loss", "labeled_probability", "mutual_information", "decided"),
+    "queries": ("tier", "target_class", "phase", "candidate_labels"),
+}
 SOURCES = ("seed", "explore", "exploit", "auto", "holdout")
 STATUSES = ("labeled", "skipped")
 RETRACTED = "retracted"  # of a row of the log that withdraws the auto labels of its id and round

@@ -76,16 +76,16 @@ def of(source: Source) -> Space | None:
     first: Space | None = None
     others: list[Space] = []
     for fragment in source.fragments:
-        found = _stated(fragment.schema.metadata or {}, f"{source.name}: {fragment.path}", fragment.path)
+        found = _stated(fragment.facts, f"{source.name}: {fragment.path}", fragment.path)
         if found is None:
             continue
         first = first or found
         if found.digest != first.digest:
             others.append(found)
     if first and others:
+        of_others = f"{len(others):,} of its {len(source.fragments):,} files {'is' if len(others) == 1 else 'are'} of another vector space"
         raise InputError(
-            f"{source.name}: {len(others):,} of its {len(source.fragments):,} files {'is' if len(others) == 1 else 'are'} of another vector space, whose numbers mean other "
-            f"things: {first.of} is of {first}, {others[0].of} of {others[0]}",
+            f"{source.name}: {of_others}, whose numbers mean other things: {first.of} is of {first}, {others[0].of} of {others[0]}",
             f"embed their items again, in one space: altool embed --items … --like {first.of} -o {others[0].of} --overwrite",
         )
     return first
@@ -94,7 +94,7 @@ def of(source: Source) -> Space | None:
 def told(source: Source, console: Console) -> Space | None:
     """`of`, with a warning where only some of the files say it."""
     found = of(source)
-    silent = [fragment.path for fragment in source.fragments if SPACE.encode() not in (fragment.schema.metadata or {})]
+    silent = [fragment.path for fragment in source.fragments if "space" not in fragment.facts]
     if found is not None and silent:
         console.warn(
             f"{source.name}: {len(silent):,} of its {len(source.fragments):,} files say no vector space (such as {silent[0]}); "
@@ -107,8 +107,7 @@ def of_model(facts: Mapping[str, Any], location: str) -> Space | None:
     """The space of the features that a model was trained on, as its `model.json` says it; None where it says none."""
     if facts.get("space") is None:
         return None
-    given = {SPACE: str(facts["space"]), FACTS: _text(facts.get("space_facts"))}
-    return _stated({key.encode(): value.encode() for key, value in given.items()}, f"model {location}", location)
+    return _stated({"space": str(facts["space"]), "space_facts": _text(facts.get("space_facts"))}, f"model {location}", location)
 
 
 def made_by(facts: Mapping[str, Any], location: str) -> Space:
@@ -170,13 +169,13 @@ def _places(path: str, ending: str) -> list[Path]:
     return [place.with_name(f"_space{ending}"), place.with_name(place.name.removesuffix(".parquet") + f".space{ending}")]
 
 
-def _stated(metadata: Mapping[bytes, bytes], who: str, of: str) -> Space | None:
-    if SPACE.encode() not in metadata:
+def _stated(facts: Mapping[str, str], who: str, of: str) -> Space | None:
+    digest = facts.get("space")
+    if digest is None:
         return None
-    digest, text = (metadata.get(key.encode(), b"").decode("utf-8", "replace") for key in (SPACE, FACTS))
     if not DIGEST.fullmatch(digest):
         raise InputError(f"{who}: {SPACE} is no SHA-256 digest ({digest[:40]!r})", AGAIN)
-    return Space(digest, text, of)
+    return Space(digest, facts.get("space_facts", ""), of)
 
 
 def _text(facts: Any) -> str:

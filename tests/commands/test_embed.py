@@ -333,7 +333,7 @@ def bad(ids: list[Any] | None = None, **columns: Any) -> pa.Table:
     ("table", "message"),
     [
         (bad(["a", "b", "a"]), "column 'id': 1 id is there more than once (ids a)"),
-        (bad(["a", None, "c"]), "holds null ids"),
+        (bad(["a", None, "c"]), "1 row hold a null id"),
         (bad().slice(0, 0), "the table is empty"),
         (bad(text=["x", "y", "z"]), "no column 'image' or 'path' (it has id, text)"),
         (bad(image=[b"x", None, b""]), "none of the 3 rows can be used (a: not an image of a known format; b: null; c: 0 bytes)"),

@@ -40,7 +40,8 @@ def predictions(rows, path, *, fold=True, classes=("ant", "bee", "cat")):
     table = pa.table({"id": [row[0] for row in rows], "probabilities": matrix})
     if fold:
         table = table.append_column("fold", pa.array([number % 2 for number in range(len(rows))], pa.int16()))
-    pq.write_table(table.replace_schema_metadata({"altool.classes": json.dumps(classes)}), path)
+    metadata = {"altool.kind": "predictions", "altool.classes": json.dumps(classes)}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
 
 
 def labels(rows, path):
@@ -337,7 +338,7 @@ def test_tables_from_elsewhere(case):
     """Wide CSV columns and integer ids."""
     Path("p.csv").write_text("item,p:ant,p:bee,fold\n1,0.8,0.2,0\n2,0.3,0.7,1\n")
     Path("l.csv").write_text("item,label,source\n2,bee,seed\n1,ant,explore\n")
-    found = report(predictions="p.csv", labels="l.csv", columns="id=item", metrics_output="m.csv")
+    found = report(predictions="p.csv", labels="l.csv", columns="id=item,fold=fold", metrics_output="m.csv")
     assert found["overall"]["accuracy"]["value"] == 1
     assert found["round"] is None
     assert Path("m.csv").read_text().startswith("class,metric,value,")

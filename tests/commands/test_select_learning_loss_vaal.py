@@ -47,7 +47,7 @@ def test_a_missing_column_says_who_writes_it(altool: Altool, tmp_path: Path) -> 
     write(table().drop_columns(["predicted_loss", "labeled_probability"]), tmp_path / "p.parquet")
     assert "altool train --ranker" in altool(*select("learning-loss"), code=3).said
     said = " ".join(altool(*select("vaal"), code=3).said.split())
-    assert "has no column 'labeled_probability'" in said
+    assert "no column 'labeled_probability'" in said
     assert "altool score writes it for a model that altool train --vaal vaal" in said
 
 

@@ -1,0 +1,287 @@
+"""The files behind a location: a file, a folder, a glob, a URI, a pipe or standard input.
+
+Links are followed, each real folder once. Names that begin with a dot or an underscore are hidden, as in every tool that writes folders
+of Parquet. The folder of a table that has a log of its own (Delta Lake, Iceberg, …) is refused: deleted and rewritten rows lie there too.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import select
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from fnmatch import fnmatch
+from functools import cache
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+import pyarrow as pa
+
+from altool.errors import InputError
+from altool.tables.check import short
+from altool.tables.space import BESIDE
+
+PIPE_SECONDS = 10.0  # how long a pipe may be without a writer
+LEVELS = 8  # folders above a file in which a table's log is looked for
+ENDINGS = (".parquet", ".parq", ".pq", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".arrow", ".feather", ".ipc")
+COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
+TRANSIENT = (".tmp", ".partial", ".crc", "_temporary", ".ipynb_checkpoints", ".rejects.parquet")  # nobody's rows
+NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+class Listing(NamedTuple):
+    """`paths` in name order; the `folder` that they lie in ("": the location names none); their `filesystem` (None: this machine's);
+    and the `hidden` paths that look like tables."""
+
+    paths: list[str]
+    folder: str
+    filesystem: Any
+    hidden: list[str]
+
+
+def listing(label: str, location: str, allow_empty: bool = False) -> Listing:
+    """The files behind a location. Standard input and pipes are spooled to a file, for they can be read once only.
+
+    Raises InputError, which begins with `label`, where there is nothing (a folder may be empty with `allow_empty`), for a link to
+    nothing, and for a table that has a log of its own.
+    """
+    if location == "-":
+        return Listing([_spool_stdin()], "", None, [])
+    if "\0" in location:
+        raise InputError(f"{label}: no such file or folder", "check the path")
+    try:
+        found = _remote(label, location) if "://" in location else _local(label, location)
+    except (OSError, pa.ArrowException, ImportError, UnicodeError) as error:
+        raise InputError(f"{label}: cannot be opened ({short(error)})", "check the address and your access to it") from error
+    if not found.paths and not (found.folder and allow_empty):
+        problem = "no files in it" if found.folder else "no such file or folder"
+        if found.hidden:
+            problem = f"only hidden files in it, whose names begin with a dot or an underscore ({_names(found.hidden, found.folder)})"
+        raise InputError(f"{label}: {problem}", "check the path; a glob must match at least one file")
+    return found
+
+
+def partition_values(path: str, folder: str) -> dict[str, str | None]:
+    """The column values that Hive folder names (`round=3/`) between `folder` and the file give; always text, None for a null."""
+    values: dict[str, str | None] = {}
+    for part in os.path.dirname(path[len(folder) :]).split("/") if folder else ():
+        name, equals, value = part.partition("=")
+        if equals and name:
+            values[unquote(name)] = None if value == NO_PARTITION else unquote(value)
+    return values
+
+
+def is_table_name(path: str) -> bool:
+    """Does the file's name end as those of tables do?"""
+    name = path.lower()
+    for ending in COMPRESSED:
+        name = name.removesuffix(ending)
+    return name.endswith(ENDINGS)
+
+
+def _local(label: str, location: str) -> Listing:
+    if os.path.isdir(location):
+        _refuse_log(label, location, above=True)
+        paths = list(_walk(label, location))
+        return _visible(paths, location)
+    if os.path.lexists(location):
+        if not os.path.exists(location):
+            raise InputError(f"{label}: it is a link to nothing ({os.readlink(location)})", "mend the link, or give the file itself")
+        return Listing([_regular(label, location)], "", None, [])
+    matches = sorted(glob.glob(location, recursive=True))
+    pattern = os.path.basename(location)
+    hidden, paths = [], []
+    for match in matches:
+        if os.path.basename(match).startswith(("_", ".")) and not pattern.startswith(("_", ".")):
+            hidden += [match] if _shown(match) else []
+        elif os.path.isdir(match):
+            _refuse_log(label, match, above=True)
+            inner = _visible(list(_walk(label, match)), match)
+            hidden += inner.hidden
+            paths += inner.paths
+        elif not os.path.exists(match):
+            raise InputError(f"{label}: {match} is a link to nothing ({os.readlink(match)})", "mend the link, or remove it")
+        elif os.path.isfile(match):
+            paths.append(match)
+    for folder in dict.fromkeys(os.path.dirname(path) for path in paths):
+        _refuse_log(label, folder or ".", above=True)
+    return Listing(sorted(dict.fromkeys(paths)), "", None, hidden)
+
+
+def _walk(label: str, folder: str) -> Iterator[str]:
+    """All files below a folder. Raises InputError for a link to nothing, and for a table with a log."""
+    seen: set[str] = set()
+
+    def fail(error: OSError) -> None:
+        raise error
+
+    for root, folders, files in os.walk(folder, followlinks=True, onerror=fail):
+        real = os.path.realpath(root)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        _refuse_log(label, root)
+        folders.sort()
+        for name in files:
+            path = os.path.join(root, name)
+            if os.path.isfile(path):
+                yield path
+            elif os.path.islink(path) and not name.startswith((".", "_")) and not os.path.exists(path):
+                raise InputError(f"{label}: {path} is a link to nothing ({os.readlink(path)})", "mend the link, or remove it")
+
+
+def _visible(paths: Sequence[str], folder: str, filesystem: Any = None) -> Listing:
+    """The paths below a folder, without the hidden ones."""
+
+    def hidden(path: str) -> bool:
+        return path.endswith(BESIDE) or any(part.startswith((".", "_")) for part in path[len(folder) :].split("/"))
+
+    return Listing(
+        sorted(path for path in paths if not hidden(path)),
+        folder,
+        filesystem,
+        sorted(path for path in paths if hidden(path) and _shown(path[len(folder) :])),
+    )
+
+
+def _shown(path: str) -> bool:
+    """Is a hidden file worth a word? Not what tools leave beside their tables."""
+    parts = path.split("/")
+    return is_table_name(path) and not any(mark in part for part in parts for mark in TRANSIENT) and not parts[-1].startswith("._")
+
+
+def _names(paths: Sequence[str], folder: str) -> str:
+    names = [os.path.relpath(path, folder) if folder else path for path in paths]
+    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+
+
+# What a table with a log keeps in its folder, and how its current rows come to a Parquet file.
+LOGS = {
+    "Delta Lake": (
+        ("_delta_log/*.json", "_delta_log/*.parquet"),
+        "write its current rows to a Parquet file, for example with DuckDB: COPY (FROM delta_scan('FOLDER')) TO 'rows.parquet'",
+    ),
+    "Iceberg": (
+        ("metadata/*.metadata.json", "metadata/version-hint.text"),
+        "write its current rows to a Parquet file, for example with DuckDB: COPY (FROM iceberg_scan('FOLDER')) TO 'rows.parquet'",
+    ),
+    "Hudi": ((".hoodie/*",), "write its current rows to a Parquet file with the tool that reads it, for example Spark"),
+    "Lance": (("_versions/*.manifest",), "write its current rows to a Parquet file with the lance package"),
+}
+
+
+def _refuse_log(label: str, folder: str, *, above: bool = False) -> None:
+    """Raise InputError where a folder (or one `above` it) is that of a table with a log."""
+    full = os.path.abspath(folder)
+    for _ in range(LEVELS if above else 1):
+        for kind, (marks, hint) in LOGS.items():
+            inner = os.path.join(full, os.path.dirname(marks[0]))
+            if os.path.isdir(inner) and any(fnmatch(name, os.path.basename(mark)) for name in os.listdir(inner) for mark in marks):
+                raise _logged(label, kind, hint, folder)
+        full = os.path.dirname(full)
+
+
+def _logged(label: str, kind: str, hint: str, folder: str) -> InputError:
+    where = "it" if label.endswith(folder) else folder
+    return InputError(
+        f"{label}: {where} is a {kind} table: its files also hold rows that were deleted or rewritten, which only its log tells apart",
+        hint.replace("FOLDER", folder),
+    )
+
+
+def _remote(label: str, uri: str) -> Listing:
+    """`listing` for a URI: a file, a folder, or a glob (`*` stays within a folder)."""
+    from pyarrow import fs
+
+    address, question, query = uri.partition("?")
+    base = address.split("*")[0].rsplit("/", 1)[0] if "*" in address else address
+    filesystem, path = fs.FileSystem.from_uri(base + question + query)
+    if isinstance(filesystem, fs.LocalFileSystem):  # a file:// address is a path, under every rule for paths
+        return _local(label, glob.escape(path) + address[len(base) :] if "*" in address else path)
+    info = filesystem.get_file_info(path)
+    if info.type == fs.FileType.File:
+        return Listing([path], "", filesystem, [])
+    selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
+    paths = [entry.path for entry in filesystem.get_file_info(selector) if entry.type == fs.FileType.File]
+    for kind, (marks, hint) in LOGS.items():
+        if any(fnmatch(found, f"*/{mark}") for found in paths for mark in marks):
+            raise _logged(label, kind, hint, uri)
+    if "*" in address:
+        pattern = (path + address[len(base) :]).split("/")
+        paths = [found for found in paths if len(pattern) == found.count("/") + 1 and all(map(fnmatch, found.split("/"), pattern))]
+        return Listing(sorted(paths), "", filesystem, [])
+    return _visible(paths, "" if info.type == fs.FileType.NotFound else path, filesystem)
+
+
+def _regular(label: str, path: str) -> str:
+    """The path of a regular file; a pipe is spooled to one. Raises InputError for a device."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode):
+        return path
+    if stat.S_ISFIFO(mode):
+        return _spool_pipe(label, path)
+    raise InputError(f"{label}: it is a device or a socket, not a file", "give a file; - is standard input")
+
+
+@cache
+def _spool_stdin() -> str:
+    """Standard input as a file: Parquet is read from its end, and a stream can be read once only."""
+    spool = _spool()
+    shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
+    spool.flush()
+    return str(spool.name)
+
+
+@cache
+def _spool_pipe(label: str, path: str) -> str:
+    """A named pipe, or one of the shell's, as a file. Raises InputError where nobody writes to it."""
+    spool = _spool()
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        given_up = time.monotonic() + PIPE_SECONDS
+        read = 0
+        while True:
+            try:
+                content = os.read(handle, 1 << 20)
+            except BlockingIOError:  # somebody has it open and will write
+                select.select([handle], [], [])
+                continue
+            if content:
+                spool.write(content)
+                read += len(content)
+            elif read:
+                break
+            elif time.monotonic() > given_up:
+                raise InputError(
+                    f"{label}: it is a pipe that gave nothing in {PIPE_SECONDS:g} seconds",
+                    "start the command that writes to it, or give a file",
+                )
+            else:
+                time.sleep(0.02)
+    finally:
+        os.close(handle)
+    spool.flush()
+    return str(spool.name)
+
+
+def _spool() -> Any:
+    spool = tempfile.NamedTemporaryFile(prefix="altool-spool-")  # noqa: SIM115 (closed, and so deleted, when the process ends)
+    _spools.append(spool)
+    return spool
+
+
+def decompressed(stream: Any) -> str:
+    """The path of a file with what `stream` holds, for as long as the process lives."""
+    spool = _spool()
+    shutil.copyfileobj(stream, spool, 1 << 20)
+    spool.flush()
+    return str(spool.name)
+
+
+_spools: list[Any] = []  # keeps the temporary files of this process until it ends

@@ -1,0 +1,375 @@
+"""One table of the contract as its files hold it: streamed, under the contract's column names and types, checked on the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Protocol, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool.engines.local import ordered_map
+from altool.errors import InputError
+from altool.tables import check, columns
+from altool.tables.check import short
+from altool.tables.fragments import BATCH_BYTES, Fragment
+from altool.tables.schema import FOREIGN, MATRIX, WIDE_PREFIX, WRITERS, Kind
+from altool.tables.values import Clock
+
+Result = TypeVar("Result")
+
+BATCH_ROWS = (64, 65_536)
+
+
+class Listener(Protocol):
+    """Who hears what a table has to say of itself: a command's console."""
+
+    def info(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What the command line says of labels and times that do not say it themselves."""
+
+    clock: Clock = field(default_factory=Clock)
+    unlabeled: tuple[str, ...] = ()  # --unlabeled-value: labels that mean there is none
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A unit of reading: one row group of one fragment, in batches of so many rows; `start` is its first row in the whole table."""
+
+    fragment: int
+    group: int
+    batch_rows: int
+    start: int
+
+
+def plan(fragments: Sequence[Fragment], columns: Sequence[Sequence[str]], least: int = BATCH_ROWS[0]) -> list[Piece]:
+    """The pieces to read, in file order; `columns` are each fragment's physical columns. Batches aim at 4 MiB, with no fewer rows than
+    `least`."""
+    low, high = least, BATCH_ROWS[1]
+    pieces = []
+    start = 0
+    for index, file in enumerate(fragments):
+        for group, rows in enumerate(file.group_rows):
+            if rows:
+                size = max(1.0, file.row_bytes(group, columns[index]))
+                pieces.append(Piece(index, group, int(min(high, max(low, BATCH_BYTES / size))), start))
+            start += rows
+    return pieces
+
+
+@dataclass
+class Source:
+    """One table of the contract, wherever it lies. Columns carry the contract's names; rows come in file order.
+
+    Every file is read by its own metadata; the first one's is `metadata`. `id_type` is string or int64; where no file gives its ids a type
+    (CSV, folder names) it is None until `Reader.match_ids` takes over the other tables' type.
+    """
+
+    kind: Kind
+    location: str
+    fragments: Sequence[Fragment]
+    names: dict[str, str]  # contract name -> name from --columns; "" leaves the column out
+    id_type: pa.DataType | None
+    metadata: dict[str, str]
+    declared: tuple[str, ...] | None  # --classes
+    meaning: Meaning = field(default_factory=Meaning)
+    console: Listener | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind.name} {self.location}"
+
+    @cached_property
+    def num_rows(self) -> int:
+        return sum(sum(fragment.group_rows) for fragment in self.fragments)
+
+    def physical(self, fragment: Fragment, column: str) -> str | None:
+        """The name under which a fragment holds a contract column; None if it does not hold it, or not as the contract means it."""
+        other = self.names.get(column)
+        if other == "":
+            return None
+        if other is not None and (other in fragment.names or other in fragment.constants):
+            return other
+        if column not in fragment.names and column not in fragment.constants:
+            return None
+        return None if column in FOREIGN.get(self.kind.name, ()) and "kind" not in fragment.facts else column
+
+    def wide(self, fragment: Fragment) -> list[str]:
+        """The fragment's `p:CLASS` columns, in class order, where it has no probabilities column."""
+        if self.kind.name != "predictions" or self.physical(fragment, "probabilities"):
+            return []
+        if not (found := [name for name in fragment.schema.names if name.startswith(WIDE_PREFIX)]):
+            return []
+        wanted = [WIDE_PREFIX + name for name in self.classes]
+        if set(found) != set(wanted):
+            raise self._other_classes(fragment, [name[len(WIDE_PREFIX) :] for name in found])
+        return wanted
+
+    def _other_classes(self, fragment: Fragment, found: Sequence[str]) -> InputError:
+        strange = [name for name in found if name not in self.classes]
+        lacking = [name for name in self.classes if name not in found]
+        said = [f"{verb} {check.naming(names)}" for verb, names in (("knows", strange), ("lacks", lacking)) if names]
+        first = self.fragments[0].path
+        return InputError(
+            f"{self.name}: {fragment.path} has other classes than {first} (it {' and '.join(said)})",
+            "write all files with the same classes, in any order",
+        )
+
+    def __contains__(self, column: str) -> bool:
+        return any(self.physical(f, column) or (column == "probabilities" and self.wide(f)) for f in self.fragments)
+
+    @property
+    def knows_classes(self) -> bool:
+        """Does the table, or `--classes`, say which class each probability belongs to?"""
+        named = "altool.classes" in self.metadata or bool(self.declared) or not self.physical(self.fragments[0], "probabilities")
+        return self.kind.name == "predictions" and named
+
+    def _named(self, fragment: Fragment) -> tuple[str, ...] | None:
+        """The classes that a file names itself, in its own order: in its metadata or in the names of its columns."""
+        if self.kind.name == "predictions" and not self.physical(fragment, "probabilities"):
+            return tuple(name[len(WIDE_PREFIX) :] for name in fragment.schema.names if name.startswith(WIDE_PREFIX)) or None
+        if "classes" not in fragment.facts:
+            return None
+        return class_list(f"{self.name}: {fragment.path}", fragment.facts["classes"])
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """The class of each probability, in order: from the first file's metadata or `p:CLASS` names, or from `--classes`.
+
+        Raises InputError where none of them says it, or where they disagree; the same names in another order do not disagree.
+        """
+        found = self._named(self.fragments[0]) or self.declared
+        if not found:
+            raise InputError(f"{self.name}: nothing says which class each probability belongs to", "name them in order: --classes a,b,c")
+        if self.declared and set(self.declared) != set(found):
+            raise InputError(
+                f"{self.name}: its classes ({check.naming(found)}, … {len(found)}) are not those of --classes "
+                f"({check.naming(self.declared)}, … {len(self.declared)})",
+                "leave --classes out to use the table's own",
+            )
+        if blank := [str(number) for number, name in enumerate(found, 1) if not name.strip()]:
+            raise InputError(
+                f"{self.name}: classes without a name (number {check.naming(blank)} of {len(found)})", "give every class a name"
+            )
+        if len(set(found)) < len(found):
+            raise InputError(f"{self.name}: a class is named twice in {check.naming(found)}, …", "give every class its own name")
+        return found
+
+    @cached_property
+    def _orders(self) -> dict[str, np.ndarray | None]:
+        """Where each file keeps the table's classes, None where it has them in the table's order."""
+        orders: dict[str, np.ndarray | None] = {}
+        for fragment in self.fragments:
+            own = self._named(fragment) if self.physical(fragment, "probabilities") else None
+            if own is None or not self.knows_classes or own == self.classes:
+                named = own is not None or not self.knows_classes or self.declared or not self.physical(fragment, "probabilities")
+                if not named:
+                    raise InputError(
+                        f"{self.name}: {fragment.path} does not say which class each probability belongs to, other files do",
+                        "name the classes of all its files in order: --classes a,b,c",
+                    )
+                orders[fragment.path] = None
+                continue
+            if set(own) != set(self.classes) or len(own) != len(self.classes):
+                raise self._other_classes(fragment, own)
+            place = {name: number for number, name in enumerate(own)}
+            orders[fragment.path] = np.array([place[name] for name in self.classes])
+        return orders
+
+    def is_half(self, column: str) -> bool:
+        """Do all files hold this matrix column as float16?"""
+        names = [self.physical(fragment, column) for fragment in self.fragments]
+        types = [fragment.schema.field(name).type for fragment, name in zip(self.fragments, names, strict=True) if name]
+        return bool(types) and all(hasattr(type_, "value_type") and pa.types.is_float16(type_.value_type) for type_ in types)
+
+    def require(self, *wanted: str) -> None:
+        """Raise InputError unless every fragment holds these contract columns: one message for all that a file lacks."""
+        for fragment in self.fragments:
+            missing = [
+                column
+                for column in wanted
+                if not self.physical(fragment, column) and not (column == "probabilities" and self.wide(fragment))
+            ]
+            if not missing:
+                continue
+            found = check.columns([*fragment.schema.names, *(name for name in fragment.constants if name not in fragment.names)])
+            column = missing[0]
+            hints = {
+                "probabilities": f"name it: --columns probabilities=NAME; or call a column per class {WIDE_PREFIX}CLASS",
+                **{name: f"{text}; or name it: --columns {name}=NAME" for name, text in WRITERS.items()},
+            }
+            hint = hints.get(column, f"name it: --columns {column}=NAME")
+            if column in FOREIGN.get(self.kind.name, ()) and column in fragment.names:
+                hint = f"altool did not write this column; if it is what altool means by it: --columns {column}={column}"
+            which = f"column {column!r}" if len(missing) == 1 else f"columns {', '.join(map(repr, missing))}"
+            where = "" if fragment.path == self.location else f"{fragment.path} has "
+            raise InputError(f"{self.name}: {where}no {which} (it has {found})", hint)
+
+    def scan(self, columns: Sequence[str], function: Callable[[pa.RecordBatch], Result], *, threads: int = 0) -> Iterator[Result]:
+        """Yield `function(batch)` for every batch, in file order; row groups are read and worked on in parallel threads.
+
+        A batch holds the contract columns asked for that the table has (`id` is a string or int64 and never null; matrices are
+        fixed_size_list). `function` may raise `RowFaults`: then nothing more is yielded, the rest is read to count the faulty
+        rows, and InputError is raised. Raises InputError for null ids and damaged files.
+        """
+        return self.scan_rows(columns, lambda batch, _: function(batch), threads=threads)
+
+    def scan_rows(self, columns: Sequence[str], function: Callable[[pa.RecordBatch, int], Result], *, threads: int = 0) -> Iterator[Result]:
+        """`scan`, with the number of the batch's first row in the whole table (in file order) as `function`'s second argument."""
+        wanted = [self._columns(fragment, columns) for fragment in self.fragments]
+        faults: list[check.RowFaults] = []
+
+        def work(piece: Piece) -> list[Result]:
+            results = []
+            start = piece.start
+            for raw in self._raw(piece, wanted):
+                try:
+                    results.append(function(self._conform(self.fragments[piece.fragment], raw, columns), start))
+                except check.RowFaults as error:
+                    faults.append(error)
+                start += len(raw)
+            return results
+
+        for results in ordered_map(work, plan(self.fragments, wanted), threads):
+            if not faults:
+                yield from results
+        check.raise_faults(self.name, faults)
+
+    def stream(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The batches that `scan` works on, one at a time in file order and cut by bytes: for rows of which a row group, or a few dozen
+        rows, are too large to hold (images)."""
+        wanted = [self._columns(fragment, columns) for fragment in self.fragments]
+        for piece in plan(self.fragments, wanted, least=1):
+            for raw in self._raw(piece, wanted, fold=True):
+                try:
+                    yield self._conform(self.fragments[piece.fragment], raw, columns)
+                except check.RowFaults as error:
+                    check.raise_faults(self.name, [error])
+
+    def _raw(self, piece: Piece, wanted: Sequence[list[str]], *, fold: bool = False) -> Iterator[pa.RecordBatch]:
+        fragment = self.fragments[piece.fragment]
+        batches = fragment.batches(piece.group, wanted[piece.fragment], piece.batch_rows, fold=fold)
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except (pa.ArrowException, OSError, ValueError) as error:
+                raise InputError(f"{self.name}: {fragment.path} is damaged ({short(error)})", "write it again") from error
+            yield batch
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The whole table, in file order, with the contract columns (all by default) that it has; the rest are absent."""
+        names = [name for name in columns or self.kind.columns if name in self]
+        batches = list(self.scan(names, lambda batch: batch, threads=1))
+        return pa.Table.from_batches(batches) if batches else pa.table({name: [] for name in names})
+
+    def _columns(self, fragment: Fragment, wanted: Sequence[str]) -> list[str]:
+        physical = []
+        for column in wanted:
+            if column == "probabilities" and (wide := self.wide(fragment)):
+                physical += wide
+            else:
+                name = self.physical(fragment, column)
+                if name is not None and name in fragment.names:
+                    physical.append(name)
+        return physical or fragment.schema.names[:1]
+
+    def _conform(self, fragment: Fragment, raw: pa.RecordBatch, wanted: Sequence[str]) -> pa.RecordBatch:
+        """The batch under the contract's names and types. Raises RowFaults for rows that hold something else."""
+        arrays: list[pa.Array] = []
+        names: list[str] = []
+        for column in wanted:
+            ids = arrays[0] if names[:1] == ["id"] else None
+            if column == "probabilities" and (wide := self.wide(fragment)):
+                array = columns.stack([columns.plain(raw.column(name)) for name in wide], wide, fragment.decimal_comma, ids)
+            else:
+                name = self.physical(fragment, column)
+                if name is None:
+                    if column not in self:
+                        continue
+                    array = pa.nulls(raw.num_rows, self._type(column))
+                else:
+                    array = self._array(fragment, raw, name, column)
+                    array = self._cast(fragment, array, column, ids)
+            if column == "id" and array.null_count:
+                check.mark(array, "id", {"hold a null id": np.asarray(array.is_null())})
+            arrays.append(array)
+            names.append(column)
+        return pa.RecordBatch.from_arrays(arrays, names)
+
+    def _array(self, fragment: Fragment, raw: pa.RecordBatch, name: str, column: str) -> pa.Array:
+        """A column of the file, or of its folder's name. Raises InputError where the two disagree."""
+        constant = fragment.constants.get(name)
+        if name not in fragment.names:
+            return pa.repeat(pa.scalar(constant, pa.string()), raw.num_rows)
+        array = columns.plain(raw.column(name))
+        if name in fragment.constants:
+            same = array.is_null() if constant is None else pc.fill_null(pc.equal(array.cast(pa.string()), constant), False)
+            if not pc.all(same).as_py() and not _same_number(array, constant):
+                other = array.filter(pc.invert(same))[0].as_py()
+                raise InputError(
+                    f"{self.name}, column {column!r}: {fragment.path} holds {other!r}, its folder's name says {constant!r}",
+                    "write the file into the folder of its value",
+                )
+        return columns.class_names(fragment.schema, name, array) if column in columns.NAMES else array
+
+    def _type(self, column: str) -> pa.DataType:
+        return self.id_type or pa.string() if column == "id" else self.kind.columns[column]
+
+    def _cast(self, fragment: Fragment, array: pa.Array, column: str, ids: pa.Array | None) -> pa.Array:
+        wanted = self._type(column)
+        if wanted == MATRIX:
+            return columns.fixed(
+                self.name, fragment.path, array, column, ids, self._orders[fragment.path] if column != "features" else None
+            )
+        if pa.types.is_timestamp(wanted):
+            return columns.instants(array, column, ids, self.meaning.clock)
+        if pa.types.is_integer(array.type) and column == "label" and self.kind.name == "labels":
+            columns.refuse_codes(array, ids, (*self.meaning.unlabeled, *(self.declared or ())))
+        array = columns.cast(self.name, fragment.path, array, column, wanted, ids, comma=fragment.decimal_comma)
+        columns.utf8(self.name, fragment.path, column, array)
+        return array
+
+
+def _same_number(array: pa.Array, text: str | None) -> bool:
+    """Are all of the column's integers the one that the text means?"""
+    if text is None or not pa.types.is_integer(array.type):
+        return False
+    try:
+        return bool(pc.all(pc.fill_null(pc.equal(array, int(text)), False)).as_py())
+    except (ValueError, OverflowError, pa.ArrowException):
+        return False
+
+
+def class_list(where: str, text: str) -> tuple[str, ...]:
+    """The class names out of a file's metadata. Raises InputError, which begins with `where`, where they are no JSON list of names."""
+    try:
+        found = json.loads(text)
+        if isinstance(found, list) and found and all(isinstance(name, str) for name in found):
+            "".join(found).encode()
+            return tuple(found)
+    except (ValueError, RecursionError):
+        pass
+    raise InputError(f"{where}: its metadata altool.classes is no JSON list of class names", "write it again, or without metadata")
+
+
+def matrix(source: Source, batch: pa.RecordBatch, column: str, width: int | None = None) -> np.ndarray:
+    """A batch's matrix column as (n, width) without a copy. Raises InputError for another width."""
+    array = batch.column(column)
+    size = array.type.list_size
+    if width is not None and size != width:
+        raise InputError(
+            f"{source.name}, column {column!r}: rows hold {size} numbers, not {width}",
+            "use the table that the model was trained on" if column == "features" else "give the classes in --classes",
+        )
+    values = array.values.to_numpy(zero_copy_only=True)
+    return values[array.offset * size : (array.offset + len(array)) * size].reshape(-1, size)

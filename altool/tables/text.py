@@ -1,0 +1,171 @@
+"""Text files of rows: CSV and JSON, of people, spreadsheets and programs. They are for small tables and are held whole."""
+
+from __future__ import annotations
+
+import csv as python_csv
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool.errors import InputError
+from altool.tables.check import short
+from altool.tables.write import unguarded
+
+BOM = b"\xef\xbb\xbf"
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+LINES_SHOWN = 3
+
+
+def text_of(label: str, content: bytes) -> str:
+    """The text of a file. Raises InputError, which begins with `label`, for one that is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        guess = "UTF-16" if content[:2] in UTF_16 else "probably Windows-1252, as spreadsheets write it"
+        raise InputError(
+            f"{label}: not UTF-8 ({guess}; the first such byte is in line {line:,})",
+            'save it as UTF-8: in a spreadsheet as "CSV UTF-8", or by iconv -f WINDOWS-1252 -t UTF-8',
+        ) from error
+
+
+def read_json(label: str, content: bytes) -> list[Any]:
+    """The values of a JSON array, of JSON Lines, or of objects one after another. Raises InputError."""
+    text = text_of(label, content)
+    values: list[Any] = []
+    place = 0
+    try:
+        if text.lstrip().startswith("["):
+            found = json.loads(text)
+            assert isinstance(found, list)
+            return found
+        decoder = json.JSONDecoder()
+        while place < len(text):
+            if text[place].isspace():
+                place += 1
+                continue
+            value, place = decoder.raw_decode(text, place)
+            values.append(value)
+    except json.JSONDecodeError as error:
+        line = f"line {error.lineno:,}, column {error.colno:,}"
+        raise InputError(f"{label}: {line} is no JSON ({error.msg})", "write a JSON array of objects, or one object per line") from error
+    except (RecursionError, ValueError) as error:
+        raise InputError(f"{label}: its JSON is nested too deeply, or holds a number that is too long", "write flat objects") from error
+    return values
+
+
+def json_table(label: str, rows: Sequence[Any]) -> pa.Table:
+    """A table of JSON objects, a column per key. Raises InputError for other values, and for a column of several types."""
+    wrong = next((number for number, row in enumerate(rows, 1) if not isinstance(row, dict)), None)
+    if wrong:
+        raise InputError(f"{label}: entry {wrong:,} is no JSON object", "write a JSON array of objects, or one object per line")
+    columns = {}
+    for name in dict.fromkeys(name for row in rows for name in row):
+        values = [row.get(name) for row in rows]
+        try:
+            name.encode()
+            columns[name] = pa.array(values)
+        except (pa.ArrowException, UnicodeEncodeError, OverflowError, TypeError) as error:
+            raise InputError(f"{label}, column {name!a}: {_json_fault(values, error)}", "write values of one type in every row") from error
+    return pa.table(columns) if columns else pa.table({"": pa.nulls(len(rows))}).select([])
+
+
+def _json_fault(values: Sequence[Any], error: Exception) -> str:
+    if isinstance(error, UnicodeEncodeError):
+        rows = [number for number, value in enumerate(values, 1) if _has_surrogate(value)]
+        return f"{len(rows):,} {'entry holds' if len(rows) == 1 else 'entries hold'} half a character (entry {_numbers(rows)})"
+    kinds = sorted({type(value).__name__ for value in values if value is not None})
+    return f"its values are {' and '.join(kinds)} ({short(error)})" if len(kinds) > 1 else short(error)
+
+
+def _has_surrogate(value: Any) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in json.dumps(value, ensure_ascii=False))
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return ", ".join(f"{number:,}" for number in numbers[:LINES_SHOWN])
+
+
+def read_csv(label: str, content: bytes) -> tuple[pa.Table, bool]:
+    """A CSV file as a table of texts, null where a cell is empty: "007" stays "007", and a class may be named "NA".
+
+    Cells may be separated by commas, tabs or semicolons; a first line `sep=;` says so. Also says whether a comma within a number may be
+    decimal: where it separates no cells. Raises InputError for a file that is not UTF-8,
+    has no header, or has lines of other lengths than the header.
+    """
+    from pyarrow import csv
+
+    text = text_of(label, content)
+    delimiter = None
+    first, _, rest = text.partition("\n")
+    if first.lower().startswith("sep=") and len(first.strip()) == 5:
+        delimiter, text = first.strip()[4], rest
+    names, delimiter, lines = _header(label, text, delimiter)
+    skipped: list[Any] = []
+
+    def skip(row: Any) -> str:
+        skipped.append(row)
+        return "skip"
+
+    data = text.encode()
+    try:
+        table = csv.read_csv(
+            pa.BufferReader(data),
+            # One thread: small tables; and none is left when the process ends on an error. A block holds the longest row.
+            read_options=csv.ReadOptions(use_threads=False, block_size=min(max(len(data), 1 << 20), (1 << 31) - 1)),
+            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip),
+            convert_options=csv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True, quoted_strings_can_be_null=True
+            ),
+        )
+    except pa.ArrowException as error:
+        raise InputError(f"{label}: it is no whole CSV file ({short(error)})", "export it again as CSV") from error
+    if skipped:
+        row = skipped[0]
+        more = f", and {len(skipped) - 1:,} more lines" if len(skipped) > 1 else ""
+        where = f"line {row.number + lines - 1:,}" if row.number else f"the line {row.text[:40]!r}"
+        raise InputError(
+            f"{label}: {where} has {row.actual_columns:,} fields, the header has {row.expected_columns:,}{more}",
+            "write as many fields in every line, and quotes around those that hold the separator",
+        )
+    for position, field_ in enumerate(table.schema):
+        if pa.types.is_string(field_.type) and pc.any(pc.starts_with(table.column(position), "'")).as_py():
+            texts = [value if value is None else unguarded(value) for value in table.column(position).to_pylist()]
+            table = table.set_column(position, field_, pa.array(texts, pa.string()))
+    return table, delimiter != ","
+
+
+def _header(label: str, text: str, delimiter: str | None) -> tuple[list[str], str, int]:
+    """The columns' names, the separator, and how many lines the header takes."""
+    if not text.strip():
+        raise InputError(f"{label}: it is empty", "write it again")
+    line = re.split("[\r\n]", text.lstrip("\r\n"), maxsplit=1)[0]
+    delimiter = delimiter or max(",\t;", key=line.count)
+    reader = python_csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    try:
+        return next(row for row in reader if row), delimiter, reader.line_num
+    except (StopIteration, python_csv.Error) as error:
+        raise InputError(
+            f"{label}: its first line is no CSV header ({short(error)})", "write the columns' names in the first line"
+        ) from error
+
+
+def decimals(column: pa.Array, comma: bool) -> pa.Array:
+    """Texts of numbers as float64; a `comma` may be decimal, and is where no number has a point. Raises pa.ArrowInvalid for other texts."""
+    trimmed = pc.utf8_trim_whitespace(column)
+    if comma and pc.any(pc.match_substring(trimmed, ",")).as_py() and not pc.any(pc.match_substring(trimmed, ".")).as_py():
+        trimmed = pc.replace_substring(trimmed, ",", ".")
+    return trimmed.cast(pa.float64())
+
+
+def with_values(table: pa.Table, values: Mapping[str, str | None]) -> pa.Table:
+    """The table with a column of text for each value that its folder's name gives and it does not hold itself."""
+    for name, value in values.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
+    return table

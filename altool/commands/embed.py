@@ -381,7 +381,7 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
         path, parts = target.next_part(), False
     elif parts and run.fit is not None:
         beside = {f"_space{run.fit.suffix}": run.fit}
-    elif not parts:
+    elif not parts and run.fit is not None:
         _keep_fit(run.fit, target)
     rewritten = old if not target.parts else None
     if rewritten is not None:
@@ -405,6 +405,9 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
             vectors = shard.vectors[np.asarray(shard.reasons.is_null())] if shard.reasons.null_count < len(shard.reasons) else shard.vectors
             zero += int(np.count_nonzero(~vectors.any(axis=1)))
             append(vectors)
+    for ending in space.FITS.values() if not target.parts else ():
+        if run.fit is None or run.fit.suffix != ending:
+            target.beside(f".space{ending}").unlink(missing_ok=True)  # of the features that were there before
     if zero and items.column == "text":
         console.warn(f"{zero:,} of {len(items):,} texts have a vector of zeros, as texts without a known word do")
     return len(refused)
@@ -415,12 +418,9 @@ def _same(refused: pa.Table, path: Path) -> bool:
     return path.exists() and pq.read_table(path).select(["id", "reason"]).equals(refused)
 
 
-def _keep_fit(fit: Path | None, target: Target) -> None:
-    """Put the fit beside the file that is about to be written, and remove that of another backbone."""
-    for ending in space.FITS.values():
-        place = target.beside(f".space{ending}")
-        if fit is None or ending != fit.suffix:
-            place.unlink(missing_ok=True)
-        elif not (place.exists() and place.samefile(fit)):
-            with write.replacing(place) as temporary:
-                space.keep(fit, temporary)
+def _keep_fit(fit: Path, target: Target) -> None:
+    """Put the fit beside the file that is about to be written."""
+    place = target.beside(f".space{fit.suffix}")
+    if not (place.exists() and place.samefile(fit)):
+        with write.replacing(place) as temporary:
+            space.keep(fit, temporary)

@@ -4,7 +4,9 @@ Only what a command needs is imported, and only when it runs: `altool --help` st
 would compile every one of them at each start.
 """
 
+import errno
 import importlib
+import io
 import os
 import sys
 from typing import Annotated, Any
@@ -14,6 +16,7 @@ import typer
 from altool import __version__
 from altool.console import Console
 from altool.errors import AltoolError, UsageError
+from altool.text import visible
 
 app = typer.Typer(
     name="altool",
@@ -90,19 +93,23 @@ def main() -> None:
     """The `altool` program: runs a command and exits with its status (interface.md, "Exit codes")."""
     arguments = sys.argv[1:]
     console = Console(json_output="--json" in arguments)
+    sys.stdout, sys.stderr = (stream or open(os.devnull, "w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115 (a closed one)
+    for stream in (sys.stdout, sys.stderr):  # a terminal that is not UTF-8 shows an escape for what it has no character for
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = app(arguments, prog_name="altool", standalone_mode=False)
         sys.stdout.flush()
         code = status if isinstance(status, int) else 0
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader has what it wanted: no error, and none at exit either
+        _give_up_output()  # the reader has what it wanted: no error, and none at exit either
         code = 0
     except KeyboardInterrupt:
         code = 130
     except AltoolError as error:
         code = _explain(console, error, error.message, error.hint, error.exit_code)
     except OSError as error:
-        code = _explain(console, error, " ".join(str(error).split()), "check the path, the disk and your access to it", 1)
+        code = _explain(console, error, *_of_system(error))
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # the help is printed
             code = 2
@@ -111,15 +118,42 @@ def main() -> None:
         else:
             text = f"a fault in altool itself: {type(error).__name__}: {error}"
             code = _explain(console, error, " ".join(text.split()), "run it again with --debug and report what it shows", 1)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _give_up_output()
     sys.exit(code)
+
+
+# What of an operating system's errors is in the user's hands: the path that was given (2), or the disk (3).
+OF_PATHS = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
+OF_PATHS |= {errno.EEXIST, errno.ENOTEMPTY, errno.EBUSY, errno.ENXIO}
+OF_DISKS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
+
+
+def _of_system(error: OSError) -> tuple[str, str, int]:
+    """The message, the hint and the status of an error of the operating system."""
+    name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+    reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+    code = 2 if error.errno in OF_PATHS else 3 if error.errno in OF_DISKS else 1
+    return f"{name}: {reason}" if name else reason, "check the path, the disk and your access to it", code
+
+
+def _give_up_output() -> None:
+    """Nothing can be written to standard output: neither now nor when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _explain(console: Console, error: Exception, message: str, hint: str, code: int) -> int:
     if "--debug" in sys.argv:
         import traceback
 
-        traceback.print_exception(error)
-    console.error(message, hint, type(error).__name__, code, getattr(error, "summary", None))
+        for line in "".join(traceback.format_exception(error)).splitlines():
+            print(visible(line), file=sys.stderr)
+    try:
+        console.error(message, hint, type(error).__name__, code, getattr(error, "summary", None))
+    except (OSError, AltoolError):
+        _give_up_output()
     return code
 
 

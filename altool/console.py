@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from altool.errors import InputError
+from altool.text import clip, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class Console:
-    """What a command may say: `info` and `warn` to standard error, `print` and `result` to standard output."""
+    """What a command may say: `info` and `warn` to standard error, `print` and `result` to standard output.
+
+    Every text may hold names out of tables: on a terminal they are shown, never obeyed, and no message is longer than a screen.
+    """
 
     def __init__(self, *, json_output: bool = False, quiet: bool = False, silent: bool = False) -> None:
         """`silent` is quiet and keeps warnings to itself, too: another process says them."""
@@ -29,13 +34,13 @@ class Console:
 
     def info(self, text: str) -> None:
         if not self.quiet:
-            print(text, file=sys.stderr)
+            _say(text)
 
     def warn(self, text: str) -> None:
         """A warning is printed even with `--quiet`, and listed in the JSON summary."""
         self.warnings.append(text)
         if not self.silent:
-            print(f"warning: {text}", file=sys.stderr)
+            _say(f"warning: {text}")
 
     def mismatch(self, text: str, hint: str, *, strict: bool) -> None:
         """Rows that do not match another table: a warning, or with `--strict` InputError."""
@@ -44,11 +49,11 @@ class Console:
         self.warn(text)
 
     def error(self, message: str, hint: str, kind: str, exit_code: int, summary: dict[str, Any] | None = None) -> None:
-        print(f"error: {message}", file=sys.stderr)
+        _say(f"error: {message}")
         if hint:
-            print(f"hint: {hint}", file=sys.stderr)
+            _say(f"hint: {hint}")
         if self.json_output:
-            error = {"type": kind, "message": message, "hint": hint, "exit_code": exit_code}
+            error = {"type": kind, "message": clip(message), "hint": clip(hint), "exit_code": exit_code}
             self._print({"error": error, "warnings": self.warnings, **(summary or {})})
 
     def result(self, summary: dict[str, Any], line: str) -> None:
@@ -63,7 +68,7 @@ class Console:
         from rich.console import Console as RichConsole
 
         width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", 100))
-        RichConsole(file=sys.stdout, width=width).print(renderable)
+        RichConsole(file=sys.stdout, width=width).print(_Shown(renderable))
 
     @contextmanager
     def progress(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
@@ -71,10 +76,11 @@ class Console:
         if self.quiet or self.json_output or not sys.stderr.isatty():
             yield lambda rows: None
             return
+        from rich.markup import escape
         from rich.progress import Progress
 
         with Progress(console=self._stderr(), transient=True) as bar:
-            task = bar.add_task(description, total=total)
+            task = bar.add_task(escape(visible(description)), total=total)
             yield lambda rows: bar.advance(task, rows)
 
     @staticmethod
@@ -85,4 +91,46 @@ class Console:
 
     @staticmethod
     def _print(value: dict[str, Any]) -> None:
-        print(json.dumps(value, ensure_ascii=False), flush=True)
+        try:
+            text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        except ValueError:
+            text = json.dumps(_finite(value), ensure_ascii=False)
+        if (sys.stdout.encoding or "").lower().replace("-", "") == "utf8":
+            text = "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+        else:
+            text = json.dumps(json.loads(text))
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise InputError(f"standard output cannot be written ({error.strerror})", "check the disk and your access to it") from error
+
+
+class _Shown:
+    """A rich renderable in which every text is shown as `visible` has it."""
+
+    def __init__(self, renderable: Any) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: RichConsole, options: Any) -> Iterator[Any]:
+        from rich.segment import Segment
+
+        for segment in console.render(self._renderable, options):
+            text = "\n".join(map(visible, segment.text.split("\n")))
+            yield segment if segment.control else Segment(text, segment.style)
+
+
+def _say(text: str) -> None:
+    """One line on standard error; if nobody can be told, nobody is."""
+    with suppress(OSError):
+        print(clip(visible(text)), file=sys.stderr, flush=True)
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for numbers that JSON has not."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -50,12 +50,13 @@ def test_killed_at_ten_moments(folder: Path, arguments: tuple[str, ...]) -> None
     length = time.monotonic() - start
     undisturbed = (folder / "undisturbed").read_bytes()
     output = folder / f"{arguments[0]}.parquet"
+    kind = {"embed": "features", "select": "queries", "score": "predictions"}[arguments[0]]
     draw = random.Random(arguments[0])
     for moment in range(10):
-        old = b"old" if moment % 2 else None
         output.unlink(missing_ok=True)
-        if old:
-            output.write_bytes(old)
+        if moment % 2:  # an old table of the same kind
+            write(pa.table({"id": ["old"]}).replace_schema_metadata({"altool.kind": kind}), output)
+        old = output.read_bytes() if moment % 2 else None
         process = subprocess.Popen([*command, output.name], cwd=folder)
         time.sleep(draw.uniform(0.3, 1) * length)
         process.send_signal(signal.SIGKILL)

@@ -23,9 +23,10 @@ from altool.console import Console
 from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
 from altool.models import store as models
-from altool.tables import align, check, shards, space, write
+from altool.tables import align, check, outputs, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.items import Items, ItemTexts
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
 from altool.tables.rows import read_rows
 from altool.tables.schema import KINDS
@@ -167,26 +168,25 @@ def run(options: Options, console: Console) -> None:
 
 def _target(options: Options) -> Target:
     """The output, checked before any work. Raises UsageError."""
-    if options.output == "-" or "://" in options.output:
+    if options.output == "-":
         raise UsageError(f"{options.output}: features are written to a local path", "write them to a file or a folder")
-    path = Path(os.path.abspath(options.output))
+    path = Path(os.path.abspath(outputs.local(options.output)))
     parts = options.output.endswith("/") or path.is_dir()
     if not parts and write.format_of(options.output) != "parquet":
         raise UsageError(f"{options.output}: features are written as Parquet", "give a path that ends with .parquet, or a folder")
     if options.update and options.overwrite:
         raise UsageError("--update adds rows to the output, --overwrite replaces it", "give one of them")
-    if not options.update:
-        write.check_target(options.output, options.overwrite)
-    if os.path.exists(options.items) and path.exists() and path.samefile(options.items):
-        raise UsageError(f"{options.output} is the items table itself", "give another --output")
-    if parts and path.exists() and not (path.is_dir() and all(map(_own, path.iterdir()))):
-        raise UsageError(f"{options.output} is not a folder of altool's part files alone", "give another --output")
-    return Target(options.output, path, parts, options.update and path.exists())
+    target = Target(options.output, path, parts, options.update and path.exists())
+    _check_outputs(target, options)
+    return target
 
 
-def _own(path: Path) -> bool:
-    """Is it a file of a folder of features? What a killed run left of one is, too."""
-    return any(path.match(pattern) for pattern in ("part-*.parquet", ".part-*.parquet.*", *(f"_space{end}" for end in space.FITS.values())))
+def _check_outputs(target: Target, options: Options) -> None:
+    wanted = [
+        Output("--output", options.output, "features", parts=target.parts, local=True, sidecar=target.there),
+        Output("--output", str(target.rejects), "rejects", sidecar=True),
+    ]
+    outputs.check(wanted, outputs.given(options, "items", "text:weights", "like"), overwrite=options.overwrite)
 
 
 def _like(options: Options, target: Target) -> Like | None:
@@ -283,7 +283,7 @@ def _old(reader: Reader, target: Target, like: Like | None, options: Options) ->
     if not target.there or like is None:
         if options.update and target.path.exists():
             raise UsageError(f"{target.given} was written by another run just now", "run this one again")
-        write.check_target(str(target.path), options.overwrite)
+        _check_outputs(target, options)
         return None
     old = reader.open(target.given, "features")
     found = space.of(old)

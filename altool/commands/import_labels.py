@@ -16,8 +16,9 @@ from altool.labels import exchange, registry
 from altool.labels.consensus import standing
 from altool.labels.exchange import Answers, Naming
 from altool.labels.merge import CONFLICT, UNKNOWN_CLASS, UNKNOWN_ID, Outcome, Rules, merge
-from altool.tables import align, check, label_log, rounds, write
+from altool.tables import align, check, label_log, outputs, rounds, write
 from altool.tables.arrays import read_index
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, listing
 from altool.tables.schema import KINDS, RETRACTED, SOURCES
 from altool.tables.targets import Targets, read_targets
@@ -113,6 +114,9 @@ def _check_options(options: Options) -> None:
         raise UsageError(f"--source: there is no {options.source!r}; there are {', '.join(SOURCES)}")
     if "://" in options.labels or (os.path.lexists(options.labels) and not os.path.isdir(options.labels)):
         raise UsageError(f"--labels: {options.labels} is no local folder", "an import adds a file to a folder, which it makes if need be")
+    wanted = [Output("--labels", location, "folder") for location in (options.labels, _rejects_folder(options.labels))]
+    read = outputs.given(options, "queries", "auto", "items", "targets", "text:classes")
+    outputs.check(wanted, [*read, *(("EXPORT", location) for location in options.exports or ())])
 
 
 def _label_map(text: str | None) -> dict[str, str]:

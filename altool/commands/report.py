@@ -25,12 +25,15 @@ from altool.models import store
 from altool.reporting import content, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
-from altool.tables import align, check, label_log, rounds, space, write
+from altool.tables import align, check, label_log, outputs, rounds, space, write
+from altool.tables import classes as class_lists
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, listing, matrix, meaning, parse_classes
 from altool.tables.schema import KINDS, METRICS
 from altool.tables.targets import Target, read_targets
+from altool.text import visible
 
 NAMED = 20  # classes named in a message
 MAP_ROWS = {"pool": 2000, "labeled": 1000, "asked": 1000}  # drawn of each kind
@@ -125,6 +128,9 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     given = resolved.table.filter(resolved.table.column("label").is_valid())
     if not given.num_rows:
         raise InputError(f"{log.name}: there is no label", "import some: altool import-labels")
+    hint = "give the labels and the predictions of one project; --classes names the classes where the predictions do not"
+    if text := class_lists.match(class_lists.counts(given.column("label")), source.classes, log.name, source.name, hint):
+        console.mismatch(text, "train on them and score again, or leave --strict out", strict=options.strict)
     classes = (*source.classes, *sorted(set(given.column("label").to_pylist()) - set(source.classes)))
     targets = list(wanted.resolve(classes).values()) if wanted else None
     predicted = _read_predictions(source, given, console)
@@ -141,7 +147,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     table = resolved.table
     totals, counts = content.labels(list(zip(*_lists(table, "label", "source", "round"), strict=True)), resolved.contested)
     round_ = options.round if options.round is not None else pc.max(resolved.training.column("round")).as_py()
-    past = _history(earlier, round_, console)
+    past = _history(earlier, classes, round_, console)
     requests = [row for queries in asked for row in queries.read().to_pylist()]
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
     queries, suggestions = content.queries(requests, resolved.by_people)
@@ -225,16 +231,12 @@ def _prices(options: Options) -> tuple[float, float] | None:
 
 
 def _check_outputs(options: Options, table: str | None, kind: str, console: Console) -> None:
-    """Refuse outputs that get into each other's way: the page, and the `kind` table at `table`. Raises UsageError."""
-    if [options.output, table, "-" if console.json_output else None].count("-") > 1:
-        raise UsageError(f"standard output can hold one of the page, the {kind} table and the JSON summary", "write the others to files")
-    if options.output and "://" in options.output:
-        raise UsageError(f"--output: {options.output} is no local file", "write the page to a file and copy it")
-    if options.output and options.output != "-" and options.output == table:
-        raise UsageError(f"--output and --{kind}-output are the same file")
-    for location in (options.output, table):
-        if location:
-            write.check_target(location, options.overwrite)
+    """Check the outputs: the page, and the `kind` table at `table`. Raises UsageError."""
+    wanted = [Output("--output", options.output, "page", local=True)]
+    # A project may keep the metrics of its rounds in one folder, and give it as --history of the next.
+    wanted.append(Output(f"--{kind}-output", table, kind, within=("--history",) if kind == "metrics" else ()))
+    tables = ("predictions", "labels", "targets", "features", "queries", "model", "history", "text:classes", "text:tail_classes")
+    outputs.check(wanted, outputs.given(options, *tables), overwrite=options.overwrite, json=console.json_output)
 
 
 def _read_predictions(source: Source, given: pa.Table, console: Console) -> Predicted:
@@ -326,9 +328,14 @@ def _warn_unmeasured(classes: Sequence[str], support: np.ndarray, console: Conso
         console.warn(f"{len(empty)} of {len(classes)} classes have no measured row; their estimates are 0 ({check.naming(empty)})")
 
 
-def _history(sources: Sequence[Source], round_: int | None, console: Console) -> list[content.Past]:
-    """The rounds before this one. Warns about the others, which are left out."""
-    entries = [row for source in sources if source.fragments for row in source.read().to_pylist()]
+def _history(sources: Sequence[Source], classes: Sequence[str], round_: int | None, console: Console) -> list[content.Past]:
+    """The rounds before this one. Warns about the others, which are left out, and about classes that this run does not know."""
+    entries = []
+    for table, name in [(source.read(), source.name) for source in sources if source.fragments]:
+        found = class_lists.counts(table.column("class"))
+        if text := class_lists.match(found, classes, name, "this run", "give the metrics of this project's earlier rounds"):
+            console.warn(text)
+        entries += table.to_pylist()
     try:
         past = content.history(entries)
     except ValueError as error:
@@ -576,4 +583,4 @@ def _lists(table: pa.Table, *columns: str) -> list[list[Any]]:
 
 def _names(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(content.visible(name) for name in names[:NAMED]) + more
+    return ", ".join(visible(name) for name in names[:NAMED]) + more

@@ -22,10 +22,12 @@ from altool.errors import InputError, UsageError
 from altool.models import store
 from altool.models.store import Outputs, Stored
 from altool.models.thresholds import decided
-from altool.tables import align, check, space, write
+from altool.tables import align, check, outputs, space, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
+from altool.tables.classes import respelled
 from altool.tables.items import Items
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
 from altool.tables.rows import open_rows, read_rows
 
@@ -108,7 +110,7 @@ class _Tables:
 
 def run(options: Options, console: Console) -> None:
     """Stream the rows through the model. The ids are read first, so that duplicates are refused before any work."""
-    _check_outputs(options)
+    _check_outputs(options, console)
     stored = store.load(options.model)
     who = f"model {options.model} ({stored.facts['classifier']})"
     deep = isinstance(stored.model, store.Deep)
@@ -283,7 +285,7 @@ def _score_pictures(
             reasons += shard.reasons
     tables.origin["inputs"][source.kind.name] = align.fingerprint(items.index, np.concatenate(digests))
     usable = np.array([reason is None for reason in reasons])
-    rejects = Path(str(Path(options.output)).removesuffix(".parquet") + ".rejects.parquet")
+    rejects = _rejects(options)
     index = items.index
     if not usable.all():
         refused = pa.table({"id": items.ids, "reason": pa.array(reasons, pa.string())}).filter(pa.array(~usable)).sort_by("id")
@@ -305,12 +307,19 @@ def _score_pictures(
     return len(index)
 
 
-def _check_outputs(options: Options) -> None:
-    write.check_target(options.output, options.overwrite)
-    if options.features_output:
-        write.check_target(options.features_output, options.overwrite)
-        if Path(options.features_output).absolute() == Path(options.output).absolute():
-            raise UsageError(f"--features-output {options.features_output} is the --output", "give each a path of its own")
+def _check_outputs(options: Options, console: Console) -> None:
+    wanted = [
+        Output("--output", options.output, "predictions", local=True),
+        Output("--features-output", options.features_output, "features", local=True),
+    ]
+    if options.items and options.output != "-":
+        wanted.append(Output("--output", str(_rejects(options)), "rejects", sidecar=True))
+    read = outputs.given(options, "model", "features", "items", "thresholds")
+    outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
+
+
+def _rejects(options: Options) -> Path:
+    return Path(str(outputs.local(options.output)).removesuffix(".parquet") + ".rejects.parquet")
 
 
 def _thresholds(source: Source, classes: tuple[str, ...]) -> tuple[np.ndarray, str]:
@@ -335,5 +344,5 @@ def _thresholds(source: Source, classes: tuple[str, ...]) -> tuple[np.ndarray, s
     unknown = sorted(name for name, value in found.items() if np.isfinite(value) and name not in classes)
     if unknown:
         text = f"{source.name}: thresholds of {len(unknown)} classes that the model does not know ({check.naming(unknown)})"
-        raise InputError(text, "give the metrics of this model's out-of-fold predictions")
+        raise InputError(text, respelled(unknown, classes) or "give the metrics of this model's out-of-fold predictions")
     return np.array([found.get(name, np.inf) for name in classes]), align.table_fingerprint(table)

@@ -15,12 +15,13 @@ from altool import seeds
 from altool.console import Console
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.errors import InputError, NothingLeft, UsageError
+from altool.kernels.blocks import alike
 from altool.labels.consensus import codes
 from altool.metrics.gaps import all_met, gap
 from altool.metrics.gaps import weights as class_weights
 from altool.selection.asking import fingerprint, found_facts, read_answers, whole_round
 from altool.selection.budgets import affordable, sum_of_tiers, tier_budgets
-from altool.selection.inputs import Past, open_tables, read_past
+from altool.selection.inputs import Past, Tables, open_tables, read_past
 from altool.selection.options import Options, check_options, exports_of, flag, strategy_options
 from altool.selection.pool import (
     Pool,
@@ -35,7 +36,9 @@ from altool.selection.pool import (
 )
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
-from altool.tables import check, rounds, space, write
+from altool.tables import check, outputs, rounds, space, write
+from altool.tables import classes as class_lists
+from altool.tables.outputs import Output
 from altool.tables.read import Source
 from altool.tables.targets import Targets
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose, class_options
@@ -63,14 +66,16 @@ def run(options: Options, console: Console) -> None:
 def _select(options: Options, strategy: Strategy, budget: int | None, output: str, console: Console) -> None:
     check_options(options, strategy)
     exports = exports_of(options)
-    for location in (output, *exports.values()):
-        write.check_target(location, options.overwrite)
+    _check_outputs(options, output, exports, console)
+    if options.items and not exports and (options.predictions or options.features):
+        console.info("--items is not read: it is for --export, and the pool is that of --predictions or --features")
     scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
     tables = open_tables(options, strategy, console)
     source = tables.pool
     if "features" in tables.matrices:
         space.told(tables.matrices["features"], console)
     past = read_past(tables, options, strategy)
+    _match_classes(tables, past, options, console)
     numbers = codes(past.training, past.classes) if past.training is not None else np.empty(0, np.int64)
     weights = behind = None
     if tables.targets is not None:
@@ -138,6 +143,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         parallel=options.parallel or PARALLEL,
     )
     choice = choose(request, len(positions), arrays)
+    _report_ties(choice, strategy, len(positions), arrays, console)
     if tables.oracle is not None and choice.round is not None:
         choice = whole_round(choice, choice.round, tables.oracle, pool.index, positions)
     _report_targets(choice, request, len(positions), console)
@@ -150,12 +156,12 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     if strategy.inner:
         draw = seeds.generator(options.seed, "select", past.round, "audit")
         automatic = clarifier.automatic(choice.marks["tier"], options.audit or 0, draw)
-    classes = past.classes if source.knows_classes else None  # a class that only the labels know may be suggested, and answered
-    table = _queries(pool, positions[choice.places], choice, automatic, options, strategy, past, classes)
+    named = past.classes if source.knows_classes else None  # a class that only the labels know may be suggested, and answered
+    table = _queries(pool, positions[choice.places], choice, automatic, options, strategy, past, named)
     if tables.items is not None:
-        _export(table, tables.items, exports, classes or (), options, console)
+        _export(table, tables.items, exports, named or (), options, console)
     origin = _origin(choice, request, past, options, inputs, begun)
-    write.write_table(table, "queries", output, origin=origin, classes=classes, format=options.format)
+    write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format)
     facts = {"candidates": len(positions), "pool": len(pool.index), "output": output, "exports": exports}
     if strategy.inner:
         tiers = _tiers(choice)
@@ -163,6 +169,16 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     if weights is not None:
         facts["weights"] = origin["options"]["weights"]
     _conclude(choice, request, past, source, facts, options, console)
+
+
+def _check_outputs(options: Options, output: str, exports: Mapping[str, str], console: Console) -> None:
+    wanted = [Output("--output", output, "queries")]
+    wanted += [Output(f"--export {name}", location, name) for name, location in exports.items()]
+    if "label-studio" in exports:
+        wanted.append(Output("--export label-studio", exports["label-studio"] + ".config.xml", "config", sidecar=True))
+    tables = ("predictions", "features", "items", "labels", "queries", "targets", "metrics", "model", "queue", "within", "exclude")
+    read = outputs.given(options, *tables, "previous", "oracle", "text:classes")
+    outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
 
 
 def _origin(choice: Choice, request: Request, past: Past, options: Options, inputs: Mapping[str, str], begun: str | None) -> dict[str, Any]:
@@ -192,9 +208,11 @@ def _conclude(
         text = f"nothing left to do: round {past.round} is complete with {len(asked):,} rows; wrote an empty table"
         raise NothingLeft(text, f"train and score, then begin the next round: --round {past.round + 1}")
     if not count:
+        limits = {"in --exclude": options.exclude, "not in --within": options.within, "not in --queue": options.queue}
+        reasons = ["labeled", "skipped", "held out", *(reason for reason, given in limits.items() if given)]
         raise NothingLeft(
             f"nothing left to do: none of the {facts['pool']:,} rows of {source.name} is a candidate; wrote an empty table",
-            "every row is labeled, skipped, held out or excluded",
+            f"every row is {', '.join(reasons[:-1])} or {reasons[-1]}",
         )
     summary = {"command": "select", "strategy": strategy, "round": past.round, "budget": request.count, "selected": count, **facts}
     line = f"selected {count:,} of {facts['candidates']:,} candidates by {strategy}, round {past.round}"
@@ -251,12 +269,35 @@ def _export(queries: pa.Table, items: Source, exports: dict[str, str], classes: 
     rows = queries.to_pylist()
     if missing := [row["id"] for row in rows if row["id"] not in payloads]:
         text = f"{items.name}: {len(missing):,} chosen rows are not in it (ids {check.naming(sorted(missing))})"
+        if not payloads:
+            raise InputError(f"{text}, nor any other", "give the items that belong to this pool")
         console.mismatch(text, "give the items that belong to this pool", strict=options.strict)
     fields = ("id", "rank", "round", "tier", "suggested_label", "suggested_probability")
     tasks = [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
     for name, location in exports.items():
         for ending, content in formats.export(name, tasks, classes).items():
             write.write_bytes(content, location + ending)
+
+
+def _match_classes(tables: Tables, past: Past, options: Options, console: Console) -> None:
+    """Say which classes the labels, the metrics and the model do not share. Raises InputError where they share none."""
+    predictions = tables.matrices.get("predictions")
+    known, whose = tables.classes or (), "--classes"
+    if predictions is not None and predictions.knows_classes:
+        known, whose = predictions.classes, predictions.name
+    if tables.log is not None and known:
+        parts = [part.table.column("label") for part in (past.labels, past.answers) if part is not None]
+        labels = class_lists.counts(pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string()))
+        hint = "give the labels and the predictions of one project; --classes names the classes where the table does not"
+        if text := class_lists.match(labels, known, tables.log.name, whose, hint):
+            console.mismatch(text, "train on them and score again, or leave --strict out", strict=options.strict)
+        if lacking := [name for name in known if labels and name not in labels]:
+            console.info(f"{whose}: {len(lacking):,} of its {len(known):,} classes have no label ({check.naming(lacking)})")
+    if tables.metrics is not None and past.classes:
+        measured = class_lists.counts(tables.metrics.column("class"))
+        hint = "give the metrics of this project's last report"
+        if text := class_lists.match(measured, past.classes, f"metrics {options.metrics}", "this run", hint):
+            console.mismatch(text, hint, strict=options.strict)
 
 
 def _class_options(
@@ -292,8 +333,8 @@ def _class_weights(
         console.info("no --metrics: every class is taken to be at 0")
     else:
         found = {(row["class"], row["metric"]): row["value"] for row in metrics.to_pylist()}
-        if not any(name in known for name, _ in found):
-            raise InputError(f"metrics: no row is of a class of {source.name}", "give the metrics of this project's last report")
+        if lacking := [name for name in known if (name, aims[name].metric) not in found]:
+            console.info(f"--metrics has no row of {len(lacking)} classes ({check.naming(lacking)}): they are taken to be at 0")
         values = np.array([found.get((name, aims[name].metric), np.nan) for name in known], np.float64)
     gaps = gap(values, np.array([aims[name].target for name in known]))
     priorities = np.array([aims[name].priority for name in known])
@@ -308,6 +349,18 @@ def _class_weights(
         rest = int((weights > 0).sum()) - len(most)
         console.info(f"class weights: {', '.join(most)}{f' and {rest} more' if rest else ''}")
     return weights, np.flatnonzero((gaps > 0) & (priorities > 0)).tolist()
+
+
+def _report_ties(choice: Choice, strategy: Strategy, candidates: int, arrays: Mapping[str, Any], console: Console) -> None:
+    """Say where the strategy was given nothing, or less than usual, to tell the candidates apart by."""
+    if choice.tied:
+        text = f"{strategy.wrapped.name}: all {candidates:,} candidates {choice.tied}"
+        console.warn(f"{text}: nothing tells them apart, so they come in a random order (by --seed), not in that of their ids")
+        return
+    for name in ("probabilities", "confidence", "features"):
+        if candidates > 1 and name in arrays and alike(arrays[name]):
+            console.warn(f"{strategy.name}: all {candidates:,} candidates have the same {name}, which cannot tell them apart")
+            return
 
 
 def _report_targets(choice: Choice, request: Request, candidates: int, console: Console) -> None:

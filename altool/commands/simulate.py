@@ -30,9 +30,11 @@ from altool.simulation import pool as pools
 from altool.simulation.plan import Plan, Run
 from altool.simulation.replay import Aims, History, Pool, class_names, replay
 from altool.strategies import clarifier
-from altool.tables import align, check, label_log, space, write
+from altool.tables import align, check, label_log, outputs, space, write
+from altool.tables import classes as class_lists
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
+from altool.tables.outputs import Output
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
@@ -106,7 +108,8 @@ def run(options: Options, console: Console) -> None:
     if not settings.get("labels"):
         raise UsageError("missing --labels", "or name it in the --plan")
     plan = plans.make(settings, rows)
-    output = Path(options.output)
+    output = outputs.local(options.output)
+    _check_outputs(output, options, settings, plan)
     given = meaning(settings.get("time_zone"), settings.get("time_unit"), settings.get("unlabeled_value"))
     reader = Reader(settings.get("columns"), settings.get("classes"), console, given)
     columns = {store.classifier(run_.classifier).READS: run_.classifier for run_ in plan.runs}
@@ -131,6 +134,10 @@ def run(options: Options, console: Console) -> None:
     pool, index, positions, inputs = _pool(source, column, log, held, settings, plan, reader, options.strict, console)
     aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
     ranks = {location: read_ranks(queue, index) for location, queue in queues.items()}
+    for location, (found, _, _) in ranks.items():
+        if not np.isfinite(found[positions]).any():
+            text = f"{queues[location].name}: none of its rows is one of the {len(positions):,} rows to choose from"
+            raise InputError(text, "give the queue of this pool")
     for run_ in plan.runs:
         for name in ("query_classes", "private_classes"):
             if name in run_.options:
@@ -147,25 +154,27 @@ def run(options: Options, console: Console) -> None:
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
             own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
         own |= {name: align.file_digest(run_.fit[name]) for name in store.classifier(run_.classifier).FILES if name in run_.fit}
-        folder = output / "runs" / f"{run_.slug}-{repeat:03d}"
-        task = Task(folder, plan, run_, repeat, own, noise, found[positions] if run_.queue else None, aims)
+        task = Task(_folder(output, run_, repeat), plan, run_, repeat, own, noise, found[positions] if run_.queue else None, aims)
         if options.overwrite or not _finished(task):
             tasks.append(task)
     if left := len(wanted) - len(tasks):
         console.info(f"{left:,} of {len(wanted):,} runs are there already")
     jobs = min(options.jobs or cores(), len(tasks))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
+    ties: list[list[str]] = []
     with console.progress("simulating", len(tasks)) as advance:
         if jobs > 1:
             with write.temporary(output / "pool") as shared:
                 _store(shared, pool, index.take(positions))
-                for _ in ordered_map(partial(_work, shared), tasks, jobs):
+                for tied in ordered_map(partial(_work, shared), tasks, jobs):
+                    ties.append(tied)
                     advance(1)
         else:
             ids = index.take(positions)
             for task in tasks:
-                _simulate(task, pool, ids)
+                ties.append(_simulate(task, pool, ids))
                 advance(1)
+    _report_ties([task.run.name for task in tasks], ties, console)
     summary = {
         "command": "simulate",
         "runs": [entry.name for entry in plan.runs],
@@ -178,6 +187,15 @@ def run(options: Options, console: Console) -> None:
     }
     sizes = f"{len(plan.runs)} runs x {plan.repeats} repeats on {len(pool.truth):,} rows, measured on {len(pool.held_truth):,}"
     console.result(summary, f"simulated {sizes} -> {options.output}; see altool report --history {options.output}")
+
+
+def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: Console) -> None:
+    """Say in how many rounds of each run (`names`, one a repeat) nothing told the candidates apart, and why in the first of them."""
+    for name in dict.fromkeys(names):
+        own = [why for run_, whys in zip(names, ties, strict=True) if run_ == name for why in whys]
+        if own:
+            times = f"{len(own):,} {'round' if len(own) == 1 else 'rounds'}"
+            console.warn(f"run {name}: in {times} (all repeats) all candidates {own[0]}, so they were taken in a random order")
 
 
 def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -214,6 +232,27 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
         del settings["target_aware"]
     return settings, rows
+
+
+def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], plan: Plan) -> None:
+    """Raises UsageError where a run's folder meets an input, or holds something else than a run."""
+    read = [(f"--{name.replace('_', '-')}", settings[name]) for name in TABLES if settings.get(name)]
+    read += [("--plan", options.plan)] if options.plan else []
+    locations = {_queue(run_, repeat) for run_ in plan.runs for repeat in range(plan.repeats)} - {""}
+    read += [("--queue", location) for location in sorted(locations)]
+    for run_ in plan.runs:
+        files = [run_.label_noise, settings.get("classes"), *(run_.fit.get(name) for name in store.classifier(run_.classifier).FILES)]
+        read += [(f"run {run_.name}", location) for location in files if isinstance(location, str) and os.path.isfile(location)]
+    outputs.check([Output("--output", str(output / "runs"), "folder")], read)
+    for run_ in plan.runs:
+        for repeat in range(plan.repeats):
+            folder = _folder(output, run_, repeat)
+            if os.path.lexists(folder) and (options.overwrite or not (folder / "history.parquet").exists()):
+                outputs.refuse_foreign("run", folder)
+
+
+def _folder(output: Path, run_: Run, repeat: int) -> Path:
+    return output / "runs" / f"{run_.slug}-{repeat:03d}"
 
 
 def _beside(folder: Path, location: str) -> str:
@@ -255,7 +294,12 @@ def _pool(
     found = set(labels.column("label").to_pylist()) | set(held_labels.column("label").to_pylist())
     names = reader.classes or tuple(sorted(found))
     if unknown := sorted(found - set(names)):
-        raise InputError(f"{log.name}: {len(unknown)} classes that --classes does not name ({check.naming(unknown)})", "name them there")
+        hint = class_lists.respelled(unknown, names) or "name them there"
+        raise InputError(f"{log.name}: {len(unknown)} classes that --classes does not name ({check.naming(unknown)})", hint)
+    if held is not None and len(labels):
+        known_here, hint = sorted(set(labels.column("label").to_pylist())), "give held-out rows of the same project"
+        if text := class_lists.match(class_lists.counts(held_labels.column("label")), known_here, held.name, log.name, hint):
+            console.mismatch(text, hint, strict=strict)
     new = pools.merged(names, settings.get("merge_classes") or ())
     classes = tuple(dict.fromkeys(new.get(name, name) for name in names))
     number = np.array([classes.index(new.get(name, name)) for name in names])
@@ -354,9 +398,9 @@ def _load(folder: Path) -> tuple[Pool, pa.Array]:
     return Pool(classes=tuple(json.loads(table.schema.metadata[b"classes"])), **found), table.column("id").combine_chunks()
 
 
-def _work(shared: Path, task: Task) -> None:
+def _work(shared: Path, task: Task) -> list[str]:
     """In a worker process."""
-    _simulate(task, *_load(shared))
+    return _simulate(task, *_load(shared))
 
 
 def _origin(task: Task) -> dict[str, Any]:
@@ -368,20 +412,26 @@ def _finished(task: Task) -> bool:
     path = task.folder / "history.parquet"
     if not path.exists():
         return False
-    found = (pq.read_schema(path).metadata or {}).get(b"altool.provenance", b"").decode()
+    try:
+        found = (pq.read_schema(path).metadata or {}).get(b"altool.provenance", b"").decode()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        text = f"{path}: cannot be read; truncated or damaged"
+        raise InputError(text, f"remove {task.folder}, and it is simulated again") from error
     if found != write.metadata("history", _origin(task))["altool.provenance"]:
         raise InputError(f"{task.folder}: it holds a run of other settings, data or version", "give another --output, or --overwrite")
     return True
 
 
-def _simulate(task: Task, pool: Pool, ids: pa.Array) -> None:
+def _simulate(task: Task, pool: Pool, ids: pa.Array) -> list[str]:
+    """Write one repeat of a run. Returns what `History.tied` holds."""
     with limited(1):
         history = replay(pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks, aims=task.aims)
     origin = _origin(task)
-    with write.replacing(task.folder) as folder:
+    with write.replacing(task.folder, "run") as folder:
         folder.mkdir()
         write.write_table(_history(history, task, pool), "history", str(folder / "history.parquet"), origin=origin, classes=pool.classes)
         write.write_table(_picks(history, task, pool, ids), "picks", str(folder / "picks.parquet"), origin=origin, classes=pool.classes)
+    return history.tied
 
 
 def _history(history: History, task: Task, pool: Pool) -> pa.Table:

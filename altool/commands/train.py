@@ -26,8 +26,10 @@ from altool.labels.consensus import codes, resolve
 from altool.models import folds, store, training, vaal
 from altool.models.store import Classifier, Model
 from altool.models.training import Work
-from altool.tables import align, arrays, check, label_log, shards, space, write
+from altool.tables import align, arrays, check, label_log, outputs, shards, space, write
+from altool.tables import classes as class_lists
 from altool.tables.items import Items
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.space import Space
@@ -137,11 +139,7 @@ def _train(
     *,
     writes: bool,
 ) -> None:
-    write.check_target(options.output, options.overwrite)
-    if options.oof:
-        write.check_target(options.oof, options.overwrite)
-        if Path(options.oof).absolute() == Path(options.output).absolute():
-            raise UsageError(f"--oof {options.oof} is the --output", "give each a path of its own")
+    _check_outputs(options, console)
     start = _start(options.from_model, options.classifier) if options.from_model else None
     reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
     source = open_rows(reader, module.READS, f"--classifier {options.classifier}", options.features, options.items)
@@ -157,9 +155,13 @@ def _train(
         console.warn(f"{log.name}: for {consensus.undecided:,} ids nothing says which answer is newer; the smaller label was taken")
     found = set(labels.column("label").to_pylist())
     classes = reader.classes or tuple(sorted(found | set(targets.named if targets else ())))
+    if reader.classes:
+        class_lists.match(dict.fromkeys(sorted(found), 1), classes, log.name, "--classes", "give the labels and the classes of one project")
+    if targets and targets.named and targets.default is None and not reader.classes and found:
+        class_lists.match(dict.fromkeys(targets.named, 1), sorted(found), targets.name, log.name, "give the targets of this project")
     if unknown := sorted(found - set(classes)):
         text = f"{log.name}, column 'label': {len(unknown)} classes that --classes does not name ({check.naming(unknown)})"
-        raise InputError(text, "name them in --classes, or leave it out")
+        raise InputError(text, class_lists.respelled(unknown, classes) or "name them in --classes, or leave it out")
     if len(found) < 2:
         text = f"{log.name}: {len(labels):,} labels of {len(found)} {'class' if found else 'classes'}; a classifier needs two classes"
         raise InputError(text, "label some rows of another class first")
@@ -209,7 +211,7 @@ def _train(
                 pool = _pool(source, module, model, rows, options, console)
                 tensors = _fit_vaal(pool, ids, model, options, work)
                 origin["inputs"][f"pool of {source.kind.name}"] = pool.fingerprint
-            with write.replacing(options.output) as temporary:
+            with write.replacing(options.output, "model") as temporary:
                 store.save(temporary, options.classifier, model, classes, facts, tensors)
                 if fit_file is not None:
                     space.keep(fit_file, temporary / f"space{fit_file.suffix}")
@@ -234,6 +236,12 @@ def _train(
     console.result({**summary, "converged": converged, "output": options.output, "oof": options.oof}, text)
 
 
+def _check_outputs(options: Options, console: Console) -> None:
+    read = ("features", "items", "labels", "targets", "from_model", "fasttext_pretrained", "text:weights", "text:classes")
+    wanted = [Output("--output", options.output, "model"), Output("--oof", options.oof, "predictions")]
+    outputs.check(wanted, outputs.given(options, *read), overwrite=options.overwrite, json=console.json_output)
+
+
 def _deep(module: Classifier) -> bool:
     return hasattr(module, "OPTIONS")
 
@@ -245,7 +253,8 @@ def _partial(output: str, writes: bool) -> Iterator[Path]:
         with shards.partial(output) as folder:
             yield folder
     else:
-        yield Path(output).parent / f".{Path(output).name}.partial"
+        path = outputs.local(output)
+        yield path.parent / f".{path.name}.partial"
 
 
 def _space(source: Source, options: Options, start: store.Stored | None, console: Console) -> tuple[Space | None, Path | None]:

@@ -80,6 +80,22 @@ def gather(matrix: Matrix, positions: np.ndarray) -> Matrix:
     return single(take(matrix, positions))
 
 
+def holds(matrix: Matrix, test: Callable[[Matrix], Matrix]) -> bool:
+    """Is `test` true of all that is in `matrix` (n, …)? Looks no further than the first block of rows that fails it."""
+    for start in range(0, len(matrix), BLOCK):
+        part = slice(start, min(start + BLOCK, len(matrix)))
+        true = bool(test(matrix[part]).all())
+        release(matrix, part)
+        if not true:
+            return False
+    return True
+
+
+def alike(matrix: Matrix) -> bool:
+    """Are all rows of `matrix` (n, …) the same?"""
+    return holds(matrix, lambda block: block == matrix[0])
+
+
 def take(matrix: Matrix, positions: np.ndarray) -> Matrix:
     """The rows at `positions` (int64), as a copy of the same type."""
     if isinstance(matrix, np.ndarray):

@@ -17,7 +17,7 @@ from altool.errors import InputError
 from altool.tables import check
 from altool.tables.check import short
 from altool.tables.columns import class_names, plain, utf8
-from altool.tables.fragments import NoTable, ParquetFragment, contents
+from altool.tables.fragments import NoTable, ParquetFragment, contents, probe
 from altool.tables.listing import listing, partition_values
 from altool.tables.schema import KINDS, SOURCES, STATUSES
 from altool.tables.source import Listener
@@ -134,6 +134,7 @@ def _open(name: str, path: str, filesystem: Any, folder_values: Mapping[str, str
         export = Export(name, "json", records=[{**folder_values, **row} for row in content])
     else:
         if isinstance(content, ParquetFragment):
+            probe(name, [content])
             table, encoding = _whole(name, content), "parquet"
         else:
             table, encoding = content[0], "csv" if content[1] else "arrow"

@@ -13,6 +13,7 @@ from altool.labels.costs import Cost
 from altool.metrics.evaluation import Evaluation
 from altool.metrics.gaps import met, weights
 from altool.metrics.measured import Measured
+from altool.text import visible
 
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
 DEFAULT_METRIC = "f1"  # what is shown of a class without a target
@@ -194,11 +195,6 @@ class Report:
 def metric_name(metric: str, at_precision: float) -> str:
     """How people read a metric's name."""
     return f"R@P {at_precision:g}" if metric == "recall_at_precision" else SHORT[metric]
-
-
-def visible(text: str) -> str:
-    """The text with whatever a terminal or a browser would obey instead of showing written as an escape."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def short(name: str, width: int = 28) -> str:

@@ -11,10 +11,11 @@ import numpy as np
 
 from altool.metrics import cost, learning_curves
 from altool.reporting import page, plots
-from altool.reporting.content import SHORT, short, visible
+from altool.reporting.content import SHORT, short
 from altool.reporting.cost import Cells
 from altool.reporting.page import text_table
 from altool.reporting.terminal import NAME_WIDTH, named_table
+from altool.text import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

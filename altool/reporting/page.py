@@ -11,7 +11,8 @@ import numpy as np
 
 from altool.labels.costs import Cost
 from altool.reporting import cost, plots
-from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, search_cells, short, visible
+from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, search_cells, short
+from altool.text import visible
 
 HEAT_CLASSES = 30  # as many as fit a heat map
 NAME_WIDTH = 60  # of a class name in a table; pointing at it shows the rest

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from altool.reporting import cost
-from altool.reporting.content import SOURCE_ORDER, Report, metric_name, search_cells, short, visible
+from altool.reporting.content import SOURCE_ORDER, Report, metric_name, search_cells, short
+from altool.text import visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

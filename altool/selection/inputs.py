@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,7 +126,9 @@ def known_classes(tables: Tables, training: pa.Table | None) -> tuple[str, ...]:
 
 def check_vaal(source: Source, strategy: Strategy) -> None:
     """The two strategies read one column; predictions that say whose it is must be the strategy's own. Raises InputError."""
-    trained = json.loads(source.metadata.get("altool.provenance", "{}")).get("options", {}).get("vaal")
-    if "labeled_probability" in strategy.takes and trained not in (None, "none", strategy.name):
-        text = f"{source.name}: its labeled_probability is that of a model trained with --vaal {trained}"
-        raise InputError(text, f"give --strategy {trained}, or train with --vaal {strategy.name} and score again")
+    if "labeled_probability" not in strategy.takes:
+        return
+    trained = {str(origin.get("options", {}).get("vaal")) for _, origin in rounds.origins(source)} - {"None", "none", strategy.name}
+    if trained:
+        text = f"{source.name}: its labeled_probability is that of a model trained with --vaal {min(trained)}"
+        raise InputError(text, f"give the strategy of that name, or train with --vaal {strategy.name} and score again")

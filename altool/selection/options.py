@@ -180,8 +180,6 @@ def exports_of(options: Options) -> dict[str, str]:
     """{format: file} of `--export`. Raises UsageError."""
     exports: dict[str, str] = {}
     if not options.export:
-        if options.items and (options.predictions or options.features):
-            raise UsageError("--items means nothing without --export here", "the pool is that of --predictions or --features")
         return exports
     from altool.labels import registry as formats
 

@@ -128,6 +128,10 @@ def read_candidates(
         inputs["metrics"] = align.table_fingerprint(tables.metrics)
     for name, limit in tables.limits.items():
         ids = pa.compute.unique(limit.read(["id"]).column("id"))
+        if name == "within":
+            align.refuse_foreign(
+                ids, f"--within {limit.location}: none of its {len(ids):,} ids", pool, tables.pool.name, "give ids of this pool"
+            )
         inputs[name] = align.fingerprint(align.index([pa.compute.take(ids, pa.compute.array_sort_indices(ids))], limit.name), None)
         report_strangers(pool, ids, f"--{name}", options, console)
         mask = pool.mask(ids)
@@ -135,6 +139,9 @@ def read_candidates(
     ranks = None
     if tables.queue is not None:
         ranks, strangers, inputs["queue"] = read_ranks(tables.queue, pool)
+        if not np.isfinite(ranks).any():
+            what = f"{tables.queue.name}: none of its {len(strangers):,} rows"
+            align.refuse_foreign(strangers, what, pool, tables.pool.name, "give the queue and the pool of one project")
         report_strangers(pool, strangers, "queue", options, console)
         candidates &= np.isfinite(ranks)
     return candidates, ranks
@@ -164,6 +171,11 @@ def read_arrays(
         index = pool if name == next(iter(tables)) else read_index(source, options.threads)
         places = np.arange(len(pool)) if index.ids.equals(pool.ids) else index.positions(pool.ids)
         found[name] = index, places
+        if candidates.any() and not (candidates & (places >= 0)).any():
+            wanted_ids = pool.take(np.flatnonzero(candidates))
+            whole, what = next(iter(tables.values())), f"{len(wanted_ids):,} candidates"
+            text = f"{whole.name}, which has {len(pool):,} rows: none of its {what}"
+            align.refuse_foreign(wanted_ids, text, index, source.name, "give every row of the pool in both tables")
         if len(missing := pool.take(np.flatnonzero(candidates & (places < 0)))):
             text = f"{source.name}: {len(missing):,} candidates are not in it (ids {check.naming(check.first_ids(missing))})"
             console.mismatch(text, "they cannot be chosen; give every row of the pool in both tables", strict=options.strict)
@@ -174,6 +186,8 @@ def read_arrays(
         lost = training.column("id").filter(pa.array(~held))
         lacking = " or no ".join(sorted(wanted.values()))
         text = f"labels: {len(lost):,} labeled rows have no {lacking} (ids {check.naming(check.first_ids(lost))})"
+        if not held.any():
+            raise InputError(f"{text}, and there are no others", f"give the labeled rows' {lacking} too")
         console.mismatch(text, "the strategy works from the others", strict=options.strict)
     positions = np.flatnonzero(candidates)
 

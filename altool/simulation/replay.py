@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -76,10 +76,11 @@ class Asked:
 
 @dataclass
 class History:
-    """What a run found."""
+    """What a run found. `tied`: of each round that had nothing to tell its candidates apart by, why (wrappers.choose.Choice)."""
 
     rounds: list[Round] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
+    tied: list[str] = field(default_factory=list)
 
 
 def replay(
@@ -151,6 +152,7 @@ def replay(
         )
         choice, suggested, before = _choose(pool, plan, run, state, generator)
         ask(number + 1, choice, candidates[choice.places], suggested)
+        history.tied += [choice.tied] if choice.tied else []
     return history
 
 
@@ -257,7 +259,7 @@ def _choose(
     )
     choice = choose(request, len(candidates), arrays)
     if choice.round is not None:
-        choice = asked(choice.round.asked, choice.round)
+        choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
     return choice, None if suggested is None else suggested.astype(np.int64), kept
 

@@ -25,4 +25,5 @@ STRATEGY = Strategy(
     takes=("features", "probabilities", "count", "rng"),
     summary="gradient embeddings that are long and far apart, drawn by k-means++",
     paper="Ash et al. 2020",
+    gradients=True,
 )

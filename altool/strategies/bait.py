@@ -69,7 +69,7 @@ def pick(
     if labeled:
         known += _information(*pairs[1], np.arange(labeled), turn) / (labeled + count)  # labeled / (labeled + count) times the mean
     limit = max(most, min(CANDIDATES, CARRIED // classes**2))
-    candidates = np.arange(rows) if rows <= limit else np.sort(least(probabilities, limit))
+    candidates = np.arange(rows) if rows <= limit else np.sort(least(probabilities, limit, rng))
     chosen = fisher.forward_backward(
         host(turn(gather(features, candidates))),
         host(_distribution(gather(probabilities, candidates))),
@@ -120,4 +120,5 @@ STRATEGY = Strategy(
     options=("bait_lambda", "bait_oversample", "bait_components"),
     summary="the rows whose labels would tell most about the last layer",
     paper="Ash et al. 2021",
+    gradients=True,
 )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from altool.errors import InputError, UsageError
-from altool.kernels.blocks import Matrix, host, namespace, take
+from altool.kernels.blocks import Matrix, alike, host, namespace, take
 from altool.kernels.similarity import having, prepare
 from altool.kernels.submodular import TIE, Picks
 from altool.kernels.top import order, turns
@@ -62,7 +62,7 @@ def pick(
     Raises InputError for an intermediate tier without features or any label, UsageError for weights that the measure does not know.
     """
     wanted_hard, wanted, wanted_easy = clarifier_budgets
-    easy = easiest(likeliest, confidence, wanted_easy, classes if clarifier_easy == "balanced" else None)
+    easy = easiest(likeliest, confidence, wanted_easy, classes if clarifier_easy == "balanced" else None, rng)
     free = np.ones(len(likeliest), bool)
     free[easy] = False
     middle, class_ = np.empty(0, np.int64), np.empty(0, np.int64)
@@ -100,13 +100,13 @@ def class_budgets(budget: int, classes: int) -> np.ndarray:
     return np.diff(budget * np.arange(classes + 1, dtype=np.int64) // classes)
 
 
-def easiest(likeliest: np.ndarray, confidence: np.ndarray, budget: int, classes: int | None) -> np.ndarray:
-    """int64 (at most `budget`,) positions of the largest `confidence` (n,), ties by position.
+def easiest(likeliest: np.ndarray, confidence: np.ndarray, budget: int, classes: int | None, rng: np.random.Generator) -> np.ndarray:
+    """int64 (at most `budget`,) positions of the largest `confidence` (n,), ties by position; where all tie, random ones.
 
     With `classes`, each class has its `class_budgets` of the rows that it is `likeliest` (n,) for. What a class lacks no other gets, so
     that one easy class does not take everything.
     """
-    ranked = order(confidence.astype(np.float64))
+    ranked = rng.permutation(len(confidence)) if budget and alike(confidence) else order(confidence)
     if classes is None:
         return ranked[:budget]
     group = likeliest[ranked]

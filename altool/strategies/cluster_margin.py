@@ -9,7 +9,7 @@ import numpy as np
 
 from altool.errors import UsageError
 from altool.kernels import kmeans
-from altool.kernels.blocks import Matrix, gather, host, walk
+from altool.kernels.blocks import Matrix, alike, gather, host, walk
 from altool.kernels.top import top
 from altool.strategies import margin
 from altool.strategies.registry import Strategy
@@ -44,7 +44,7 @@ def pick(
     factor = Fraction(str(cluster_margin_factor))
     if factor < 1 or (cluster_margin_threshold is not None and cluster_margin_threshold < 0):
         raise UsageError("cluster-margin: --cluster-margin-factor must be at least 1, --cluster-margin-threshold at least 0")
-    near = least(probabilities, min(len(features), math.ceil(factor * max(count, 0))))
+    near = least(probabilities, min(len(features), math.ceil(factor * max(count, 0))), rng)
     if not len(near):
         return near
     total = len(features) + len(labeled_features)
@@ -112,8 +112,8 @@ def _in_turn(positions: np.ndarray, clusters: np.ndarray) -> np.ndarray:
     return np.lexsort((place[number], turn))
 
 
-def least(probabilities: Matrix, count: int) -> np.ndarray:
-    """The positions of the `count` rows of smallest margin, smallest first; ties by position."""
+def least(probabilities: Matrix, count: int, rng: np.random.Generator) -> np.ndarray:
+    """The positions of the `count` rows of smallest margin, smallest first; ties by position. Where all tie, random ones."""
     scores = np.empty(len(probabilities))
 
     def work(part: slice, block: Matrix) -> None:
@@ -121,7 +121,7 @@ def least(probabilities: Matrix, count: int) -> np.ndarray:
 
     for _ in walk(work, probabilities):
         pass
-    return top(scores, count)
+    return rng.permutation(len(scores))[:count] if alike(scores) else top(scores, count)
 
 
 STRATEGY = Strategy(

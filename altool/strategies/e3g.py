@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.errors import InputError, UsageError
 from altool.kernels import kmeans
-from altool.kernels.blocks import Matrix, host, walk
+from altool.kernels.blocks import Matrix, alike, host, walk
 from altool.kernels.top import top
 from altool.strategies import entropy
 from altool.strategies.registry import Strategy
@@ -36,7 +36,7 @@ def pick(
     (m,); without labels all explore), else exploits. Explored rows are a random sample of all rows of `features` (n, D), proportionally
     from k-means clusters (`e3g_clusters`, by default the smaller of 100 and sqrt(n / 2)), in random order: each row is as likely to be
     in it as any other. Then the largest entropies of `probabilities` (n, K) among the other rows fill the other places, largest first,
-    ties by position: a row of both arms is an explored one.
+    ties by position, or random ones where all have the same: a row of both arms is an explored one.
 
     `queue_size`, if more than count: so many positions; those after the batch go on by entropy, for TAAL to choose from.
 
@@ -57,6 +57,8 @@ def pick(
     positions[explored] = sample
     if len(sample) < size and probabilities is not None:
         scores = _entropies(probabilities)
+        if alike(scores):
+            scores = rng.random(rows)
         scores[sample] = -np.inf
         positions[~explored] = top(scores, size - len(sample))
     return positions, {"explored": explored}

@@ -113,6 +113,7 @@ class Strategy:
     resolve: Callable[[Mapping[str, Any]], Strategy] | None = None
     inner: Strategy | None = None
     subset_factor: int = 0
+    gradients: bool = False  # does it compare gradients of the loss? Those of a model that is certain are all 0
 
     @property
     def tables(self) -> tuple[str, ...]:

@@ -92,6 +92,13 @@ def _increasing(ids: pa.ChunkedArray) -> bool:
     return True
 
 
+def refuse_foreign(ids: pa.Array, what: str, index: Index, there: str, hint: str) -> None:
+    """Raise InputError for `ids` (one at least) of which the table `there`, of this index, holds none; `what` they are, by their table."""
+    if not (index.positions(ids) >= 0).any():
+        own, others = check.naming(check.first_ids(ids)), check.naming(index.take(np.arange(min(len(index), check.SHOWN))).to_pylist())
+        raise InputError(f"{what} is in {there}, which has {len(index):,} rows (ids {own}; there {others})", hint)
+
+
 def checksums(columns: Sequence[pa.Array]) -> np.ndarray:
     """A uint32 per row that changes, almost surely, when a value of the row does; the same however the rows are cut into batches.
 

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError
+from altool.text import clip
 
 SHOWN = 3  # ids named in a message
-COLUMNS_SHOWN, CHARACTERS_SHOWN = 20, 400  # of a table's columns
+NAMED = 20  # columns named in a message
+LONGEST = 80  # characters of one name in a message
 SUM_TOLERANCE = {2: 1e-2, 4: 1e-3, 8: 1e-3}  # by bytes per number: float16 rounds more
 NOISE = 2e-5  # a float32 softmax may stray this far outside [0, 1]; fastText's adds 1e-5 to every class
 ROUNDED = 0.05  # sums of numbers with two digits, or of bfloat16, stray no further than this
@@ -35,20 +37,13 @@ def first_ids(ids: pa.Array | pa.ChunkedArray) -> list[Any]:
 
 
 def naming(ids: Sequence[Any]) -> str:
-    return ", ".join(str(value) for value in ids[:SHOWN])
+    return ", ".join(clip(str(value), LONGEST) for value in ids[:SHOWN])
 
 
-def columns(names: Sequence[str]) -> str:
-    """The columns that a table has, as messages list them: never more than a few lines."""
-    shown: list[str] = []
-    length = 0
-    for name in names:
-        length += len(name)
-        if len(shown) == COLUMNS_SHOWN or length > CHARACTERS_SHOWN:
-            break
-        shown.append(name if len(name) <= CHARACTERS_SHOWN // 4 else name[: CHARACTERS_SHOWN // 4] + "…")
-    more = len(names) - len(shown)
-    return ", ".join(shown) + (f"{' and ' if shown else ''}{more:,} more" if more else "")
+def naming_columns(names: Sequence[Any]) -> str:
+    """`a, b, c and 4,997 more`: as many names of columns or files as a message can hold."""
+    shown = ", ".join(clip(str(name), LONGEST) for name in names[:NAMED])
+    return f"{shown} and {len(names) - NAMED:,} more" if len(names) > NAMED else shown
 
 
 def short(error: Exception) -> str:
@@ -61,7 +56,7 @@ def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[
     """The places of `names` among the `known` classes. Raises InputError for a name that is not there; `who` gave it."""
     if unknown := [name for name in names if name not in known]:
         text = f"{who} names {naming(unknown)}, which it does not have"
-        raise InputError(text, f"its classes are {', '.join(known[:10])}{', …' if len(known) > 10 else ''}")
+        raise InputError(text, f"its classes are {naming_columns(known)}")
     return [list(known).index(name) for name in names]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ import pyarrow.compute as pc
 from altool.errors import InputError
 from altool.tables import check, values
 from altool.tables.check import short
+from altool.tables.outside import load_json
 from altool.tables.text import decimals
 from altool.tables.values import Clock
 
@@ -120,10 +120,10 @@ def class_names(schema: pa.Schema, name: str, array: pa.Array) -> pa.Array:
     if not pa.types.is_integer(array.type):
         return array
     try:
-        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        features = load_json((schema.metadata or {}).get(b"huggingface", b"{}"), name)["info"]["features"]
         names = features[name]["names"] if features[name]["_type"] == "ClassLabel" else None
         found = pa.array(names, pa.string()) if names else None
-    except (ValueError, KeyError, TypeError, RecursionError, pa.ArrowException):
+    except (InputError, KeyError, TypeError, pa.ArrowException):
         return array
     if found is None:
         return array

@@ -6,6 +6,8 @@ Parquet is streamed row group by row group; the other formats (CSV, JSON, Arrow)
 from __future__ import annotations
 
 import os
+import resource
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -243,6 +245,36 @@ def fragment(label: str, path: str, filesystem: Any, constants: Mapping[str, str
         return content
     table, untyped, comma = content
     return MemoryFragment(shown, table, constants, untyped, comma)
+
+
+def probe(label: str, fragments: Sequence[Fragment]) -> None:
+    """Look once at what the footers of Parquet files say of every column, in a child process: of a damaged footer it is C++ code that may
+    throw where nothing catches, which ends the process. Raises InputError, which begins with `label`, for the file at which that happened.
+    """
+    files = [one for one in fragments if isinstance(one, ParquetFragment)]
+    if not files:
+        return
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            signal.signal(signal.SIGABRT, signal.SIG_DFL)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+            for one in files:
+                for group in range(one.metadata.num_row_groups):
+                    row_group = one.metadata.row_group(group)
+                    for column in range(row_group.num_columns):
+                        row_group.column(column)
+                os.write(writing, b".")
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as stream:
+        sound = len(stream.read())
+    _, status = os.waitpid(child, 0)
+    if sound < len(files) and os.WIFSIGNALED(status):
+        raise InputError(f"{label}: {files[sound].path} cannot be read; its footer is damaged", "write it again")
 
 
 def contents(where: str, path: str, filesystem: Any) -> ParquetFragment | tuple[pa.Table, bool, bool] | list[Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from altool.errors import InputError
-from altool.tables import check
+from altool.tables import align, check
 from altool.tables.align import Index
 from altool.tables.derive import derive
 from altool.tables.read import Source
@@ -54,6 +54,9 @@ def read_previous(
         codes = np.arange(classes)
     places = np.arange(len(pool)) if index.ids.equals(pool.ids) else index.positions(pool.ids)
     known = places >= 0
+    if not known.any():
+        what = f"{previous.name}: none of its {len(index):,} rows"
+        align.refuse_foreign(index.ids, what, pool, now.name, "give this pool's predictions of the round before")
 
     def joined(values: np.ndarray, none: float) -> np.ndarray:
         found = np.full(len(pool), none, values.dtype)

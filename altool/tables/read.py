@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ import pyarrow as pa
 
 from altool.errors import InputError, UsageError
 from altool.tables import space
-from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment
+from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.listing import Listing, is_table_name, listing, partition_values
+from altool.tables.outside import load_json
 from altool.tables.schema import FOREIGN, KINDS, WIDE_PREFIX
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.text import text_of
@@ -47,6 +47,7 @@ class Reader:
         source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console)
         found = listing(source.name, location, allow_empty)
         fragments = self._fragments(source, found)
+        probe(source.name, fragments)
         if not fragments:
             self.sources.append(source)
             return source
@@ -184,14 +185,10 @@ def parse_classes(text: str | None) -> tuple[str, ...] | None:
 
 def _listed(label: str, content: str) -> list[Any]:
     """The names in a JSON list."""
-    try:
-        found = json.loads(content)
-        if all(isinstance(name, str | int) for name in found):
-            "".join(map(str, found)).encode()
-            return list(found)
-    except (ValueError, RecursionError):
-        pass
-    raise InputError(f"{label}: it is no JSON list of class names", 'write ["cat", "dog"], or one class per line')
+    found = load_json(content, label)
+    if not (isinstance(found, list) and all(isinstance(name, str | int) for name in found)):
+        raise InputError(f"{label}: it is no list of class names", 'write ["cat", "dog"], or one class per line')
+    return found
 
 
 def _refuse_twins(source: Source) -> None:

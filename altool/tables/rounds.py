@@ -16,6 +16,7 @@ from altool.errors import InputError
 from altool.tables import check
 from altool.tables.align import Index
 from altool.tables.fragments import Fragment
+from altool.tables.outside import load_json
 from altool.tables.read import Source
 
 
@@ -45,9 +46,39 @@ def fingerprint(facts: Mapping[str, Any]) -> str:
 
 
 def origins(source: Source) -> list[tuple[Fragment, dict[str, Any]]]:
-    """Each of its files with the provenance that it carries; an empty one where it is from elsewhere."""
-    metadata = [(fragment, (fragment.schema.metadata or {}).get(b"altool.provenance", b"{}")) for fragment in source.fragments]
-    return [(fragment, json.loads(text)) for fragment, text in metadata]
+    """Each of its files with the provenance that it carries; an empty one where it is from elsewhere.
+
+    Raises InputError for one of another shape than altool writes.
+    """
+    return [(one, _origin(f"{source.name}: {one.path}: its metadata altool.provenance", one)) for one in source.fragments]
+
+
+# What of a provenance is read again, and its type; of each class that a round asked for, and the type but for null.
+READ_AGAIN = {"options": dict, "begun": dict, "asked": int, "found": list}
+FOUND = {"class": str, "size": int, "threshold": int, "gap": int | float, "first": int, "last": int, "unlabeled": int}
+
+
+def _origin(where: str, file: Fragment) -> dict[str, Any]:
+    origin = load_json(file.facts.get("provenance", "{}"), where)
+    strange = InputError(f"{where} is not as altool writes it", "write the table again with altool, or without metadata")
+    if not isinstance(origin, dict) or not all(isinstance(origin.get(name, kind()), kind) for name, kind in READ_AGAIN.items()):
+        raise strange
+    rounds_ = origin.get("begun", {})
+    if not all(
+        number.isdecimal() and isinstance(prints, list) and all(isinstance(one, str) for one in prints)
+        for number, prints in rounds_.items()
+    ):
+        raise strange
+    for fact in origin.get("found", ()):
+        if (
+            not isinstance(fact, dict)
+            or not isinstance(fact.get("class"), str)
+            or not isinstance(origin.get("options", {}).get("round"), int)
+        ):
+            raise strange
+        if not all(fact.get(name) is None or isinstance(fact[name], kind) for name, kind in FOUND.items()):
+            raise strange
+    return origin
 
 
 def begun(sources: Sequence[Source]) -> dict[str, list[str]]:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from altool.errors import UsageError
-from altool.tables import write
+from altool.tables import outputs, write
 from altool.tables.align import Index, fingerprint
 
 KEY, ROWS = b"altool.run", b"altool.rows"
@@ -120,7 +120,7 @@ def partial(target: str | Path) -> Iterator[Path]:
 
     Raises UsageError while another run makes the same target.
     """
-    target = Path(target)
+    target = outputs.local(target)
     folder = target.parent / f".{target.name}.partial"
     with _lock(folder, target):
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +16,7 @@ from altool.errors import InputError
 from altool.tables import check, columns
 from altool.tables.check import short
 from altool.tables.fragments import BATCH_BYTES, Fragment
+from altool.tables.outside import load_json
 from altool.tables.schema import FOREIGN, MATRIX, WIDE_PREFIX, WRITERS, Kind
 from altool.tables.values import Clock
 
@@ -200,7 +200,7 @@ class Source:
             ]
             if not missing:
                 continue
-            found = check.columns([*fragment.schema.names, *(name for name in fragment.constants if name not in fragment.names)])
+            found = check.naming_columns([*fragment.schema.names, *(name for name in fragment.constants if name not in fragment.names)])
             column = missing[0]
             hints = {
                 "probabilities": f"name it: --columns probabilities=NAME; or call a column per class {WIDE_PREFIX}CLASS",
@@ -352,14 +352,10 @@ def _same_number(array: pa.Array, text: str | None) -> bool:
 
 def class_list(where: str, text: str) -> tuple[str, ...]:
     """The class names out of a file's metadata. Raises InputError, which begins with `where`, where they are no JSON list of names."""
-    try:
-        found = json.loads(text)
-        if isinstance(found, list) and found and all(isinstance(name, str) for name in found):
-            "".join(found).encode()
-            return tuple(found)
-    except (ValueError, RecursionError):
-        pass
-    raise InputError(f"{where}: its metadata altool.classes is no JSON list of class names", "write it again, or without metadata")
+    found = load_json(text, f"{where}: its metadata altool.classes")
+    if not (isinstance(found, list) and found and all(isinstance(name, str) for name in found)):
+        raise InputError(f"{where}: its metadata altool.classes is no list of class names", "write it again, or without metadata")
+    return tuple(found)
 
 
 def matrix(source: Source, batch: pa.RecordBatch, column: str, width: int | None = None) -> np.ndarray:

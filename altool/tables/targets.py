@@ -10,6 +10,7 @@ from typing import Any
 
 from altool.errors import InputError
 from altool.tables import check
+from altool.tables.classes import respelled
 from altool.tables.read import Reader
 from altool.tables.schema import METRICS
 
@@ -43,7 +44,7 @@ class Targets:
             raise InputError(
                 f"{self.name}, column 'class': {len(unknown)} {'class' if len(unknown) == 1 else 'classes'} that no table knows "
                 f"({check.naming(unknown)})",
-                "correct the spelling, or name the class in --classes when you train",
+                respelled(unknown, everywhere) or "correct the spelling, or name the class in --classes when you train",
             )
         missing = [name for name in everywhere if name not in self.named]
         if missing and self.default is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import csv
+import errno
 import fcntl
 import glob
 import io
@@ -21,7 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from altool import __version__
-from altool.errors import UsageError
+from altool.errors import AltoolError, InputError, UsageError
+from altool.tables import outputs
 from altool.tables.align import Index
 from altool.tables.schema import KINDS, MATRIX
 
@@ -45,19 +47,17 @@ def metadata(kind: str, origin: Mapping[str, Any], classes: Sequence[str] | None
     return content
 
 
-def check_target(location: str, overwrite: bool) -> None:
-    """Refuse an output that is there already, before any work starts. Raises UsageError."""
-    if location != "-" and "://" not in location and os.path.lexists(location) and not overwrite:
-        raise UsageError(f"{location} is there already", "give --overwrite to replace it, or another --output")
-
-
 def remove_stale(target: Path) -> None:
-    """Remove what killed runs left beside `target`: temporary paths whose lock nobody holds."""
+    """Remove what killed runs left beside `target`: temporary paths whose lock nobody holds. An old one that such a run had put aside
+    comes back."""
     for stale in target.parent.glob(f".{glob.escape(target.name)}.*.tmp-lock"):
         with contextlib.suppress(OSError), open(stale, "rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove(stale.with_suffix(".tmp"))
-            _remove(stale.with_suffix(".old"))
+            old = stale.with_suffix(".old")
+            if os.path.lexists(old) and not os.path.lexists(target):
+                os.rename(old, target)
+            _remove(old)
             stale.unlink(missing_ok=True)
 
 
@@ -66,40 +66,78 @@ def temporary(target: str | Path) -> Iterator[Path]:
     """Yields a path beside `target` for a file or a folder of this run alone; it is removed in the end.
 
     Whatever a killed run left behind is removed. The path is held under a lock, so two runs at once do not remove each other's.
+    Raises UsageError or InputError where it cannot be written.
     """
-    target = Path(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    remove_stale(target)
+    target = outputs.local(target)
     lock = target.parent / f".{target.name}.{os.getpid()}.tmp-lock"
     path = lock.with_suffix(".tmp")
-    with open(lock, "wb") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        try:
-            yield path
-        finally:
-            _remove(path)
-            lock.unlink(missing_ok=True)
+    with unwritable(target, path):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        remove_stale(target)
+        with open(lock, "wb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            try:
+                yield path
+            finally:
+                _remove(path)
+                lock.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def replacing(target: str | Path) -> Iterator[Path]:
-    """Yields a temporary path beside `target` to write a file or make a folder at; it takes the target's place on success."""
-    target = Path(target)
+def replacing(target: str | Path, kind: str = "", *, parts: bool = False) -> Iterator[Path]:
+    """Yields a temporary path beside `target` to write a file or make a folder at; it takes the target's place on success.
+
+    What is in a folder's place is removed only if altool wrote it as this `kind`, whenever it came there: else it stays, and UsageError
+    is raised.
+    """
+    target = outputs.local(target)
     with temporary(target) as path:
         yield path
         _flush(path)
-        if path.is_dir() and target.is_dir():
+        if path.is_dir() and os.path.lexists(target):
             old = path.with_suffix(".old")
             os.rename(target, old)
-            os.rename(path, target)
-            shutil.rmtree(old)
+            try:
+                outputs.refuse_foreign(kind, old, parts=parts, shown=str(target))
+                os.rename(path, target)
+            except BaseException:
+                os.rename(old, target)
+                raise
+            _remove(old)
         else:
             os.replace(path, target)
         _sync(target.parent)
 
 
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
+@contextlib.contextmanager
+def unwritable(target: str | Path, temporary: Path | None = None) -> Iterator[None]:
+    """An OSError of writing `target`, at its path `temporary`, becomes a UsageError, or for a full or broken disk an InputError."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        own = {None, str(target), str(Path(target).parent)} | (
+            {str(temporary), str(temporary.with_suffix(".tmp-lock"))} if temporary else set()
+        )
+        name = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes | os.PathLike) else None
+        if name not in own and not (temporary and str(name).startswith(f"{temporary}{os.sep}")) and error.errno not in DISK:
+            raise
+        raise failed(target, error) from error
+
+
+def failed(target: str | Path, error: OSError) -> AltoolError:
+    """What is said where `target` cannot be written."""
+    reason = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
+    kind = InputError if error.errno in DISK else UsageError
+    return kind(f"{target} cannot be written ({reason})", "check the path, the disk and your access to it")
+
+
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
@@ -134,14 +172,16 @@ def write_table(
 def write_bytes(content: bytes | memoryview, location: str) -> None:
     """Write a file that is no table, as whole as one; `-` is standard output."""
     if location == "-":
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
-    elif "://" in location:
+        with unwritable("standard output"):
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+    elif "://" in location and not location.lower().startswith("file://"):
         from pyarrow import fs
 
-        filesystem, path = fs.FileSystem.from_uri(location)
-        with filesystem.open_output_stream(path) as stream:  # an object store shows the object only when the stream is closed
-            stream.write(content)
+        with unwritable(location):
+            filesystem, path = fs.FileSystem.from_uri(location)
+            with filesystem.open_output_stream(path) as stream:  # an object store shows the object only when the stream is closed
+                stream.write(content)
     else:
         with replacing(location) as temporary:
             temporary.write_bytes(content)
@@ -241,7 +281,7 @@ def matrix_writer(
     columns of the kind from rows of the matrix; `extras` names such that come as numbers behind each row that is appended.
     Raises UsageError where the location is no local path.
     """
-    if location == "-" or "://" in location:
+    if location == "-":
         raise UsageError(f"{location}: {kind} are streamed to a local file", "write them to a path")
     element = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), width)
     derived = derived or {}
@@ -249,7 +289,7 @@ def matrix_writer(
     schema = pa.schema([("id", ids.ids.type), (column, element), *further])
     whole = width + len(extras)
     with contextlib.ExitStack() as stack:
-        temporary = stack.enter_context(replacing(location))
+        temporary = stack.enter_context(replacing(location, kind, parts=parts))
         if parts:
             temporary.mkdir()
             for name, path in (beside or {}).items():

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from altool.engines.local import limited
-from altool.kernels.blocks import take
+from altool.kernels.blocks import alike, holds, take
 from altool.kernels.top import order, top
 from altool.strategies import registry
 from altool.strategies.registry import Question, Strategy
@@ -59,10 +59,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Choice:
-    """int64 (n,) places among the candidates, first choice first, and of each a float64 score (higher is sooner), whether it was
+    """int64 (n,) places among the candidates, first choice first, and of each a score (higher is sooner), whether it was
     explored, the class that it was taken for (int32; -1: none, in the order of the strategy alone; None where nothing is taken for a
     class), and what else the strategy tells of it (registry.Strategy, `marks`). Of a strategy that asks also whether the search asked for
-    it, and how far the round has come."""
+    it, and how far the round has come. `tied` says why all candidates were equally good, so that their order is a random one ("": no)."""
 
     places: np.ndarray
     scores: np.ndarray
@@ -71,6 +71,7 @@ class Choice:
     search: np.ndarray | None = None
     round: ask.Round | None = None
     marks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tied: str = ""
 
 
 def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choice:
@@ -81,6 +82,9 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
     rows that it did not score; with class weights also `candidate_labels`, as wrappers.target_aware has them. A row that was picked, or
     re-ordered, scores minus its rank. For a strategy that asks, `answers` (n,) as wrappers.ask.replay has them, and `recorded`, the
     batches of its round, where it does not wait: the rows are those to be labeled now.
+
+    Rows tie by their scores as float32, as tables hold them, and go by place. But where all candidates are equally good they come in a
+    random order: places are in id order, and an id often begins with the class.
     """
     if request.strategy.shape == "ask":
         return _ask(request, arrays)
@@ -89,19 +93,27 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
         return _around(request, candidates, arrays)
     count = min(request.count, candidates)
     aware = request.class_weights is not None
+    tied = ""
     if strategy.shape == "pick":
         size = min(candidates, request.queue_size or 10 * count) if aware else count
         queue, explored = _pick(request, candidates, arrays, count, size)
-        scores = None
+        tied, scores = _tie(request, arrays, candidates), None
+        if tied:
+            queue = _drawn(request, candidates)[queue]
     else:
         scores = arrays["scores"] if "scores" in arrays else _call(request, arrays, candidates, request.generator(), request.keywords)
+        if "ranks" not in strategy.takes:  # beyond 2**24 not every rank has a float32 of its own
+            scores = scores.astype(np.float32)
         subset = _subset(request, candidates, count)
         own = scores[subset]
+        if len(own) > 1 and alike(own):
+            tied, queue = "have the same score", request.generator("ties").permutation(len(own))
+        else:
+            queue = order(own) if aware or request.diversify else top(own, count)
         if request.diversify:
             group = pseudo_classes(arrays["likeliest"], arrays.get("likeliest_before"))
-            queue = diversify(order(own), group[subset], len(own) if aware else count)
-        else:
-            queue = order(own) if aware else top(own, count)
+            queue = diversify(queue, group[subset], len(own))
+        queue = queue if aware else queue[:count]
         if not isinstance(subset, slice):
             queue = subset[queue]
         explored = np.full(len(queue), strategy.source == "explore")
@@ -112,7 +124,7 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
         places, target_class = adapt(queue, starts, classes, request.class_weights, count, request.generator("target-aware"), fixed)
         explored = np.isin(places, queue[explored])
         queue, scores = places, None
-    return Choice(queue, scores[queue] if scores is not None else -np.arange(1.0, count + 1), explored, target_class)
+    return Choice(queue, scores[queue] if scores is not None else -np.arange(1.0, count + 1), explored, target_class, tied=tied)
 
 
 def asked(rows: Question, round_: ask.Round) -> Choice:
@@ -123,10 +135,39 @@ def asked(rows: Question, round_: ask.Round) -> Choice:
 
 def _ask(request: Request, arrays: Mapping[str, Any]) -> Choice:
     given = {**arrays, "count": request.count, "draw": request.generator, "parallel": request.parallel}
+    answers, recorded = arrays["answers"], arrays.get("recorded")
+    tied = _tie(request, arrays, len(answers))
+    if tied:  # the strategy's n-th row is then the n-th that was drawn
+        drawn = _drawn(request, len(answers))
+        answers, recorded = answers[drawn], [replace(part, rows=drawn.argsort()[part.rows]) for part in recorded or ()]
     with limited(request.threads):
         course = request.strategy.function(*(given[name] for name in request.strategy.takes), **request.keywords)
-        found = ask.replay(course, arrays["answers"], arrays.get("recorded"))
-    return asked(found.now, found)
+        found = ask.replay(course, answers, recorded)
+    if tied:
+        found = replace(found, asked=replace(found.asked, rows=drawn[found.asked.rows]), now=replace(found.now, rows=drawn[found.now.rows]))
+    return replace(asked(found.now, found), tied=tied)
+
+
+def _tie(request: Request, arrays: Mapping[str, Any], candidates: int) -> str:
+    """What leaves a strategy that picks or asks nothing to tell the candidates apart by, or "" (`Choice.tied`)."""
+    strategy = request.strategy
+    given = [name for name in (*strategy.takes, *strategy.optional) if name in PER_ROW and arrays.get(name) is not None]
+    if candidates < 2 or not given:
+        return ""
+    if all(alike(arrays[name]) for name in given):
+        return f"have the same {' and '.join(given)}"
+    gradients = strategy.gradients or ("similarity" in strategy.options and request.keywords.get("similarity") != "features")
+    if gradients and "probabilities" in given and holds(arrays["probabilities"], lambda rows: (rows == 0) | (rows == 1)):
+        return "have probabilities of 0 and 1 only, and so gradients of 0"
+    return ""
+
+
+def _drawn(request: Request, candidates: int) -> np.ndarray:
+    """int64 (n,): the candidates in a random order; but the row to pick first, if it is named, keeps its place."""
+    drawn = request.generator("ties").permutation(candidates)
+    if (first := request.keywords.get("first")) is not None:
+        drawn[drawn == first], drawn[first] = drawn[first], first
+    return drawn
 
 
 def _around(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choice:
@@ -152,7 +193,7 @@ def _around(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Cho
     if found.target_class is not None:
         target_class = np.full(count, -1, np.int32)
         target_class[:own] = found.target_class
-    return Choice(places, -np.arange(1.0, count + 1), explored, target_class, marks=marks)
+    return Choice(places, -np.arange(1.0, count + 1), explored, target_class, marks=marks, tied=found.tied)
 
 
 def _narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -156,7 +156,7 @@ def test_a_folder_of_parts(altool: Run, tmp_path: Path, monkeypatch: pytest.Monk
     embedded(tmp_path, "many", "parts", image_size=3, overwrite=True)
     assert pq.read_schema(tmp_path / "parts" / "part-00000.parquet").field("features").type.list_size == 27
     (tmp_path / "parts" / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="part files alone"):
+    with pytest.raises(UsageError, match="parts is there, and it is no table of features that altool wrote"):
         embedded(tmp_path, "many", "parts", overwrite=True)
     assert listing(tmp_path) == {"many", "parts", "one.parquet"}
 
@@ -363,8 +363,8 @@ def test_damaged_items(altool: Run, tmp_path: Path) -> None:
     [
         (["--backbone", "pixels", "-o", "-"], "-: features are written to a local path"),
         (["--backbone", "pixels", "-o", "f.csv"], "f.csv: features are written as Parquet"),
-        (["--backbone", "pixels", "-o", "items.parquet"], "items.parquet is there already"),
-        (["--backbone", "pixels", "-o", "items.parquet", "--overwrite"], "items.parquet is the items table itself"),
+        (["--backbone", "pixels", "-o", "items.parquet"], "--output items.parquet is the --items items.parquet"),
+        (["--backbone", "pixels", "-o", "items.parquet", "--overwrite"], "--output items.parquet is the --items items.parquet"),
         (["--backbone", "pixels", "-o", "f.parquet", "--dtype", "int8"], "--dtype: there is no 'int8'"),
         (["--backbone", "hashing", "-o", "f.parquet", "--workers", "2"], "--workers means nothing for --backbone hashing"),
         (["--backbone", "fasttext", "-o", "f.parquet"], "fasttext has no default weights"),

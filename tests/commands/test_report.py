@@ -204,11 +204,12 @@ def test_just_missed_is_missed(case):
         ({"check_targets": True}, "--check-targets needs --targets"),
         ({"features": "oof.parquet"}, "--features is drawn on the page only"),
         ({"evaluate_on": "train"}, "--evaluate-on"),
-        ({"output": "x", "metrics_output": "x"}, "the same file"),
-        ({"output": "-"}, "standard output can hold one"),
-        ({"output": "oof.parquet"}, "is there already"),
-        ({"metrics_output": "oof.parquet"}, "is there already"),
-        ({"output": "s3://bucket/r.html"}, "no local file"),
+        ({"output": "x", "metrics_output": "x"}, "--metrics-output x is the --output x"),
+        ({"output": "-"}, "--output and --json want standard output"),
+        ({"output": "oof.parquet"}, "--output oof.parquet is the --predictions oof.parquet"),
+        ({"metrics_output": "labels.parquet"}, "--metrics-output labels.parquet is the --labels labels.parquet"),
+        ({"metrics_output": "targets.toml"}, "targets.toml is there already"),
+        ({"output": "s3://bucket/r.html"}, "is no local path"),
     ],
 )
 def test_usage(case, options, message):

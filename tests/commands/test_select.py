@@ -177,6 +177,7 @@ def test_foreign_exports_work_untouched(altool: Altool, tmp_path: Path, matrix: 
 
 def test_integer_ids_stay_integers_in_value_order(altool: Altool, tmp_path: Path) -> None:
     flat = np.full((12, 2), 0.5, np.float32)
+    flat[0] = 0.75, 0.25  # were all margins one, the order would be random
     write(predictions(flat, list(range(11, -1, -1)), ("a", "b")), tmp_path / "p.parquet")
     (tmp_path / "l.csv").write_text("id,label\n0,a\n10,b\n")  # CSV ids take the pool's type
     altool(*MARGIN, 20, "--predictions", "p.parquet", "--labels", "l.csv", "-o", "q.parquet")

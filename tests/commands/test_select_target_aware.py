@@ -133,7 +133,11 @@ def test_e3g_explores_and_exploits(altool: Altool, tmp_path: Path, matrix: np.nd
         (("--strategy", "margin", "--targets", "targets.toml"), 2, "--targets means nothing without --target-aware"),
         (("--strategy", "margin", "--candidate-threshold", 0.3), 2, "--candidate-threshold means nothing without --target-aware"),
         (("--strategy", "margin", "--target-aware", "--targets", "targets.toml", "--queue-size", 9), 2, "--queue-size means nothing"),
-        (("--strategy", "margin", "--target-aware", "--targets", "targets.toml", "--metrics", "other.parquet"), 3, "no row is of a class"),
+        (
+            ("--strategy", "margin", "--target-aware", "--targets", "targets.toml", "--metrics", "other.parquet"),
+            3,
+            "none of its 1 class (fox) is one of this run",
+        ),
         (("--strategy", "margin", "--target-aware", "--targets", "fox.toml"), 3, "that no table knows (fox)"),
         (("--strategy", "e3g", "--features", "f.parquet", "--partitions", 2), 2, "--partitions means nothing to --strategy e3g"),
     ],

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import CLASSES, known_truth, write
+from conftest import CLASSES, features, known_truth, write
 
 from altool import seeds
 
@@ -278,3 +278,19 @@ def test_merged_and_thinned_classes(altool: Altool, tmp_path: Path, truth: np.nd
     cats = counts[2] - round(counts[2] / 2)
     assert set(sizes) == {"rest", "cat"}
     assert sizes["cat"] == (round(cats / 2), round(counts[2] / 2))
+
+
+def test_rounds_without_anything_to_tell_rows_apart_are_counted(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    """Of equal features every model says the same of all rows."""
+    write(features(np.ones((len(truth), 2), np.float32)), tmp_path / "f.parquet")
+    plan = ("--seed-size", 6, "--rounds", 2, "--budget", 4, "--repeats", 2, "--jobs", 1, "-o", "flat")
+    said = altool("simulate", "--features", "f.parquet", "--labels", "truth.parquet", "--strategy", "margin", *plan).said
+    assert (
+        "warning: run margin: in 4 rounds (all repeats) all candidates have the same score, so they were taken in a random order\n" in said
+    )
+
+
+def test_a_queue_of_another_pool_is_refused(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    write(pa.table({"id": ["x"], "rank": pa.array([1], pa.int32())}), tmp_path / "q.parquet")
+    said = altool(*SIMULATE, "--strategy", "queue", "--queue", "q.parquet", "-o", "out", code=3).said
+    assert "queries q.parquet: none of its rows is one of the" in said

@@ -125,3 +125,18 @@ def test_a_model_is_replaced_whole(altool: Altool, tmp_path: Path, pool: np.ndar
     altool(*arguments, "--overwrite", "--balance", "prior")
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["model.json", "weights.safetensors"]
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_classes_that_share_no_name_are_refused(altool: Altool, tmp_path: Path) -> None:
+    """Labels against --classes, with the spelling that is meant; and targets that list other classes."""
+    write(features(np.eye(4, dtype=np.float32)), tmp_path / "f.parquet")
+    ids = [f"row-{number:04d}" for number in range(4)]
+    write(pa.table({"id": ids, "label": ["0.0", "1.0", "0.0", "1.0"]}), tmp_path / "l.parquet")
+    train = ("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "model")
+    said = altool(*train, "--classes", "0,1", code=3).said
+    assert "labels l.parquet: none of its 2 classes (0.0, 1.0) is one of --classes, which has 2 classes (0, 1)\n" in said
+    assert "is '0.0' the class '0'?" in said
+    (tmp_path / "t.toml").write_text('[class."cat"]\nmetric = "f1"\ntarget = 0.5\n')
+    said = altool(*train, "--targets", "t.toml", code=3).said
+    assert "targets t.toml: none of its 1 class (cat) is one of labels l.parquet, which has 2 classes (0.0, 1.0)" in said
+    assert not (tmp_path / "model").exists()

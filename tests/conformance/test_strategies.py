@@ -17,7 +17,9 @@ from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.kernels.top import top
 from altool.strategies import registry
+from altool.strategies.registry import PENDING
 from altool.wrappers.ask import replay
+from altool.wrappers.choose import Request, choose
 
 TESTS = Path(__file__).parents[1] / "strategies"
 OPTIONS = {"query_classes": [0, 2], "private_classes": [1], "clarifier_budgets": (0, 0, 0)}
@@ -25,6 +27,7 @@ SCORING = [name for name in registry.names() if registry.load(name).shape == "sc
 NEED_LABELS = {"flqmi", "flvmi", "gcmi", "com", "logdetmi", "flcmi", "logdetcmi", "clarifier"}  # mutual information with labeled rows
 MAY_STAY_SHORT = {"clarifier"}  # rows that two classes want, and classes that nobody is predicted to be in
 PICKING = [name for name in registry.names() if registry.load(name).shape == "pick"]
+SUBSET = {name: {"subset_factor": 0} for name in SCORING if "subset_factor" in registry.load(name).options}
 ASKING = [name for name in registry.names() if registry.load(name).shape == "ask"]
 
 
@@ -261,3 +264,33 @@ def test_special_pools_are_asked_out(name: str, special: str, rows: np.ndarray) 
     size = len(probabilities)
     for count in (min(10, size), size):
         assert len(set(pick(name, given, count).tolist())) == count
+
+
+@pytest.mark.parametrize("name", [name for name in SCORING if "rng" not in registry.load(name).takes])
+def test_rows_tie_by_the_score_that_is_written(name: str, rows: np.ndarray) -> None:
+    """Copies that differ by less than float32 tells, in float64 predictions, go by place."""
+    near = np.repeat(rows[:12].astype(np.float64), 5, axis=0) + np.tile(
+        [[3e-12, -1e-12, -1e-12, -1e-12], [0] * 4, [0, 0, 2e-12, -2e-12]], (20, 1)
+    )
+    given = arrays(near)
+    scores = call(name, given).astype(np.float32)
+    options = {"query_classes": OPTIONS["query_classes"]} if "query_classes" in registry.load(name).options else {}
+    request = Request(registry.load(name), 25, partial(seeds.generator, 0), {**options, **SUBSET.get(name, {})})
+    assert choose(request, 60, given).places.tolist() == sorted(range(60), key=lambda row: (-scores[row], row))[:25]
+
+
+@pytest.mark.parametrize("name", [name for name in registry.names() if name != "clarifier"])
+def test_a_pool_that_looks_all_the_same_is_not_asked_in_id_order(name: str) -> None:
+    given = arrays(np.eye(4, dtype=np.float32)[np.zeros(60, int)])
+    constant = ("mutual_information", "predicted_loss", "labeled_probability", "ranks")
+    given |= {key: np.full(60, 0.5, np.float32) for key in constant} | {
+        "answers": np.full(60, PENDING),
+        "features": np.ones((60, 8), np.float32),
+    }
+    options = {key: OPTIONS[key] for key in registry.load(name).options if key in ("query_classes", "private_classes")}
+    found = []
+    for seed in (1, 1, 2):
+        request = Request(registry.load(name), 15, partial(seeds.generator, seed), {**options, **SUBSET.get(name, {})}, parallel=15)
+        found.append(choose(request, 60, given).places.tolist())
+    assert found[0] == found[1] != found[2]
+    assert all(len(set(places)) == len(places) and max(places) >= 30 for places in found)

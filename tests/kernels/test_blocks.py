@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -46,3 +47,18 @@ def test_every_row_comes_once_and_in_order(dtype: Any, place: Any, threads: int)
 
 def test_no_rows() -> None:
     assert list(blocks.walk(lambda part, rows: part, np.empty((0, 3), np.float32))) == []
+
+
+@pytest.mark.parametrize("place", [np.asarray, torch.from_numpy])
+def test_rows_are_alike_or_not_wherever_the_other_one_is(place: Callable[[np.ndarray], Any]) -> None:
+    matrix = np.tile(np.array([[0.5, 0.25]], np.float32), (5000, 1))
+    assert blocks.alike(place(matrix))
+    assert blocks.alike(place(matrix[:1]))
+    assert blocks.alike(place(matrix[:0]))
+    assert blocks.alike(place(matrix[:, 0].copy()))
+    for row in (0, 1, 2047, 2048, 4999):
+        other = matrix.copy()
+        other[row, 1] += np.float32(1e-7)
+        assert not blocks.alike(place(other))
+        assert not blocks.holds(place(other), lambda block: block <= 0.25)
+        assert blocks.holds(place(other), lambda block: block <= 0.5)

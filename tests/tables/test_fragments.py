@@ -161,3 +161,18 @@ def test_spark_times_are_instants(tmp_path: Path) -> None:
     table = ROWS.append_column("labeled_at", pa.array([datetime(2024, 5, 1, 12), None], pa.timestamp("ns")))
     pq.write_table(table, tmp_path / "t", use_deprecated_int96_timestamps=True)
     assert [row["labeled_at"] for row in read(tmp_path / "t")] == [datetime(2024, 5, 1, 12, tzinfo=UTC), None]
+
+
+def test_a_footer_that_ends_pyarrow_is_refused(tmp_path: Path) -> None:
+    """One byte of the size statistics is changed: pyarrow throws where nothing catches it."""
+    pq.write_table(pa.table({"id": ["a", "b"], "label": [None, "dog"]}), tmp_path / "t")
+    whole = (tmp_path / "t").read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    refused = 0
+    for place in range(footer, len(whole) - 8):
+        (tmp_path / "t").write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        try:
+            read(tmp_path / "t")
+        except InputError:
+            refused += 1
+    assert refused

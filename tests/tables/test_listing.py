@@ -54,6 +54,14 @@ def test_linked_folders_and_files_are_followed_once_each(tmp_path: Path) -> None
     assert read(tmp_path / "t")[0] == ["a", "b", "c"]
 
 
+def test_a_folder_by_any_spelling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "log/a.parquet", "a")
+    (tmp_path / "log/.lock").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    for location in ("log", "./log", "log/", ".//log//", "../" + tmp_path.name + "/log"):
+        assert read(location)[0] == ["a"]
+
+
 def test_a_link_to_nothing_is_refused(tmp_path: Path) -> None:
     put(tmp_path / "t/a.parquet", "a")
     (tmp_path / "t/b.parquet").symlink_to(tmp_path / "gone.parquet")

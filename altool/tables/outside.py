@@ -1,0 +1,94 @@
+"""Small files and texts from outside the program: read only if they are files of a sane size, and parsed whatever they hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import tomllib
+from typing import Any
+
+from altool.errors import InputError
+
+DEEPEST = 100  # lists and objects in each other: as Python can still print and compare
+LARGEST = 64 << 20  # bytes of a file that people write
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def read_bytes(path: str | os.PathLike[str], label: str, largest: int = LARGEST) -> bytes:
+    """The content of a regular file of at most `largest` bytes. Raises InputError, which begins with `label`, for anything else.
+
+    A pipe or a device is never waited for.
+    """
+    hint = "check the path and your access to it"
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(f"{label}: cannot be read ({reason})", hint) from error
+    try:
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode):
+            what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+            raise InputError(f"{label}: it is {what}, not a file", "write it to a file")
+        if status.st_size > largest:
+            raise InputError(f"{label}: it has {status.st_size:,} bytes, more than the {largest:,} that such a file may have", hint)
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(largest)
+    except OSError as error:
+        raise InputError(f"{label}: cannot be read ({error.strerror})", hint) from error
+    finally:
+        os.close(handle)
+
+
+def decode(content: bytes, label: str) -> str:
+    """UTF-8, with or without a byte-order mark. Raises InputError, which begins with `label`, for anything else."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{label}: byte {error.start + 1:,} is no UTF-8", "write it as UTF-8") from error
+
+
+def load_json(text: str | bytes, label: str) -> Any:
+    """What a JSON text says. Raises InputError, which begins with `label`, for one that is no JSON or that nothing could be done with:
+    lists in each other beyond all use, half a surrogate pair, an integer of thousands of digits."""
+    text = decode(text, label) if isinstance(text, bytes) else text.removeprefix("\ufeff")
+    try:
+        value = json.loads(text)
+        if SURROGATE.search(text) or not text.isascii():
+            (json.dumps(value, ensure_ascii=False) if SURROGATE.search(text) else text).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{label}: a text in it has half a surrogate pair, which is no character", "write it as UTF-8") from error
+    except RecursionError as error:
+        raise _deep(label) from error
+    except ValueError as error:
+        raise InputError(f"{label}: it is no JSON ({str(error).splitlines()[0]})", "write it again") from error
+    _check_depth(value, label)
+    return value
+
+
+def load_toml(content: bytes, label: str) -> dict[str, Any]:
+    """What a TOML file says. Raises InputError, which begins with `label`, as `load_json` does."""
+    try:
+        value = tomllib.loads(decode(content, label))
+    except RecursionError as error:
+        raise _deep(label) from error
+    except ValueError as error:
+        raise InputError(f"{label}: it is no TOML ({str(error).splitlines()[0]})", "see the README for the format") from error
+    _check_depth(value, label)
+    return value
+
+
+def _check_depth(value: Any, label: str) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        containers = [part for part in level if isinstance(part, dict | list)]
+        if not containers:
+            return
+        level = [part for one in containers for part in (one.values() if isinstance(one, dict) else one)]
+    raise _deep(label)
+
+
+def _deep(label: str) -> InputError:
+    return InputError(f"{label}: more than {DEEPEST} lists or objects lie in each other", "write it flat")

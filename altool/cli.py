@@ -162,11 +162,19 @@ def embed(
     items: Annotated[str, typer.Option("--items", metavar="TABLE", help="Items: id and image, path or text.")],
     output: Annotated[str, typer.Option("-o", "--output", metavar="PATH", help="A Parquet file, or with a / at its end a folder of them.")],
     backbone: Annotated[
-        str, typer.Option("--backbone", metavar="NAME", help="A torchvision network (resnet18, vit_b_16, …), pixels, hashing or fasttext.")
-    ] = "resnet18",
+        str | None,
+        typer.Option("--backbone", metavar="NAME", help="A torchvision network (resnet18, the default, …), pixels, hashing or fasttext."),
+    ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option("--like", metavar="FEATURES|MODEL", help="Embed in the vector space of these features, or of a model, without a fit."),
+    ] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Add the items whose ids the output does not hold yet, in its vector space.")
+    ] = False,
     weights: Annotated[
-        str, typer.Option("--weights", metavar="DEFAULT|none|FILE", help="torchvision's best weights, random ones, or a file.")
-    ] = "DEFAULT",
+        str | None, typer.Option("--weights", metavar="DEFAULT|none|FILE", help="torchvision's best weights, random ones, or a file.")
+    ] = None,
     image_size: Annotated[
         int | None, typer.Option("--image-size", min=1, metavar="N", help="Images at N x N pixels; the network's own size, or 32 (pixels).")
     ] = None,
@@ -177,7 +185,7 @@ def embed(
     projection: Annotated[
         str | None, typer.Option("--projection", metavar="svd|random", help="hashing: how n-grams come to that width; svd.")
     ] = None,
-    dtype: Annotated[str, typer.Option("--dtype", metavar="float32|float16", help="The numbers that are written.")] = "float32",
+    dtype: Annotated[str | None, typer.Option("--dtype", metavar="float32|float16", help="The numbers that are written; float32.")] = None,
     minibatch: Annotated[
         int | None, typer.Option("--minibatch", min=1, metavar="N", help="Images per step of a network: 16, on a GPU 256.")
     ] = None,
@@ -188,7 +196,7 @@ def embed(
     shard_rows: Annotated[int, typer.Option("--shard-rows", min=1, metavar="N", help="A killed run loses at most so many rows.")] = 4096,
     allow_outside: Annotated[bool, typer.Option("--allow-outside", help="Read paths that lead out of the table's folder.")] = False,
     columns: Columns = None,
-    seed: Seed = 0,
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="The same seed gives the same bytes; 0.")] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     json: Json = False,

@@ -27,8 +27,8 @@ exec 9> .lock
 flock -n 9 || { echo "another round.sh is at work in $project" >&2; exit 0; }
 mkdir -p labels answers rounds
 
-# 0. Once: the vectors, and the labels that are only measured on.
-[ -e features.parquet ] || altool embed --items items.parquet --backbone $BACKBONE -o features.parquet
+# 0. The vectors of items that have none yet; and, once, the labels that are only measured on.
+altool embed --items items.parquet --backbone $BACKBONE -o features.parquet --update --quiet
 [ -e .holdout ] || { altool import-labels holdout.csv --labels labels --source holdout --quiet; touch .holdout; }
 
 # 1. The last round: import what was answered. Importing an export twice changes nothing.

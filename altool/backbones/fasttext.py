@@ -21,6 +21,7 @@ WIDTH = 100
 SAMPLE = 200_000  # texts that vectors are learned from
 BUCKETS = 200_000  # for subwords
 PASSES = 2_500_000  # words to read in all
+SUPERVISED = 3  # the number of its kind of model
 MAGIC = (793712314).to_bytes(4, "little")  # a fastText model file begins with it
 HINT = "give a fastText model (.bin), a text file of vectors (.vec), or --weights none to learn from the items"
 
@@ -38,7 +39,7 @@ class FastText:
     device = "cpu"
     threads = 1
     minibatch = 1024
-    state = ""
+    libraries: tuple[str, ...] = ("numpy",)
 
     def __init__(self, name: str, settings: Settings) -> None:
         if settings.weights == "DEFAULT":
@@ -48,15 +49,29 @@ class FastText:
             raise UsageError("--width means nothing with a file of vectors", "leave it out; the file has its own width")
         self.width = settings.width or WIDTH
         self.seed = settings.seed
+        self.learns = self.file is None
         self.facts: dict[str, Any] = {}
         self.load = load_texts
         self._model: Any = None
         self._vectors: dict[str, np.ndarray] = {}
 
-    def prepare(self, texts: Texts) -> None:
+    @property
+    def space(self) -> dict[str, Any]:
+        """A file of vectors is all that there is to know; what was learned, beside its width, is in the fit."""
+        return dict(self.facts) if self.learns else {"weights": self.facts["weights"]}
+
+    def save(self, path: Path) -> None:
+        """Write what was learned as fastText's own model file."""
+        self._model.save_model(str(path))
+
+    def prepare(self, texts: Texts, fit: Path | None = None) -> None:
         """Learn or read the vectors. Raises InputError for a file that holds none."""
         if self.file is None:
-            self._learn(texts.sample(SAMPLE))
+            self.facts["weights"] = "none"
+            if fit is None:
+                self._learn(texts.sample(SAMPLE))
+            else:
+                self._open(fit)
         else:
             try:
                 with open(self.file, "rb") as stream:
@@ -71,12 +86,12 @@ class FastText:
                 words = {word for text in texts for word in text.split()}
                 self._vectors, self.width = read_vectors(self.file, words)
         self.facts["width"] = self.width
+        if self._model is not None:
+            self.libraries = ("fasttext-community", "numpy")
 
     def _learn(self, sample: Sequence[str]) -> None:
         import fasttext
 
-        self.facts["weights"] = "none"
-        self.state = hashlib.sha256("\0".join(sample).encode()).hexdigest()
         order = seeds.generator(self.seed, "embed", "fasttext").permutation(len(sample))  # the seed's part: fastText takes none here
         lines = [" ".join(sample[row].split()) for row in order]
         if not any(lines):
@@ -93,9 +108,13 @@ class FastText:
     def _open(self, file: Path) -> None:
         import fasttext
 
+        damaged = InputError(f"--weights {file}: a fastText model that is cut off or damaged", HINT)
         if not _is_whole(file):
-            raise InputError(f"--weights {file}: a fastText model that is cut off or damaged", HINT)
-        self._model = fasttext.load_model(str(file))
+            raise damaged
+        try:
+            self._model = fasttext.load_model(str(file))
+        except (ValueError, RuntimeError, MemoryError) as error:
+            raise damaged from error
         self.width = self._model.get_dimension()
 
     def embed(self, values: Sequence[str]) -> np.ndarray:
@@ -112,35 +131,53 @@ create = FastText
 
 
 def _is_whole(file: Path) -> bool:
-    """Walk through a model file as fastText's saveModel writes it. Its own loader reads a file that is cut off without a word, or
-    for ever."""
+    """Walk through a model file as fastText's saveModel writes it, and check that its parts fit together. Its own loader reads a file
+    that is cut off without a word, or for ever, and one with other sizes beyond its matrices' ends."""
     with open(file, "rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            entries, pruned = struct.unpack_from("<i16xq", data, 64)
+            width, loss, kind, buckets, shortest, longest = struct.unpack_from("<i20x3i2i", data, 8)
+            entries, words, labels = struct.unpack_from("<3i", data, 64)
+            pruned = struct.unpack_from("<q", data, 84)[0]
+            counts = [0, 0]
             at = 92
             for _ in range(entries):
                 at = data.find(b"\0", at) + 10  # a word, its count and its type
                 if at < 10:
                     return False
+                counts[data[at - 1]] += 1
+            if pruned > 0:  # what is left of the n-grams: pairs of an old number and a new one
+                kept = np.frombuffer(data[at : at + 8 * pruned], "<i4")[1::2]  # a copy: a view would keep the map from being closed
+                if kept.min() < 0 or kept.max() >= pruned:
+                    return False
             at += 8 * max(pruned, 0)
             compressed = data[at]
-            at = _after_matrix(data, at + 1, compressed)
-            at = _after_matrix(data, at + 1, compressed and data[at])
-        except (ValueError, IndexError, struct.error):
+            at, rows, columns = _after_matrix(data, at + 1, compressed)
+            inner = (rows, columns) == (words + (buckets if pruned < 0 else pruned), width)
+            at, rows, columns = _after_matrix(data, at + 1, compressed and data[at])
+            outer = (rows, columns) == (labels if kind == SUPERVISED else words, width)
+        except (ValueError, IndexError, OverflowError, struct.error):
             return False
-        return at == len(data)
+        known = counts == [words, labels] and loss in (1, 2, 3, 4) and kind in (1, 2, SUPERVISED)
+        return known and width > 0 and min(buckets, shortest, longest) >= 0 and inner and outer and at == len(data)
 
 
-def _after_matrix(data: mmap.mmap, at: int, compressed: int) -> int:
+def _after_matrix(data: mmap.mmap, at: int, compressed: int) -> tuple[int, int, int]:
+    """Where a matrix ends that begins at `at`, and its rows and columns. Raises ValueError where its parts do not fit together."""
     if not compressed:
         rows, columns = struct.unpack_from("<qq", data, at)
-        return at + 16 + 4 * rows * columns
-    normed, rows, codes = struct.unpack_from("<?q8xi", data, at)
+        if min(rows, columns) < 0:
+            raise ValueError("less than no rows")
+        return at + 16 + 4 * rows * columns, rows, columns
+    normed, rows, columns, codes = struct.unpack_from("<?qqi", data, at)
     at += 21 + codes
-    for skipped in (0, rows) if normed else (0,):  # a product quantizer, and another one for the norms
+    for skipped, dimension in ((0, columns), (rows, 1)) if normed else ((0, columns),):  # a product quantizer, and one for the norms
         at += skipped
-        at += 16 + 4 * 256 * struct.unpack_from("<i", data, at)[0]
-    return at
+        found, parts, size, last = struct.unpack_from("<4i", data, at)
+        sizes_fit = size > 0 and 0 < last <= size and (parts - 1) * size + last == found == dimension
+        if not sizes_fit or (dimension == columns and not skipped and codes != rows * parts):
+            raise ValueError("a quantizer of another size")
+        at += 16 + 4 * 256 * found
+    return at, rows, columns
 
 
 def read_vectors(file: Path, words: set[str]) -> tuple[dict[str, np.ndarray], int]:
@@ -157,7 +194,7 @@ def read_vectors(file: Path, words: set[str]) -> tuple[dict[str, np.ndarray], in
             if number > 2 and (word not in words or word in found):
                 continue
             fields = line.split()
-            if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
+            if number == 1 and len(fields) == 2 and all(field.isdigit() and len(field) < 10 for field in fields):
                 width = int(fields[1])
                 continue
             width = width or len(fields) - 1

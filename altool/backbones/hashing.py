@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,8 @@ class Hashing:
     """Words and pairs of words, and 3 to 5 characters within words, counted in hashed buckets, each kind of unit length.
 
     `svd`: weighted by inverse document frequency and projected on the leading singular vectors of at most 20,000 texts, then of
-    unit length (latent semantic analysis). `random`: a sparse random projection (Li, Hastie and Church 2006), which learns nothing
-    and keeps distances roughly. A text without any known n-gram is a zero vector.
+    unit length (latent semantic analysis); the weights and the basis are its fit. `random`: a sparse random projection (Li, Hastie and
+    Church 2006), which learns nothing and keeps distances roughly. A text without any known n-gram is a zero vector.
     """
 
     reads = ("text",)
@@ -32,7 +32,7 @@ class Hashing:
     device = "cpu"
     threads = 1
     minibatch = 1024
-    state = ""
+    libraries = ("numpy", "scikit-learn", "scipy")
 
     def __init__(self, name: str, settings: Settings) -> None:
         self.projection = settings.projection or "svd"
@@ -40,10 +40,12 @@ class Hashing:
             raise UsageError(f"--projection: there is no {self.projection!r}", "give svd or random")
         self.width = settings.width or WIDTH
         self.seed = seeds.integer(settings.seed, "embed", "hashing")
+        self.learns = self.projection == "svd"
         self.facts: dict[str, Any] = {"width": self.width, "projection": self.projection}
+        self.space = self.facts if self.learns else {**self.facts, "seed": settings.seed}
         self.load = load_texts
 
-    def prepare(self, texts: Texts) -> None:
+    def prepare(self, texts: Texts, fit: Path | None = None) -> None:
         from sklearn.feature_extraction.text import HashingVectorizer
         from sklearn.pipeline import FeatureUnion
 
@@ -54,27 +56,50 @@ class Hashing:
                 ("characters", vectorizer(analyzer="char_wb", ngram_range=(3, 5))),
             ]
         )
-        if self.projection == "svd":
+        if not self.learns:
+            self._fit_random()
+        elif fit is None:
             self._fit_svd(texts.sample(SAMPLE) or [""])
         else:
-            self._fit_random()
+            self._load(fit)
 
     def _fit_svd(self, sample: Sequence[str]) -> None:
         from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfTransformer
         from threadpoolctl import threadpool_limits
 
-        self.state = hashlib.sha256("\0".join(sample).encode()).hexdigest()
-        self._weights = TfidfTransformer()
-        counts = self._weights.fit_transform(self._counts.transform(sample))
+        weights = TfidfTransformer()
+        counts = weights.fit_transform(self._counts.transform(sample))
         used = np.flatnonzero(counts.getnnz(axis=0))  # buckets that no text fills have no part in any component
         # Where there are fewer texts than the width, the further coordinates are zero, as the further singular values are.
         components = min(self.width, len(used), len(sample))
-        self._basis = np.zeros((2 * BUCKETS, self.width), np.float32)
+        basis = np.zeros((len(used), self.width), np.float32)
         if components:
             svd = TruncatedSVD(components, n_iter=2, random_state=self.seed)
             with threadpool_limits(1, "blas"):  # sums must not depend on the number of cores
-                self._basis[used, :components] = svd.fit(counts[:, used]).components_.T
+                basis[:, :components] = svd.fit(counts[:, used]).components_.T
+        self._take({"idf": weights.idf_, "buckets": used, "basis": basis})
+
+    def _take(self, fit: Mapping[str, np.ndarray]) -> None:
+        """Work with a fit: `idf` (2B,) of every bucket, and `basis` float32 (n, width) of those in `buckets` int64 (n,)."""
+        from sklearn.feature_extraction.text import TfidfTransformer
+
+        self._fit = fit
+        self._weights = TfidfTransformer()
+        self._weights.idf_ = fit["idf"]
+        self._basis = np.zeros((2 * BUCKETS, self.width), np.float32)
+        self._basis[fit["buckets"]] = fit["basis"]
+
+    def _load(self, path: Path) -> None:
+        from safetensors.numpy import load_file
+
+        self._take(load_file(path))
+
+    def save(self, path: Path) -> None:
+        """Write the fit as safetensors."""
+        from safetensors.numpy import save
+
+        path.write_bytes(save(dict(self._fit)))  # with the umask's permissions, which its own writer does not heed
 
     def _fit_random(self) -> None:
         from scipy.sparse import csr_matrix

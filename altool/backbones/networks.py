@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import functools
 import hashlib
+import importlib.metadata
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +40,8 @@ class Network:
 
     reads = ("image", "path")
     takes = frozenset({"weights", "image_size", "minibatch", "device", "workers", "allow_outside"})
-    state = ""
+    libraries = ("numpy", "pillow", "torch", "torchvision")
+    learns = False
 
     def __init__(self, name: str, settings: Settings) -> None:
         from torchvision import models
@@ -61,7 +63,19 @@ class Network:
         self.width = 0
         self.facts: dict[str, Any] = {"image_size": self.image_size, "minibatch": self.minibatch, "device": self.torch_device.type}
 
-    def prepare(self, texts: Texts) -> None:
+    @property
+    def space(self) -> dict[str, Any]:
+        """A file's weights are known by its digest, torchvision's by their name: it is checked that they are what was published under it.
+        Random ones by the seed and what draws them: another torch or torchvision may draw others from the same seed."""
+        facts = {"image_size": self.image_size, "weights": self.facts["weights"]}
+        if self.facts["weights"] == "none":
+            facts |= {"seed": self.seed, **{name: importlib.metadata.version(name) for name in ("torch", "torchvision")}}
+        return facts
+
+    def save(self, path: Path) -> None:
+        """There is nothing to keep."""
+
+    def prepare(self, texts: Texts, fit: Path | None = None) -> None:
         """Build the network and load its weights. Raises InputError for weights that do not fit, UsageError for a size that does not."""
         import torch
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import functools
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +17,7 @@ import numpy as np
 from altool.backbones.payloads import DIGEST_BYTES, Unusable, digest, read
 from altool.backbones.shape import Loaded, Payload
 
+LARGE = 1 << 25  # pixels of a picture that is decoded while no other such is
 # Raster formats that are decoded without another program: EPS would start Ghostscript.
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "QOI", "TIFF", "WEBP")
 
@@ -63,7 +66,7 @@ def decode(data: bytes, recipe: Recipe) -> np.ndarray:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nobody reads a worker's warnings; PIL's errors are reasons
-            with Image.open(io.BytesIO(data), formats=_formats()) as opened:
+            with Image.open(io.BytesIO(data), formats=_formats()) as opened, _turn(opened.size):
                 image = _upright(opened, recipe.mode)
                 return np.asarray(_cut(image.resize(_resized(image.size, recipe), recipe.resample), recipe.crop))
     except MemoryError:
@@ -77,6 +80,18 @@ def decode(data: bytes, recipe: Recipe) -> np.ndarray:
         raise Unusable(" ".join(text.split())[:200]) from error
 
 
+@contextlib.contextmanager
+def _turn(size: tuple[int, int]) -> Iterator[None]:
+    """Large pictures are decoded one at a time, however many processes there are: each may take half a GiB, out of a file of a few KiB."""
+    if size[0] * size[1] < LARGE:
+        yield
+        return
+    with open(__file__, "rb") as lock:  # a file that is there for every process, and is given back however one ends
+        with contextlib.suppress(OSError):  # of a file system without locks
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @functools.cache
 def _formats() -> tuple[str, ...]:
     from PIL import Image
@@ -86,15 +101,15 @@ def _formats() -> tuple[str, ...]:
 
 
 def _upright(image: Any, mode: str) -> Any:
-    """Decoded, upright, and in the wanted mode."""
+    """Decoded, upright, and in the wanted mode; without a second copy of its pixels where none is needed, for they may be many."""
     from PIL import Image, ImageOps
 
-    image = ImageOps.exif_transpose(image)
+    ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith("I;16"):  # PIL would cut off at 255
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise Unusable(f"pixels of mode {image.mode} (32 bits) have no agreed range")
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _resized(size: tuple[int, int], recipe: Recipe) -> tuple[int, int]:

@@ -48,7 +48,7 @@ def cut(batches: Iterable[Sequence[Payload]], rows: int, shard_rows: int, miniba
         if shard in skip:
             continue
         held.append(payload)
-        size += len(payload) if isinstance(payload, bytes) else 0
+        size += len(payload) if isinstance(payload, bytes | str) else 0
         last = row == rows or row % shard_rows == 0
         full = last or row % shard_rows % minibatch == 0
         if full or len(held) == CHUNK_ROWS or size >= CHUNK_BYTES:

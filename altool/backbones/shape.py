@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -70,8 +71,11 @@ class Embedder(Protocol):
 class Backbone(Embedder, Protocol):
     """Made by `backbones.create`, which checks its options; then `prepare`, then `embed` as often as needed.
 
-    `reads` are the items' columns that it can work on, the preferred first; `takes` the settings that mean something to it.
-    `facts` identify what it computes and go into the provenance; `state` is a digest of what `prepare` learned from the texts.
+    `reads` are the items' columns that it can work on, the preferred first; `takes` the settings that mean something to it;
+    `libraries` the packages whose arithmetic it is. `facts` say what it computes and go into the provenance.
+
+    `space` are those of the facts, once prepared, without which a vector means something else: the identity of its vector space, if
+    nothing is learned. Where `learns`, `prepare` learns from the texts, or takes up the `fit` that `save` wrote at a path.
     """
 
     reads: tuple[str, ...]
@@ -79,6 +83,9 @@ class Backbone(Embedder, Protocol):
     device: str
     width: int
     facts: dict[str, Any]
-    state: str
+    space: dict[str, Any]
+    libraries: tuple[str, ...]
+    learns: bool
 
-    def prepare(self, texts: Texts) -> None: ...
+    def prepare(self, texts: Texts, fit: Path | None = None) -> None: ...
+    def save(self, path: Path) -> None: ...

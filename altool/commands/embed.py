@@ -7,14 +7,14 @@ import importlib.metadata
 import json
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from altool import __version__, backbones
 from altool.backbones import payloads, pipeline
@@ -22,86 +22,148 @@ from altool.backbones.shape import Backbone, Settings
 from altool.console import Console
 from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
-from altool.tables import align, check, outputs, shards, write
+from altool.models import store as models
+from altool.tables import align, check, outputs, shards, space, write
+from altool.tables.arrays import read_index
 from altool.tables.items import Items, ItemTexts
 from altool.tables.outputs import Output
-from altool.tables.read import Reader
+from altool.tables.read import Reader, Source
+from altool.tables.rows import read_rows
+from altool.tables.schema import KINDS
 from altool.tables.shards import Shards
+from altool.tables.space import Space
 
 DTYPES = {"float32": np.float32, "float16": np.float16}
-# A shard of another version's arithmetic is not gone on with.
-LIBRARIES = ("fasttext-community", "numpy", "pillow", "scikit-learn", "scipy", "torch", "torchvision")
+SPACE_OPTIONS = ("backbone", "dtype", "weights", "image_size", "gray", "width", "projection", "seed")  # what --like may settle
 
 
 @dataclass(frozen=True)
 class Options:
     items: str
     output: str
-    backbone: str
-    weights: str = "DEFAULT"
+    backbone: str | None = None
+    like: str | None = None
+    update: bool = False
+    weights: str | None = None
     image_size: int | None = None
     gray: bool = False
     width: int | None = None
     projection: str | None = None
-    dtype: str = "float32"
+    dtype: str | None = None
     minibatch: int | None = None
     workers: int | None = None
     shard_rows: int = 4096
     allow_outside: bool = False
     columns: str | None = None
-    seed: int = 0
+    seed: int | None = None
     device: str = "auto"
     overwrite: bool = False
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the features go: a file, or a folder of part files."""
+    """Where the features go: a file, or a folder of part files. `given` is --output; `there`: it is to be updated."""
 
+    given: str
     path: Path
     parts: bool
+    there: bool
 
     @property
     def rejects(self) -> Path:
+        return self.beside(".rejects.parquet")
+
+    def beside(self, ending: str) -> Path:
         name = self.path.name if self.parts else self.path.name.removesuffix(".parquet")
-        return self.path.with_name(name + ".rejects.parquet")
+        return self.path.with_name(name + ending)
+
+    def next_part(self) -> Path:
+        """The file that holds the rows of an update of a folder."""
+        numbers = [int(path.stem.removeprefix("part-")) for path in self.path.glob("part-*.parquet")]
+        return self.path / f"part-{max(numbers, default=-1) + 1:05d}.parquet"
+
+
+@dataclass(frozen=True)
+class Like:
+    """The space to embed in, the file that keeps its fit (None: it has none), and the option that asks for it."""
+
+    space: Space
+    fit: Path | None
+    option: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is embedded with what: the backbone's `name`, itself, the `dtype` and the seed; `space` is that of the vectors, and `fit` the
+    file that keeps what was learned."""
+
+    name: str
+    backbone: Backbone
+    dtype: str
+    seed: int
+    space: Space
+    fit: Path | None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"backbone": self.name, "dtype": self.dtype, **self.backbone.facts}
+
+    def key(self, shard_rows: int) -> str:
+        """What a stored shard must have in common with this run, beside its rows."""
+        versions = {name: importlib.metadata.version(name) for name in self.backbone.libraries}
+        run = [__version__, versions, self.facts, self.space.digest, self.seed, shard_rows]
+        return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
 
 def run(options: Options, console: Console) -> None:
     """Check everything, embed shard by shard beside the target (or go on with the shards of a killed run), then put them together."""
     started = time.monotonic()
-    backbone = backbones.create(options.backbone, Settings(**{field.name: getattr(options, field.name) for field in fields(Settings)}))
-    if options.dtype not in DTYPES:
-        raise UsageError(f"--dtype: there is no {options.dtype!r}", f"give {' or '.join(DTYPES)}")
     target = _target(options)
+    like = _like(options, target)
+    name, dtype, settings = _settings(options, like)
+    backbone = backbones.create(name, settings)
     reader = Reader(options.columns, None, console)
     source = reader.open(options.items, "items")
-    reader.match_ids()
-    items = Items(source, backbone.reads, allow_outside=options.allow_outside)
-    with shards.beside(target.path) as store:
-        _check_outputs(target, options)  # a run that held the target until now may have written it
-        backbone.prepare(ItemTexts(items, options.seed))
-        facts = {"backbone": options.backbone, "dtype": options.dtype, **backbone.facts}
-        stored = store.begin(_key(facts, backbone, options), items.ids, options.shard_rows)
-        finished = _finished(items, store, stored, options.shard_rows)
-        if finished:
-            console.info(f"going on where an earlier run stopped: {len(finished)} of {len(store)} shards are there")
-        _embed(items, backbone, store, finished, options, console)
-        rejected = _write(items, store, target, facts, backbone.width, options, console)
-        store.remove()
-    rows, seconds = len(items) - rejected, round(time.monotonic() - started, 1)
+    with shards.partial(target.path) as folder:
+        old = _old(reader, target, like, options)
+        reader.match_ids()
+        items = Items(source, backbone.reads, allow_outside=options.allow_outside)
+        before = read_index(old) if old is not None else None
+        gone = len(before) - int(np.count_nonzero(before.mask(items.ids))) if before is not None else 0
+        new = items.without(before.ids) if before is not None else items
+        rejected = 0
+        if len(new):
+            made = _prepared(name, backbone, dtype, settings.seed, like, new, folder)
+            store = Shards(folder)
+            stored = store.begin(made.key(options.shard_rows), new.ids, options.shard_rows)
+            finished = _finished(new, store, stored, options.shard_rows)
+            if finished:
+                console.info(f"going on where an earlier run stopped: {len(finished)} of {len(store)} shards are there")
+            _embed(new, made, store, finished, options, console)
+            rejected = _write(new, store, target, made, old, console)
+            store.remove()
+        else:
+            target.rejects.unlink(missing_ok=True)  # what could not be used is no longer among the items
+    width = backbone.width if old is None else old.fragments[0].schema.field("features").type.list_size
+    rows, seconds = len(new) - rejected, round(time.monotonic() - started, 1)
     summary = {
         "command": "embed",
         "rows": rows,
-        "width": backbone.width,
-        "dtype": options.dtype,
+        "width": width,
+        "dtype": dtype,
         "rejected": rejected,
-        "backbone": options.backbone,
+        "backbone": name,
         "device": backbone.device,
         "seconds": seconds,
         "output": options.output,
     }
-    console.result(summary, f"embedded {rows:,} items with {options.backbone}, {backbone.width} wide, in {seconds} s -> {options.output}")
+    text = f"embedded {rows:,} items with {name}, {width} wide, in {seconds} s -> {options.output}"
+    if before is not None:
+        summary |= {"there": len(before), "gone": gone}
+        text = f"embedded {rows:,} new items with {name} in {seconds} s, {len(before):,} were there -> {options.output}"
+        if gone:
+            text += f"; {gone:,} of them are no longer among the items, and stay"
+    console.result(summary, text)
 
 
 def _target(options: Options) -> Target:
@@ -112,24 +174,128 @@ def _target(options: Options) -> Target:
     parts = options.output.endswith("/") or path.is_dir()
     if not parts and write.format_of(options.output) != "parquet":
         raise UsageError(f"{options.output}: features are written as Parquet", "give a path that ends with .parquet, or a folder")
-    target = Target(path, parts)
+    if options.update and options.overwrite:
+        raise UsageError("--update adds rows to the output, --overwrite replaces it", "give one of them")
+    target = Target(options.output, path, parts, options.update and path.exists())
     _check_outputs(target, options)
     return target
 
 
 def _check_outputs(target: Target, options: Options) -> None:
     wanted = [
-        Output("--output", options.output, "features", parts=target.parts, local=True),
+        Output("--output", options.output, "features", parts=target.parts, local=True, sidecar=target.there),
         Output("--output", str(target.rejects), "rejects", sidecar=True),
     ]
-    outputs.check(wanted, outputs.given(options, "items", "text:weights"), overwrite=options.overwrite)
+    outputs.check(wanted, outputs.given(options, "items", "text:weights", "like"), overwrite=options.overwrite)
 
 
-def _key(facts: Mapping[str, Any], backbone: Backbone, options: Options) -> str:
-    """What a stored shard must have in common with this run, beside its rows."""
-    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
-    run = [__version__, versions, dict(facts), backbone.state, options.seed, options.shard_rows]
-    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
+def _like(options: Options, target: Target) -> Like | None:
+    """The space that --like or, for an update, the output names; None where a new one is made.
+
+    Raises InputError where it names none, or its fit is not there.
+    """
+    if options.like is None and not target.there:
+        return None
+    location, option = (options.like, "--like") if options.like is not None else (target.given, "--update")
+    if "://" in location or location == "-":
+        raise UsageError(f"{option} {location}: the fit lies beside a local table", "give a local path")
+    if os.path.exists(os.path.join(location, "model.json")):
+        found, files, who = space.of_model(models.read_facts(location), location), [location], f"model {location}"
+    else:
+        source = Reader().open(location, "features")
+        found, files, who = space.of(source), [fragment.path for fragment in source.fragments], source.name
+    if found is None:
+        raise InputError(f"{who} does not say of what vector space it is", "embed all items together, with --backbone")
+    if "backbone" not in found.facts:
+        raise InputError(
+            f"{who}: its vectors are a model's, not those of altool embed",
+            "score the items with that model: altool score --model … --items … -o … --features-output FEATURES",
+        )
+    return Like(found, space.fit(found, files), option)
+
+
+def _settings(options: Options, like: Like | None) -> tuple[str, str, Settings]:
+    """The backbone's name, the type of the numbers and the backbone's settings: those given or, where the space is given, the space's.
+
+    Raises UsageError for options that contradict the space, or where its weights are a file that is not given again.
+    """
+    given = {name: getattr(options, name) for name in (*SPACE_OPTIONS, "minibatch", "device", "workers", "allow_outside")}
+    given = {name: value for name, value in given.items() if value is not None and value is not False}
+    if like is not None:
+        facts = like.space.facts
+        weights = str(facts.get("weights", ""))
+        for name, value in given.items():
+            wanted = facts.get(name, value)
+            if name == "weights" and weights:
+                wanted = value if value not in ("none", "DEFAULT") and weights.startswith("sha256:") else _option(weights)
+            if value != wanted:
+                shown = "" if value is True else f" {value}"
+                raise UsageError(
+                    f"--{name.replace('_', '-')}{shown} contradicts {like.option}: {like.space.of} has {name.replace('_', ' ')} {wanted}",
+                    "leave it out",
+                )
+        if weights.startswith("sha256:") and "weights" not in given:
+            raise UsageError(
+                f"{like.option}: the weights of {like.space.of} are a file (SHA-256 {weights[7:19]}…)", "give it again: --weights FILE"
+            )
+        given = {name: facts[name] for name in SPACE_OPTIONS if name in facts and name != "weights"} | given
+        if weights and "weights" not in given:
+            given["weights"] = _option(weights)
+    name, dtype = given.pop("backbone", "resnet18"), given.pop("dtype", "float32")
+    if dtype not in DTYPES:
+        raise UsageError(f"--dtype: there is no {dtype!r}", f"give {' or '.join(DTYPES)}")
+    return name, dtype, Settings(**given)
+
+
+def _option(weights: str) -> str:
+    """What --weights was, where a space says what the weights are."""
+    return weights if weights == "none" else "a file" if weights.startswith("sha256:") else "DEFAULT"
+
+
+def _prepared(name: str, backbone: Backbone, dtype: str, seed: int, like: Like | None, items: Items, folder: Path) -> Run:
+    """The run, its backbone prepared, and with its fit stored in `folder` where it is a new one.
+
+    Raises InputError where the space is not the one that is wanted: other weights, or random ones of another library.
+    """
+    fit = like.fit if like is not None else None
+    backbone.prepare(ItemTexts(items, seed), fit)
+    facts = {"backbone": name, "dtype": dtype, **backbone.space}
+    if backbone.learns:
+        if fit is None:
+            fit = folder / f"fit{space.FITS[name]}"
+            backbone.save(fit)
+        facts["fit"] = align.file_digest(str(fit))
+    if like is not None and (wanted := like.space.facts) != facts:
+        other = [f"{key} {facts.get(key)}, not {wanted.get(key)}" for key in sorted({*facts, *wanted}) if facts.get(key) != wanted.get(key)]
+        raise InputError(
+            f"{like.space.of}: this run's vectors would be of another vector space ({'; '.join(other)})",
+            "give the same --weights, or install the same versions",
+        )
+    return Run(name, backbone, dtype, seed, space.made(facts, name), fit)
+
+
+def _old(reader: Reader, target: Target, like: Like | None, options: Options) -> Source | None:
+    """The table that an update adds rows to; None where there is none yet.
+
+    Raises InputError where it is of another space than `like`, UsageError where it has columns that an update would lose, and where
+    another run has written it since this one began.
+    """
+    if not target.there or like is None:
+        if options.update and target.path.exists():
+            raise UsageError(f"{target.given} was written by another run just now", "run this one again")
+        _check_outputs(target, options)
+        return None
+    old = reader.open(target.given, "features")
+    found = space.of(old)
+    if found is None or found.digest != like.space.digest:
+        raise InputError(
+            f"{old.name} is of the vector space {found or 'that nothing tells'}, and {like.space.of} of {like.space}",
+            "embed into another --output, or leave --like out",
+        )
+    more = [name for fragment in old.fragments for name in fragment.schema.names if name not in KINDS["features"].columns]
+    if more and not target.parts:
+        raise UsageError(f"{target.given} has columns that an update would lose ({check.naming(more)})", "embed into another --output")
+    return old
 
 
 def _finished(items: Items, store: Shards, stored: set[int], shard_rows: int) -> set[int]:
@@ -149,8 +315,9 @@ def _finished(items: Items, store: Shards, stored: set[int], shard_rows: int) ->
     return finished
 
 
-def _embed(items: Items, backbone: Backbone, store: Shards, finished: set[int], options: Options, console: Console) -> None:
+def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: Options, console: Console) -> None:
     """Make and store every shard that is not finished. Raises InputError where a vector is not finite."""
+    backbone = run.backbone
     with console.progress(f"embedding {items.source.name}", len(items)) as advance:
         advance(sum(len(store.ids(number)) for number in finished))
         made = pipeline.run(
@@ -164,23 +331,24 @@ def _embed(items: Items, backbone: Backbone, store: Shards, finished: set[int], 
         )
         for shard in made:
             with np.errstate(over="ignore"):
-                vectors = shard.vectors.astype(DTYPES[options.dtype])
+                vectors = shard.vectors.astype(DTYPES[run.dtype])
             bad = ~np.isfinite(vectors).all(axis=1)
             if bad.any():
                 ids = check.naming(check.first_ids(store.ids(shard.number).filter(pa.array(bad))))
                 raise InputError(
-                    f"{items.source.name}: {options.backbone} gives NaN or infinity for some rows (ids {ids})",
+                    f"{items.source.name}: {run.name} gives NaN or infinity for some rows (ids {ids})",
                     "give --dtype float32"
-                    if options.dtype == "float16"
+                    if run.dtype == "float16"
                     else "try --device cpu, which computes in full precision, or other --weights",
                 )
             store.write(shard.number, shard.digests, vectors, shard.reasons)
 
 
-def _write(items: Items, store: Shards, target: Target, facts: Mapping[str, Any], width: int, options: Options, console: Console) -> int:
-    """Put the shards together: the rejects table, then the features, which are the sign that all is done. Returns the number of rejects.
+def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | None, console: Console) -> int:
+    """Put the shards together: the rejects table and the fit, then the features, which are the sign that all is done. Those of an update
+    join the rows of `old`: as one more part of a folder, or in a file that takes the old one's place. Returns the number of rejects.
 
-    Raises InputError where no row is left, after forgetting the shards.
+    Raises InputError where no row is left, after forgetting the shards; an update has then nothing to add.
     """
     digests, reasons = [], []
     for number in range(len(store)):
@@ -191,28 +359,68 @@ def _write(items: Items, store: Shards, target: Target, facts: Mapping[str, Any]
     rejected = reason.is_valid()
     refused = pa.table({"id": items.ids, "reason": reason}).filter(rejected)
     refused = refused.take(pc.array_sort_indices(refused.column("id")))
-    if len(refused) == len(items):
+    if len(refused) == len(items) and old is None:
         store.remove()
         shown = "; ".join(f"{row['id']}: {row['reason']}" for row in refused.slice(0, check.SHOWN).to_pylist())
         raise InputError(
             f"{items.source.name}, column {items.column!r}: none of the {len(items):,} rows can be used ({shown})",
             f"is this the right column? If not: --columns {items.column}=NAME",
         )
-    origin = write.provenance("embed", facts, options.seed, {"items": align.fingerprint(items.index, np.concatenate(digests))})
-    if len(refused):
+    origin = write.provenance("embed", run.facts, run.seed, {"items": align.fingerprint(items.index, np.concatenate(digests))})
+    if len(refused) and not (old is not None and _same(refused, target.rejects)):
         write.write_table(refused, "rejects", str(target.rejects), origin=origin)
+    if len(refused):
         console.warn(f"{len(refused):,} of {len(items):,} items cannot be used; ids and reasons are in {target.rejects.name}")
     else:
         target.rejects.unlink(missing_ok=True)  # an earlier run's
-    index = align.index(items.ids.filter(pc.invert(rejected)).chunks, items.source.name) if len(refused) else items.index
+    if len(refused) == len(items):
+        return len(refused)
+    ids = items.ids.filter(pc.invert(rejected))
+    path, parts, beside = target.path, target.parts, {}
+    if parts and old is not None:
+        path, parts = target.next_part(), False
+    elif parts and run.fit is not None:
+        beside = {f"_space{run.fit.suffix}": run.fit}
+    elif not parts and run.fit is not None:
+        _keep_fit(run.fit, target)
+    rewritten = old if not target.parts else None
+    if rewritten is not None:
+        earlier = list(rewritten.scan(["id"], lambda batch: batch.column("id")))
+        index = align.index([*earlier, *ids.chunks], rewritten.name)
+    else:
+        index = align.index(ids.chunks, items.source.name) if len(refused) else items.index
     zero = 0
-    dtype = DTYPES[options.dtype]
-    with write.matrix_writer(str(target.path), "features", "features", width, dtype, index, origin, parts=target.parts) as append:
+    dtype, width = DTYPES[run.dtype], run.backbone.width
+    with write.matrix_writer(
+        str(path), "features", "features", width, dtype, index, origin, parts=parts, facts=run.space.metadata, beside=beside
+    ) as append:
+        if rewritten is not None:
+            sums = []
+            for vectors, part in rewritten.scan(["id", "features"], lambda batch: read_rows(rewritten, batch, "features", width)):
+                append(vectors)
+                sums.append(part)
+            origin["inputs"]["features"] = align.fingerprint(align.index(earlier, rewritten.name), np.concatenate(sums))
         for number in range(len(store)):
             shard = store.read(number)
             vectors = shard.vectors[np.asarray(shard.reasons.is_null())] if shard.reasons.null_count < len(shard.reasons) else shard.vectors
             zero += int(np.count_nonzero(~vectors.any(axis=1)))
             append(vectors)
+    for ending in space.FITS.values() if not target.parts else ():
+        if run.fit is None or run.fit.suffix != ending:
+            target.beside(f".space{ending}").unlink(missing_ok=True)  # of the features that were there before
     if zero and items.column == "text":
         console.warn(f"{zero:,} of {len(items):,} texts have a vector of zeros, as texts without a known word do")
     return len(refused)
+
+
+def _same(refused: pa.Table, path: Path) -> bool:
+    """Does the file hold these rejects already?"""
+    return path.exists() and pq.read_table(path).select(["id", "reason"]).equals(refused)
+
+
+def _keep_fit(fit: Path, target: Target) -> None:
+    """Put the fit beside the file that is about to be written."""
+    place = target.beside(f".space{fit.suffix}")
+    if not (place.exists() and place.samefile(fit)):
+        with write.replacing(place) as temporary:
+            space.keep(fit, temporary)

@@ -25,7 +25,7 @@ from altool.models import store
 from altool.reporting import content, history, page, terminal
 from altool.reporting.plots import Map
 from altool.reporting.projection import project
-from altool.tables import align, check, label_log, outputs, rounds, write
+from altool.tables import align, check, label_log, outputs, rounds, space, write
 from altool.tables import classes as class_lists
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
@@ -120,6 +120,8 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     earlier = [reader.open(location, "metrics", allow_empty=True) for location in options.history or ()]
     wanted = read_targets(reader, options.targets) if options.targets else None
     reader.match_ids()
+    if features is not None:
+        space.told(features, console)
 
     answers = label_log.read(log)
     resolved = resolve(answers)

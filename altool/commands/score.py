@@ -22,7 +22,7 @@ from altool.errors import InputError, UsageError
 from altool.models import store
 from altool.models.store import Outputs, Stored
 from altool.models.thresholds import decided
-from altool.tables import align, check, outputs, write
+from altool.tables import align, check, outputs, space, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
 from altool.tables.classes import respelled
@@ -93,7 +93,14 @@ class _Tables:
                         self.width = vectors.shape[1]
                         append_vectors = stack.enter_context(
                             write.matrix_writer(
-                                self.options.features_output, "features", "features", self.width, np.float32, ids, self.origin
+                                self.options.features_output,
+                                "features",
+                                "features",
+                                self.width,
+                                np.float32,
+                                ids,
+                                self.origin,
+                                facts=space.made_by(self.stored.facts, self.options.model).metadata,
                             )
                         )
                     append_vectors(vectors)
@@ -121,6 +128,8 @@ def run(options: Options, console: Console) -> None:
     source = open_rows(reader, stored.reads, who, options.features, options.items)
     metrics = reader.open(options.thresholds, "metrics") if options.thresholds else None
     reader.match_ids()
+    if stored.reads == "features":
+        space.match(space.told(source, console), source, space.of_model(stored.facts, options.model), options.model, console)
     inputs: dict[str, str] = {}
     derived: dict[str, Callable[[np.ndarray], pa.Array]] = {}
     counts: list[int] = []

@@ -36,7 +36,7 @@ from altool.selection.pool import (
 )
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
-from altool.tables import check, outputs, rounds, write
+from altool.tables import check, outputs, rounds, space, write
 from altool.tables import classes as class_lists
 from altool.tables.outputs import Output
 from altool.tables.read import Source
@@ -72,6 +72,8 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
     tables = open_tables(options, strategy, console)
     source = tables.pool
+    if "features" in tables.matrices:
+        space.told(tables.matrices["features"], console)
     past = read_past(tables, options, strategy)
     _match_classes(tables, past, options, console)
     numbers = codes(past.training, past.classes) if past.training is not None else np.empty(0, np.int64)
@@ -111,7 +113,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
             tables.matrices, pool.index, candidates, past.training, numbers, strategy, options, scratch, inputs, console
         )
         if options.model:
-            arrays["head"] = read_head(options.model, arrays["features"].shape[1], inputs)
+            arrays["head"] = read_head(options.model, tables.matrices["features"], arrays["features"].shape[1], inputs, console)
         if options.first is not None:
             keywords["first"] = first_place(options.first, pool.index, positions, tables.id_type)
     else:

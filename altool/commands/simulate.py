@@ -29,7 +29,7 @@ from altool.simulation import pool as pools
 from altool.simulation.plan import Plan, Run
 from altool.simulation.replay import Aims, History, Pool, class_names, replay
 from altool.strategies import clarifier
-from altool.tables import align, check, label_log, outputs, write
+from altool.tables import align, check, label_log, outputs, space, write
 from altool.tables import classes as class_lists
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
@@ -130,6 +130,8 @@ def run(options: Options, console: Console) -> None:
     locations = {_queue(run_, repeat) for run_, repeat in wanted if run_.queue}
     queues = {location: reader.open(location, "queries") for location in sorted(locations)}
     reader.match_ids()
+    if column == "features":
+        space.told(source, console)
     pool, index, positions, inputs = _pool(source, column, log, held, settings, plan, reader, options.strict, console)
     aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
     ranks = {location: read_ranks(queue, index) for location, queue in queues.items()}

@@ -26,12 +26,13 @@ from altool.labels.consensus import codes, resolve
 from altool.models import folds, store, training, vaal
 from altool.models.store import Classifier, Model
 from altool.models.training import Work
-from altool.tables import align, arrays, check, label_log, outputs, shards, write
+from altool.tables import align, arrays, check, label_log, outputs, shards, space, write
 from altool.tables import classes as class_lists
 from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
+from altool.tables.space import Space
 from altool.tables.targets import read_targets
 
 BALANCES = ("none", "class-weight", "prior")
@@ -145,6 +146,7 @@ def _train(
     log = reader.open(options.labels, "labels", allow_empty=True)
     targets = read_targets(reader, options.targets) if options.targets else None
     reader.match_ids()
+    vectors, fit_file = _space(source, options, start, console)
 
     rows = label_log.read(log)
     consensus = resolve(rows)
@@ -197,6 +199,8 @@ def _train(
             "labels": dict(zip(classes, counts.tolist(), strict=True)),
             "label_digest": align.table_fingerprint(labels),
         }
+        if vectors is not None:
+            facts |= {"space": vectors.digest, "space_facts": vectors.facts}
         if isinstance(model, store.Deep):
             facts["curve"] = dict(model.curve)
         # Never from a model that saw the rows: what --from names is for the first model alone.
@@ -209,6 +213,8 @@ def _train(
                 origin["inputs"][f"pool of {source.kind.name}"] = pool.fingerprint
             with write.replacing(options.output, "model") as temporary:
                 store.save(temporary, options.classifier, model, classes, facts, tensors)
+                if fit_file is not None:
+                    space.keep(fit_file, temporary / f"space{fit_file.suffix}")
             if oof is not None and options.oof:
                 write.write_table(oof, "predictions", options.oof, origin=origin, classes=classes)
             if work.checkpoints is not None:
@@ -216,6 +222,8 @@ def _train(
     empty = [name for name, count in zip(classes, counts, strict=True) if not count]
     if empty:
         console.warn(f"classes without a label get probability 0: {len(empty)} of {len(classes)} ({check.naming(empty)})")
+    if module.READS == "features" and vectors is None:
+        console.info(f"note: {source.name} does not say of what vector space it is, so nothing will tell whether others fit the model")
     summary = {"command": "train", "classifier": options.classifier, "labels": len(numbers), "classes": facts["labels"]}
     text = f"trained {options.classifier} on {len(numbers):,} labels of {len(classes)} classes -> {options.output}"
     if isinstance(model, store.Deep):
@@ -247,6 +255,25 @@ def _partial(output: str, writes: bool) -> Iterator[Path]:
     else:
         path = outputs.local(output)
         yield path.parent / f".{path.name}.partial"
+
+
+def _space(source: Source, options: Options, start: store.Stored | None, console: Console) -> tuple[Space | None, Path | None]:
+    """The vector space of the features, which must be that of the model that training starts from; and the file that keeps its fit.
+
+    Where the fit is not there, the model can be trained all the same, but says what it cannot do.
+    """
+    if source.kind.name != "features":
+        return None, None
+    own = space.told(source, console)
+    if start is not None and options.from_model:
+        space.match(own, source, space.of_model(start.facts, options.from_model), options.from_model, console)
+    if own is None:
+        return None, None
+    try:
+        return own, space.fit(own, [fragment.path for fragment in source.fragments])
+    except InputError as error:
+        console.warn(f"{error.message}; so nothing can be embedded --like this model")
+        return own, None
 
 
 def _start(location: str, classifier: str) -> store.Stored:

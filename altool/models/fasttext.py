@@ -320,7 +320,7 @@ def _copy_vectors(file: Path, target: Path) -> int:
             copy.write(b" " * 40 + b"\n")
             for number, line in enumerate(stream, 1):
                 fields = line.split()
-                if number == 1 and len(fields) == 2 and all(field.isdigit() for field in fields):
+                if number == 1 and len(fields) == 2 and all(field.isdigit() and len(field) < 10 for field in fields):
                     width = int(fields[1])
                     continue
                 width = width or len(fields) - 1

@@ -18,7 +18,7 @@ from altool.models import store
 from altool.selection.inputs import Past, Tables, matrices
 from altool.selection.options import Options
 from altool.strategies.registry import Strategy
-from altool.tables import align, check
+from altool.tables import align, check, space
 from altool.tables.align import Index
 from altool.tables.arrays import read_index, read_matrices
 from altool.tables.derive import derive
@@ -212,12 +212,16 @@ def read_arrays(
     return positions, arrays
 
 
-def read_head(location: str, width: int, inputs: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (K, D) and bias (K,) of a model that is one linear layer. Raises InputError for another."""
+def read_head(location: str, features: Source, width: int, inputs: dict[str, str], console: Console) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (K, D) and bias (K,) of a model that is one linear layer, for these features. Raises InputError for another, and where the
+    features are of another vector space than those that the layer sees."""
     stored = store.load(location)
     head = stored.model.head
     if head is None:
         raise InputError(f"model {location}: it has no linear head", "give a model of --classifier logistic or linear-svm")
+    seen = stored.reads == "features" and not isinstance(stored.model, store.Deep)
+    theirs = space.of_model(stored.facts, location) if seen else space.made_by(stored.facts, location)
+    space.match(space.of(features), features, theirs, location, console)
     if head.width != width:
         raise InputError(
             f"model {location}: its head takes {head.width} features, not {width}",

@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from altool.errors import InputError
@@ -23,6 +25,7 @@ from altool.tables.listing import decompressed, is_table_name
 from altool.tables.pages import Plain, plain
 
 BATCH_BYTES = 4 << 20  # small enough to stay in a core's cache while it is checked and scored
+FEW = 16  # batches' bytes that are held at worst
 STREAM_ABOVE = 128 << 20  # row groups larger than this are read through a buffer instead of whole
 HEAD = 4096  # bytes by which a file is told apart
 SIGNATURE = 28  # bytes behind the footer of a Parquet file of which columns are encrypted: a nonce and a tag
@@ -73,7 +76,10 @@ class Fragment(Protocol):
     @property
     def group_rows(self) -> Sequence[int]: ...
     def row_bytes(self, group: int, columns: Sequence[str]) -> float: ...
-    def batches(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]: ...
+    def batches(self, group: int, columns: Sequence[str], rows: int, *, fold: bool = False) -> Iterator[pa.RecordBatch]:
+        """Batches of at most so many rows. With `fold` a value that many rows share, as a file may hold it once, is not written out for
+        each: such a column is a dictionary, and a batch is cut where its values would be more than 4 MiB."""
+        ...
 
 
 class _Described:
@@ -128,8 +134,8 @@ class ParquetFragment(_Described):
         size = sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
         return size / max(1, meta.num_rows)
 
-    def batches(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        found = self._batches(group, columns, rows)
+    def batches(self, group: int, columns: Sequence[str], rows: int, *, fold: bool = False) -> Iterator[pa.RecordBatch]:
+        found = self._folded(group, columns, rows) if fold else self._batches(group, columns, rows)
         if instants := [name for name in columns if name in self._instants]:
             for batch in found:
                 for name in instants:
@@ -153,9 +159,39 @@ class ParquetFragment(_Described):
         with self._file(large) as file:
             yield from file.iter_batches(rows, row_groups=[group], columns=list(columns), use_threads=False)
 
-    def _file(self, large: bool) -> pq.ParquetFile:
+    def _folded(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        meta = self.metadata.row_group(group)
+        chunks = [meta.column(index) for index in range(meta.num_columns)]
+        shared = [
+            chunk
+            for chunk in chunks
+            if chunk.path_in_schema in columns and chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page
+        ]
+        # pyarrow gathers all values of a chunk in one dictionary. In a large chunk, where most come once, batches are of few rows instead.
+        small = [chunk.path_in_schema for chunk in shared if chunk.total_uncompressed_size <= STREAM_ABOVE]
+        for chunk in shared:
+            if chunk.path_in_schema not in small:
+                largest = max(1, chunk.data_page_offset - (chunk.dictionary_page_offset or 0))  # no value that rows share is larger
+                rows = max(1, min(rows, FEW * BATCH_BYTES // largest))
+        with self._file(True, small) as file:
+            for batch in file.iter_batches(rows, row_groups=[group], columns=list(columns), use_threads=False):
+                sizes = np.zeros(len(batch), np.int64)
+                for array in batch.columns:
+                    if pa.types.is_dictionary(array.type):
+                        lengths = pc.binary_length(array.dictionary).take(array.indices)
+                        sizes += np.asarray(pc.fill_null(lengths, 0)).astype(np.int64)
+                start = 0
+                ends = np.cumsum(sizes)
+                while start < len(batch):
+                    full = int(np.searchsorted(ends, (ends[start - 1] if start else 0) + BATCH_BYTES, "right"))
+                    stop = max(start + 1, full)
+                    yield batch.slice(start, stop - start)
+                    start = stop
+
+    def _file(self, large: bool, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
         source = _source(self.file, self.filesystem)
-        return pq.ParquetFile(source, metadata=self.metadata, pre_buffer=False, buffer_size=BATCH_BYTES if large else 0)
+        size = BATCH_BYTES if large else 0
+        return pq.ParquetFile(source, metadata=self.metadata, pre_buffer=False, buffer_size=size, read_dictionary=list(dictionaries))
 
     def _direct(
         self, handle: int, group: int, columns: Sequence[str], direct: dict[str, Plain], others: list[str], rows: int
@@ -192,7 +228,7 @@ class MemoryFragment(_Described):
     def row_bytes(self, group: int, columns: Sequence[str]) -> float:
         return float(self.table.select(list(columns)).get_total_buffer_size()) / max(1, self.table.num_rows)
 
-    def batches(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+    def batches(self, group: int, columns: Sequence[str], rows: int, *, fold: bool = False) -> Iterator[pa.RecordBatch]:
         yield from self.table.select(list(columns)).to_batches(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import glob
 import os
 import posixpath
@@ -46,6 +47,25 @@ class Items:
         chunks = list(source.scan(["id", "path"] if self._folder else ["id"], self._check))
         self.ids = pa.chunked_array(chunks)
         self.index = align.index(chunks, source.name)
+        self._kept = np.ones(len(self.ids), bool)
+
+    def without(self, ids: pa.ChunkedArray) -> Items:
+        """The rows whose ids are not among these."""
+        other = copy.copy(self)
+        kept = pc.invert(pc.is_in(self.ids, value_set=ids))
+        other._kept = self._kept.copy()
+        other._kept[self._kept] = np.asarray(kept)
+        other.ids = self.ids.filter(kept)
+        other.index = align.index(other.ids.chunks, self.source.name) if len(other.ids) else align.Index(other.ids, None)
+        return other
+
+    def column_chunks(self) -> Iterator[pa.Array]:
+        """The column's values of these rows in file order, a batch at a time."""
+        done = 0
+        for batch in self.source.stream([self.column]):
+            kept = self._kept[done : done + batch.num_rows]
+            done += batch.num_rows
+            yield batch.column(0) if kept.all() else batch.column(0).filter(pa.array(kept))
 
     def _check(self, batch: pa.RecordBatch) -> pa.Array:
         if self._folder is not None:
@@ -59,8 +79,8 @@ class Items:
 
     def payloads(self) -> Iterator[list[bytes | str | File | None]]:
         """The rows in file order, a batch at a time: an image's bytes, a text, or the file that a path names; None for null."""
-        for batch in self.source.stream([self.column]):
-            rows = batch.column(0).to_pylist()
+        for values in self.column_chunks():
+            rows = values.to_pylist()
             yield rows if self._folder is None else [row if row is None else self._folder.file(row) for row in rows]
 
 
@@ -86,9 +106,9 @@ class ItemTexts:
         wanted = np.zeros(total, bool)
         wanted[rows] = True
         kept, done = [], 0
-        for batch in self._items.source.stream([self._items.column]):
-            kept.append(batch.column(0).filter(pa.array(wanted[done : done + batch.num_rows])))
-            done += batch.num_rows
+        for values in self._items.column_chunks():
+            kept.append(values.filter(pa.array(wanted[done : done + len(values)])))
+            done += len(values)
         texts = pa.chunked_array(kept).take(pa.array(np.argsort(np.argsort(rows))))  # from file order to id order
         return pc.drop_null(texts).to_pylist()
 

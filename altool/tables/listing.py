@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from altool.errors import InputError
 from altool.tables.check import short
+from altool.tables.space import BESIDE
 
 PIPE_SECONDS = 10.0  # how long a pipe may be without a writer
 LEVELS = 8  # folders above a file in which a table's log is looked for
@@ -139,7 +140,7 @@ def _visible(paths: Sequence[str], folder: str, filesystem: Any = None) -> Listi
     """The paths below a folder, without the hidden ones."""
 
     def hidden(path: str) -> bool:
-        return any(part.startswith((".", "_")) for part in path[len(folder) :].split("/"))
+        return path.endswith(BESIDE) or any(part.startswith((".", "_")) for part in path[len(folder) :].split("/"))
 
     return Listing(
         sorted(path for path in paths if not hidden(path)),

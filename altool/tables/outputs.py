@@ -37,7 +37,8 @@ ALWAYS = {
 # What a sheet holds before anybody fills it in; every other column is for answers.
 SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "suggestion", "suggestion_score", "tier")
 CONFIG = re.compile(rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n')
-MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors"))
+MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors", "space.safetensors", "space.bin"))
+FITS = frozenset(("_space.safetensors", "_space.bin"))  # in a folder of features
 RUN = frozenset(("history.parquet", "picks.parquet"))
 
 
@@ -133,8 +134,8 @@ def ours(kind: str, location: str | os.PathLike[str], *, parts: bool = False) ->
             return not names or ({"model.json"} <= names <= MODEL and _regular(path, names) and _is_model(path))
         if kind == "run":
             return not names or (names <= RUN and all(ours(name.removesuffix(".parquet"), path / name) for name in names))
-        part = re.compile(r"part-\d{5,}\.parquet")
-        return parts and all(part.fullmatch(name) and ours(kind, path / name) for name in names)
+        part, left = re.compile(r"part-\d{5,}\.parquet"), re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?")  # a killed update
+        return parts and all(left.fullmatch(name) or (part.fullmatch(name) and ours(kind, path / name)) for name in names - FITS)
     if parts or kind in ("model", "run") or not path.is_file():
         return False
     with open(path, "rb") as file:

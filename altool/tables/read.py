@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from altool.errors import InputError, UsageError
+from altool.tables import space
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.listing import Listing, is_table_name, listing, partition_values
 from altool.tables.outside import load_json
@@ -57,6 +58,8 @@ class Reader:
         _refuse_twins(source)
         source.metadata = {f"altool.{name}": value for name, value in filled[0].facts.items()}
         source.require(*source.kind.required)
+        if kind == "features":
+            space.of(source)  # refused where it is of several
         self._say_foreign(source)
         source.id_type = _id_type(source)
         self._used |= {name for name in self.names if any(self.names[name] in (*f.names, *f.constants) for f in filled)}

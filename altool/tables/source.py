@@ -50,9 +50,10 @@ class Piece:
     start: int
 
 
-def plan(fragments: Sequence[Fragment], columns: Sequence[Sequence[str]]) -> list[Piece]:
-    """The pieces to read, in file order; `columns` are each fragment's physical columns. Batches aim at 4 MiB."""
-    low, high = BATCH_ROWS
+def plan(fragments: Sequence[Fragment], columns: Sequence[Sequence[str]], least: int = BATCH_ROWS[0]) -> list[Piece]:
+    """The pieces to read, in file order; `columns` are each fragment's physical columns. Batches aim at 4 MiB, with no fewer rows than
+    `least`."""
+    low, high = least, BATCH_ROWS[1]
     pieces = []
     start = 0
     for index, file in enumerate(fragments):
@@ -243,18 +244,19 @@ class Source:
         check.raise_faults(self.name, faults)
 
     def stream(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        """The batches that `scan` works on, one at a time in file order: for rows of which a row group is too large to hold (images)."""
+        """The batches that `scan` works on, one at a time in file order and cut by bytes: for rows of which a row group, or a few dozen
+        rows, are too large to hold (images)."""
         wanted = [self._columns(fragment, columns) for fragment in self.fragments]
-        for piece in plan(self.fragments, wanted):
-            for raw in self._raw(piece, wanted):
+        for piece in plan(self.fragments, wanted, least=1):
+            for raw in self._raw(piece, wanted, fold=True):
                 try:
                     yield self._conform(self.fragments[piece.fragment], raw, columns)
                 except check.RowFaults as error:
                     check.raise_faults(self.name, [error])
 
-    def _raw(self, piece: Piece, wanted: Sequence[list[str]]) -> Iterator[pa.RecordBatch]:
+    def _raw(self, piece: Piece, wanted: Sequence[list[str]], *, fold: bool = False) -> Iterator[pa.RecordBatch]:
         fragment = self.fragments[piece.fragment]
-        batches = fragment.batches(piece.group, wanted[piece.fragment], piece.batch_rows)
+        batches = fragment.batches(piece.group, wanted[piece.fragment], piece.batch_rows, fold=fold)
         while True:
             try:
                 batch = next(batches)

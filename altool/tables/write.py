@@ -292,6 +292,8 @@ def matrix_writer(
     parts: bool = False,
     derived: Mapping[str, Callable[[np.ndarray], pa.Array]] | None = None,
     extras: Sequence[str] = (),
+    facts: Mapping[str, str] | None = None,
+    beside: Mapping[str, Path] | None = None,
 ) -> Iterator[Callable[[np.ndarray], None]]:
     """Yields `append(rows)`, which streams a table of ids and one matrix column (n, width) to Parquet, in id order.
 
@@ -312,15 +314,17 @@ def matrix_writer(
         temporary = stack.enter_context(replacing(location, kind, parts=parts))
         if parts:
             temporary.mkdir()
+            for name, path in (beside or {}).items():
+                shutil.copyfile(path, temporary / name)
 
         def begin(path: Path) -> pq.ParquetWriter:
             options = {"compression": "none", "use_dictionary": False, "write_statistics": False, "store_schema": False}
             return stack.enter_context(pq.ParquetWriter(path, schema, **options))
 
         def finish() -> None:  # pyarrow stores a schema at the beginning, and shows readers that one's metadata alone
-            facts = metadata(kind, origin, classes)
-            stored = schema.with_metadata(facts).serialize().to_pybytes()
-            writer.add_key_value_metadata({**facts, "ARROW:schema": base64.b64encode(stored).decode()})
+            said = {**metadata(kind, origin, classes), **(facts or {})}
+            stored = schema.with_metadata(said).serialize().to_pybytes()
+            writer.add_key_value_metadata({**said, "ARROW:schema": base64.b64encode(stored).decode()})
             writer.close()
 
         writer = begin(temporary / "part-00000.parquet" if parts else temporary)

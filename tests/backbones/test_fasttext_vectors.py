@@ -46,6 +46,7 @@ def test_a_vectors_file_by_hand(tmp_path: Path, content: str) -> None:
         ("4 2\nred 1\n", "line 2 is not a word and 2 finite numbers"),
         ("4 2\nx 1 2\nred 1 nan\n", "line 3 is not a word and 2 finite numbers"),
         ("red one two\n", "line 1 is not a word"),
+        ("1 " + "9" * 5000 + "\nred 1 2\n", "line 1 is not a word and 1 finite numbers"),
         ("red\n", "line 1 is not a word"),
         ("x 1 2\nred 1\n", "line 2"),
         ("x 1 2\ny 1 2\nred 1 z\n", "line 3"),
@@ -99,6 +100,54 @@ def test_a_quantized_model_file(tmp_path: Path, qnorm: bool, qout: bool) -> None
     model.quantize(str(tmp_path / "t"), qnorm=qnorm, qout=qout, cutoff=300, verbose=0)
     model.save_model(str(tmp_path / "q.ftz"))
     np.testing.assert_array_equal(made(str(tmp_path / "q.ftz")).embed(["word1 word2"])[0], model.get_sentence_vector("word1 word2"))
+
+
+def test_a_fit_that_was_kept_gives_the_same_vectors_bit_for_bit(tmp_path: Path) -> None:
+    learned = made("none", TEXTS * 9, width=4)
+    learned.save(tmp_path / "fit.bin")
+    again = backbones.create("fasttext", Settings(weights="none", width=4, seed=3))
+    again.prepare(Pool(["other"]), tmp_path / "fit.bin")
+    np.testing.assert_array_equal(again.embed([*TEXTS, "unseen", ""]), learned.embed([*TEXTS, "unseen", ""]))
+    assert again.space == learned.space == {"weights": "none", "width": 4}
+
+
+def mutated(content: bytes, draw: np.random.Generator) -> bytes:
+    """The file with a few bytes changed: in the head, where the sizes are, or anywhere; or with a piece taken out."""
+    data = bytearray(content)
+    for _ in range(draw.integers(1, 4)):
+        at = int(draw.integers(4, 200 if draw.random() < 0.8 else len(data)))
+        data[at] = int(draw.integers(256)) if draw.random() < 0.7 else data[at] ^ 255
+    if draw.random() < 0.2:
+        at = int(draw.integers(4, len(data)))
+        del data[at : at + int(draw.integers(1, 9))]
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["skipgram", "supervised", "quantized"])
+def test_a_damaged_model_file_is_refused_or_gives_vectors(tmp_path: Path, kind: str) -> None:
+    """fastText itself raises four kinds of ValueError for such files, reads beyond its matrices, or never ends."""
+    import fasttext
+
+    (tmp_path / "t").write_text("".join(f"__label__{n % 3} red{n} shoe blue{n % 7} hat\n" for n in range(400)))
+    if kind == "skipgram":
+        model = fasttext.train_unsupervised(str(tmp_path / "t"), dim=4, minCount=1, bucket=50, epoch=1, thread=1, verbose=0)
+    else:
+        given = {"dim": 4, "minCount": 1, "epoch": 1, "bucket": 2000, "minn": 2, "maxn": 3}
+        model = fasttext.train_supervised(str(tmp_path / "t"), thread=1, verbose=0, **given)
+    if kind == "quantized":
+        model.quantize(str(tmp_path / "t"), cutoff=400, verbose=0)
+    model.save_model(str(tmp_path / "m.bin"))
+    whole = (tmp_path / "m.bin").read_bytes()
+    assert made(str(tmp_path / "m.bin")).embed(["red1 hat"]).shape == (1, 4)
+    draw = np.random.default_rng(7)
+    refused = 0
+    for _ in range(150):
+        (tmp_path / "x.bin").write_bytes(mutated(whole, draw))
+        try:
+            assert len(made(str(tmp_path / "x.bin"), ["red1"]).embed(["red1 hat", "unseen words", ""])) == 3
+        except InputError:
+            refused += 1
+    assert 50 < refused < 150
 
 
 def test_what_it_must_be_given(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,8 @@ def test_random_projection_keeps_distances_roughly_and_learns_nothing() -> None:
     np.testing.assert_allclose(vectors @ vectors.T, wanted @ wanted.T, atol=0.6)
     np.testing.assert_array_equal(vectors, made(["other"], projection="random", width=800).embed(TEXTS))
     assert not np.array_equal(vectors, made([], projection="random", width=800, seed=1).embed(TEXTS))
-    assert backbone.state == ""
+    assert not backbone.learns
+    assert backbone.space == {"width": 800, "projection": "random", "seed": 0}
 
 
 @pytest.mark.parametrize("projection", ["svd", "random"])
@@ -87,8 +89,33 @@ def test_the_global_generator_is_left_alone() -> None:
     assert (np.random.get_state()[1] == before).all()
 
 
-def test_state_names_what_was_learned_from() -> None:
-    assert made().state != made(TEXTS[:4]).state
+def test_a_fit_that_was_kept_gives_the_same_vectors_bit_for_bit(tmp_path: Path) -> None:
+    learned = made(width=5)
+    learned.save(tmp_path / "fit.safetensors")
+    again = backbones.create("hashing", Settings(width=5, seed=7))  # the seed has no part in what was learned before
+    again.prepare(Pool(["other texts", "that it must not look at"]), tmp_path / "fit.safetensors")
+    texts = [*TEXTS, "a word of none of them", ""]
+    np.testing.assert_array_equal(again.embed(texts), learned.embed(texts))
+    again.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "fit.safetensors").read_bytes()
+
+
+def test_a_fit_holds_what_scikit_learn_finds(tmp_path: Path) -> None:
+    """The idf of every bucket, and a basis that is orthonormal and whose leading directions have the counts' singular values."""
+    from safetensors.numpy import load_file
+
+    made(width=3).save(tmp_path / "fit.safetensors")
+    fit = load_file(tmp_path / "fit.safetensors")
+    weights = TfidfTransformer().fit(sparse(TEXTS))
+    np.testing.assert_allclose(fit["idf"], weights.idf_, rtol=1e-6)
+    counts = weights.transform(sparse(TEXTS)).toarray()
+    assert fit["buckets"].tolist() == np.flatnonzero(counts.any(axis=0)).tolist()
+    np.testing.assert_allclose(fit["basis"].T @ fit["basis"], np.eye(3), atol=1e-5)
+    found = np.linalg.norm(counts[:, fit["buckets"]] @ fit["basis"], axis=0)
+    np.testing.assert_allclose(found, np.linalg.svd(counts, compute_uv=False)[:3], rtol=1e-2)
+
+
+def test_options() -> None:
     with pytest.raises(UsageError, match="pca"):
         made(projection="pca")
     assert hashing.Hashing("hashing", Settings()).width == 256

@@ -17,7 +17,7 @@ from altool.backbones.shape import Loaded, Payload
 class Lengths:
     """A backbone that measures texts, and refuses to be given too many."""
 
-    device, threads, minibatch, width, state = "cpu", 2, 3, 2, ""
+    device, threads, minibatch, width = "cpu", 2, 3, 2
     reads, takes = ("text",), frozenset[str]()
 
     def __init__(self, minibatch: int = 3) -> None:
@@ -55,8 +55,8 @@ def test_every_row_once_in_order_and_in_its_shard(rows: int, shard_rows: int, mi
 
 
 def test_large_payloads_are_cut_by_bytes() -> None:
-    rows = [bytes(3 << 20)] * 5
-    assert [len(chunk.payloads) for chunk in pipeline.cut([rows], 5, 100, 100, ())] == [2, 2, 1]
+    for payload in (bytes(3 << 20), "x" * (3 << 20)):
+        assert [len(chunk.payloads) for chunk in pipeline.cut([[payload] * 5], 5, 100, 100, ())] == [2, 2, 1]
 
 
 @settings(max_examples=30, deadline=None)

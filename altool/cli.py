@@ -430,10 +430,15 @@ def select(
     ] = None,
     query_classes: Annotated[
         str | None,
-        typer.Option("--query-classes", metavar="A,B", help="The classes of interest; for measures by default all but the most common."),
+        typer.Option(
+            "--query-classes",
+            metavar="A,B",
+            help="The classes of interest, or a file of them; for measures by default all but the most common.",
+        ),
     ] = None,
     private_classes: Annotated[
-        str | None, typer.Option("--private-classes", metavar="A,B", help="Measures: stay away from these; all labeled others.")
+        str | None,
+        typer.Option("--private-classes", metavar="A,B", help="Measures: stay away from these (or a file of them); all labeled others."),
     ] = None,
     similarity: Annotated[
         str | None, typer.Option("--similarity", metavar="NAME", help="Measures: features or gradient (if there are predictions).")

@@ -234,3 +234,11 @@ def test_rows_that_are_there_twice(altool: Altool, tmp_path: Path) -> None:
     write(pa.table({"id": IDS[:8], "label": ["cat", "dog"] * 4}), tmp_path / "y.parquet")
     message = said(altool, "train", "--features", "f.parquet", "--labels", "y.parquet", "-o", "model")
     assert "features f.parquet, column 'id': 1 id is there more than once (ids r-0030)" in message
+
+
+def test_a_class_with_a_comma(altool: Altool, tmp_path: Path) -> None:
+    write(scores().replace_schema_metadata({"altool.classes": json.dumps(["Home, garden", "dog", "eel", "fox"])}), tmp_path / "p.parquet")
+    (tmp_path / "wanted.txt").write_text("Home, garden\n")
+    arguments = ("--strategy", "most-likely-positive", "--budget", 3, "--predictions", "p.parquet", "--query-classes", "wanted.txt")
+    done = altool("select", *arguments, "-o", "-", "--format", "csv")
+    assert [row["id"] for row in rows(done)] == [IDS[row] for row in np.argsort(-MATRIX[:, 0])[:3]]

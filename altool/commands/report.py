@@ -432,7 +432,7 @@ def _compare(options: Options, locations: Sequence[str], console: Console) -> No
     metric = options.metric or "macro_f1"
     _check_comparison(options, metric, console)
     prices = _prices(options)
-    named = _tail_classes(options.tail_classes)
+    named = set(parse_classes(options.tail_classes, "--tail-classes") or ())
     reader = Reader(options.columns, None, console)
     sources = [_open_history(reader, location) for location in locations]
     reader.match_ids()
@@ -550,13 +550,6 @@ def _one_metric(name: str, table: pa.Table, metric: str) -> pa.Table:
             "give another --metric, or the tables of altool simulate or report --metrics-output",
         )
     return table.filter(pa.array(~whole | np.asarray(pc.fill_null(pc.equal(table.column("metric"), chosen), False))))
-
-
-def _tail_classes(text: str | None) -> set[str]:
-    try:
-        return set(parse_classes(text) or ())
-    except UsageError as error:
-        raise UsageError(f"--tail-classes: {text!r} names no class, or one twice", error.hint) from error
 
 
 def _tail(

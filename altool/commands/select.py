@@ -39,7 +39,7 @@ from altool.strategies.registry import Strategy
 from altool.tables import check, outputs, rounds, space, write
 from altool.tables import classes as class_lists
 from altool.tables.outputs import Output
-from altool.tables.read import Source
+from altool.tables.read import Source, parse_classes
 from altool.tables.targets import Targets
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose, class_options
 from altool.wrappers.target_aware import taken
@@ -313,7 +313,7 @@ def _class_options(
     named: dict[str, list[int]] = {}
     for name in ("query_classes", "private_classes"):
         if text := getattr(options, name):
-            named[name] = check.class_numbers(text.split(","), known, f"{source.name}: {flag(name)}")
+            named[name] = check.class_numbers(parse_classes(text, flag(name)) or (), known, f"{source.name}: {flag(name)}")
     if behind is None and metrics is not None and "query_classes" in strategy.options:
         missing = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
         behind = [code for code, class_ in enumerate(known) if class_ in missing]

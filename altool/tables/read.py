@@ -167,19 +167,19 @@ def parse_columns(text: str | None) -> dict[str, str]:
     return names
 
 
-def parse_classes(text: str | None) -> tuple[str, ...] | None:
-    """`a,b,c`, or a file with one class per line or a JSON list. Raises InputError for a file that is neither."""
+def parse_classes(text: str | None, option: str = "--classes") -> tuple[str, ...] | None:
+    """`a,b,c`, or a file with one class per line or a JSON list: what `option` says. Raises InputError for a file that is neither."""
     if text is None:
         return None
     if os.path.exists(text) and not os.path.isdir(text):
-        label = f"--classes {text}"
+        label = f"{option} {text}"
         content = text_of(label, Path(listing(label, text).paths[0]).read_bytes())
         classes: Sequence[Any] = _listed(label, content) if content.lstrip().startswith("[") else content.splitlines()
     else:
         classes = text.split(",")
     classes = [str(name).strip() for name in classes if str(name).strip()]
     if not classes or len(set(classes)) < len(classes):
-        raise UsageError(f"--classes: {text!r} names no class, or one twice", "for example --classes cat,dog")
+        raise UsageError(f"{option}: {text!r} names no class, or one twice", f"for example {option} cat,dog")
     return tuple(classes)
 
 

@@ -46,9 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_killed_at_ten_moments(folder: Path, arguments: tuple[str, ...]) -> None:
     command = [sys.executable, "-m", "altool", *arguments, "--quiet", "--overwrite", "-o"]
     start = time.monotonic()
-    subprocess.run([*command, "undisturbed"], cwd=folder, check=True)
+    subprocess.run([*command, f"undisturbed-{arguments[0]}"], cwd=folder, check=True)
     length = time.monotonic() - start
-    undisturbed = (folder / "undisturbed").read_bytes()
+    undisturbed = (folder / f"undisturbed-{arguments[0]}").read_bytes()
     output = folder / f"{arguments[0]}.parquet"
     kind = {"embed": "features", "select": "queries", "score": "predictions"}[arguments[0]]
     draw = random.Random(arguments[0])

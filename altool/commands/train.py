@@ -6,7 +6,6 @@ import contextlib
 import functools
 import hashlib
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -218,7 +217,7 @@ def _train(
             if oof is not None and options.oof:
                 write.write_table(oof, "predictions", options.oof, origin=origin, classes=classes)
             if work.checkpoints is not None:
-                shutil.rmtree(work.checkpoints, ignore_errors=True)
+                shards.clear(work.checkpoints)
     empty = [name for name, count in zip(classes, counts, strict=True) if not count]
     if empty:
         console.warn(f"classes without a label get probability 0: {len(empty)} of {len(classes)} ({check.naming(empty)})")

@@ -190,10 +190,14 @@ def _is_classes(value: Any) -> bool:
     return named and 0 < len(set(value)) == len(value)
 
 
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float) or (isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53)
+
+
 def _is_curve(value: Any) -> bool:
     if not isinstance(value, dict) or not {"loss", "accuracy", "rate"} <= value.keys():
         return False
-    numbers = [isinstance(part, list) and all(isinstance(one, int | float) for one in part) for part in value.values()]
+    numbers = [isinstance(part, list) and all(_is_number(one) for one in part) for part in value.values()]
     return all(numbers) and len({len(part) for part in value.values()}) == 1 and len(value["loss"]) > 0
 
 

@@ -123,7 +123,7 @@ def named_table(content: cost.Cells) -> Table:
     head, rows = content
     shown = table(*head)
     for name, cells in rows:
-        shown.add_row(Text(short(name, NAME_WIDTH)), *cells)
+        shown.add_row(Text(short(name, NAME_WIDTH)), *(Text(visible(cell)) for cell in cells))
     return shown
 
 
@@ -138,12 +138,13 @@ def _training(report: Report) -> Table:
 
 
 def table(first: str, *others: str) -> Table:
-    """A table whose first column gives way where the terminal is narrow."""
+    """A table whose first column gives way where the terminal is narrow. Its titles are text."""
     from rich import box
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(first, overflow="fold")
+    table.add_column(escape(visible(first)), overflow="fold")
     for name in others:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(escape(visible(name)), justify="right", no_wrap=True)
     return table

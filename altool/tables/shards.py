@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +92,7 @@ class Shards:
 
     def remove(self) -> None:
         """The whole is written, or there is nothing to go on with."""
-        shutil.rmtree(self._folder)
+        clear(self._folder)
 
     def _digest(self, number: int, digests: np.ndarray) -> str:
         return fingerprint(Index(self.ids(number), None), digests)
@@ -127,7 +126,16 @@ def partial(target: str | Path) -> Iterator[Path]:
             yield folder
         finally:
             if folder.exists() and not any(path.suffix in KEPT and not path.name.startswith(".") for path in folder.iterdir()):
-                shutil.rmtree(folder)
+                clear(folder)
+
+
+def clear(folder: Path) -> None:
+    """Remove what runs have put into their `partial` folder, and the folder itself unless somebody else has put something there."""
+    for path in folder.iterdir():
+        if path.name == "lock" or path.suffix in (*KEPT, ".tmp", ".tmp-lock"):
+            path.unlink()
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -69,3 +69,12 @@ def test_one_run_at_a_time(tmp_path: Path) -> None:
     with shards.beside(tmp_path / "f.parquet"):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_others_put_into_the_hidden_folder_stays(tmp_path: Path) -> None:
+    folder = tmp_path / ".f.parquet.partial"
+    with shards.partial(tmp_path / "f.parquet"):
+        (folder / "shard-000000.arrow").touch()
+        (folder / "mine").touch()
+        shards.clear(folder)
+    assert [path.name for path in folder.iterdir()] == ["mine"]

@@ -77,9 +77,13 @@ class Target:
         name = self.path.name if self.parts else self.path.name.removesuffix(".parquet")
         return self.path.with_name(name + ending)
 
+    def written(self) -> list[Path]:
+        """The files that hold features."""
+        return sorted(self.path.glob("part-*.parquet")) if self.parts else [self.path]
+
     def next_part(self) -> Path:
         """The file that holds the rows of an update of a folder."""
-        numbers = [int(path.stem.removeprefix("part-")) for path in self.path.glob("part-*.parquet")]
+        numbers = [int(path.stem.removeprefix("part-")) for path in self.written()]
         return self.path / f"part-{max(numbers, default=-1) + 1:05d}.parquet"
 
 
@@ -129,6 +133,8 @@ def run(options: Options, console: Console) -> None:
         reader.match_ids()
         items = Items(source, backbone.reads, allow_outside=options.allow_outside)
         before = read_index(old) if old is not None else None
+        for path in target.written() if target.there else ():
+            write.remove_stale(path)
         gone = len(before) - int(np.count_nonzero(before.mask(items.ids))) if before is not None else 0
         new = items.without(before.ids) if before is not None else items
         rejected = 0
@@ -144,6 +150,7 @@ def run(options: Options, console: Console) -> None:
             store.remove()
         else:
             target.rejects.unlink(missing_ok=True)  # what could not be used is no longer among the items
+            Shards(folder).remove()  # of a run that was killed when all was written
     width = backbone.width if old is None else old.fragments[0].schema.field("features").type.list_size
     rows, seconds = len(new) - rejected, round(time.monotonic() - started, 1)
     summary = {

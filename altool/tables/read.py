@@ -176,6 +176,8 @@ class Source:
 
     def physical(self, fragment: Fragment, column: str) -> str | None:
         """The name under which a fragment holds a contract column; None if it does not hold it."""
+        if self.names.get(column) == "":
+            return None
         for name in (self.names.get(column), column):
             if name is not None and (name in fragment.schema.names or name in fragment.constants):
                 return name
@@ -411,7 +413,7 @@ class Reader:
                 )
         for source in with_ids:
             source.id_type = common
-        unused = [name for name in self.names if name not in self._used]
+        unused = [name for name, other in self.names.items() if other and name not in self._used]
         if unused:
             raise UsageError(f"--columns: no table of this run has a column {', '.join(repr(self.names[name]) for name in unused)}")
         return common
@@ -431,12 +433,12 @@ def matrix(source: Source, batch: pa.RecordBatch, column: str, width: int | None
 
 
 def parse_columns(text: str | None) -> dict[str, str]:
-    """`id=item_id,features=embedding` as {contract name: name in the table}."""
+    """`id=item_id,features=embedding` as {contract name: name in the table}; `source=` leaves that column out (an empty name)."""
     known = {column for kind in KINDS.values() for column in kind.columns}
     names = {}
     for part in filter(None, (text or "").split(",")):
         name, equals, other = part.partition("=")
-        if not equals or not other or name not in known:
+        if not equals or name not in known:
             raise UsageError(f"--columns: {part!r} is not CONTRACT_COLUMN=NAME", "for example --columns id=item_id,features=embedding")
         names[name] = other
     return names

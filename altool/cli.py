@@ -23,7 +23,7 @@ class Command(typer.core.TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         *_, order = self.make_parser(ctx).parse_args(args=list(args))
         for option in dict.fromkeys(order):
-            if order.count(option) > 1 and not option.multiple and not (option.is_flag and not option.secondary_opts):
+            if order.count(option) > 1 and not option.multiple and not (getattr(option, "is_flag", False) and not option.secondary_opts):
                 raise UsageError(f"{max(option.opts, key=len)} is given twice", "give it once: it takes a single value")
         return super().parse_args(ctx, args)
 

@@ -158,12 +158,14 @@ def _where(given_: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def _read_exports(options: Options, console: Console) -> Inputs:
     names = label_map.parse(options.label_map or ())
-    reader = Reader(options.columns, options.classes or _classes_file(options.labels))
+    reader = Reader(options.columns, _classes_of(options, console))
     annotators = tuple(filter(None, (options.annotator_columns or "").split(",")))
     naming = Naming(reader.names, options.id_col, annotators, _where(options.where or ()))
     found = []
     for export in (export for location in options.exports or () for export in exchange.open_exports(location)):
         answers = registry.read(export, options.from_, naming)
+        for text in answers.remarks:
+            console.warn(text)
         found.append(_signed(answers, options.annotator) if options.annotator is not None else answers)
     if options.where and not sum(one.table.num_rows for one in found):
         left_out = sum(one.left_out for one in found)
@@ -172,10 +174,13 @@ def _read_exports(options: Options, console: Console) -> Inputs:
     return _read(options, reader, found, names, console)
 
 
-def _classes_file(labels: str) -> str | None:
-    """The list of classes beside the label log, where somebody put one."""
-    path = Path(os.path.abspath(labels)).parent / "classes.txt"
-    return str(path) if path.is_file() else None
+def _classes_of(options: Options, console: Console) -> str | None:
+    """`--classes`, else the list of classes that somebody put beside the label log."""
+    path = Path(os.path.abspath(options.labels)).parent / "classes.txt"
+    if options.classes or not path.is_file():
+        return options.classes
+    console.info(f"the classes are those of {os.path.join(os.path.dirname(options.labels.rstrip('/')), 'classes.txt')}")
+    return str(path)
 
 
 def _signed(answers: Answers, annotator: str) -> Answers:
@@ -255,7 +260,7 @@ def _allowed(options: Options, reader: Reader, targets: Targets | None, queries:
 
 def _read_auto(options: Options, location: str, console: Console) -> Inputs:
     """The suggestions of the queries of source `auto` as answers. Raises InputError for one that has none."""
-    reader = Reader(options.columns, options.classes or _classes_file(options.labels))
+    reader = Reader(options.columns, _classes_of(options, console))
     source = reader.open(location, "queries")
     targets = read_targets(reader, options.targets) if options.targets else None
     reader.add(_open_log(options.labels))
@@ -430,7 +435,7 @@ def _write(options: Options, inputs: Inputs, outcome: Outcome) -> dict[str, str 
     rules = inputs.rules
     changing = {
         **{name: getattr(rules, name) for name in ("round", "source")},
-        "skip_value": (rules.skip_values[0] if len(rules.skip_values) == 1 else list(rules.skip_values)) if rules.skip_values else None,
+        "skip_value": next(iter(rules.skip_values)) if len(rules.skip_values) == 1 else list(rules.skip_values) or None,
         "label_map": rules.label_map or None,
         "where": sorted(options.where) if options.where else None,
         "annotator": options.annotator,

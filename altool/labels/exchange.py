@@ -115,7 +115,7 @@ class Answers:
     `entry`, int64: the row of the export that says it; and `place`, where a person finds it. A row without label, `skipped` status
     and verdict is not done yet.
     `id_type` is None where the ids may be read as strings or integers, whichever the other tables have. `used` are the `--columns`
-    names that the export knows, `left_out` counts its rows for which `--where` does not hold.
+    names that the export knows, `left_out` counts its rows for which `--where` does not hold; `remarks` are warnings about it.
     """
 
     name: str
@@ -123,6 +123,7 @@ class Answers:
     id_type: pa.DataType | None
     used: frozenset[str]
     left_out: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

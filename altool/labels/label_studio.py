@@ -98,7 +98,7 @@ def _who(value: Any) -> Any:
 
 def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> Iterator[Row]:
     pairs = [(entry, *pair) for entry, record in enumerate(records) for pair in _annotations(name, record)]
-    pairs = [(entry, task, annotation | _decision(annotation)) for entry, task, annotation in pairs]
+    pairs = [(entry, task, {**annotation, **_decision(annotation)}) for entry, task, annotation in pairs]
     control = _control(name, [annotation for _, _, annotation in pairs if annotation], naming)
     for entry, task, annotation in pairs:
         row = _key(task["data"], naming) | {"entry": entry}

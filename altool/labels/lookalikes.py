@@ -45,6 +45,9 @@ def alike(new: Collection[str], known: Collection[str]) -> list[tuple[str, str]]
     return sorted(found)
 
 
+LONGEST = 80  # characters of a name that a message shows
+
+
 def nearest(name: str, counts: Mapping[str, int]) -> str | None:
     """The most frequent name at most two letters, and a third of its length, away from this one, and more frequent; None if there is none.
 
@@ -72,12 +75,14 @@ def _near(one: str, other: str) -> bool:
 
 def quoted(name: str) -> str:
     """The name in quotes, with everything that nobody sees, or sees as something else, written as its number."""
-    return '"' + "".join(_visible(character) for character in name) + '"'
+    shown = "".join(_visible(character) for character in name[:LONGEST])
+    return f'"{shown}{"…" if len(name) > LONGEST else ""}"'
 
 
 def plain(name: str) -> str:
     """The name as it is, or in quotes where its blanks would not be seen."""
-    return name if quoted(name) == f'"{name.strip()}"' else quoted(name)
+    shown = name if len(name) <= LONGEST else name[:LONGEST] + "…"
+    return shown if quoted(name) == f'"{shown.strip()}"' else quoted(name)
 
 
 def _visible(character: str) -> str:

@@ -31,7 +31,8 @@ MARKS = ("?", "skip")  # what people write who cannot tell, where no class is ca
 
 @dataclass(frozen=True)
 class Rules:
-    """What the command line says about every row. `round` and `source` go before what the row or its query says."""
+    """What the command line says about every row. `round` and `source` go before what the row or its query says; but what the export
+    says that a machine labeled is nobody's answer, whatever `source` is."""
 
     round: int | None = None
     source: str | None = None
@@ -135,7 +136,8 @@ def merge(
     suggested = pc.if_else(pc.fill_null(pc.equal(suggested, label), False), mapped, suggested)  # what was accepted stays so by any name
     query = asked(answers, queries)
     round_ = _filled(rules.round, own_round, query.column("round"), None)
-    stated = _filled(rules.source, answers.column("source"), query.column("source"), None)
+    own_source = answers.column("source")
+    stated = _source(own_source, _filled(rules.source, own_source, query.column("source"), None))
     table = pa.table(
         {
             "id": answers.column("id"),
@@ -155,7 +157,7 @@ def merge(
             "own_round": own_round,
             **{name: answers.column(name) for name in ("rank", "text", "path", "place")},
             # A source that is said here and now is part of the answer: a log that has another one does not hold it.
-            "explicit": _filled(rules.source, answers.column("source"), pa.nulls(len(answers), pa.string()), None),
+            "explicit": _source(own_source, _filled(rules.source, own_source, pa.nulls(len(answers), pa.string()), None)),
             "undated": round_.is_null(),
             "assumed": stated.is_null(),
             "queried": pc.and_(stated.is_null(), own_round.is_valid()),
@@ -223,27 +225,36 @@ def _numbered(log: pa.Table, rows: pa.Table, number: int) -> pa.Table:
 
 def _gone(table: pa.Table, log: pa.Table) -> pa.Table:
     """The people's rows of the log of which the export, in the same round, says now that there is no answer: the label is empty, or
-    the annotator, a reviewer or whoever pays rejected it."""
-    reasons = pc.fill_null(table.column("reason"), "")
-    rejected = pc.is_in(reasons, value_set=pa.array(REJECTIONS))
-    silent = np.asarray(pc.or_(table.column("idle"), rejected))
-    people_ = log.filter(pc.not_equal(pc.fill_null(log.column("source"), ""), "auto"))
-    concerned = np.asarray(pc.is_in(table.column("id"), value_set=pc.unique(people_.column("id"))))
-    held: dict[Any, list[int]] = {}
-    if (silent & concerned).any():
-        for place, row in enumerate(people_.select(["id", "annotator", "round"]).to_pylist()):
-            held.setdefault(tuple(row.values()), []).append(place)
-    names = ["id", "annotator", "round", "label", "idle"]
-    rows = table.select(names).filter(pa.array(concerned & bool(held))).to_pylist()
-    quiet = silent[concerned] if held else []
-    answered = {(row["id"], row["annotator"], row["round"]) for row, is_silent in zip(rows, quiet, strict=True) if not is_silent}
-    labels = people_.column("label").to_pylist()
-    found: set[int] = set()
-    for row, is_silent in zip(rows, quiet, strict=True):
-        key = row["id"], row["annotator"], row["round"]
-        if is_silent and key not in answered:
-            found |= {place for place in held.get(key, ()) if row["idle"] or labels[place] == row["label"]}
-    return people_.take(pa.array(sorted(found), pa.int64()))
+    the annotator, a reviewer or whoever pays rejected it. An empty row without a name is that of all whom the export names elsewhere,
+    if it has no answer of anybody for it."""
+    rejected = pc.is_in(pc.fill_null(table.column("reason"), ""), value_set=pa.array(REJECTIONS))
+    silent = pc.or_(table.column("idle"), rejected)
+    answers = log.filter(pc.not_equal(pc.fill_null(log.column("source"), ""), "auto"))
+    concerned = pc.is_in(table.column("id"), value_set=pc.unique(answers.column("id")))
+    if not pc.any(pc.and_(silent, concerned)).as_py():
+        return answers.slice(0, 0)
+    names = {None, *pc.unique(table.column("annotator")).to_pylist()}
+    rows = table.select(["id", "round", "annotator", "label", "idle"]).append_column("silent", silent).filter(concerned).to_pylist()
+    answered: dict[Any, set[str | None]] = {}
+    for row in rows:
+        if not row["silent"]:
+            answered.setdefault((row["id"], row["round"]), set()).add(row["annotator"])
+    said: dict[Any, list[tuple[set[str | None], str | None]]] = {}
+    for row in rows:
+        place = row["id"], row["round"]
+        whose = names if row["idle"] and row["annotator"] is None and place not in answered else {row["annotator"]}
+        if row["silent"]:
+            said.setdefault(place, []).append((whose - answered.get(place, set()), None if row["idle"] else row["label"]))
+    found = [
+        place
+        for place, row in enumerate(answers.select(["id", "round", "annotator", "label"]).to_pylist())
+        if any(row["annotator"] in whose and label in (None, row["label"]) for whose, label in said.get((row["id"], row["round"]), ()))
+    ]
+    return answers.take(pa.array(found, pa.int64()))
+
+
+def _source(own: pa.ChunkedArray, stated: Any) -> Any:
+    return pc.if_else(pc.fill_null(pc.equal(own, "auto"), False), "auto", stated)
 
 
 def _mapped(label: pa.ChunkedArray, names: Mapping[str, str]) -> pa.ChunkedArray:

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError
 from altool.labels import table
-from altool.labels.exchange import NO_VERDICT, UNPAID, Answers, Export, Format, Naming, shown_columns
+from altool.labels.exchange import NO_VERDICT, UNPAID, Answers, Export, Format, Naming, json_text, shown_columns
 
 STATUS = "AssignmentStatus"
 COUNTED = ("Submitted", "Approved")
@@ -38,19 +38,30 @@ def read(export: Export, naming: Naming) -> Answers:
     names = {name: other for name, other in NAMES.items() if other in export.columns} | ({"label": labels[0]} if labels else {}) | given
     found = table.read(export, replace(naming, columns={**names, "status": ""}))
     used = {name for name, other in naming.columns.items() if other in export.columns}
-    if STATUS not in export.columns:
-        return replace(found, used=frozenset(used))
-    status = [row.get(STATUS) for row in export.records] if export.table is None else export.table.column(STATUS).to_pylist()
-    said = pa.array([None if value is None else str(value) for value in status], pa.string()).take(
-        found.table.column("entry").combine_chunks()
-    )
-    reasons = found.table.column("reason")
-    known = pc.is_in(said, value_set=pa.array([*COUNTED, None], pa.string()))
-    verdict = pc.if_else(
-        pc.fill_null(pc.equal(said, "Rejected"), False), UNPAID, pc.if_else(known, pa.scalar(None, pa.string()), NO_VERDICT)
-    )
+    said = _verdicts(export)
+    reasons = said.take(found.table.column("entry").combine_chunks())
     place = found.table.column_names.index("reason")
-    return replace(found, used=frozenset(used), table=found.table.set_column(place, "reason", pc.coalesce(verdict, reasons)))
+    table_ = found.table.set_column(place, "reason", pc.coalesce(reasons, found.table.column("reason")))
+    return replace(found, used=frozenset(used), table=table_)
+
+
+def _verdicts(export: Export) -> pa.Array:
+    """Why the assignment of each row is no answer: by its status, or by what the requester wrote into the column `Reject`."""
+    status, reject = (_values(export, name) for name in (STATUS, "Reject"))
+    return pa.array(
+        [
+            UNPAID if state == "Rejected" or (mark or "").strip() else None if state in (*COUNTED, None) else NO_VERDICT
+            for state, mark in zip(status, reject, strict=True)
+        ],
+        pa.string(),
+    )
+
+
+def _values(export: Export, name: str) -> list[str | None]:
+    if export.table is None:
+        return [json_text(row.get(name)) for row in export.records]
+    held = export.table.column(name).to_pylist() if name in export.columns else [None] * export.table.num_rows
+    return [json_text(value) for value in held]
 
 
 FORMATS = (Format("mturk", recognizes, read),)

@@ -66,10 +66,10 @@ def _counted(export: Export, naming: Naming) -> Export:
     for name, allowed in naming.where.items():
         column = [row.get(name) for row in export.records] if export.table is None else whole(export.table.column(name)).to_pylist()
         kept &= np.array([(json_text(value) or "") in allowed for value in column], bool)
-    entries = np.flatnonzero(kept)
+    entries: list[int] = np.flatnonzero(kept).tolist()
     if export.table is not None:
-        return replace(export, table=export.table.take(pa.array(entries)), entries=entries.tolist())
-    return replace(export, records=[export.records[place] for place in entries], entries=entries.tolist(), names=export.columns)
+        return replace(export, table=export.table.take(pa.array(entries, pa.int64())), entries=entries)
+    return replace(export, records=[export.records[place] for place in entries], entries=entries, names=export.columns)
 
 
 def export(format: str, tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:

@@ -34,9 +34,10 @@ def of_names(
         yield f"annotators who look alike: {_pairs(people)}; they count as two people: --trim (blanks at the ends), or mend the export"
     theirs, ours = outcome.strangers
     if theirs:
+        here, there = (", ".join(map(plain, names[:3])) for names in (theirs, ours))
         yield (
-            f"annotators have other names than in the log ({', '.join(theirs[:3])} here, {', '.join(ours[:3])} there): if they are the "
-            "same people their answers count twice; export them as before"
+            f"annotators have other names than in the log ({here} here, {there} there): if they are the same people their answers count "
+            "twice; export them as before"
         )
     if classes is None:
         yield from _new(
@@ -83,7 +84,7 @@ def of_changes(outcome: Outcome, withdraw: bool) -> Iterator[str]:
 
 
 def _listed(changes: Sequence[Change]) -> str:
-    shown = [f"{change.id}: {change.before} -> {change.after}" for change in changes[:SHOWN]]
+    shown = [f"{change.id}: {plain(change.before)} -> {plain(change.after)}" for change in changes[:SHOWN]]
     return ", ".join(shown) + (f" and {len(changes) - SHOWN:,} more" if len(changes) > SHOWN else "")
 
 

@@ -9,7 +9,8 @@ A column is an annotator's only if it is called `annotator:NAME` or named in `--
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,9 @@ SKIP = {
     "0": False,
     "false": False,
 }
+# Columns that name the class whose number stands in `label`, and words that take an answer back, in a column of any name.
+NAMED = ("label_name", "label_text", "label_str", "class_name", "class-name", "category_name")
+VERDICTS = {"reject", "rejected", "discard", "discarded", "ignore", "ignored", "fail", "failed", "invalid", "draft", "tainted", "disputed"}
 # Columns beside which `id` is the number that an annotation tool gave, not the id that it was given.
 NUMBERING = {"Comments", "annotation_id", "lead_time", "completed_by", "_server_id", "external_id", "example_id", "unit_id", "_unit_id"}
 
@@ -79,6 +83,8 @@ def read(export: Export, naming: Naming) -> Answers:
             f"{export.name}: no column 'label' (it has {shown_columns(export.columns)})",
             "name it: --columns label=NAME; a column per annotator is called annotator:NAME, or named in --annotator-columns a,b",
         )
+    if names["label"] == "label" and "label" not in naming.columns:
+        _check_numbers(export)
     chosen = [*filter(None, names.values()), *annotators]
     if len(set(chosen)) < len(chosen):
         raise UsageError(f"{export.name}: one column is named for two things", "see --columns, --id-col and --annotator-columns")
@@ -93,7 +99,36 @@ def read(export: Export, naming: Naming) -> Answers:
     columns["label"], columns["reason"] = _labels(export, names["label"] or "")
     if "skip" in export.columns and "skip" not in chosen:
         _hear_skips(export.name, columns, _column(export, "skip"))
-    return answers(export.name, {"id": ids, **columns}, id_type, used)
+    found = answers(export.name, {"id": ids, **columns}, id_type, used)
+    return replace(found, remarks=tuple(_unheard(export, {*chosen, *naming.where, *EXTRAS.values(), "skip", "comment"})))
+
+
+def _check_numbers(export: Export) -> None:
+    """Raise InputError where `label` is a class's number, and its name stands beside it."""
+    beside = next((name for name in NAMED if name in export.columns), None)
+    if beside is None:
+        return
+    labels, names = ([str(value).strip() for value in _column(export, name).to_pylist() if value is not None] for name in ("label", beside))
+    if labels and all(label.lstrip("-").isdigit() for label in labels) and not all(name.isdigit() for name in names):
+        raise InputError(
+            f"{export.name}: 'label' holds numbers, and {beside!r} the names of the classes",
+            f"take the names: --columns label={beside}; or --columns label=label if the numbers are your classes",
+        )
+
+
+def _unheard(export: Export, heard: set[str]) -> Iterator[str]:
+    """Say which columns look as if they took answers back, though nobody asked what they say."""
+    for name in export.columns:
+        if name in heard:
+            continue
+        values = [row.get(name) for row in export.records] if export.table is None else export.table.column(name)
+        if export.table is not None:
+            values = pc.unique(values).to_pylist() if pa.types.is_string(values.type) or pa.types.is_dictionary(values.type) else []
+        if found := sorted({value for value in values if isinstance(value, str) and value.strip().casefold() in VERDICTS}):
+            yield (
+                f"{export.name}, column {name!r}: some rows are {', '.join(found[:3])}, and count all the same; "
+                f"take the rows that count: --where {name}=VALUE"
+            )
 
 
 def _labels(export: Export, name: str) -> tuple[pa.Array, pa.Array]:

@@ -83,24 +83,24 @@ def fragment(rows: pa.Table, round_: int, number: int = 0) -> tuple[str, pa.Tabl
             plain = plain.set_column(position, field.name, rows.column(position).cast(pa.int64()))
     lines = [json.dumps(list(row.values()), ensure_ascii=False) for row in plain.to_pylist()]
     first = [position for position, line in enumerate(lines) if not position or line != lines[position - 1]]
-    corrects = pa.compute.any(pa.compute.is_in(rows.column("status"), value_set=pa.array([WITHDRAWN, RENAMED]))).as_py()
+    corrects = "status" in rows.column_names and not {WITHDRAWN, RENAMED}.isdisjoint(pa.compute.unique(rows.column("status")).to_pylist())
     content = [lines[position] for position in first] + ([str(number)] if corrects else [])
     digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:20]
     return f"round-{round_:04d}-{digest}.parquet", rows.take(pa.array(first, pa.int64())).combine_chunks()
 
 
-def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, Any], number: int) -> Path | None:
+def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, Any], number: int = 0) -> Path | None:
     """Add `rows` to the log as one file; returns its path, or None where the log holds this very content already.
 
     The content decides the name, so imports may be repeated, killed and run at once: equal imports meet in one file, different
     ones never touch each other. `number` is `next_import` of the log as it is under the lock; the file says it in its provenance,
-    so that of two undated answers the one that came later is known.
+    so that of two undated answers the one that came later is known (0: it says nothing).
     """
     name, rows = fragment(rows, round_, number)
     path = Path(folder) / name
     if path.exists():
         return None
-    write_table(rows, "labels", str(path), origin={**origin, "import": number})
+    write_table(rows, "labels", str(path), origin={**origin, "import": number} if number else origin)
     return path
 
 

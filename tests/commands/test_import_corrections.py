@@ -144,6 +144,17 @@ def test_an_answer_that_was_taken_back(folder: Path) -> None:
     assert counted(folder) == {"r-1": "Digital Cameras", "r-2": "Radios"}
 
 
+def test_an_annotation_that_was_deleted_in_label_studio(folder: Path) -> None:
+    """Its task is there without it, so that nothing names who had answered; but she answers others of the export."""
+    chosen = [{"from_name": "label", "type": "choices", "value": {"choices": ["TVs"]}}]
+    tasks = [{"data": {"altool_id": id_}, "annotations": [{"completed_by": 1, "result": chosen}]} for id_ in ("r-1", "r-2")]
+    (folder / "e").write_text(json.dumps(tasks))
+    imported(folder, "e")
+    (folder / "e").write_text(json.dumps([{**tasks[0], "annotations": []}, tasks[1]]))
+    assert imported(folder, "e", withdraw=True)["withdrawn"] == 1
+    assert counted(folder) == {"r-2": "TVs"}
+
+
 def test_nobody_elses_answer_is_gone(folder: Path) -> None:
     imported(folder, sheet(folder, r_1="TVs", r_2="Radios"))
     for options in ({"annotator": "lee"}, {"annotator": "kim", "round_": 1}, {"annotator": ""}):

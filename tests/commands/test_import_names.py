@@ -80,6 +80,18 @@ def test_no_class_is_made_of_structure(value: Any) -> None:
     assert choice(value)[1] == NO_TEXT
 
 
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_class_number_is_no_name_where_the_name_stands_beside_it(folder: Path, form: str) -> None:
+    rows = [{"altool_id": "r-1", "label": 0, "label_text": "cat"}, {"altool_id": "r-2", "label": 1, "label_text": "dog"}]
+    lines = [",".join(map(str, row.values())) for row in rows]
+    text = "\n".join(map(json.dumps, rows)) if form == "jsonl" else "\n".join([",".join(rows[0]), *lines]) + "\n"
+    (folder / "e").write_text(text)
+    with pytest.raises(InputError, match="'label' holds numbers, and 'label_text' the names of the classes"):
+        imported(folder, "e")
+    imported(folder, "e", columns="label=label_text")
+    assert counted(folder) == {"r-1": "cat", "r-2": "dog"}
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl", "json", "parquet", "minimal", "label-studio-csv"])
 def test_lists_are_alike_in_every_format(folder: Path, form: str) -> None:
     labels: list[list[str]] = [["cat"], [], ["cat", "dog"]]

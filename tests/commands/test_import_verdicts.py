@@ -215,3 +215,30 @@ def test_whoever_says_what_counts_may_have_a_tools_table(folder: Path) -> None:
     (folder / "e").write_text("INPUT:altool_id\tOUTPUT:label\tASSIGNMENT:status\nr-1\tpositive\tREJECTED\nr-2\tnegative\tAPPROVED\n")
     options = {"columns": "id=INPUT:altool_id,label=OUTPUT:label", "where": ["ASSIGNMENT:status=APPROVED"]}
     assert (imported(folder, "e", **options)["left_out"], set(said(folder))) == (1, {"r-2"})
+
+
+def test_a_column_that_takes_answers_back_is_told(folder: Path) -> None:
+    (folder / "e.csv").write_text("altool_id,label,review\nr-1,positive,accepted\nr-2,positive,Rejected\n")
+    told = f"export {folder / 'e.csv'}, column 'review': some rows are Rejected, and count all the same; "
+    told += "take the rows that count: --where review=VALUE"
+    assert imported(folder, "e.csv")["warnings"] == [told]
+    assert imported(folder, "e.csv", where=["review=accepted"])["warnings"] == []
+
+
+def test_what_the_requester_rejects_in_the_sheet(folder: Path) -> None:
+    (folder / "e.csv").write_text(
+        "HITId,WorkerId,AssignmentStatus,Input.altool_id,Answer.label,Approve,Reject\n"
+        "H1,W1,Submitted,r-1,positive,x,\nH2,W1,Submitted,r-2,positive,,too fast\n"
+    )
+    assert (imported(folder, "e.csv")["rejected"], set(said(folder))) == (1, {"r-1"})
+
+
+def test_the_machines_label_is_nobodys_answer_whatever_the_source(folder: Path) -> None:
+    facts = {"class-name": "positive"}
+    lines(
+        folder / "e",
+        {"altool_id": "r-1", "label": 0, "label-metadata": manifest(**facts)},
+        {"altool_id": "r-2", "label": 0, "label-metadata": manifest(**facts, **{"human-annotated": "no"})},
+    )
+    imported(folder, "e", source="holdout")
+    assert {id_: source for id_, (_, _, source) in said(folder).items()} == {"r-1": "holdout", "r-2": "auto"}

@@ -105,9 +105,10 @@ def test_the_queries_give_round_source_and_suggestion() -> None:
     assert kept(run(export(row("r1", round=1)), queries=queries), *names) == [("r1", 1, "explore", "dog")]
     assert kept(run(export(row("r1", round=9)), queries=queries), *names) == [("r1", 9, "exploit", "cat")]
     assert kept(run(export(row("r1", source="holdout", suggested_label="ox")), queries=queries), *names) == [("r1", 2, "holdout", "ox")]
-    assert kept(run(export(row("r1", round=1, source="auto")), queries=queries, round=5, source="holdout"), *names) == [
+    assert kept(run(export(row("r1", round=1, source="explore")), queries=queries, round=5, source="holdout"), *names) == [
         ("r1", 5, "holdout", "dog")
     ]
+    assert kept(run(export(row("r1", round=1, source="auto")), queries=queries, source="holdout"), *names) == [("r1", 1, "auto", "dog")]
 
 
 def test_without_queries_rows_are_seed_of_round_0_and_counted() -> None:

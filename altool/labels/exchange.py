@@ -206,11 +206,12 @@ def answers(name: str, columns: Mapping[str, Any], id_type: pa.DataType | None, 
         else:
             array = cast(name, column, array, kinds[column])
         table[column] = array
-    ids = table["id"].cast(pa.string())
+    faults = {}
     for column, allowed in (("source", SOURCES), ("status", STATUSES)):
         known = pc.is_in(table[column], value_set=pa.array([*allowed, None], pa.string()))
-        _refuse(name, column, ids, table[column], pc.invert(known), f"something else than {', '.join(allowed)}")
-    _refuse(name, "round", ids, table["round"], pc.fill_null(pc.less(table["round"], 0), False), "a negative round")
+        faults[column] = (pc.invert(known), f"something else than {', '.join(allowed)}")
+    faults["round"] = (pc.fill_null(pc.less(table["round"], 0), False), "a negative round")
+    _refuse(name, table, faults)
     for column in ("id", "label", "annotator"):
         text = table[column].cast(pa.string())
         half = pc.fill_null(pc.match_substring(text, HALF), False)
@@ -240,14 +241,20 @@ def whole(column: Any) -> pa.Array:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _refuse(name: str, column: str, ids: pa.Array, values: pa.Array, wrong: pa.Array, what: str) -> None:
-    faulty = ids.filter(wrong)
-    if len(faulty):
-        found = check.naming([str(value) for value in check.first_ids(pc.unique(values.filter(wrong)))])
+def _refuse(name: str, table: Mapping[str, pa.Array], faults: Mapping[str, tuple[pa.Array, str]]) -> None:
+    """Raise InputError where rows of any column are wrong: `faults` says which, and what they hold."""
+    found = []
+    for column, (wrong, what) in faults.items():
+        ids = table["id"].cast(pa.string()).filter(wrong)
+        if len(ids):
+            values = check.naming([str(value) for value in check.first_ids(pc.unique(table[column].filter(wrong)))])
+            count = f"{len(ids):,} {'row holds' if len(ids) == 1 else 'rows hold'}"
+            found.append((column, f"column {column!r}: {count} {what} ({values}; ids {check.naming(check.first_ids(ids))})"))
+    if found:
         raise InputError(
-            f"{name}, column {column!r}: {len(faulty):,} {'row holds' if len(faulty) == 1 else 'rows hold'} {what} "
-            f"({found}; ids {check.naming(check.first_ids(faulty))})",
-            f"if the column means something else leave it out: --columns {column}=; if it says which rows count: --where NAME=VALUE",
+            f"{name}, {'; '.join(text for _, text in found)}",
+            f"what means something else is left out by --columns {','.join(f'{column}=' for column, _ in found)}; "
+            "what says which rows count is heard by --where NAME=VALUE",
         )
 
 

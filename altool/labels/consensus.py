@@ -89,8 +89,20 @@ def standing(log: pa.Table) -> pa.Table:
 
 def latest_arrivals(log: pa.Table) -> np.ndarray:
     """Boolean: the rows of the latest import among those of the same annotator, id, round and time (`auto` apart)."""
+    latest = np.ones(len(log), bool)
     if ARRIVAL not in log.column_names or not len(log):
-        return np.ones(len(log), bool)
+        return latest
+    counts = log.column("id").value_counts()
+    if len(counts) == len(log):
+        return latest
+    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    repeated = np.flatnonzero(np.asarray(pc.is_in(log.column("id"), value_set=several)))
+    latest[repeated] = _last_of_each(log.take(pa.array(repeated)))
+    return latest
+
+
+def _last_of_each(log: pa.Table) -> np.ndarray:
+    """`latest_arrivals` of rows that have an arrival."""
     arrival = np.asarray(log.column(ARRIVAL))
     auto = pc.fill_null(pc.equal(log.column("source"), "auto"), False)
     group = np.zeros(len(log), np.int64)

@@ -48,6 +48,8 @@ def misplaced(table: pa.Table, queries: pa.Table | None) -> list[str | None]:
     """
     if queries is None or "rank" not in queries.column_names or not table.column("rank").null_count < len(table):
         return [None] * len(table)
+    rounds = set(queries.column("round").to_pylist())
+    only = next(iter(rounds)) if len(rounds) == 1 else None  # of which round rows are that do not say it
     ids: dict[tuple[int, int], list[Any]] = {}
     for id_, round_, rank in zip(*(queries.column(name).to_pylist() for name in ("id", "round", "rank")), strict=True):
         if round_ is not None and rank is not None:
@@ -56,6 +58,7 @@ def misplaced(table: pa.Table, queries: pa.Table | None) -> list[str | None]:
     for id_, round_, text in zip(*(table.column(name).to_pylist() for name in ("id", "own_round", "rank")), strict=True):
         match = RANK.fullmatch(text or "")
         rank = int(match[1]) if match else 0
+        round_ = only if round_ is None else round_
         right = ids.get((round_, rank), [])
         wrong = bool(right) and id_ not in right
         found.append(f"rank {rank} of round {round_} is {' or '.join(map(str, right[:3]))}" if wrong else None)

@@ -34,7 +34,7 @@ def test_a_rounded_id_is_not_that_of_its_rank(tmp_path: Path) -> None:
 
 def test_zeros_that_a_spreadsheet_took_away(tmp_path: Path) -> None:
     queries(tmp_path, ["0004", "0011"], ["positive"])
-    (tmp_path / "sheet.csv").write_text("altool_id,altool_round,altool_rank,label\n4,0,1,positive\n11,0,2.0,positive\n")
+    (tmp_path / "sheet.csv").write_text("altool_id,altool_rank,label\n4,1,positive\n11,2.0,positive\n")
     with pytest.raises(InputError, match=r"the id is not that of its rank and round, 2 rows .*rank 1 of round 0 is 0004") as error:
         imported(tmp_path, "sheet.csv")
     assert "did a spreadsheet change the ids?" in error.value.hint

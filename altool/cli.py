@@ -12,11 +12,24 @@ import sys
 from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from altool import __version__
 from altool.console import Console
 from altool.errors import AltoolError, UsageError
 from altool.text import visible
+
+
+class Command(typer.core.TyperCommand):
+    """A command that hears every option that is given: one of a single value is refused when it is there twice."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        *_, order = self.make_parser(ctx).parse_args(args=list(args))
+        for option in dict.fromkeys(order):
+            if order.count(option) > 1 and not option.multiple and not (getattr(option, "is_flag", False) and not option.secondary_opts):
+                raise UsageError(f"{max(option.opts, key=len)} is given twice", "give it once: it takes a single value")
+        return super().parse_args(ctx, args)
+
 
 app = typer.Typer(
     name="altool",
@@ -157,7 +170,7 @@ def _explain(console: Console, error: Exception, message: str, hint: str, code: 
     return code
 
 
-@app.command()
+@app.command(cls=Command)
 def embed(
     items: Annotated[str, typer.Option("--items", metavar="TABLE", help="Items: id and image, path or text.")],
     output: Annotated[str, typer.Option("-o", "--output", metavar="PATH", help="A Parquet file, or with a / at its end a folder of them.")],
@@ -207,7 +220,7 @@ def embed(
     _run("embed", locals())
 
 
-@app.command()
+@app.command(cls=Command)
 def train(
     labels: Labels,
     output: Output,
@@ -343,7 +356,7 @@ def train(
     _run("train", locals())
 
 
-@app.command()
+@app.command(cls=Command)
 def score(
     model: Annotated[str, typer.Option("--model", metavar="DIR", help="A model that altool train wrote.")],
     output: Output,
@@ -378,7 +391,7 @@ def score(
     _run("score", locals())
 
 
-@app.command()
+@app.command(cls=Command)
 def select(
     strategy: Annotated[str | None, typer.Option("--strategy", metavar="NAME", help="How to choose; see --list-strategies.")] = None,
     budget: Annotated[int | None, typer.Option("--budget", min=1, help="How many rows to choose.")] = None,
@@ -541,14 +554,14 @@ def select(
     _run("select", locals())
 
 
-@app.command()
+@app.command(cls=Command)
 def import_labels(
     labels: Annotated[str, typer.Option("--labels", metavar="DIR", help="The label log, a folder; made if it is missing.")],
     exports: Annotated[
         list[str] | None, typer.Argument(metavar="EXPORT...", help="What the annotation tool exported; files, folders or -.")
     ] = None,
     from_: Annotated[
-        str, typer.Option("--from", metavar="FORMAT", help="auto (by content), csv, jsonl, parquet or label-studio.")
+        str, typer.Option("--from", metavar="FORMAT", help="auto (by content), csv, jsonl, parquet, label-studio, prodigy, ….")
     ] = "auto",
     queries: Annotated[
         list[str] | None,
@@ -573,13 +586,38 @@ def import_labels(
     annotator_columns: Annotated[
         str | None, typer.Option("--annotator-columns", metavar="A,B,…", help="One column of labels per annotator, besides annotator:NAME.")
     ] = None,
-    skip_value: Annotated[str | None, typer.Option("--skip-value", metavar="LABEL", help="The label by which a row was skipped.")] = None,
-    label_map: Annotated[str | None, typer.Option("--label-map", metavar="OLD=NEW,…", help="Other names for the tool's labels.")] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="COLUMN=VALUE", help="Only rows that have this count; repeat it for more values or columns."),
+    ] = None,
+    annotator: Annotated[
+        str | None, typer.Option("--annotator", metavar="NAME|file", help="Who answered what says no name; file: whom each is named after.")
+    ] = None,
+    trim: Annotated[bool, typer.Option("--trim", help="Labels and annotators without blanks at their ends.")] = False,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Take answers out of the log that the export does not have any more.")
+    ] = False,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option("--rename", metavar="OLD=NEW", help="Instead of an EXPORT: the log's labels of a class are of another."),
+    ] = None,
+    drop_class: Annotated[
+        list[str] | None, typer.Option("--drop-class", metavar="NAME", help="Instead of an EXPORT: withdraw the log's labels of a class.")
+    ] = None,
+    skip_value: Annotated[
+        list[str] | None, typer.Option("--skip-value", metavar="LABEL", help="The label by which a row was skipped; repeat it.")
+    ] = None,
+    label_map: Annotated[
+        list[str] | None, typer.Option("--label-map", metavar="OLD=NEW,…", help="Other names for the tool's labels, or a file of them.")
+    ] = None,
     allow_new_classes: Annotated[bool, typer.Option("--allow-new-classes", help="Take classes that nothing names yet.")] = False,
     columns: Columns = None,
     classes: Annotated[
         str | None, typer.Option("--classes", metavar="A,B,…", help="Only these classes are taken; or a file of them.")
     ] = None,
+    time_zone: TimeZone = None,
+    time_unit: TimeUnit = None,
+    unlabeled_value: UnlabeledValue = None,
     strict: Annotated[bool, typer.Option("--strict", help="Take nothing if a row is refused.")] = False,
     json: Json = False,
     quiet: Quiet = False,
@@ -589,7 +627,7 @@ def import_labels(
     _run("import_labels", locals())
 
 
-@app.command()
+@app.command(cls=Command)
 def simulate(
     output: Annotated[str, typer.Option("-o", "--output", metavar="DIR", help="A folder with one folder per run; give it again to go on.")],
     plan: Annotated[str | None, typer.Option("--plan", metavar="FILE", help="TOML: these options as keys, and a [[run]] per run.")] = None,
@@ -654,7 +692,7 @@ def simulate(
     _run("simulate", locals())
 
 
-@app.command()
+@app.command(cls=Command)
 def report(
     predictions: Annotated[
         str | None, typer.Option("--predictions", metavar="TABLE", help="Out-of-fold predictions, or those of a holdout.")

@@ -4,35 +4,46 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.console import Console
 from altool.errors import InputError, UsageError
-from altool.labels import exchange, registry
-from altool.labels.consensus import standing
+from altool.labels import corrections, exchange, label_map, registry, remarks
+from altool.labels.consensus import given, standing
 from altool.labels.exchange import Answers, Naming
-from altool.labels.merge import CONFLICT, UNKNOWN_CLASS, UNKNOWN_ID, Outcome, Rules, merge
+from altool.labels.lookalikes import plain, quoted, trimmed
+from altool.labels.merge import CONFLICT, MISPLACED, OTHER_TEXT, UNKNOWN_CLASS, UNKNOWN_ID, Outcome, Rules, merge
 from altool.tables import align, check, label_log, outputs, rounds, write
 from altool.tables.arrays import read_index
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source, listing
+from altool.tables.read import Reader, Source, listing, meaning
 from altool.tables.schema import KINDS, RETRACTED, SOURCES
 from altool.tables.targets import Targets, read_targets
 
 HINTS = {
     UNKNOWN_ID: "give the --queries of every round in the export, or --items",
     UNKNOWN_CLASS: "correct them with --label-map old=new, or take them with --allow-new-classes",
-    CONFLICT: "the same annotator gave another label; say which is newer by labeled_at or a later --round, or who is who by annotator",
+    CONFLICT: "the same annotator gave another label; say which is newer by labeled_at or a later --round, or who is who by annotator "
+    "(--annotator NAME or file)",
+    MISPLACED: "did a spreadsheet change the ids? correct them by the sheet as it was written, or leave the check out: --columns rank=",
+    OTHER_TEXT: "is the id the annotation tool's own number? name altool's: --id-col NAME; if that column is another text: --columns text=",
     exchange.NO_ID: "name the column or key that holds altool's id: --id-col NAME",
     exchange.NO_INTEGER_ID: "write ids as the other tables have them",
     exchange.NO_TEXT: "write the label as a text",
     exchange.SEVERAL: "altool takes one class per row; ask for a single choice",
-    exchange.NO_TIME: "write times as 2026-01-31T12:00:00Z, with an offset",
+    exchange.NO_TIME: check.HINTS["labeled_at"],
     exchange.NO_SECONDS: "write a number from 0",
+    exchange.BROKEN: "the export holds half of a surrogate pair; mend the text in the annotation tool",
+    exchange.NO_SKIP: "mark a skip by skip, x, 1, yes or true; leave the cell empty, or write no, where there is none",
+    exchange.BOTH: "leave one of them empty",
+    exchange.NO_VERDICT: "take the rows that count: --where NAME=VALUE",
 }
 
 
@@ -50,16 +61,28 @@ class Options:
     targets: str | None = None
     id_col: str | None = None
     annotator_columns: str | None = None
-    skip_value: str | None = None
-    label_map: str | None = None
+    where: Sequence[str] | None = None
+    annotator: str | None = None
+    trim: bool = False
+    withdraw: bool = False
+    rename: Sequence[str] | None = None
+    drop_class: Sequence[str] | None = None
+    skip_value: Sequence[str] | None = None
+    label_map: Sequence[str] | None = None
     allow_new_classes: bool = False
     strict: bool = False
     columns: str | None = None
     classes: str | None = None
+    time_zone: str | None = None
+    time_unit: str | None = None
+    unlabeled_value: Sequence[str] | None = None
 
 
-FROM_PEOPLE = ("exports", "from_", "queries", "source", "items", "id_col", "annotator_columns", "skip_value", "label_map")
-ALONE = ("round", "targets", "columns", "classes", "allow_new_classes", "strict")  # what --retract-auto has no use for either
+FROM_PEOPLE = (
+    *("exports", "from_", "queries", "source", "items", "id_col", "annotator_columns", "where", "annotator", "trim", "withdraw"),
+    *("skip_value", "label_map", "time_zone", "time_unit", "unlabeled_value"),
+)
+ALONE = ("auto", "round", "targets", "columns", "classes", "allow_new_classes", "strict")  # what corrections have no use for either
 
 
 @dataclass(frozen=True)
@@ -72,6 +95,8 @@ class Inputs:
     rules: Rules
     id_type: pa.DataType
     fingerprints: dict[str, str]
+    shown: pa.Table | None  # what the items show, by id
+    left_out: int  # by --where
     begun: dict[str, list[str]]  # see tables/rounds.py
 
 
@@ -85,26 +110,34 @@ def run(options: Options, console: Console) -> None:
     if options.retract_auto is not None:
         _retract(options.labels, options.retract_auto, console)
         return
+    if options.rename or options.drop_class:
+        _correct(options.labels, options.rename or (), options.drop_class or (), console)
+        return
     inputs = _read_auto(options, options.auto, console) if options.auto else _read_exports(options, console)
     held = _held(options.labels)
-    outcome = _judge(options, inputs)
+    outcome, log = _judge(options, inputs)
     files: dict[str, str | None] = {"fragment": None, "rejects": None}
-    if outcome.rows.num_rows or outcome.rejects.num_rows:
+    if outcome.rows.num_rows or outcome.rejects.num_rows or (options.withdraw and outcome.gone.num_rows):
         with label_log.locked(options.labels):
             if _held(options.labels) != held:
-                outcome = _judge(options, inputs)  # another import was faster
+                outcome, log = _judge(options, inputs)  # another import was faster
             files |= _write(options, inputs, outcome)
-    _report(outcome, files, options.labels, console)
+    _warn(options, inputs, outcome, log, console)
+    _report(options, inputs, outcome, files, console)
 
 
 def _check_options(options: Options) -> None:
     """Refuse what cannot work, or would do nothing. Raises UsageError."""
-    machine = {"--auto": options.auto is not None, "--retract-auto": options.retract_auto is not None}
-    if not any(machine.values()) and not options.exports:
+    instead = {"retract_auto": options.retract_auto is not None, "rename": bool(options.rename), "drop_class": bool(options.drop_class)}
+    instead |= {"auto": options.auto is not None}
+    if not any(instead.values()) and not options.exports:
         raise UsageError("there is no EXPORT", "name what the annotation tool exported, or give --auto QUERIES")
-    for name, given in machine.items():
-        useless = (*FROM_PEOPLE, *(("auto", *ALONE) if name == "--retract-auto" else ()))
-        for field in fields(options) if given else ():
+    corrections_ = ("retract_auto", "rename", "drop_class")
+    for own, chosen in instead.items():
+        name = f"--{own.replace('_', '-')}"
+        others = () if own == "retract_auto" else ("retract_auto",) if own in corrections_ else corrections_
+        useless = (*FROM_PEOPLE, *(ALONE if own in corrections_ else ()), *others)
+        for field in fields(options) if chosen else ():
             if field.name in useless and getattr(options, field.name) not in (None, field.default, []):
                 flag = "EXPORT" if field.name == "exports" else f"--{field.name.strip('_').replace('_', '-')}"
                 raise UsageError(f"{flag} means nothing to {name}", "give one of them")
@@ -119,30 +152,64 @@ def _check_options(options: Options) -> None:
     outputs.check(wanted, [*read, *(("EXPORT", location) for location in options.exports or ())])
 
 
-def _label_map(text: str | None) -> dict[str, str]:
-    """`old=new,…`."""
-    names: dict[str, str] = {}
-    for part in filter(None, (text or "").split(",")):
-        old, equals, new = part.partition("=")
-        if not equals or not old or not new or old in names:
-            raise UsageError(
-                f"--label-map: {part!r} is not OLD=NEW, or its OLD is there twice", "for example --label-map pos=positive,neg=negative"
-            )
-        names[old] = new
-    return names
+def _where(given_: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """`COLUMN=VALUE`, each of one pair; several values of one column all count."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in given_:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--where: {text!r} is not COLUMN=VALUE", "for example --where status=approved")
+        found[name] = (*found.get(name, ()), value)
+    return found
 
 
 def _read_exports(options: Options, console: Console) -> Inputs:
-    label_map = _label_map(options.label_map)
-    reader = Reader(options.columns, options.classes)
-    naming = Naming(reader.names, options.id_col, tuple(filter(None, (options.annotator_columns or "").split(","))))
-    found = [
-        registry.read(export, options.from_, naming) for location in options.exports or () for export in exchange.open_exports(location)
-    ]
-    return _read(options, reader, found, label_map, console)
+    names = label_map.parse(options.label_map or ())
+    meant = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
+    reader = Reader(options.columns, _classes_of(options, console), console)
+    annotators = tuple(filter(None, (options.annotator_columns or "").split(",")))
+    naming = Naming(reader.names, options.id_col, annotators, _where(options.where or ()), meant, reader.classes or ())
+    found = []
+    for export in (export for location in options.exports or () for export in exchange.open_exports(location, console)):
+        answers = registry.read(export, options.from_, naming)
+        for text in answers.remarks:
+            console.warn(text)
+        found.append(_signed(answers, options.annotator) if options.annotator is not None else answers)
+    if options.where and not sum(one.table.num_rows for one in found):
+        left_out = sum(one.left_out for one in found)
+        console.warn(f"--where {options.where[0]}{' and so on' if len(options.where) > 1 else ''} holds for none of {left_out:,} rows")
+    found = [_trimmed(one) for one in found] if options.trim else found
+    return _read(options, reader, found, names, console)
 
 
-def _read(options: Options, reader: Reader, found: Sequence[Answers], label_map: dict[str, str], console: Console) -> Inputs:
+def _classes_of(options: Options, console: Console) -> str | None:
+    """`--classes`, else the list of classes that somebody put beside the label log."""
+    path = Path(os.path.abspath(options.labels)).parent / "classes.txt"
+    if options.classes or not path.is_file():
+        return options.classes
+    console.info(f"the classes are those of {os.path.join(os.path.dirname(options.labels.rstrip('/')), 'classes.txt')}")
+    return str(path)
+
+
+def _signed(answers: Answers, annotator: str) -> Answers:
+    """The answers of which nothing says who gave them are this annotator's; `file`: of whom the file is named after."""
+    name = Path(answers.name.removeprefix("export ")).stem if annotator == "file" else annotator.strip()
+    if not name or (annotator == "file" and answers.name == "export -"):
+        raise UsageError(f"--annotator {annotator}: {answers.name} has no name", "name who answered: --annotator NAME")
+    column = pc.fill_null(answers.table.column("annotator"), name)
+    return replace(answers, table=answers.table.set_column(answers.table.column_names.index("annotator"), "annotator", column))
+
+
+def _trimmed(answers: Answers) -> Answers:
+    """The answers with names of classes and people as they are without blanks at their ends."""
+    table = answers.table
+    for name in ("label", "annotator", "suggested_label"):
+        texts = [value if value is None else trimmed(value) or None for value in table.column(name).to_pylist()]
+        table = table.set_column(table.column_names.index(name), name, pa.array(texts, pa.string()))
+    return replace(answers, table=table)
+
+
+def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Mapping[str, str], console: Console) -> Inputs:
     queries = [reader.open(location, "queries") for location in options.queries or ()]
     items = reader.open(options.items, "items") if options.items else None
     targets = read_targets(reader, options.targets) if options.targets else None
@@ -159,7 +226,9 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], label_map:
         console.warn(
             "the ids look like integers, but nothing says so: they are stored as strings; if that is wrong give --queries or --items"
         )
-    fingerprints = {"export": align.table_fingerprint(answers)}
+    content = [*KINDS["labels"].columns, "reason", "given"]
+    fingerprints = {"export": align.table_fingerprint(answers.select(content))}
+    shown = None
     known: list[pa.ChunkedArray] = []
     asked = None
     if queries:
@@ -173,10 +242,21 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], label_map:
     if items:
         index = read_index(items)
         fingerprints["items"] = align.fingerprint(index, None)
-        known.append(index.ids.filter(pc.is_in(index.ids, value_set=pc.unique(answers.column("id").drop_null()))))
+        wanted = pc.unique(answers.column("id").drop_null())
+        known.append(index.ids.filter(pc.is_in(index.ids, value_set=wanted)))
+        shown = _shown(items, wanted)
     ids = pc.unique(pa.chunked_array([chunk for column in known for chunk in column.chunks], id_type)) if known else None
-    rules = Rules(options.round, options.source, options.skip_value, label_map, _allowed(options, reader, targets, queries))
-    return Inputs(answers, asked, ids, rules, id_type, fingerprints, rounds.begun(queries))
+    skips = tuple(options.skip_value or ())
+    rules = Rules(options.round, options.source, skips, names, _allowed(options, reader, targets, queries))
+    return Inputs(answers, asked, ids, rules, id_type, fingerprints, shown, sum(one.left_out for one in found), rounds.begun(queries))
+
+
+def _shown(items: Source, ids: pa.Array) -> pa.Table | None:
+    """`id` and `text` or `path` of the items with these ids; None where the items have neither."""
+    columns = ["id", *(name for name in ("text", "path") if name in items)]
+    if len(columns) == 1 or not len(ids):
+        return None
+    return pa.Table.from_batches(items.scan(columns, lambda batch: batch.filter(pc.is_in(batch.column("id"), value_set=ids))))
 
 
 def _allowed(options: Options, reader: Reader, targets: Targets | None, queries: Sequence[Source]) -> frozenset[str] | None:
@@ -188,7 +268,7 @@ def _allowed(options: Options, reader: Reader, targets: Targets | None, queries:
 
 def _read_auto(options: Options, location: str, console: Console) -> Inputs:
     """The suggestions of the queries of source `auto` as answers. Raises InputError for one that has none."""
-    reader = Reader(options.columns, options.classes)
+    reader = Reader(options.columns, _classes_of(options, console), console)
     source = reader.open(location, "queries")
     targets = read_targets(reader, options.targets) if options.targets else None
     reader.add(_open_log(options.labels))
@@ -208,7 +288,7 @@ def _read_auto(options: Options, location: str, console: Console) -> Inputs:
     found = exchange.answers(source.name, {name: column.combine_chunks() for name, column in columns.items()}, id_type)
     rules = Rules(round=options.round, classes=_allowed(options, reader, targets, [source]))
     fingerprints = {"queries": align.table_fingerprint(table)}
-    return Inputs(exchange.with_ids(found, id_type), None, None, rules, id_type, fingerprints, rounds.begun([source]))
+    return Inputs(exchange.with_ids(found, id_type), None, None, rules, id_type, fingerprints, None, 0, rounds.begun([source]))
 
 
 def _retract(labels: str, round_: int, console: Console) -> None:
@@ -237,18 +317,58 @@ def _retract(labels: str, round_: int, console: Console) -> None:
                 for column, type_ in KINDS["labels"].columns.items()
             }
             origin = write.provenance("import-labels", {"retract_auto": round_}, 0, {"labels": align.table_fingerprint(log)})
-            path = label_log.write(pa.table(columns), labels, round_, origin)
+            path = label_log.write(pa.table(columns), labels, round_, origin, label_log.next_import(log))
     summary = {"command": "import-labels", "retracted": len(ids), "known": gone.num_rows, "fragment": path.name if path else None}
     line = f"retracted {_count(len(ids), 'auto label')} of round {round_} -> {labels}/{path.name}" if path else "no change"
     console.result(summary, line + (f" ({gone.num_rows:,} retracted already)" if gone.num_rows else ""))
 
 
+def _correct(labels: str, renames: Sequence[str], dropped: Sequence[str], console: Console) -> None:
+    """Take classes out of the log, or give them another name: a row for each of their answers, as one file of the log."""
+    names: dict[str, str] = {}
+    for old, new in (pair for text in renames for pair in label_map.pairs(text, "--rename")):
+        if old in names or old in dropped:
+            raise UsageError(f"--rename: {old!r} is there twice", "name each class once, in --rename or in --drop-class")
+        names[old] = new
+    name = f"labels {labels}"
+    if not os.path.isdir(labels):
+        raise InputError(f"{name}: there is no such folder", "give the label log")
+    path = None
+    with label_log.locked(labels):
+        reader = Reader()
+        source = reader.open(labels, "labels", allow_empty=True)
+        reader.match_ids()
+        log = label_log.read(source)
+        ever = set(given(log).column("label").to_pylist())
+        if strange := [other for other in (*names, *dropped) if other not in ever]:
+            raise InputError(
+                f"{name}: no label was ever of class {quoted(strange[0])}",
+                f"classes that it has: {check.naming(sorted(map(quoted, filter(None, set(standing(log).column('label').to_pylist())))))}",
+            )
+        renamed = corrections.renamings(log, names)
+        withdrawn = corrections.withdrawals(corrections.of_classes(log, dropped))
+        rows = pa.concat_tables([renamed, withdrawn])
+        if rows.num_rows:
+            origin = write.provenance(
+                "import-labels",
+                {"rename": names or None, "drop_class": sorted(dropped) or None},
+                0,
+                {"labels": align.table_fingerprint(log)},
+            )
+            path = label_log.write(rows, labels, pc.max(rows.column("round")).as_py() or 0, origin, label_log.next_import(log))
+    fragment = path.name if path else None
+    summary = {"command": "import-labels", "renamed": renamed.num_rows, "withdrawn": withdrawn.num_rows, "fragment": fragment}
+    line = f"renamed {_count(renamed.num_rows, 'label')}, withdrew {_count(withdrawn.num_rows, 'label')} -> {labels}/{fragment}"
+    console.result(summary, line if path else "no change")
+
+
 def _queries(source: Source) -> pa.Table:
-    """`id`, `round`, `source` and `suggested_label` of queries. Raises InputError for what the log could not hold."""
-    table = source.read(["id", "round", "source", "suggested_label"])
+    """`id`, `round`, `source`, `suggested_label` and `rank` of queries. Raises InputError for what the log could not hold."""
+    names = ["id", "round", "source", "suggested_label", "rank"]
+    table = source.read(names)
     if len(source.fragments) == 1:  # the files of several rounds may share ids
         align.index(table.column("id").chunks, source.name)
-    for name in ("round", "source", "suggested_label"):
+    for name in names[1:]:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, source.kind.columns[name]))
     known = pc.is_in(table.column("source"), value_set=pa.array([*SOURCES, None], pa.string()))
@@ -260,7 +380,7 @@ def _queries(source: Source) -> pa.Table:
                 f"{source.name}, column {column!r}: {len(faulty):,} rows hold {what} (ids {check.naming(check.first_ids(faulty))})",
                 "correct, rename or leave out the column",
             )
-    return table.select(["id", "round", "source", "suggested_label"])
+    return table.select(names)
 
 
 def _classes(queries: Sequence[Source]) -> tuple[str, ...] | None:
@@ -281,52 +401,72 @@ def _open_log(folder: str) -> Source:
     return Reader().open(folder, "labels", allow_empty=True)
 
 
-def _judge(options: Options, inputs: Inputs) -> Outcome:
-    """Raises InputError where a row is refused with `--strict`, or every answer is."""
+def _judge(options: Options, inputs: Inputs) -> tuple[Outcome, pa.Table]:
+    """What the import comes to, and the log as it was. Raises InputError where a row is refused with `--strict`, or every answer is."""
     reader = Reader()
     reader.add(Source(KINDS["ids"], "of this import", [], {}, inputs.id_type, {}, None))
     source = _open_log(options.labels)
     reader.add(source)
     reader.match_ids()
-    outcome = merge(inputs.answers, label_log.read(source), inputs.queries, inputs.known_ids, inputs.rules)
-    refused = outcome.rejects.num_rows
+    log = label_log.read(source)
+    outcome = merge(inputs.answers, log, inputs.queries, inputs.known_ids, inputs.rules, inputs.shown)
+    refused = sum(outcome.refused.values())
     taken = outcome.rows.num_rows + outcome.known
     if refused and (options.strict or not taken):
         reasons = "; ".join(_refusal(outcome, reason) for reason in outcome.refused)
         text = f"{refused:,} of {refused + taken:,} labels are refused: {reasons}"
         raise InputError(text, HINTS[next(iter(outcome.refused))])
-    return outcome
+    return outcome, log
 
 
 def _refusal(outcome: Outcome, reason: str) -> str:
-    """`unknown id, 3 rows (ids a, b, c)`."""
-    rows = outcome.rejects.filter(pc.equal(outcome.rejects.column("reason"), reason))
-    shown = rows.column("label" if reason == UNKNOWN_CLASS else "id").drop_null().unique()
-    names = f" ({'classes' if reason == UNKNOWN_CLASS else 'ids'} {check.naming(check.first_ids(shown))})"
-    return f"{reason}, {_count(rows.num_rows, 'row')}{'' if reason == exchange.NO_ID else names}"
+    """`unknown id, 3 rows (ids a, b, c; sheet.csv line 4, sheet.csv line 7, …)`."""
+    places = np.flatnonzero(np.asarray(pc.equal(outcome.rejects.column("reason"), reason)))
+    rows = outcome.rejects.take(pa.array(places))
+    of_class = reason == UNKNOWN_CLASS
+    shown = check.first_ids(rows.column("label" if of_class else "id").drop_null().unique())
+    what = (
+        []
+        if reason == exchange.NO_ID
+        else [f"{'classes' if of_class else 'ids'} {check.naming([plain(name) if isinstance(name, str) else name for name in shown])}"]
+    )
+    first = places[:3].tolist()
+    named = [named for place in first if (named := outcome.places[place])]
+    what += [", ".join(named) + (", …" if len(places) > len(first) else "")] if named else []
+    what += [f"ids {check.naming(rows.column('id').to_pylist()[:3])}"] if of_class else []
+    what += [detail] if len(places) and (detail := outcome.details[first[0]]) and reason == MISPLACED else []
+    return f"{reason}, {_count(rows.num_rows, 'row')} ({'; '.join(what)})"
 
 
 def _write(options: Options, inputs: Inputs, outcome: Outcome) -> dict[str, str | None]:
     """The names of the files that were added."""
     rules = inputs.rules
     changing = {
-        **{name: getattr(rules, name) for name in ("round", "source", "skip_value")},
+        **{name: getattr(rules, name) for name in ("round", "source")},
+        "skip_value": next(iter(rules.skip_values)) if len(rules.skip_values) == 1 else list(rules.skip_values) or None,
         "label_map": rules.label_map or None,
+        "where": sorted(options.where) if options.where else None,
+        "annotator": options.annotator,
+        **{name: getattr(options, name) or None for name in ("trim", "withdraw")},
         "classes": sorted(rules.classes) if rules.classes is not None else None,
     }
     origin = write.provenance("import-labels", changing, 0, inputs.fingerprints)
     if inputs.begun:
         origin["begun"] = inputs.begun
-    rows = outcome.rows
+    rows = pa.concat_tables([outcome.rows, corrections.withdrawals(outcome.gone)]) if options.withdraw else outcome.rows
     round_ = pc.max(rows.column("round")).as_py() if rows.num_rows else 0
     rejects = _new_rejects(options.labels, outcome.rejects)
     files: dict[str, str | None] = {}
     if rejects.num_rows:
-        name = label_log.fragment(rows, round_)[0] if rows.num_rows else f"refused-{align.table_fingerprint(rejects)[7:27]}.parquet"
+        name = (
+            label_log.fragment(rows, round_, outcome.number)[0]
+            if rows.num_rows
+            else f"refused-{align.table_fingerprint(rejects)[7:27]}.parquet"
+        )
         location = f"{_rejects_folder(options.labels)}/{name}"
         write.write_table(rejects, "rejects", location, origin=origin)
         files["rejects"] = location
-    path = label_log.write(rows, options.labels, round_, origin) if rows.num_rows else None
+    path = label_log.write(rows, options.labels, round_, origin, outcome.number) if rows.num_rows else None
     return {**files, "fragment": path.name if path else None}
 
 
@@ -345,9 +485,23 @@ def _new_rejects(labels: str, rejects: pa.Table) -> pa.Table:
     return pa.table({name: pa.array([row[i] for row in ordered], pa.string()) for i, name in enumerate(rejects.column_names)})
 
 
-def _report(outcome: Outcome, files: dict[str, str | None], labels: str, console: Console) -> None:
+def _warn(options: Options, inputs: Inputs, outcome: Outcome, log: pa.Table, console: Console) -> None:
+    """Say what was refused, what changed, and which names are odd."""
     for reason in outcome.refused:
         console.warn(f"refused: {_refusal(outcome, reason)}; {HINTS[reason]}")
+    good = inputs.answers.filter(inputs.answers.column("reason").is_null())
+    names = set(pc.unique(good.column("label").drop_null()).to_pylist()) - set(inputs.rules.label_map or ()) - set(inputs.rules.skip_values)
+    about_names = remarks.of_names(outcome, log, inputs.rules.classes, names, listed=not options.allow_new_classes)
+    for text in (*about_names, *remarks.of_changes(outcome, options.withdraw)):
+        console.warn(text)
+    if outcome.people:
+        same = ", ".join(f"{name} is {other}" for name, other in sorted(outcome.people.items())[:3])
+        console.info(f"annotators under the name that the log has, by annotations that are the same: {same}")
+    if outcome.marked:
+        console.info(f"? and skip are no classes: {_count(outcome.marked, 'row')} skipped")
+
+
+def _report(options: Options, inputs: Inputs, outcome: Outcome, files: dict[str, str | None], console: Console) -> None:
     unsaid = {"round": (outcome.undated, 0), "source": (outcome.assumed, "seed")}
     stored = [f"the {name} of {_count(count, 'row')} (stored as {value})" for name, (count, value) in unsaid.items() if count]
     if stored:
@@ -359,27 +513,40 @@ def _report(outcome: Outcome, files: dict[str, str | None], labels: str, console
         )
     named = outcome.rows.column("label").drop_null()
     skipped = outcome.rows.num_rows - len(named)
-    summary = {
+    withdrawn = outcome.gone.num_rows if options.withdraw else 0
+    # records = imported + known + unlabeled + all that is refused + rejected + failed + left_out + retracted
+    summary: dict[str, Any] = {
         "command": "import-labels",
+        "records": len(inputs.answers) + inputs.left_out,
         "imported": outcome.rows.num_rows,
         "known": outcome.known,
         "skipped": skipped,
         "unlabeled": outcome.unlabeled,
         "refused": outcome.refused,
+        "rejected": outcome.rejected,
+        "failed": outcome.failed,
+        "left_out": inputs.left_out,
         "retracted": outcome.retracted,
+        "changed": len(outcome.changed),
+        "outdated": len(outcome.outdated),
+        "gone": outcome.gone.num_rows,
+        "withdrawn": withdrawn,
         "sources": _tally(outcome.rows.column("source")),
         "conflicts": outcome.refused.get(CONFLICT, 0),
         "disagreements": outcome.disagreements,
         "classes": _tally(named),
         **files,
     }
-    counts = {"known": outcome.known, "unlabeled": outcome.unlabeled, "retracted": outcome.retracted, "refused": outcome.rejects.num_rows}
+    counts = {"changed": len(outcome.changed), "known": outcome.known, "unlabeled": outcome.unlabeled, "left out": inputs.left_out}
+    counts |= {name: summary[name] for name in ("rejected", "failed", "retracted")} | {"refused": sum(outcome.refused.values())}
     rest = [f"{count:,} {name}" for name, count in counts.items() if count]
     rest += [_count(outcome.disagreements, "disagreement")] if outcome.disagreements else []
-    auto = summary["sources"] == {"auto": outcome.rows.num_rows}
+    auto = outcome.rows.num_rows and summary["sources"] == {"auto": outcome.rows.num_rows}
     line = f"imported {_count(len(named), 'auto label' if auto else 'label')}" + (f" and {_count(skipped, 'skip')}" if skipped else "")
-    line = (line if outcome.rows.num_rows else "no change") + (f" ({', '.join(rest)})" if rest else "")
-    line += f" -> {labels}/{files['fragment']}" if files["fragment"] else ""
+    line = line if outcome.rows.num_rows else "no change" if not withdrawn else "imported nothing"
+    line += f", withdrew {_count(withdrawn, 'answer')}" if withdrawn else ""
+    line += f" ({', '.join(rest)})" if rest else ""
+    line += f" -> {options.labels}/{files['fragment']}" if files["fragment"] else ""
     console.result(summary, line + (f"; the refused rows are in {files['rejects']}" if files["rejects"] else ""))
 
 

@@ -258,6 +258,7 @@ def _export(queries: pa.Table, items: Source, exports: dict[str, str], classes: 
     """Write the chosen rows that people are to see, as they see them and in rank order, in every format that is asked for."""
     from altool.labels import registry as formats
     from altool.labels.exchange import Task
+    from altool.labels.table import fragile
 
     queries = queries.filter(pa.compute.not_equal(queries.column("source"), "auto"))
     wanted = queries.column("id").combine_chunks()
@@ -274,6 +275,12 @@ def _export(queries: pa.Table, items: Source, exports: dict[str, str], classes: 
         console.mismatch(text, "give the items that belong to this pool", strict=options.strict)
     fields = ("id", "rank", "round", "tier", "suggested_label", "suggested_probability")
     tasks = [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
+    changed = fragile([task.id for task in tasks]) if "csv" in exports else []
+    if changed:
+        console.warn(
+            f"--export csv: a spreadsheet changes {len(changed):,} of these ids ({check.naming(changed)}); open the sheet with that column "
+            "as text, and leave altool_round and altool_rank in it: import-labels tells by them"
+        )
     for name, location in exports.items():
         for ending, content in formats.export(name, tasks, classes).items():
             write.write_bytes(content, location + ending)

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from altool.tables.schema import RETRACTED
+from altool.tables.schema import ARRIVAL, RETRACTED, WITHDRAWN
 
 Row = dict[str, Any]
 
@@ -53,13 +53,13 @@ class Labels:
         return self.table.column("id").combine_chunks()
 
 
-def withdrawn(rows: pa.Table, log: pa.Table) -> np.ndarray:
+def retracted(rows: pa.Table, log: pa.Table) -> np.ndarray:
     """Boolean: the `auto` rows whose id and round `log` retracts. Both have the contract's columns.
 
     A row of status `retracted` withdraws the auto labels of its id and round, those that are added later too: so it does not matter
     which of two imports was first. Of people's labels, and of other rounds, it says nothing.
     """
-    retractions = log.filter(_retracts(log))
+    retractions = log.filter(_is(log, RETRACTED))
     auto = np.asarray(pc.fill_null(pc.equal(rows.column("source"), "auto"), False))
     if not len(retractions) or not auto.any():
         return np.zeros(len(rows), bool)
@@ -72,22 +72,61 @@ def withdrawn(rows: pa.Table, log: pa.Table) -> np.ndarray:
     return auto & np.isin(keys(rows), keys(retractions))
 
 
+def given(log: pa.Table) -> pa.Table:
+    """The rows of the log that were ever somebody's answer, whatever was corrected since: not retracted, and no retraction."""
+    return log.filter(pa.array(~retracted(log, log) & ~np.asarray(_is(log, RETRACTED))))
+
+
 def standing(log: pa.Table) -> pa.Table:
-    """The rows of the log that are somebody's answer: not withdrawn, and no retraction."""
-    return log.filter(pa.array(~withdrawn(log, log) & ~np.asarray(_retracts(log))))
+    """The rows of the log that are somebody's answer: not retracted, corrected or withdrawn, and themselves neither of these.
+
+    Of what an annotator said on an id in the same round, at the same time or at none, the import that came last stands.
+    """
+    log = given(log)
+    log = log.filter(pa.array(latest_arrivals(log)))
+    return log.filter(pc.invert(_is(log, WITHDRAWN)))
 
 
-def _retracts(log: pa.Table) -> pa.ChunkedArray:
-    return pc.fill_null(pc.equal(log.column("status"), RETRACTED), False)
+def latest_arrivals(log: pa.Table) -> np.ndarray:
+    """Boolean: the rows of the latest import among those of the same annotator, id, round and time (`auto` apart)."""
+    latest = np.ones(len(log), bool)
+    if ARRIVAL not in log.column_names or not len(log):
+        return latest
+    counts = log.column("id").value_counts()
+    if len(counts) == len(log):
+        return latest
+    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    repeated = np.flatnonzero(np.asarray(pc.is_in(log.column("id"), value_set=several)))
+    latest[repeated] = _last_of_each(log.take(pa.array(repeated)))
+    return latest
+
+
+def _last_of_each(log: pa.Table) -> np.ndarray:
+    """`latest_arrivals` of rows that have an arrival."""
+    arrival = np.asarray(log.column(ARRIVAL))
+    auto = pc.fill_null(pc.equal(log.column("source"), "auto"), False)
+    group = np.zeros(len(log), np.int64)
+    for column in (*(log.column(name) for name in ("id", "annotator", "round", "labeled_at")), auto):
+        array = column.combine_chunks()
+        codes_ = np.asarray(array.dictionary_encode("encode").indices).astype(np.int64)
+        group = np.unique(group * (codes_.max() + 1) + codes_, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    last = np.zeros(group.max() + 1, np.int64)
+    np.maximum.at(last, group, arrival)
+    return np.asarray(arrival == last[group])
+
+
+def _is(log: pa.Table, status: str) -> pa.ChunkedArray:
+    return pc.fill_null(pc.equal(log.column("status"), status), False)
 
 
 def resolve(log: pa.Table) -> Labels:
     """Who wins (interface.md): the newest row per id and annotator, then the majority over annotators, then the newest.
 
     Newest means the latest `labeled_at` where all rows in question have one, else the latest `round`, and within it the latest
-    `labeled_at` where all have one; what is still equal goes to the smaller label. Rows without an annotator count as one
-    annotator, `auto` rows never as a person. A person's label outvotes any number of `auto` ones, and any label outvotes
-    `skipped`. One `holdout` row holds its id out. What was retracted was never there. `log` has the contract's columns.
+    `labeled_at` where all have one, else, of one annotator's answers, the import that came last (`arrival`, which old logs lack);
+    what is still equal goes to the smaller label. Rows without an annotator count as one annotator, `auto` rows never as a person.
+    A person's label outvotes any number of `auto` ones, and any label outvotes `skipped`. One `holdout` row holds its id out. What
+    was retracted or withdrawn was never there. `log` has the contract's columns.
     """
     log = standing(log)
     ids = log.column("id")
@@ -121,7 +160,7 @@ def _winner(rows: list[Row]) -> tuple[Row, bool, bool]:
     undecided = False
     latest = []
     for own in annotators.values():
-        newest, tied = newest_of(own)
+        newest, tied = newest_of(own, of_one=True)
         latest.append(newest)
         undecided |= tied
     votes = [row for row in latest if row["label"] is not None and row["source"] != "auto"]
@@ -133,18 +172,29 @@ def _winner(rows: list[Row]) -> tuple[Row, bool, bool]:
     return {**winner, "source": "holdout" if held else winner["source"]}, len(tally) > 1, undecided or tied
 
 
-def newest_of(rows: list[Row]) -> tuple[Row, bool]:
-    """The newest row, and whether another label is just as new. Each row has `label`, `source`, `round` and `labeled_at`."""
+def newest_of(rows: list[Row], *, of_one: bool = False) -> tuple[Row, bool]:
+    """The newest row, and whether another label is just as new. Each row has `label`, `source`, `round` and `labeled_at`.
+
+    Of one annotator's answers (`of_one`) those that came later are newer, where neither time nor round tells.
+    """
     if not all(row["labeled_at"] for row in rows):
         last = max(_round(row) for row in rows)
         rows = [row for row in rows if _round(row) == last]
+        if of_one and not all(row["labeled_at"] for row in rows):
+            rows = _last_arrived(rows)
         if not all(row["labeled_at"] for row in rows):  # then a skip is not known to be newer than any label
             rows = [row for row in rows if row["label"] is not None] or rows
     if all(row["labeled_at"] for row in rows):
         latest = max((row["labeled_at"], _round(row)) for row in rows)
         rows = [row for row in rows if (row["labeled_at"], _round(row)) == latest]
+    rows = _last_arrived(rows) if of_one else rows
     labels = {row["label"] for row in rows if row["label"] is not None}
     return min(rows, key=lambda row: (row["label"] is None, row["label"] or "", row["source"] or "", _age(row))), len(labels) > 1
+
+
+def _last_arrived(rows: list[Row]) -> list[Row]:
+    last = max(row.get(ARRIVAL) or 0 for row in rows)
+    return [row for row in rows if (row.get(ARRIVAL) or 0) == last]
 
 
 def _age(row: Row) -> float:

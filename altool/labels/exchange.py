@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -14,14 +14,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError
+from altool.labels import foreign
 from altool.tables import check
 from altool.tables.check import short
-from altool.tables.columns import class_names, plain, utf8
-from altool.tables.fragments import NoTable, ParquetFragment, contents, probe
+from altool.tables.columns import NAMES, class_names, plain, whole_numbers
+from altool.tables.fragments import HEAD, NoTable, ParquetFragment, contents, probe, stream
 from altool.tables.listing import listing, partition_values
 from altool.tables.schema import KINDS, SOURCES, STATUSES
-from altool.tables.source import Listener
-from altool.tables.text import with_values
+from altool.tables.source import Listener, Meaning
+from altool.tables.text import Json, with_values
 from altool.tables.values import Clock, lengths, times
 
 NO_ID = "no id"
@@ -30,9 +31,25 @@ NO_TEXT = "label is no text"
 SEVERAL = "several classes"
 NO_TIME = "labeled_at is no RFC 3339 time"
 NO_SECONDS = "seconds is no length of time"
+BROKEN = "half a character"
+NO_SKIP = "skip is neither yes nor no"
+BOTH = "a label and a skip"
+NO_VERDICT = "a verdict that is none of the tool's"
+# The record's own word that it holds no answer: no fault, so these rows are counted apart from what is refused.
+REJECTED = "rejected by the annotator"
+REVIEWED = "rejected in review"
+UNPAID = "rejected by the requester"
+FAILED = "labeling failed"
+REJECTIONS = (REJECTED, REVIEWED, UNPAID)
 
 NO_CLOCK = Clock()
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
+BLANK = r"^[\s\p{Z}\p{Cf}\x00-\x1f]*$"  # nothing that anybody sees
+SURROGATE = re.compile("[\ud800-\udfff]")
+HALF = "\ufdd0"  # no character, now or ever: stands for half of one
+LIST = re.compile(r"""\[\s*(?:(?P<quote>["'])(?P<only>[^"']*)(?P=quote))?\s*,?\s*\]""")  # as Python shows one of at most one text
+QUOTED = re.compile(r"""\[\s*["'{\[(]|\{\s*["']""")
+EXTRAS = {"rank": pa.string(), "text": pa.string(), "path": pa.string()}  # what else of a row says which item it is
 
 
 @dataclass(frozen=True)
@@ -52,14 +69,23 @@ class Task:
 
 @dataclass(frozen=True)
 class Naming:
-    """Where an export keeps what altool wants: `--columns`, `--id-col` and `--annotator-columns`."""
+    """Where an export keeps what altool wants: `--columns`, `--id-col` and `--annotator-columns`; and which rows count: `--where`.
+
+    A column that is named "" is left out. `where` has the values that count, of each column that decides. `meaning` says what times
+    without an offset mean, and which labels mean that there is none; `classes` are those of `--classes`.
+    """
 
     columns: Mapping[str, str]
     id_column: str | None = None
     annotators: tuple[str, ...] = ()
+    where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    meaning: Meaning = field(default_factory=Meaning)
+    classes: tuple[str, ...] = ()
 
     def find(self, column: str, available: Iterable[str], *aliases: str) -> str | None:
         """The name of a contract column among those available; None if none is it."""
+        if self.columns.get(column) == "":
+            return None
         names = set(available)
         chosen = self.id_column if column == "id" and self.id_column else self.columns.get(column)
         return next((name for name in (chosen, *aliases, column) if name in names), None)
@@ -73,25 +99,39 @@ class Export:
     encoding: str  # csv, parquet, arrow, json or jsonl
     table: pa.Table | None = None
     records: Sequence[Any] = ()
+    entries: Sequence[int] | None = None  # the place of each row in the file from 0, where some are left out
+    names: Sequence[str] | None = None  # the keys of all records, those that are left out too
+
+    def place(self, row: int) -> str:
+        """Where a person finds this row: `sheet.csv line 5`."""
+        entry = row if self.entries is None else self.entries[row]
+        unit, first = {"csv": ("line", 2), "jsonl": ("line", 1), "json": ("entry", 1)}.get(self.encoding, ("row", 1))
+        return f"{self.name.removeprefix('export ')} {unit} {entry + first}"
 
     @cached_property
     def columns(self) -> list[str]:
-        return self.table.column_names if self.table is not None else list(dict.fromkeys(key for row in self.records for key in row))
+        if self.table is not None:
+            return self.table.column_names
+        return list(dict.fromkeys(key for row in self.records for key in row) if self.names is None else self.names)
 
 
 @dataclass(frozen=True)
 class Answers:
     """What one export says, a row per answer, in file order.
 
-    `table` has the contract's columns of labels, null where unknown, and `reason`: why a row cannot be taken (null: it can).
-    A row without label, `skipped` status and reason is not done yet. `id_type` is None where the ids may be read as strings or
-    integers, whichever the other tables have. `used` are the `--columns` names that the export knows.
+    `table` has the contract's columns of labels, null where unknown; `reason`: why a row cannot be taken (null: it can); the `EXTRAS`;
+    `entry`, int64: the row of the export that says it; and `place`, where a person finds it. A row without label, `skipped` status
+    and verdict is not done yet.
+    `id_type` is None where the ids may be read as strings or integers, whichever the other tables have. `used` are the `--columns`
+    names that the export knows, `left_out` counts its rows for which `--where` does not hold; `remarks` are warnings about it.
     """
 
     name: str
     table: pa.Table
     id_type: pa.DataType | None
     used: frozenset[str]
+    left_out: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -126,12 +166,16 @@ def open_exports(location: str, console: Listener | None = None) -> list[Export]
 
 
 def _open(name: str, path: str, filesystem: Any, folder_values: Mapping[str, str | None]) -> Export:
+    with stream(path, filesystem) as file:
+        head = file.read(HEAD)
+        foreign.check_content(name, head, lambda: head + file.read())
     content = contents(f"{name}: it", path, filesystem)
-    if isinstance(content, list):
-        wrong = next((number for number, row in enumerate(content, 1) if not isinstance(row, dict)), None)
+    if isinstance(content, Json):
+        wrong = next((number for number, row in enumerate(content.values, 1) if not isinstance(row, dict)), None)
         if wrong:
             raise InputError(f"{name}: entry {wrong:,} is no JSON object", "give a JSON array, or lines, of objects")
-        export = Export(name, "json", records=[{**folder_values, **row} for row in content])
+        records = [{**folder_values, **row} for row in content.values] if folder_values else content.values
+        export = Export(name, "jsonl" if content.by_line else "json", records=records)
     else:
         if isinstance(content, ParquetFragment):
             probe(name, [content])
@@ -142,9 +186,7 @@ def _open(name: str, path: str, filesystem: Any, folder_values: Mapping[str, str
         if twins := [column for column in names if names.count(column) > 1]:
             raise InputError(f"{name}: two columns are called {twins[0]!r}", "give every column its own name")
         for position, field in enumerate(table.schema):
-            array = plain(table.column(position))
-            utf8(name, "it", field.name, array)
-            table = table.set_column(position, field.name, class_names(table.schema, field.name, array))
+            table = table.set_column(position, field.name, class_names(table.schema, field.name, plain(table.column(position))))
         export = Export(name, encoding, with_values(table, folder_values))
     if not export.records and not (export.table is not None and export.table.num_rows):
         raise InputError(f"{name}: it holds no rows", "export it again")
@@ -169,7 +211,8 @@ def answers(
 ) -> Answers:
     """`Answers` from columns of any type that says the same (numbers as texts, RFC 3339 times as texts).
 
-    Raises InputError for a column of another type, and for a source, status or round that the contract does not know.
+    Without `entry` every row of the export is one answer. Raises InputError for a column of another type, and for a source, status
+    or round that the contract does not know.
     """
     rows = len(columns["id"])
     kinds = KINDS["labels"].columns
@@ -186,12 +229,32 @@ def answers(
         else:
             array = cast(name, column, array, kinds[column])
         table[column] = array
-    ids = table["id"].cast(pa.string())
+    faults = {}
     for column, allowed in (("source", SOURCES), ("status", STATUSES)):
         known = pc.is_in(table[column], value_set=pa.array([*allowed, None], pa.string()))
-        _refuse(name, column, ids, pc.invert(known), f"something else than {', '.join(allowed)}")
-    _refuse(name, "round", ids, pc.fill_null(pc.less(table["round"], 0), False), "a negative round")
-    return Answers(name, pa.table({**table, "reason": reasons}), id_type, frozenset(used))
+        faults[column] = (pc.invert(known), f"something else than {', '.join(allowed)}")
+    faults["round"] = (pc.fill_null(pc.less(table["round"], 0), False), "a negative round")
+    _refuse(name, table, faults)
+    for column in ("id", "label", "annotator"):
+        text = table[column].cast(pa.string())
+        half = pc.fill_null(pc.match_substring(text, HALF), False)
+        if pc.any(half).as_py():
+            reasons = pc.if_else(half, BROKEN, reasons)
+            table[column] = pc.replace_substring(text, HALF, "\ufffd")
+    extras = {
+        column: _loosely(whole(columns[column]), type_) if column in columns else pa.nulls(rows, type_) for column, type_ in EXTRAS.items()
+    }
+    place = columns.get("place", pa.nulls(rows, pa.string()))
+    entry = pa.array(columns["entry"] if "entry" in columns else range(rows), pa.int64())
+    return Answers(name, pa.table({**table, "reason": reasons, **extras, "entry": entry, "place": place}), id_type, frozenset(used))
+
+
+def _loosely(array: pa.Array, type_: pa.DataType) -> pa.Array:
+    """The column as `type_`, or nothing: what is only compared may be anything."""
+    try:
+        return array.cast(type_)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return pa.nulls(len(array), type_)
 
 
 def whole(column: Any) -> pa.Array:
@@ -201,23 +264,40 @@ def whole(column: Any) -> pa.Array:
     return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
-def _refuse(name: str, column: str, ids: pa.Array, wrong: pa.Array, what: str) -> None:
-    faulty = ids.filter(wrong)
-    if len(faulty):
+def _refuse(name: str, table: Mapping[str, pa.Array], faults: Mapping[str, tuple[pa.Array, str]]) -> None:
+    """Raise InputError where rows of any column are wrong: `faults` says which, and what they hold."""
+    found = []
+    for column, (wrong, what) in faults.items():
+        ids = table["id"].cast(pa.string()).filter(wrong)
+        if len(ids):
+            values = check.naming([str(value) for value in check.first_ids(pc.unique(table[column].filter(wrong)))])
+            count = f"{len(ids):,} {'row holds' if len(ids) == 1 else 'rows hold'}"
+            found.append((column, f"column {column!r}: {count} {what} ({values}; ids {check.naming(check.first_ids(ids))})"))
+    if found:
         raise InputError(
-            f"{name}, column {column!r}: {len(faulty):,} {'row holds' if len(faulty) == 1 else 'rows hold'} {what} "
-            f"(ids {check.naming(check.first_ids(faulty))})",
-            "correct, rename or leave out the column",
+            f"{name}, {'; '.join(text for _, text in found)}",
+            f"what means something else is left out by --columns {','.join(f'{column}=' for column, _ in found)}; "
+            "what says which rows count is heard by --where NAME=VALUE",
         )
+
+
+def shown_columns(names: Sequence[str]) -> str:
+    """The columns that an export has, as messages list them."""
+    shown = ", ".join(name[:80] for name in names[:20])
+    return shown + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
 
 
 def cast(name: str, column: str, array: pa.Array, wanted: pa.DataType) -> pa.Array:
     """The column as `wanted`; a text without anything but blanks is null. Raises InputError for what is not that type."""
     try:
+        if column in NAMES and pa.types.is_floating(array.type):
+            numbers, fraction = whole_numbers(array)
+            array = array if pc.any(fraction).as_py() else numbers
         if wanted == pa.string() and (pa.types.is_floating(array.type) or pa.types.is_nested(array.type)):
             raise pa.ArrowInvalid("not a name")
         if pa.types.is_large_string(array.type) or pa.types.is_string(array.type):
-            blank = pc.equal(pc.utf8_trim_whitespace(array), "")
+            array.validate(full=True)
+            blank = pc.match_substring_regex(array, BLANK)
             array = pc.if_else(blank, pa.scalar(None, array.type), array)
         return array.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
@@ -235,6 +315,52 @@ def json_ids(name: str, values: Sequence[Any]) -> tuple[pa.Array, pa.DataType | 
     if types == {int} and all(-(1 << 63) <= value < 1 << 63 for value in ids if value is not None):
         return pa.array(ids, pa.int64()), pa.int64()
     return pa.array([value if value is None else str(value) for value in ids], pa.string()), pa.string() if types == {str} else None
+
+
+def choice(value: Any) -> tuple[str | None, str | None]:
+    """The label that a value of any format holds, and why it holds none: one text, truth value or integer, alone or alone in a list.
+
+    A text that is written like a list or an object is one: no class is ever made of structure. What cannot be taken is given as text.
+    """
+    if isinstance(value, str) and value.strip().startswith(("[", "{")):
+        value = _structure(value.strip())
+    if isinstance(value, dict) and set(value) == {"choices"}:  # how Label Studio writes several
+        value = value["choices"]
+    if isinstance(value, list | tuple):
+        if not value:
+            return None, None
+        if len(value) > 1 and all(isinstance(one, str) for one in value):
+            return json_text(list(value)), SEVERAL
+        single = len(value) == 1 and isinstance(value[0], str | int) and not QUOTED.match(str(value[0]).strip())
+        return (json_text(value[0]), None) if single else (json_text(list(value)), NO_TEXT)
+    return json_text(value), None if value is None or isinstance(value, str | int) else NO_TEXT
+
+
+def _structure(text: str) -> Any:
+    """The list or object that a text is written like, as JSON or as Python shows it; the text itself where it is like neither."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        if found := LIST.fullmatch(text):
+            return [] if found["only"] is None else [found["only"]]
+        return {"": text} if QUOTED.match(text) else text
+
+
+def choices(values: Iterable[Any]) -> tuple[pa.Array, pa.Array]:
+    """The labels of values as texts, and why each that cannot be taken cannot (null: it can)."""
+    pairs = [choice(value) for value in values]
+    return pa.array([label for label, _ in pairs], pa.string()), pa.array([reason for _, reason in pairs], pa.string())
+
+
+def whole_characters(record: Any) -> Any:
+    """A JSON value in which `HALF` stands for every half of a surrogate pair, which no table can hold."""
+    if isinstance(record, str):
+        return SURROGATE.sub(HALF, record)
+    if isinstance(record, list):
+        return [whole_characters(value) for value in record]
+    if isinstance(record, dict):
+        return {whole_characters(key): whole_characters(value) for key, value in record.items()}
+    return record
 
 
 def json_text(value: Any) -> str | None:

@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.labels.exchange import NO_TEXT, SEVERAL, Answers, Export, Format, Naming, Task, answers, json_ids, json_text
+from altool.labels.exchange import REVIEWED, Answers, Export, Format, Naming, Task, answers, choice, json_ids, json_text, shown_columns
 
 CONTROL = "label"  # the <Choices> of the labeling config that altool writes
-MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history"}
+MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history", "reviews"}
 MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -40,7 +40,7 @@ Row = dict[str, Any]
 def recognizes(export: Export) -> bool:
     if export.table is not None:
         return {"annotation_id", "annotator"} <= set(export.columns)
-    return _shape(export.records[0]) is not None
+    return bool(export.records) and _shape(export.records[0]) is not None
 
 
 def _shape(record: Mapping[str, Any]) -> str | None:
@@ -61,33 +61,47 @@ def read(export: Export, naming: Naming) -> Answers:
     other = next((number for number, shape in enumerate(shapes, 1) if shape is None or shape != shapes[0]), None)
     if other:
         raise InputError(f"{export.name}: entry {other:,} is no task of Label Studio like the first", "export the project again as JSON")
-    rows = list((_minimal if shapes[0] == "minimal" else _full)(export.name, records, naming))
+    rows = [row | _extras(row.pop("data")) for row in (_minimal if shapes[0] == "minimal" else _full)(export.name, records, naming)]
     ids, _ = json_ids(export.name, [row["id"] for row in rows])
     columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in COLUMNS}
+    columns["entry"] = [row["entry"] for row in rows]
     used = {"label", "id"} if any(row["key"] == naming.columns.get("id") for row in rows) else {"label"}
-    return answers(export.name, {"id": ids, **columns}, None, used)
+    return answers(export.name, {"id": ids, **columns}, None, used, naming.meaning.clock)
 
 
-COLUMNS = ("label", "annotator", "status", "labeled_at", "seconds", "round", "suggested_label", "reason")
+COLUMNS = ("label", "annotator", "status", "labeled_at", "seconds", "round", "suggested_label", "reason", "rank", "text")
+
+
+def _extras(data: Mapping[str, Any]) -> Row:
+    """What a task's data say besides of which item it is. The path is left out: Label Studio gives uploaded files its own."""
+    return {"rank": data.get("altool_rank"), "text": text if isinstance(text := data.get("text"), str) else None}
 
 
 def _key(data: Mapping[str, Any], naming: Naming) -> Row:
     """What a task's data say: our id (and under which key), our round, what we suggested."""
     other = naming.columns.get("id", "altool_id")
     key = naming.id_column or (other if other in data else "altool_id")
-    return {"id": data.get(key), "key": key, "round": data.get("altool_round"), "suggested_label": data.get("altool_suggestion") or None}
+    return {
+        "data": data,
+        "id": data.get(key),
+        "key": key,
+        "round": data.get("altool_round"),
+        "suggested_label": data.get("altool_suggestion") or None,
+    }
 
 
 def _who(value: Any) -> Any:
     """The annotator out of `completed_by`: a number, or an object with an address."""
-    return (value.get("email") or value.get("id")) if isinstance(value, dict) else value
+    value = (value.get("email") or value.get("id")) if isinstance(value, dict) else value
+    return value if isinstance(value, str | int) else None
 
 
 def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> Iterator[Row]:
-    pairs = [pair for record in records for pair in _annotations(name, record)]
-    control = _control(name, [annotation for _, annotation in pairs if annotation], naming)
-    for task, annotation in pairs:
-        row = _key(task["data"], naming)
+    pairs = [(entry, *pair) for entry, record in enumerate(records) for pair in _annotations(name, record)]
+    pairs = [(entry, task, {**annotation, **_decision(annotation)}) for entry, task, annotation in pairs]
+    control = _control(name, [annotation for _, _, annotation in pairs if annotation], naming)
+    for entry, task, annotation in pairs:
+        row = _key(task["data"], naming) | {"entry": entry}
         if annotation:
             row["suggested_label"] = row["suggested_label"] or _suggested(task, annotation, control)
             row["annotator"] = _who(annotation.get("completed_by"))
@@ -96,11 +110,23 @@ def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> It
             if annotation.get("was_cancelled") or annotation.get("skipped"):
                 row["status"] = "skipped"
             else:
-                chosen = [
-                    choice for item in _choices(annotation) if item.get("from_name") == control for choice in item["value"]["choices"]
-                ]
-                row |= _label(chosen)
+                row["label"], row["reason"] = choice(
+                    [one for item in _choices(annotation) if item.get("from_name") == control for one in item["value"]["choices"]]
+                )
+            row["reason"] = REVIEWED if annotation.get("rejected") else row.get("reason")
         yield row
+
+
+def _decision(annotation: Mapping[str, Any]) -> Row:
+    """What the last review says of an annotation: that it is rejected, or the `result` by which it was mended."""
+    reviews = annotation.get("reviews") or []
+    reviews = [review for review in reviews if isinstance(review, dict)] if isinstance(reviews, list) else []
+    if not reviews:
+        return {"rejected": annotation.get("last_action") == "rejected"} if annotation else {}
+    last = sorted(reviews, key=lambda review: str(review.get("created_at") or ""))[-1]
+    if isinstance(last.get("result"), list) and last["result"]:
+        return {"rejected": False, "result": last["result"]}
+    return {"rejected": last.get("accepted") is False}
 
 
 def _annotations(name: str, record: Mapping[str, Any]) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
@@ -118,22 +144,22 @@ def _suggested(task: Mapping[str, Any], annotation: Mapping[str, Any], control: 
 
     Of several predictions by other models nobody knows which was shown, unless it was accepted (`origin`).
     """
-    found = [prediction for prediction in task.get("predictions") or [] if isinstance(prediction, dict)]
+    found = task.get("predictions") or []
+    found = [prediction for prediction in found if isinstance(prediction, dict)] if isinstance(found, list) else []
     ours = [prediction for prediction in found if prediction.get("model_version") == f"altool-r{task['data'].get('altool_round')}"]
     shown = (ours or found) if len(ours or found) == 1 else []
-    accepted = {
-        "result": [item for item in annotation.get("result") or [] if isinstance(item, dict) and item.get("origin") == "prediction"]
-    }
+    accepted = {"result": [item for item in _result(annotation) if item.get("origin") == "prediction"]}
     choices = [item["value"]["choices"] for one in (*shown, accepted) for item in _choices(one) if item.get("from_name") == control]
-    return next((choice[0] for choice in choices if len(choice) == 1), None)
+    return next((chosen[0] for chosen in choices if len(chosen) == 1 and isinstance(chosen[0], str)), None)
+
+
+def _result(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    result = annotation.get("result") or []
+    return [item for item in result if isinstance(item, dict)] if isinstance(result, list) else []
 
 
 def _choices(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    return [
-        item
-        for item in annotation.get("result") or []
-        if isinstance(item, dict) and isinstance(item.get("value"), dict) and isinstance(item["value"].get("choices"), list)
-    ]
+    return [item for item in _result(annotation) if isinstance(item.get("value"), dict) and isinstance(item["value"].get("choices"), list)]
 
 
 def _control(name: str, annotations: Iterable[Mapping[str, Any]], naming: Naming) -> str | None:
@@ -142,7 +168,7 @@ def _control(name: str, annotations: Iterable[Mapping[str, Any]], naming: Naming
     others: Counter[str] = Counter()
     for annotation in annotations:
         found.update(str(item.get("from_name")) for item in _choices(annotation))
-        others.update(str(item.get("type")) for item in annotation.get("result") or [] if isinstance(item, dict))
+        others.update(str(item.get("type")) for item in _result(annotation))
     wanted = naming.columns.get("label", CONTROL)
     if wanted in found or not others:
         return wanted
@@ -153,16 +179,6 @@ def _control(name: str, annotations: Iterable[Mapping[str, Any]], naming: Naming
     return next(iter(found))
 
 
-def _label(chosen: Any) -> Row:
-    """The label out of the choices of one annotation."""
-    if not isinstance(chosen, list):
-        chosen = [] if chosen is None else [chosen]
-    if len(chosen) > 1:
-        return {"label": json_text(chosen), "reason": SEVERAL}
-    fault = any(not isinstance(choice, str) for choice in chosen)
-    return {"label": json_text(chosen[0]), "reason": NO_TEXT if fault else None} if chosen else {}
-
-
 def _minimal(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> Iterator[Row]:
     """JSON_MIN and CSV: a record per annotation that is not cancelled. A record without `annotation_id` is a task that is not done."""
     if "id" in (naming.id_column, naming.columns.get("id")):
@@ -171,17 +187,15 @@ def _minimal(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) ->
     done = [record for record in records if record.get("annotation_id") is not None]
     if done and not any(control in record for record in done):
         keys = sorted({key for record in done for key in record if key not in MINIMAL and not key.startswith("altool_")})
-        raise InputError(f"{name}: no control {control!r} (it has {', '.join(keys)})", "name the label's: --columns label=NAME")
-    for record in records:
-        row = _key(record, naming)
+        raise InputError(f"{name}: no control {control!r} (it has {shown_columns(keys)})", "name the label's: --columns label=NAME")
+    for entry, record in enumerate(records):
+        row = _key(record, naming) | {"entry": entry}
         if record.get("annotation_id") is not None:
             row["annotator"] = _who(record.get("annotator"))
             row["labeled_at"] = record.get("updated_at") or record.get("created_at")
             row["seconds"] = record.get("lead_time")
-            value = record.get(control)
-            if isinstance(value, str) and value.startswith('{"choices"'):  # how the CSV export writes several
-                value = json.loads(value)
-            row |= _label(value.get("choices") if isinstance(value, dict) else value)
+            row["label"], row["reason"] = choice(record.get(control))
+            row["reason"] = REVIEWED if _decision(record)["rejected"] else row["reason"]
         yield row
 
 

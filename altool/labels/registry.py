@@ -2,25 +2,86 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from altool.errors import InputError, UsageError
-from altool.labels import label_studio, table
-from altool.labels.exchange import Answers, Export, Format, Naming, Task
+from altool.labels import foreign, ground_truth, label_studio, mturk, prodigy, table
+from altool.labels.exchange import Answers, Export, Format, Naming, Task, answers, json_text, shown_columns, whole, whole_characters
+from altool.tables import label_log
 
-FORMATS: tuple[Format, ...] = (*label_studio.FORMATS, *table.FORMATS)  # a tool's own shapes before the plain ones
+# A tool's own shapes before the plain ones, which take whatever has an id and a label.
+FORMATS: tuple[Format, ...] = (*label_studio.FORMATS, *prodigy.FORMATS, *ground_truth.FORMATS, *mturk.FORMATS, *table.FORMATS)
 NAMES = ("auto", *(form.name for form in FORMATS))
 
 
 def read(export: Export, wanted: str, naming: Naming) -> Answers:
-    """The answers in an export; `wanted` one of NAMES. Raises InputError for an export that is in no such format."""
+    """The answers in an export; `wanted` is one of NAMES. Raises InputError for an export that is in no such format."""
+    export = _readable(export)
+    rows = export.table.num_rows if export.table is not None else len(export.records)
     found = next(form for form in FORMATS if form.recognizes(export))
     if wanted not in ("auto", found.name):
         form = next(form for form in FORMATS if form.name == wanted)
-        if not form.recognizes(export):
+        if not form.recognizes(export) or (form in table.FORMATS and found not in table.FORMATS):
             raise InputError(f"{export.name}: it is not {wanted}; it looks like {found.name}", "leave --from out")
         found = form
-    return found.read(export, naming)
+    if found in table.FORMATS:
+        foreign.check_tool(export, naming)
+    export = _counted(export, naming)
+    left_out = rows - (rows if export.entries is None else len(export.entries))
+    said = found.read(export, naming) if left_out < rows else answers(export.name, {"id": pa.array([], pa.string())}, None, naming.columns)
+    said = _without_codes(said, naming)
+    places = [export.place(row) for row in said.table.column("entry").to_pylist()]
+    table_ = said.table.set_column(said.table.column_names.index("place"), "place", pa.array(places, pa.string()))
+    return replace(said, table=table_, left_out=left_out)
+
+
+def _without_codes(said: Answers, naming: Naming) -> Answers:
+    """The answers without the labels that mean that there is none; a remark on those that look so, though nobody says it."""
+    labels = said.table.column("label")
+    codes = pc.is_in(labels, value_set=pa.array(naming.meaning.unlabeled, pa.string()))
+    labels = pc.if_else(codes, pa.scalar(None, pa.string()), labels)
+    table_ = said.table.set_column(said.table.column_names.index("label"), "label", labels)
+    return replace(said, table=table_, remarks=(*said.remarks, *label_log.doubtful(said.name, labels, naming.classes)))
+
+
+def _readable(export: Export) -> Export:
+    """The export with nothing in it that is no text: half characters of JSON are marked, a table's undecodable columns refused."""
+    for name in export.table.column_names if export.table is not None else ():
+        column = export.table.column(name)  # type: ignore[union-attr]
+        try:
+            column.validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"{export.name}, column {name!r}: it holds text that is not UTF-8", "write the file in UTF-8") from error
+    records = list(export.records)
+    for place, record in enumerate(records):
+        try:
+            json.dumps(record, ensure_ascii=False).encode()
+        except UnicodeEncodeError:
+            records[place] = whole_characters(record)
+    return replace(export, records=records)
+
+
+def _counted(export: Export, naming: Naming) -> Export:
+    """The rows of an export for which `--where` holds. Raises InputError for a column that it does not have."""
+    if not naming.where:
+        return export
+    if missing := [name for name in naming.where if name not in export.columns]:
+        raise InputError(f"{export.name}: no column {missing[0]!r} (it has {shown_columns(export.columns)})", "correct --where")
+    rows = export.table.num_rows if export.table is not None else len(export.records)
+    kept = np.ones(rows, bool)
+    for name, allowed in naming.where.items():
+        column = [row.get(name) for row in export.records] if export.table is None else whole(export.table.column(name)).to_pylist()
+        kept &= np.array([(json_text(value) or "") in allowed for value in column], bool)
+    entries: list[int] = np.flatnonzero(kept).tolist()
+    if export.table is not None:
+        return replace(export, table=export.table.take(pa.array(entries, pa.int64())), entries=entries)
+    return replace(export, records=[export.records[place] for place in entries], entries=entries, names=export.columns)
 
 
 def export(format: str, tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:

@@ -52,7 +52,10 @@ def cast(table: str, path: str, array: pa.Array, column: str, wanted: pa.DataTyp
         if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
             return _parsed(array, column, wanted, ids, comma)
         if pa.types.is_string(wanted) and pa.types.is_floating(array.type):
-            array = _whole(array, column, ids)
+            if column not in NAMES:
+                raise pa.ArrowInvalid("numbers with a fraction are no names")
+            array, fraction = whole_numbers(array)
+            _mark(ids, column, {"hold a number with a fraction, which is no class": fraction})
         if pa.types.is_binary(array.type) and pa.types.is_string(wanted):
             raise pa.ArrowInvalid("bytes are no names")
         return array.cast(wanted)
@@ -62,14 +65,13 @@ def cast(table: str, path: str, array: pa.Array, column: str, wanted: pa.DataTyp
         ) from error
 
 
-def _whole(array: pa.Array, column: str, ids: pa.Array | None) -> pa.Array:
-    """Floats that are whole numbers, as pandas makes of integers with gaps, as integers."""
-    if column not in NAMES:
-        raise pa.ArrowInvalid("numbers with a fraction are no names")
+def whole_numbers(array: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Floats that are whole numbers, as pandas makes of integers with gaps, as int64, NaN as null; and which have a fraction, or are too
+    large: they are null."""
     numbers = array.cast(pa.float64())
-    fraction = pc.invert(pc.fill_null(pc.and_(pc.equal(numbers, pc.floor(numbers)), pc.less(pc.abs(numbers), 2.0**53)), True))
-    _mark(ids, column, {"hold a number with a fraction, which is no class": fraction})
-    return numbers.cast(pa.int64())
+    numbers = pc.if_else(pc.is_nan(numbers), pa.scalar(None, pa.float64()), numbers)
+    whole = pc.fill_null(pc.and_(pc.equal(numbers, pc.floor(numbers)), pc.less(pc.abs(numbers), 2.0**53)), True)
+    return pc.if_else(whole, numbers, pa.scalar(None, pa.float64())).cast(pa.int64()), pc.invert(whole)
 
 
 def _parsed(array: pa.Array, column: str, wanted: pa.DataType, ids: pa.Array | None, comma: bool) -> pa.Array:

@@ -238,8 +238,8 @@ def fragment(label: str, path: str, filesystem: Any, constants: Mapping[str, str
     where = f"{label}: {shown or path}" if not label.endswith(shown or path) else label
     content = contents(where, path, filesystem)
     shown = shown or path
-    if isinstance(content, list):
-        return MemoryFragment(shown, text.json_table(where, content), constants)
+    if isinstance(content, text.Json):
+        return MemoryFragment(shown, text.json_table(where, content.values), constants)
     if isinstance(content, ParquetFragment):
         content.path, content.constants = shown, constants
         return content
@@ -277,25 +277,25 @@ def probe(label: str, fragments: Sequence[Fragment]) -> None:
         raise InputError(f"{label}: {files[sound].path} cannot be read; its footer is damaged", "write it again")
 
 
-def contents(where: str, path: str, filesystem: Any) -> ParquetFragment | tuple[pa.Table, bool, bool] | list[Any]:
-    """What a file holds: Parquet's metadata, an Arrow or CSV table (is it CSV? may a comma be decimal?), or the values of a JSON file.
+def contents(where: str, path: str, filesystem: Any) -> ParquetFragment | tuple[pa.Table, bool, bool] | text.Json:
+    """What a file holds: Parquet's metadata, an Arrow or CSV table (is it CSV? may a comma be decimal?), or a JSON file's values.
 
     Compressed files are unpacked. Raises as `fragment` does; messages begin with `where`.
     """
     try:
-        with _stream(path, filesystem) as stream:
-            head = stream.read(HEAD)
+        with stream(path, filesystem) as file:
+            head = file.read(HEAD)
         for magic, codec in CODECS.items():
             if head.startswith(magic):
                 path, filesystem = _unpacked(path, filesystem, codec), None
-                with _stream(path, None) as stream:
-                    head = stream.read(HEAD)
+                with stream(path, None) as file:
+                    head = file.read(HEAD)
                 break
         if head[:4] == b"PAR1":
             return _parquet(where, path, filesystem)
         _refuse(where, path, head)
-        with _stream(path, filesystem) as stream:
-            whole = stream.read()
+        with stream(path, filesystem) as file:
+            whole = file.read()
         if head[:6] == b"ARROW1":
             return _checked(pa.ipc.open_file(pa.BufferReader(whole)).read_all()), False, False
         if head[:4] == b"\xff\xff\xff\xff":
@@ -310,7 +310,8 @@ def contents(where: str, path: str, filesystem: Any) -> ParquetFragment | tuple[
     return table, True, comma
 
 
-def _stream(path: str, filesystem: Any) -> Any:
+def stream(path: str, filesystem: Any) -> Any:
+    """The bytes of a file, from its beginning."""
     return open(path, "rb") if filesystem is None else filesystem.open_input_stream(path)
 
 
@@ -325,22 +326,22 @@ def _unpacked(path: str, filesystem: Any, codec: str) -> str:
     import lzma
 
     readers: dict[str, Any] = {"gzip": gzip.open, "bz2": bz2.open, "xz": lzma.open}
-    with _stream(path, filesystem) as stream:
+    with stream(path, filesystem) as file:
         if codec in readers:
             try:
-                return decompressed(readers[codec](stream, "rb"))
+                return decompressed(readers[codec](file, "rb"))
             except (lzma.LZMAError, ValueError) as error:
                 raise OSError(str(error)) from error
-        return decompressed(pa.CompressedInputStream(pa.PythonFile(stream, "r") if filesystem is None else stream, codec))
+        return decompressed(pa.CompressedInputStream(pa.PythonFile(file, "r") if filesystem is None else file, codec))
 
 
 def _parquet(where: str, path: str, filesystem: Any) -> ParquetFragment:
-    with _stream(path, filesystem) if filesystem is None else filesystem.open_input_file(path) as stream:
-        stream.seek(0, os.SEEK_END)
-        if (size := stream.tell()) < 12:
+    with stream(path, filesystem) if filesystem is None else filesystem.open_input_file(path) as file:
+        file.seek(0, os.SEEK_END)
+        if (size := file.tell()) < 12:
             raise InputError(f"{where} is cut off", "write it again")
-        stream.seek(size - 8)
-        tail = stream.read(8)
+        file.seek(size - 8)
+        tail = file.read(8)
     with pq.ParquetFile(_source(path, filesystem), pre_buffer=False) as file:
         # What pyarrow says of an encrypted column ends the process.
         if int.from_bytes(tail[:4], "little") - file.metadata.serialized_size == SIGNATURE:

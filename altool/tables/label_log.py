@@ -8,16 +8,17 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.tables import check
+from altool.tables import check, rounds
 from altool.tables.read import Source
-from altool.tables.schema import KINDS, RETRACTED, SOURCES, STATUSES
+from altool.tables.schema import ARRIVAL, KINDS, RENAMED, RETRACTED, SOURCES, STATUSES, WITHDRAWN
 from altool.tables.write import contract, write_table
 
 COLUMNS = KINDS["labels"].columns
@@ -27,16 +28,21 @@ NOTHING = {"nan", "none", "null", "na", "n/a", "<na>", "nil", "unlabeled", "unla
 def read(source: Source) -> pa.Table:
     """All rows of the log, every contract column present (null where unknown), in file order.
 
-    A row without a label is kept only if its status is `skipped` or `retracted`. Raises InputError for a source or status that the contract
-    does not know, and for seconds that are none.
+    Where any file says which import it was, `arrival` (int64) is there too. A row without a label is kept only if its status is
+    `skipped`, `retracted` or `withdrawn`. Raises InputError for a source or status that the contract does not know, and for seconds
+    that are none.
     """
     table = source.read()
+    arrivals = np.array([int(origin.get("import", 0)) for _, origin in rounds.origins(source)], np.int64)
     id_type = source.id_type or pa.string()
     for name, type_ in COLUMNS.items():
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, id_type if name == "id" else type_))
     table = _without_codes(source, table.select(list(COLUMNS)))
-    for column, allowed in (("source", SOURCES), ("status", (*STATUSES, RETRACTED))):
+    if arrivals.any():
+        rows = [sum(fragment.group_rows) for fragment in source.fragments]
+        table = table.append_column(ARRIVAL, pa.array(np.repeat(arrivals, rows)))
+    for column, allowed in (("source", SOURCES), ("status", (*STATUSES, RETRACTED, WITHDRAWN, RENAMED))):
         known = pa.array([*allowed, None], pa.string())
         wrong = table.filter(pa.compute.invert(pa.compute.is_in(table.column(column), value_set=known)))
         if wrong.num_rows:
@@ -56,7 +62,7 @@ def read(source: Source) -> pa.Table:
         )
     done = pa.compute.or_kleene(
         pa.compute.fill_null(pa.compute.not_equal(table.column("label"), ""), False),
-        pa.compute.is_in(table.column("status"), value_set=pa.array(["skipped", RETRACTED])),
+        pa.compute.is_in(table.column("status"), value_set=pa.array(["skipped", RETRACTED, WITHDRAWN])),
     )
     return table.filter(done)
 
@@ -69,23 +75,31 @@ def _without_codes(source: Source, table: pa.Table) -> pa.Table:
         table = table.set_column(1, "label", pa.compute.if_else(codes, pa.scalar(None, pa.string()), labels))
         labels = table.column("label")
     if source.console is not None:
-        doubtful = [
-            name for name in pa.compute.unique(labels).to_pylist() if name and name not in (source.declared or ()) and is_code(name)
-        ]
-        for name in sorted(doubtful):
-            count = pa.compute.sum(pa.compute.equal(labels, name)).as_py()
-            rows = f"{count:,} {'row has' if count == 1 else 'rows have'}"
-            source.console.warn(f"{source.name}: {rows} the label {name!r}; if that means no label: --unlabeled-value {shlex.quote(name)}")
+        for text in doubtful(source.name, labels, source.declared or ()):
+            source.console.warn(text)
     return table
 
 
-def is_code(label: str) -> bool:
-    """Do other tools mean by such a label that there is none? An integer below 0, or a word for nothing."""
-    return label.strip().lower() in NOTHING or re.fullmatch(r"-\d+(\.0*)?", label.strip()) is not None
+def doubtful(table: str, labels: pa.ChunkedArray, classes: Sequence[str]) -> Iterator[str]:
+    """Warnings of labels, none of `classes`, by which other tools mean that there is none: an integer below 0, or a word for nothing."""
+    for name in sorted(filter(None, pa.compute.unique(labels).to_pylist())):
+        if name not in classes and (name.strip().lower() in NOTHING or re.fullmatch(r"-\d+(\.0*)?", name.strip())):
+            count = pa.compute.sum(pa.compute.equal(labels, name)).as_py()
+            rows = f"{count:,} {'row has' if count == 1 else 'rows have'}"
+            yield f"{table}: {rows} the label {name!r}; if that means no label: --unlabeled-value {shlex.quote(name)}"
 
 
-def fragment(rows: pa.Table, round_: int) -> tuple[str, pa.Table]:
-    """The name of the file that holds `rows`, and the rows in its order, equal ones once. Both follow from the rows alone."""
+def next_import(log: pa.Table) -> int:
+    """The number of the import that adds to this log: one more than the last."""
+    last = pa.compute.max(log.column(ARRIVAL)).as_py() if ARRIVAL in log.column_names else None
+    return (last or 0) + 1
+
+
+def fragment(rows: pa.Table, round_: int, number: int = 0) -> tuple[str, pa.Table]:
+    """The name of the file that holds `rows`, and the rows in its order, equal ones once. Both follow from the rows alone.
+
+    Only of corrections the import's `number` is part of the name: what is renamed, renamed back and renamed again is there twice.
+    """
     rows = contract(rows, "labels")
     rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
     plain = rows
@@ -94,21 +108,24 @@ def fragment(rows: pa.Table, round_: int) -> tuple[str, pa.Table]:
             plain = plain.set_column(position, field.name, rows.column(position).cast(pa.int64()))
     lines = [json.dumps(list(row.values()), ensure_ascii=False) for row in plain.to_pylist()]
     first = [position for position, line in enumerate(lines) if not position or line != lines[position - 1]]
-    digest = hashlib.sha256("\n".join(lines[position] for position in first).encode()).hexdigest()[:20]
+    corrects = "status" in rows.column_names and not {WITHDRAWN, RENAMED}.isdisjoint(pa.compute.unique(rows.column("status")).to_pylist())
+    content = [lines[position] for position in first] + ([str(number)] if corrects else [])
+    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:20]
     return f"round-{round_:04d}-{digest}.parquet", rows.take(pa.array(first, pa.int64())).combine_chunks()
 
 
-def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, Any]) -> Path | None:
+def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, Any], number: int = 0) -> Path | None:
     """Add `rows` to the log as one file; returns its path, or None where the log holds this very content already.
 
-    The content decides the name and the bytes, so imports may be repeated, killed and run at once: equal imports meet in one
-    file, different ones never touch each other.
+    The content decides the name, so imports may be repeated, killed and run at once: equal imports meet in one file, different
+    ones never touch each other. `number` is `next_import` of the log as it is under the lock; the file says it in its provenance,
+    so that of two undated answers the one that came later is known (0: it says nothing).
     """
-    name, rows = fragment(rows, round_)
+    name, rows = fragment(rows, round_, number)
     path = Path(folder) / name
     if path.exists():
         return None
-    write_table(rows, "labels", str(path), origin=origin)
+    write_table(rows, "labels", str(path), origin={**origin, "import": number} if number else origin)
     return path
 
 

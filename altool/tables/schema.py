@@ -146,5 +146,9 @@ FOREIGN = {
 SOURCES = ("seed", "explore", "exploit", "auto", "holdout")
 STATUSES = ("labeled", "skipped")
 RETRACTED = "retracted"  # of a row of the log that withdraws the auto labels of its id and round
+# Of rows that correct what an annotator answered on an id, in the same round and at the same time, in an import before theirs:
+WITHDRAWN = "withdrawn"  # there is no answer any more
+RENAMED = "renamed"  # the same answer under another class name
+ARRIVAL = "arrival"  # a column beside the log's: the number of the import that added a row, from 1; 0 where its file does not say it
 METRICS = ("f1", "recall", "precision", "accuracy", "recall_at_precision")
 WIDE_PREFIX = "p:"

@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -34,16 +34,21 @@ def text_of(label: str, content: bytes) -> str:
         ) from error
 
 
-def read_json(label: str, content: bytes) -> list[Any]:
+class Json(NamedTuple):
+    """The values of a JSON file, and whether every line is one."""
+
+    values: list[Any]
+    by_line: bool
+
+
+def read_json(label: str, content: bytes) -> Json:
     """The values of a JSON array, of JSON Lines, or of objects one after another. Raises InputError."""
     text = text_of(label, content)
     values: list[Any] = []
     place = 0
     try:
         if text.lstrip().startswith("["):
-            found = json.loads(text)
-            assert isinstance(found, list)
-            return found
+            return Json(json.loads(text), by_line=False)
         decoder = json.JSONDecoder()
         while place < len(text):
             if text[place].isspace():
@@ -56,7 +61,7 @@ def read_json(label: str, content: bytes) -> list[Any]:
         raise InputError(f"{label}: {line} is no JSON ({error.msg})", "write a JSON array of objects, or one object per line") from error
     except (RecursionError, ValueError) as error:
         raise InputError(f"{label}: its JSON is nested too deeply, or holds a number that is too long", "write flat objects") from error
-    return values
+    return Json(values, len(text.removesuffix("\n").split("\n")) == len(values))
 
 
 def json_table(label: str, rows: Sequence[Any]) -> pa.Table:

@@ -166,9 +166,7 @@ def test_an_export_that_grows(tmp_path: Path) -> None:
     assert {row["id"]: row["round"] for row in log(tmp_path / "log")} == {"r1": 1, "r2": 1, "r3": 2}
     (tmp_path / "export").write_text(HEAD + "r1,dog,ann,\nr2,dog,ann,\n")
     summary = run_here(tmp_path, queries=[str(tmp_path / "q*")])
-    assert (summary["imported"], summary["known"], summary["conflicts"]) == (0, 1, 1)
-    summary = run_here(tmp_path, queries=[str(tmp_path / "q*")], round=3)
-    assert (summary["imported"], summary["known"], summary["conflicts"]) == (1, 1, 0)
+    assert (summary["imported"], summary["known"], summary["changed"], summary["conflicts"]) == (1, 1, 1, 0)
 
 
 def test_classes_that_may_be_given(tmp_path: Path) -> None:
@@ -186,7 +184,7 @@ def test_classes_that_may_be_given(tmp_path: Path) -> None:
     assert refused(queries=[path], classes="ox,cat") == {}
     assert refused(classes="cat") == unknown
     assert refused(classes="cat", allow_new_classes=True) == {}
-    assert refused(classes="cat", label_map="ox=cat") == {}
+    assert refused(classes="cat", label_map=["ox=cat"]) == {}
     assert refused(targets=str(tmp_path / "closed.toml")) == unknown
     assert refused(queries=[path], targets=str(tmp_path / "open.toml")) == {}
     assert refused(classes="cat", targets=str(tmp_path / "open.toml")) == unknown
@@ -320,7 +318,7 @@ def test_auto_labels_come_and_go(tmp_path: Path) -> None:
     found = run_here(tmp_path, **machine)
     assert (found["imported"], found["sources"], found["fragment"][:10]) == (2, {"auto": 2}, "round-0002")
     kept = {name: value for name, value in log(tmp_path / "log")[0].items() if value is not None}
-    assert kept == {"id": "a1", "label": "cat", "source": "auto", "round": 2, "status": "labeled"}
+    assert kept == {"id": "a1", "label": "cat", "source": "auto", "round": 2, "status": "labeled", "arrival": 1}
     before = files(tmp_path / "log")
     again = run_here(tmp_path, **machine)
     assert (again["imported"], again["known"], files(tmp_path / "log")) == (0, 2, before)

@@ -172,7 +172,7 @@ def test_labels_must_be_texts(tmp_path: Path) -> None:
     found = read(
         tmp_path / "a", '{"id": "1", "label": ["a"]}\n{"id": "2", "label": 3}\n{"id": "3", "label": 1.5}\n{"id": "4", "label": true}\n'
     )
-    assert columns(found, "label", "reason") == [('["a"]', "label is no text"), ("3", None), ("1.5", "label is no text"), ("true", None)]
+    assert columns(found, "label", "reason") == [("a", None), ("3", None), ("1.5", "label is no text"), ("true", None)]
     with pytest.raises(InputError, match="column 'label': it holds double, not string"):
         read(tmp_path / "a", pa.table({"id": ["a"], "label": [1.5]}))
 
@@ -247,9 +247,9 @@ TASKS = [
 
 def test_the_sheet_is_what_the_format_says() -> None:
     assert registry.export("csv", TASKS, ["cat"]) == {
-        "": b"altool_id,altool_round,altool_rank,text,suggestion,suggestion_score,tier,label,annotator,comment\n"
-        b'r-1,3,1,"He said ""no"",\nthen left",cat,0.62,hard,,,\n'
-        b"'=1+1,3,2,''-quoted,,,,,,\n"
+        "": b"altool_id,altool_round,altool_rank,text,suggestion,suggestion_score,tier,label,skip,annotator,comment\n"
+        b'r-1,3,1,"He said ""no"",\nthen left",cat,0.62,hard,,,,\n'
+        b"'=1+1,3,2,''-quoted,,,,,,,\n"
     }
     assert registry.export("csv", [Task(1, 1, 0, path="a.png")], [])[""].splitlines()[0].count(b"path") == 1
     with pytest.raises(UsageError, match="there are csv, label-studio"):

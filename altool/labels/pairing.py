@@ -1,0 +1,84 @@
+"""Which query a row of an export answers, and whether it still has the id of its row."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool.tables.schema import KINDS
+
+COLUMNS = KINDS["labels"].columns
+RANK = re.compile(r"([1-9][0-9]{0,9})(?:\.0+)?")
+CELL = 32_000  # a spreadsheet cuts longer texts
+
+
+def asked(answers: pa.Table, queries: pa.Table | None) -> pa.Table:
+    """The query that each row answers, null where there is none: that of the row's own round, else the latest."""
+    wanted = {name: COLUMNS[name] for name in ("round", "source", "suggested_label")}
+    if queries is None or not queries.num_rows or not answers.num_rows:
+        return pa.table({name: pa.nulls(answers.num_rows, kind) for name, kind in wanted.items()})
+    queries = queries.set_column(queries.column_names.index("round"), "round", pc.fill_null(queries.column("round"), -1))
+    queries = queries.sort_by([(name, "ascending") for name in ("round", "source", "suggested_label")])
+    distinct = pc.unique(queries.column("id"))
+    codes = np.asarray(pc.index_in(queries.column("id"), value_set=distinct)).astype(np.int64)
+    latest = np.empty(len(distinct), np.int64)
+    latest[codes] = np.arange(len(codes))  # the last one stays
+    keys = codes << 32 | (np.asarray(queries.column("round")) + 1)
+    order = np.argsort(keys, kind="stable")
+    mine = np.asarray(pc.fill_null(pc.index_in(answers.column("id"), value_set=distinct), -1)).astype(np.int64)
+    own = mine << 32 | (np.asarray(pc.fill_null(answers.column("round"), -1)) + 1)
+    place = np.searchsorted(keys[order], own, "right") - 1
+    exact = (place >= 0) & (keys[order][place] == own)
+    found = np.where(exact, order[place], latest[mine])
+    taken = queries.select(list(wanted)).take(pa.array(found, pa.int64(), mask=mine < 0))
+    unknown = pc.equal(taken.column("round"), -1)
+    return taken.set_column(0, "round", pc.if_else(unknown, pa.scalar(None, pa.int32()), taken.column("round").cast(pa.int32())))
+
+
+def misplaced(table: pa.Table, queries: pa.Table | None) -> list[str | None]:
+    """For each row whose id is not that of the query of its own `rank` and `round`, what is wrong; None where all is well.
+
+    Rows without either, and ranks that no query has, say nothing. `table` has `id`, `own_round` and `rank`.
+    """
+    if queries is None or "rank" not in queries.column_names or not table.column("rank").null_count < len(table):
+        return [None] * len(table)
+    rounds = set(queries.column("round").to_pylist())
+    only = next(iter(rounds)) if len(rounds) == 1 else None  # of which round rows are that do not say it
+    ids: dict[tuple[Any, int], list[Any]] = {}
+    for id_, round_, rank in zip(*(queries.column(name).to_pylist() for name in ("id", "round", "rank")), strict=True):
+        if round_ is not None and rank is not None:
+            ids.setdefault((round_, rank), []).append(id_)
+    found: list[str | None] = []
+    for id_, round_, text in zip(*(table.column(name).to_pylist() for name in ("id", "own_round", "rank")), strict=True):
+        match = RANK.fullmatch(text or "")
+        rank = int(match[1]) if match else 0
+        round_ = only if round_ is None else round_
+        right = ids.get((round_, rank), [])
+        wrong = bool(right) and id_ not in right
+        found.append(f"rank {rank} of round {round_} is {' or '.join(map(str, right[:3]))}" if wrong else None)
+    return found
+
+
+def other_text(table: pa.Table, shown: pa.Table | None) -> np.ndarray:
+    """Boolean: the rows whose `text` (or `path`) is another one than that of the item with their id. `shown` has `id` and these."""
+    wrong = np.zeros(len(table), bool)
+    for name in ("text", "path"):
+        if shown is None or name not in shown.column_names or table.column(name).null_count == len(table):
+            continue
+        right: Mapping[Any, str | None] = dict(zip(shown.column("id").to_pylist(), shown.column(name).to_pylist(), strict=True))
+        for row, (id_, text) in enumerate(zip(table.column("id").to_pylist(), table.column(name).to_pylist(), strict=True)):
+            item = right.get(id_)
+            wrong[row] |= text is not None and item is not None and not _same(text, item)
+    return wrong
+
+
+def _same(text: str, item: str) -> bool:
+    """Blanks and normal forms change on the way through tools; spreadsheets cut what is too long."""
+    one, other = (" ".join(unicodedata.normalize("NFKC", value).split()).lstrip("'") for value in (text, item))
+    return one == other or (len(text) >= CELL and other.startswith(one))

@@ -128,7 +128,7 @@ def test_items_that_are_refused(tmp_path: Path) -> None:
     write(pa.table({"id": ["a"], "text": bad}), tmp_path / "bytes.parquet")
     for name, says in [
         ("null", "column 'text': 2 rows hold no text (null) (ids b, c)"),
-        ("title", "has no column 'text' (it has id, title)"),
+        ("title", "no column 'text' (it has id, title)"),
         ("bytes", "column 'text': not UTF-8"),
     ]:
         with pytest.raises(InputError) as caught:

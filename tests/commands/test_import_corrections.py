@@ -288,7 +288,7 @@ def test_a_class_is_dropped_from_the_log(folder: Path) -> None:
 
 
 def test_corrections_that_mean_nothing(folder: Path) -> None:
-    with pytest.raises(InputError, match="labels .*log: there is no such folder"):
+    with pytest.raises(InputError, match=r"labels .*log: there is no such folder"):
         imported(folder, rename=["a=b"])
     imported(folder, sheet(folder, r_1="TVs"))
     with pytest.raises(InputError, match='no label was ever of class "TV"') as error:

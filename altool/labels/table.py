@@ -121,9 +121,11 @@ def _unheard(export: Export, heard: set[str]) -> Iterator[str]:
     for name in export.columns:
         if name in heard:
             continue
-        values = [row.get(name) for row in export.records] if export.table is None else export.table.column(name)
-        if export.table is not None:
-            values = pc.unique(values).to_pylist() if pa.types.is_string(values.type) or pa.types.is_dictionary(values.type) else []
+        if export.table is None:
+            values = [row.get(name) for row in export.records]
+        else:
+            column = export.table.column(name)
+            values = pc.unique(column).to_pylist() if pa.types.is_string(column.type) or pa.types.is_dictionary(column.type) else []
         if found := sorted({value for value in values if isinstance(value, str) and value.strip().casefold() in VERDICTS}):
             yield (
                 f"{export.name}, column {name!r}: some rows are {', '.join(found[:3])}, and count all the same; "

@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.tables import check, rounds
-from altool.tables.read import Source
+from altool.tables import check
+from altool.tables.read import Fragment, Source
 from altool.tables.schema import ARRIVAL, KINDS, RENAMED, RETRACTED, SOURCES, STATUSES, WITHDRAWN
 from altool.tables.write import contract, write_table
 
@@ -30,7 +30,7 @@ def read(source: Source) -> pa.Table:
     that are none.
     """
     table = source.read()
-    arrivals = np.array([int(origin.get("import", 0)) for _, origin in rounds.origins(source)], np.int64)
+    arrivals = np.array([_import_of(fragment) for fragment in source.fragments], np.int64)
     id_type = source.id_type or pa.string()
     for name, type_ in COLUMNS.items():
         if name not in table.column_names:
@@ -62,6 +62,15 @@ def read(source: Source) -> pa.Table:
         pa.compute.is_in(table.column("status"), value_set=pa.array(["skipped", RETRACTED, WITHDRAWN])),
     )
     return table.filter(done)
+
+
+def _import_of(fragment: Fragment) -> int:
+    """The number of the import that a file says it is of; 0 where it is from elsewhere, whatever it says."""
+    try:
+        number = json.loads((fragment.schema.metadata or {}).get(b"altool.provenance", b"{}"))["import"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return 0
+    return number if type(number) is int and 0 < number < 1 << 31 else 0
 
 
 def next_import(log: pa.Table) -> int:

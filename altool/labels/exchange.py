@@ -169,7 +169,7 @@ def _open(name: str, path: str, filesystem: Any, folder_values: Mapping[str, str
     with stream(path, filesystem) as file:
         head = file.read(HEAD)
         foreign.check_content(name, head, lambda: head + file.read())
-    content = contents(f"{name}: it", path, filesystem)
+    content = contents(name, path, filesystem)
     if isinstance(content, Json):
         wrong = next((number for number, row in enumerate(content.values, 1) if not isinstance(row, dict)), None)
         if wrong:
@@ -279,12 +279,6 @@ def _refuse(name: str, table: Mapping[str, pa.Array], faults: Mapping[str, tuple
             f"what means something else is left out by --columns {','.join(f'{column}=' for column, _ in found)}; "
             "what says which rows count is heard by --where NAME=VALUE",
         )
-
-
-def shown_columns(names: Sequence[str]) -> str:
-    """The columns that an export has, as messages list them."""
-    shown = ", ".join(name[:80] for name in names[:20])
-    return shown + (f" and {len(names) - 20:,} more" if len(names) > 20 else "")
 
 
 def cast(name: str, column: str, array: pa.Array, wanted: pa.DataType) -> pa.Array:

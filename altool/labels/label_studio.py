@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.labels.exchange import REVIEWED, Answers, Export, Format, Naming, Task, answers, choice, json_ids, json_text, shown_columns
+from altool.labels.exchange import REVIEWED, Answers, Export, Format, Naming, Task, answers, choice, json_ids, json_text
+from altool.tables import check
 
 CONTROL = "label"  # the <Choices> of the labeling config that altool writes
 MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history", "reviews"}
@@ -187,7 +188,7 @@ def _minimal(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) ->
     done = [record for record in records if record.get("annotation_id") is not None]
     if done and not any(control in record for record in done):
         keys = sorted({key for record in done for key in record if key not in MINIMAL and not key.startswith("altool_")})
-        raise InputError(f"{name}: no control {control!r} (it has {shown_columns(keys)})", "name the label's: --columns label=NAME")
+        raise InputError(f"{name}: no control {control!r} (it has {check.naming_columns(keys)})", "name the label's: --columns label=NAME")
     for entry, record in enumerate(records):
         row = _key(record, naming) | {"entry": entry}
         if record.get("annotation_id") is not None:

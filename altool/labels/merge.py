@@ -314,7 +314,7 @@ def _compare(table: pa.Table, log: pa.Table, doubt: pa.Array, number: int) -> tu
                 fresh.setdefault(tuple(row[name] for name in COLUMNS), []).append(row)
         added = []
         for rows in fresh.values():
-            conflict = any(_undecided(rows[0], other) for other in said) or any(_older(rows[0], other) for other in current)
+            conflict = any(_undecided(rows[0], other) for other in said) or any(_older(rows[0], other) for other in old)
             added += [] if conflict else [rows[0]]
             for place, row in enumerate(rows):
                 reasons[row["position"]] = CONFLICT if conflict else None

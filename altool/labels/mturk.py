@@ -9,7 +9,8 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError
 from altool.labels import table
-from altool.labels.exchange import NO_VERDICT, UNPAID, Answers, Export, Format, Naming, json_text, shown_columns
+from altool.labels.exchange import NO_VERDICT, UNPAID, Answers, Export, Format, Naming, json_text
+from altool.tables import check
 
 STATUS = "AssignmentStatus"
 COUNTED = ("Submitted", "Approved")
@@ -31,12 +32,12 @@ def read(export: Export, naming: Naming) -> Answers:
     labels = [name for name in export.columns if name.startswith("Answer.")]
     if "label" not in naming.columns and len(labels) != 1:
         raise InputError(
-            f"{export.name}: Mechanical Turk's results with {len(labels)} columns of answers ({shown_columns(labels)})",
+            f"{export.name}: Mechanical Turk's results with {len(labels)} columns of answers ({check.naming_columns(labels)})",
             "name the label's: --columns label=NAME",
         )
     given = {name: other for name, other in naming.columns.items() if other != STATUS}
     names = {name: other for name, other in NAMES.items() if other in export.columns} | ({"label": labels[0]} if labels else {}) | given
-    found = table.read(export, replace(naming, columns={**names, "status": ""}))
+    found = table.read(export, replace(naming, columns={**names, "status": ""}, where={**naming.where, STATUS: (), "Reject": ()}))
     used = {name for name, other in naming.columns.items() if other in export.columns}
     said = _verdicts(export)
     reasons = said.take(found.table.column("entry").combine_chunks())

@@ -59,7 +59,7 @@ def misplaced(table: pa.Table, queries: pa.Table | None) -> list[str | None]:
         match = RANK.fullmatch(text or "")
         rank = int(match[1]) if match else 0
         round_ = only if round_ is None else round_
-        right = ids.get((round_, rank), [])
+        right = ids.get((round_, rank), []) if round_ is not None else []
         wrong = bool(right) and id_ not in right
         found.append(f"rank {rank} of round {round_} is {' or '.join(map(str, right[:3]))}" if wrong else None)
     return found

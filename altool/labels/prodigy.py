@@ -24,8 +24,8 @@ from altool.labels.exchange import (
     choice,
     json_ids,
     json_text,
-    shown_columns,
 )
+from altool.tables import check
 
 ANSWERS = ("accept", "reject", "ignore")
 COLUMNS = ("label", "annotator", "status", "labeled_at", "round", "suggested_label", "reason")
@@ -52,7 +52,7 @@ def read(export: Export, naming: Naming) -> Answers:
     view = naming.columns.get("label") or ("accept" if "accept" in export.columns else "label")
     if view not in export.columns:
         raise InputError(
-            f"{export.name}: Prodigy's records without a label (they have {shown_columns(export.columns)})",
+            f"{export.name}: Prodigy's records without a label (they have {check.naming_columns(export.columns)})",
             "altool reads its binary and choice views; another key: --columns label=NAME",
         )
     ids, id_type = json_ids(export.name, [_held(record, key) for record in records])

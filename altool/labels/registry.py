@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError, UsageError
 from altool.labels import foreign, ground_truth, label_studio, mturk, prodigy, table
-from altool.labels.exchange import Answers, Export, Format, Naming, Task, answers, json_text, shown_columns, whole, whole_characters
-from altool.tables import label_log
+from altool.labels.exchange import Answers, Export, Format, Naming, Task, answers, json_text, whole, whole_characters
+from altool.tables import check, label_log
 
 # A tool's own shapes before the plain ones, which take whatever has an id and a label.
 FORMATS: tuple[Format, ...] = (*label_studio.FORMATS, *prodigy.FORMATS, *ground_truth.FORMATS, *mturk.FORMATS, *table.FORMATS)
@@ -72,7 +72,7 @@ def _counted(export: Export, naming: Naming) -> Export:
     if not naming.where:
         return export
     if missing := [name for name in naming.where if name not in export.columns]:
-        raise InputError(f"{export.name}: no column {missing[0]!r} (it has {shown_columns(export.columns)})", "correct --where")
+        raise InputError(f"{export.name}: no column {missing[0]!r} (it has {check.naming_columns(export.columns)})", "correct --where")
     rows = export.table.num_rows if export.table is not None else len(export.records)
     kept = np.ones(rows, bool)
     for name, allowed in naming.where.items():

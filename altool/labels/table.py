@@ -31,7 +31,6 @@ from altool.labels.exchange import (
     choices,
     json_ids,
     json_text,
-    shown_columns,
     whole,
 )
 from altool.tables import check
@@ -73,7 +72,9 @@ def read(export: Export, naming: Naming) -> Answers:
     names = {column: naming.find(column, export.columns, *ALIASES.get(column, ())) for column in KINDS["labels"].columns}
     if names["id"] is None or (naming.id_column and naming.id_column not in export.columns):
         missing = naming.id_column or "altool_id"
-        raise InputError(f"{export.name}: no column {missing!r} (it has {shown_columns(export.columns)})", "name the id's: --id-col NAME")
+        raise InputError(
+            f"{export.name}: no column {missing!r} (it has {check.naming_columns(export.columns)})", "name the id's: --id-col NAME"
+        )
     numbering = sorted(NUMBERING & set(export.columns))
     if numbering and names["id"] in ("id", "task") and names["id"] not in (naming.id_column, naming.columns.get("id")):
         raise InputError(
@@ -83,7 +84,7 @@ def read(export: Export, naming: Naming) -> Answers:
     annotators = _annotators(export, naming)
     if names["label"] is None and not annotators:
         raise InputError(
-            f"{export.name}: no column 'label' (it has {shown_columns(export.columns)})",
+            f"{export.name}: no column 'label' (it has {check.naming_columns(export.columns)})",
             "name it: --columns label=NAME; a column per annotator is called annotator:NAME, or named in --annotator-columns a,b",
         )
     if names["label"] == "label" and "label" not in naming.columns:
@@ -179,7 +180,7 @@ def _annotators(export: Export, naming: Naming) -> dict[str, str]:
     """{column: annotator}."""
     if missing := [name for name in naming.annotators if name not in export.columns]:
         raise InputError(
-            f"{export.name}: no column {missing[0]!r} (it has {shown_columns(export.columns)})",
+            f"{export.name}: no column {missing[0]!r} (it has {check.naming_columns(export.columns)})",
             "correct --annotator-columns, or leave it out",
         )
     found = {name: name[len(ANNOTATOR) :] for name in export.columns if name.startswith(ANNOTATOR) and len(name) > len(ANNOTATOR)}

@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.tables import check, rounds
+from altool.tables import check
+from altool.tables.fragments import Fragment
+from altool.tables.outside import load_json
 from altool.tables.read import Source
 from altool.tables.schema import ARRIVAL, KINDS, RENAMED, RETRACTED, SOURCES, STATUSES, WITHDRAWN
 from altool.tables.write import contract, write_table
@@ -33,7 +35,7 @@ def read(source: Source) -> pa.Table:
     that are none.
     """
     table = source.read()
-    arrivals = np.array([int(origin.get("import", 0)) for _, origin in rounds.origins(source)], np.int64)
+    arrivals = np.array([_import_of(fragment) for fragment in source.fragments], np.int64)
     id_type = source.id_type or pa.string()
     for name, type_ in COLUMNS.items():
         if name not in table.column_names:
@@ -87,6 +89,15 @@ def doubtful(table: str, labels: pa.ChunkedArray, classes: Sequence[str]) -> Ite
             count = pa.compute.sum(pa.compute.equal(labels, name)).as_py()
             rows = f"{count:,} {'row has' if count == 1 else 'rows have'}"
             yield f"{table}: {rows} the label {name!r}; if that means no label: --unlabeled-value {shlex.quote(name)}"
+
+
+def _import_of(file: Fragment) -> int:
+    """The number of the import that a file says it is of; 0 where it is from elsewhere, whatever it says."""
+    try:
+        number = load_json(file.facts.get("provenance", "{}"), file.path)["import"]
+    except (InputError, KeyError, TypeError):
+        return 0
+    return number if type(number) is int and 0 < number < 1 << 31 else 0
 
 
 def next_import(log: pa.Table) -> int:

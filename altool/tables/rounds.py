@@ -58,7 +58,7 @@ def origins(source: Source) -> list[tuple[Fragment, dict[str, Any]]]:
 
 
 # What of a provenance is read again, and its type; of each class that a round asked for, and the type but for null.
-READ_AGAIN = {"options": dict, "begun": dict, "asked": int, "found": list, "import": int}
+READ_AGAIN = {"options": dict, "begun": dict, "asked": int, "found": list}
 FOUND = {"class": str, "size": int, "threshold": int, "gap": int | float, "first": int, "last": int, "unlabeled": int}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -82,7 +81,7 @@ def test_ids_that_a_spreadsheet_changes_are_told_on_the_way_out(tmp_path: Path, 
     arguments = ("select", "--strategy", "random", "--budget", 2, "--items", "items.csv")
     done = altool(*arguments, "--export", "csv=todo.csv", "-o", "q.parquet")
     assert "warning: --export csv: a spreadsheet changes 1 of these ids (0004); " in done.said
-    assert next(csv.reader(open(tmp_path / "todo.csv")))[-4:] == ["label", "skip", "annotator", "comment"]
+    assert (tmp_path / "todo.csv").read_text().splitlines()[0].split(",")[-4:] == ["label", "skip", "annotator", "comment"]
     assert "a spreadsheet" not in altool(*arguments, "--export", "label-studio=todo.json", "-o", "q2.parquet").said
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from altool.labels.consensus import resolve
@@ -246,6 +246,9 @@ def test_the_order_of_rows_does_not_matter(old: list[dict[str, Any]], new: list[
 
 @settings(max_examples=150, deadline=None)
 @given(ANSWERS, ANSWERS)
+@example(
+    [row("r2", annotator="ann", round=1)], [row("r2", "dog", annotator="ann", round=1), row("r2", "dog", annotator="ann", labeled_at=0)]
+)
 def test_a_second_import_adds_nothing_and_nothing_it_took_is_undecided(old: list[dict[str, Any]], new: list[dict[str, Any]]) -> None:
     first = run(export(*old))
     held = arrived(first.rows, 1)

@@ -97,3 +97,16 @@ def test_only_one_holds_the_lock_and_a_killed_one_gives_it_back(tmp_path: Path) 
             if process is not None:
                 process.kill()
                 process.wait()
+
+
+def test_which_import_a_row_is_of(tmp_path: Path) -> None:
+    """The file says it; what is no such number, or no provenance at all, is of none."""
+    rows = [pa.table({"id": [key], "label": ["a"]}) for key in "abcd"]
+    label_log.write(rows[0], tmp_path, 0, {}, 2)
+    label_log.write(rows[1], tmp_path / "none", 0, {})
+    assert "arrival" not in opened(tmp_path / "none").column_names
+    for table, text in ((rows[2], '{"import": "x"}'), (rows[3], "[1")):
+        pq.write_table(table.replace_schema_metadata({"altool.provenance": text}), tmp_path / f"{table['id'][0]}.parquet")
+    found = opened(tmp_path)
+    assert sorted(zip(found["id"].to_pylist(), found["arrival"].to_pylist(), strict=True)) == [("a", 2), ("b", 0), ("c", 0), ("d", 0)]
+    assert label_log.next_import(found) == 3

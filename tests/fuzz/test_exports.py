@@ -80,9 +80,9 @@ def _wrong(run: Run, runner: Runner, reading: exports.Reading, options: bool, ag
     if summary["imported"] != len(rows):
         found.append(f"it says imported {summary['imported']}, but the log has {len(rows)} rows")
     parts = ("imported", "known", "unlabeled", "rejected", "failed", "left_out", "retracted")
-    counted = sum(summary.get(name, 0) for name in parts) + sum(summary["refused"].values())
-    if not summary.get("records", counted) == counted == reading.records:
-        found.append(f"it says {summary.get('records')} records, its counts say {counted}, and the file has {reading.records}")
+    counted = sum(summary[name] for name in parts) + sum(summary["refused"].values())
+    if not summary["records"] == counted == reading.records:
+        found.append(f"it says {summary['records']} records, its counts say {counted}, and the file has {reading.records}")
     names = snapshot(log)
     if again and (runner(run).status != 0 or snapshot(log) != names):
         found.append("importing it again changes the log")

@@ -155,7 +155,8 @@ def read_facts(location: str) -> dict[str, Any]:
         for key in ("format", "classifier"):
             _check_key(facts, key)
     except (InputError, ValueError) as error:
-        text = f"{label}: model.json cannot be read ({str(error).removeprefix('model.json: ')})"
+        cause = str(error).removeprefix("model.json: ")
+        text = f"{label}: model.json {cause if cause.startswith('cannot be read') else f'cannot be read ({cause})'}"
         raise InputError(text, "give a folder that altool train wrote") from error
     format_, name = facts["format"], facts["classifier"]
     if format_ > FORMAT or not known(name):

@@ -56,7 +56,8 @@ def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[
     """The places of `names` among the `known` classes. Raises InputError for a name that is not there; `who` gave it."""
     if unknown := [name for name in names if name not in known]:
         text = f"{who} names {naming(unknown)}, which it does not have"
-        raise InputError(text, f"its classes are {naming_columns(known)}")
+        listed = "; one with a comma is named in a file, a class a line" if any("," in name for name in known) else ""
+        raise InputError(text, f"its classes are {naming_columns(known)}{listed}")
     return [list(known).index(name) for name in names]
 
 

@@ -20,20 +20,13 @@ import pyarrow.parquet as pq
 
 from altool.errors import AltoolError, InputError, UsageError
 from altool.tables.outside import load_json, read_bytes
-from altool.tables.schema import KINDS
+from altool.tables.schema import ALWAYS, KINDS
 
 LONGER = len("..2147483647.tmp-lock")  # what a temporary name has that its target's has not
 ELSEWHERE = "give another path"
 KEPT = "altool replaces nothing but that; move it away, or give another path"
 WHAT = {"model": "model", "page": "page of altool report", "run": "simulated run", "csv": "sheet", "label-studio": "Label Studio tasks"}
 WHAT |= {"config": "labeling config"}
-# The columns that a small table of a kind always has where altool wrote it: CSV and JSON Lines carry no metadata.
-ALWAYS = {
-    "queries": ("id", "rank", "score", "strategy", "round", "source"),
-    "predictions": ("id", "probabilities", "fold"),
-    "metrics": tuple(KINDS["metrics"].columns),
-    "summary": tuple(KINDS["summary"].columns),
-}
 # What a sheet holds before anybody fills it in; every other column is for answers.
 SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "suggestion", "suggestion_score", "tier")
 CONFIG = re.compile(rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n')

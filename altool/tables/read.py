@@ -115,7 +115,7 @@ class Reader:
     def _say_foreign(self, source: Source) -> None:
         """Say which columns of somebody else's table are left out, though the contract has their names."""
         for name in FOREIGN.get(source.kind.name, ()):
-            foreign = any(name in one.names and "kind" not in one.facts for one in source.fragments)
+            foreign = any(name in one.names and not source.is_ours(one) for one in source.fragments)
             if foreign and name not in self.names and self.console is not None:
                 text = f"column {name!r} is left out, for altool did not write it; to use it: --columns {name}={name}"
                 self.console.info(f"{source.name}: {text}")

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pyarrow as pa
 
-from altool.errors import InputError, UsageError
+from altool.errors import UsageError
 from altool.tables import align, check
 from altool.tables.read import Reader, Source, matrix
 
@@ -46,9 +46,5 @@ def read_rows(source: Source, batch: pa.RecordBatch, column: str, width: int | N
         check.features(batch.column("id"), found)
         return found, align.checksums([array])
     check.mark(batch.column("id"), column, {"hold no text (null)": np.asarray(array.is_null())})
-    try:
-        array.validate(full=True)
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{source.name}, column {column!r}: not UTF-8 ({error})", "write texts as UTF-8") from error
     texts = array.to_numpy(zero_copy_only=False).astype(object)
     return texts, np.fromiter((zlib.crc32(text.encode()) for text in texts), np.uint32, len(texts))

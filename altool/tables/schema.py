@@ -137,8 +137,15 @@ KINDS = {
     )
 }
 
+# The columns that a small table of a kind always has where altool wrote it: CSV and JSON Lines carry no metadata.
+ALWAYS = {
+    "queries": ("id", "rank", "score", "strategy", "round", "source"),
+    "predictions": ("id", "probabilities", "fold"),
+    "metrics": tuple(KINDS["metrics"].columns),
+    "summary": tuple(KINDS["summary"].columns),
+}
 # Optional columns that count only in tables that altool wrote, or where --columns names them: a column of somebody else that is called so
-# is about something else (a `fold` is mostly a split), and nothing shows it.
+# is about something else (a `fold` is mostly a split), and nothing shows it. Queries in CSV are altool's by the columns they always have.
 FOREIGN = {
     "predictions": ("fold", "predicted_loss", "labeled_probability", "mutual_information", "decided"),
     "queries": ("tier", "target_class", "phase", "candidate_labels"),

@@ -17,7 +17,7 @@ from altool.tables import check, columns
 from altool.tables.check import short
 from altool.tables.fragments import BATCH_BYTES, Fragment
 from altool.tables.outside import load_json
-from altool.tables.schema import FOREIGN, MATRIX, WIDE_PREFIX, WRITERS, Kind
+from altool.tables.schema import ALWAYS, FOREIGN, MATRIX, WIDE_PREFIX, WRITERS, Kind
 from altool.tables.values import Clock
 
 Result = TypeVar("Result")
@@ -100,7 +100,11 @@ class Source:
             return other
         if column not in fragment.names and column not in fragment.constants:
             return None
-        return None if column in FOREIGN.get(self.kind.name, ()) and "kind" not in fragment.facts else column
+        return None if column in FOREIGN.get(self.kind.name, ()) and not self.is_ours(fragment) else column
+
+    def is_ours(self, fragment: Fragment) -> bool:
+        """Did altool write this file? Its metadata say it, or for queries, which may be CSV, the columns that they always have."""
+        return "kind" in fragment.facts or (self.kind.name == "queries" and fragment.names.issuperset(ALWAYS["queries"]))
 
     def wide(self, fragment: Fragment) -> list[str]:
         """The fragment's `p:CLASS` columns, in class order, where it has no probabilities column."""

@@ -198,7 +198,8 @@ def pool_of(folder: Path, rows: int = 200) -> None:
     right = [number % 20 < {"hard": 5, "intermediate": 15, "easy": 20}[tier] for number, tier in enumerate(tiers)]
     labels = [name if yes else CLASSES[(CLASSES.index(name) + 1) % 3] for name, yes in zip(suggested, right, strict=True)]
     shared = {"id": ids, "round": pa.array([1] * 60, pa.int32()), "source": ["exploit"] * 60, "suggested_label": suggested}
-    write(pa.table({**shared, "tier": tiers}), folder / "asked.parquet")
+    asked = pa.table({**shared, "tier": tiers}).replace_schema_metadata({"altool.kind": "queries"})
+    write(asked, folder / "asked.parquet")
     seconds = pa.array([1.0 if yes else 5.0 for yes in right], pa.float32())
     write(pa.table({**shared, "label": labels, "seconds": seconds}), folder / "l.parquet")
 

@@ -182,7 +182,7 @@ def test_what_has_no_part_in_a_space_leaves_it_as_it_is(altool: Run, months: Pat
         space(*random_),
         space(*random_, "--seed", 1),
         space(*random_, "--dtype", "float16"),
-        space(*random_, "--width", 9),
+        space(*random_[:-1], 9),
         space(*learned),
     ]
     spaces.append(space(*learned, items="items/feb.parquet"))

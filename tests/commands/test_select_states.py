@@ -53,7 +53,7 @@ THERE = "predictions p.parquet, which has 24 rows (ids other-0, other-1, other-1
             f"predictions p2.parquet: none of its 24 rows is in {THERE}",
         ),
         (
-            (*BADGE, "--features", "f2.parquet"),
+            tuple("f2.parquet" if word == "f.parquet" else word for word in BADGE),
             "predictions p.parquet, which has 24 rows: none of its 24 candidates is in features f2.parquet, which has 24 rows "
             "(ids ant/00, ant/01, ant/02; there other-0, other-1, other-10)",
         ),
@@ -126,7 +126,7 @@ def test_equal_probabilities_or_features_are_said_where_the_others_decide(altool
 def test_one_class_is_refused_or_said(altool: Altool, tmp_path: Path) -> None:
     write(predictions(np.ones((24, 1), np.float32), IDS, ["ant"]), tmp_path / "p.parquet")
     assert "a margin needs two classes" in altool(*MARGIN, code=3).said
-    assert "entropy: all 24 candidates have the same score" in altool(*MARGIN, "--strategy", "entropy").said
+    assert "entropy: all 24 candidates have the same score" in altool(*("entropy" if word == "margin" else word for word in MARGIN)).said
 
 
 def test_labels_of_no_class_of_the_predictions_are_refused(altool: Altool, tmp_path: Path) -> None:

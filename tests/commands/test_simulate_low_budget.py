@@ -117,7 +117,7 @@ def test_a_round_of_clarifier_is_what_the_commands_do(
     log = pa.Table.from_pylist([{name: row[name] for name in columns} for row in known])
     seconds = [3.0 if row["tier"] is None else 1.0 if row["label"] == row["suggested_label"] else 4.0 for row in known]
     write(log.append_column("seconds", pa.array(seconds)), tmp_path / "l.parquet")
-    columns = ["id", "rank", "round", "source", "strategy", "tier", "suggested_label"]
+    columns = ["id", "rank", "score", "round", "source", "strategy", "tier", "suggested_label"]
     write(pa.Table.from_pylist([{name: row[name] for name in columns} for row in known if row["round"] == 1]), tmp_path / "before.parquet")
     altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "model")
     altool("score", "--model", "model", "--features", "f.parquet", "-o", "p.parquet")

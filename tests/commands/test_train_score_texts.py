@@ -129,7 +129,7 @@ def test_items_that_are_refused(tmp_path: Path) -> None:
     for name, says in [
         ("null", "column 'text': 2 rows hold no text (null) (ids b, c)"),
         ("title", "no column 'text' (it has id, title)"),
-        ("bytes", "column 'text': not UTF-8"),
+        ("bytes", "column 'text': bytes.parquet holds texts that are not UTF-8"),
     ]:
         with pytest.raises(InputError) as caught:
             here("score", "--model", "model", "--items", f"{name}.parquet", "-o", "p")

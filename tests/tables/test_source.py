@@ -262,3 +262,11 @@ def test_decimal_commas(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id;p:ant;p:bee\na;0,25;0,75\nb;0.5;0,5\n")
     with pytest.raises(InputError, match=r"column 'p:ant': 1 row hold no number \(ids a\)"):
         opened(tmp_path / "t.csv").read()
+
+
+def test_queries_in_csv_are_altools_by_their_columns(tmp_path: Path) -> None:
+    header = "id,rank,score,strategy,round,source,tier"
+    (tmp_path / "q.csv").write_text(f"{header}\na,1,0.5,clarifier,0,exploit,hard\n")
+    assert opened(tmp_path / "q.csv", "queries").read().column("tier").to_pylist() == ["hard"]
+    (tmp_path / "q.csv").write_text("id,rank,tier\na,1,gold\n")
+    assert "tier" not in opened(tmp_path / "q.csv", "queries")

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError, UsageError
 from altool.labels import foreign, ground_truth, label_studio, mturk, prodigy, table
-from altool.labels.exchange import Answers, Export, Format, Naming, Task, answers, json_text, whole, whole_characters
+from altool.labels.exchange import NO_VERDICT, Answers, Export, Format, Naming, Task, answers, json_text, whole, whole_characters
 from altool.tables import check, label_log
 
 # A tool's own shapes before the plain ones, which take whatever has an id and a label.
@@ -35,10 +35,19 @@ def read(export: Export, wanted: str, naming: Naming) -> Answers:
     export = _counted(export, naming)
     left_out = rows - (rows if export.entries is None else len(export.entries))
     said = found.read(export, naming) if left_out < rows else answers(export.name, {"id": pa.array([], pa.string())}, None, naming.columns)
-    said = _without_codes(said, naming)
+    said = _without_codes(said if found in table.FORMATS else _by_status(export, said), naming)
     places = [export.place(row) for row in said.table.column("entry").to_pylist()]
     table_ = said.table.set_column(said.table.column_names.index("place"), "place", pa.array(places, pa.string()))
     return replace(said, table=table_, left_out=left_out)
+
+
+def _by_status(export: Export, said: Answers) -> Answers:
+    """A tool's answers, but for records that say by a `status` of their own that they are none: no tool that is read here writes one."""
+    records = export.records if export.table is None else export.table.to_pylist()
+    taken_back = [str(record.get("status")).strip().casefold() in table.VERDICTS for record in records]
+    back = pa.array(taken_back, pa.bool_()).take(said.table.column("entry").combine_chunks())
+    reason = pc.if_else(pc.and_(back, said.table.column("reason").is_null()), NO_VERDICT, said.table.column("reason"))
+    return replace(said, table=said.table.set_column(said.table.column_names.index("reason"), "reason", reason))
 
 
 def _without_codes(said: Answers, naming: Naming) -> Answers:

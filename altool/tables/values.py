@@ -19,6 +19,7 @@ LONGEST = 3.4028234e38  # seconds that are finite in float32
 INTEGER = "^(0|-?[1-9][0-9]{0,18})$"  # as integers are written; 007 and 0x8 are texts
 UNITS = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
 LARGEST = (1 << 63) - 1
+FIRST, LAST = ((datetime(*day, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1) for day in ((1, 1, 1), (9999, 12, 31)))
 
 
 @dataclass(frozen=True)
@@ -61,21 +62,27 @@ def integers(array: pa.Array) -> tuple[pa.Array, pa.Array]:
 
 
 def times(array: pa.Array, known: Clock) -> tuple[pa.Array, pa.Array]:
-    """Instants in UTC, and which entries are none: no time, beyond microseconds of 64 bits, or one that may mean several instants (without
+    """Instants in UTC, and which entries are none: no time, beyond the years 1 to 9999, or one that may mean several instants (without
     an offset, a day, a bare number) where `known` does not say which."""
     if array.type == TIMESTAMP or pa.types.is_null(array.type):
-        return array.cast(TIMESTAMP), pa.repeat(pa.scalar(False), len(array))
+        return _dated(array.cast(TIMESTAMP).cast(pa.int64()), pa.repeat(pa.scalar(False), len(array)))
     if pa.types.is_timestamp(array.type):
         micros, wrong = _scaled(array)
         if array.type.tz or known.zone is UTC:
-            return micros.cast(TIMESTAMP), wrong
+            return _dated(micros, wrong)
         values: list[Any] = [None if value is None else _wall(value) for value in micros.to_pylist()]
         values = ["" if bad else value for value, bad in zip(values, wrong.to_pylist(), strict=True)]
     else:
         values = array.to_pylist()
     found = [_micros(value, known) for value in values]
     wrong = pa.array([value == "" for value in found], pa.bool_())
-    return pa.array([None if value == "" else value for value in found], pa.int64()).cast(TIMESTAMP), wrong
+    return _dated(pa.array([None if value == "" else value for value in found], pa.int64()), wrong)
+
+
+def _dated(micros: pa.Array, wrong: pa.Array) -> tuple[pa.Array, pa.Array]:
+    """Microseconds since 1970 as times, but for those that no calendar's date is, which are wrong too."""
+    held = pc.fill_null(pc.and_(pc.greater_equal(micros, FIRST), pc.less_equal(micros, LAST)), True)
+    return pc.if_else(held, micros, pa.scalar(None, pa.int64())).cast(TIMESTAMP), pc.or_(wrong, pc.invert(held))
 
 
 def _scaled(array: pa.Array) -> tuple[pa.Array, pa.Array]:

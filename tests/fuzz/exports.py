@@ -313,7 +313,8 @@ def spoil(draw: Random, records: list[Any]) -> None:
             known = sorted({key for container, key in leaves(records, tuple(VERDICTS))})
             key = draw.choice(known if known and draw.random() < 0.8 else sorted(VERDICTS))
             holders = [container for container, _ in leaves(records, (key,))] or [record for record in records if isinstance(record, dict)]
-            draw.choice(holders)[key] = draw.choice(VERDICTS[key]) if holders else None
+            if holders:
+                draw.choice(holders)[key] = draw.choice(VERDICTS[key])
         case "time":
             _set(draw, records, TIMES, STRANGE_TIMES)
         case "seconds":

@@ -65,6 +65,8 @@ def test_an_integer_comes_back_as_it_was(number: int) -> None:
             [MOMENT, datetime(1969, 12, 31, 23, 59, 59, 999999, UTC)],
         ),
         (pa.array([2**62, 1714557600], pa.timestamp("s", "UTC")), Clock(), ["wrong", MOMENT]),
+        (pa.array([2**62, 0, -(2**62)], pa.timestamp("us", "UTC")), Clock(), ["wrong", datetime(1970, 1, 1, tzinfo=UTC), "wrong"]),
+        (pa.array(["9999-12-31T00:00:00-01:00", "0001-01-01T00:00:00+01:00"]), Clock(), ["wrong", "wrong"]),
         (pa.nulls(2), Clock(), [None, None]),
     ],
 )

@@ -249,6 +249,14 @@ def answers(
     return Answers(name, pa.table({**table, "reason": reasons, **extras, "entry": entry, "place": place}), id_type, frozenset(used))
 
 
+def class_numbers(array: pa.Array) -> pa.Array:
+    """A column of classes, its floats as the integers that they are, if all are whole: so pandas writes integers with gaps."""
+    if not pa.types.is_floating(array.type):
+        return array
+    numbers, fraction = whole_numbers(array)
+    return array if pc.any(fraction).as_py() else numbers
+
+
 def _loosely(array: pa.Array, type_: pa.DataType) -> pa.Array:
     """The column as `type_`, or nothing: what is only compared may be anything."""
     try:
@@ -284,9 +292,8 @@ def _refuse(name: str, table: Mapping[str, pa.Array], faults: Mapping[str, tuple
 def cast(name: str, column: str, array: pa.Array, wanted: pa.DataType) -> pa.Array:
     """The column as `wanted`; a text without anything but blanks is null. Raises InputError for what is not that type."""
     try:
-        if column in NAMES and pa.types.is_floating(array.type):
-            numbers, fraction = whole_numbers(array)
-            array = array if pc.any(fraction).as_py() else numbers
+        if column in NAMES:
+            array = class_numbers(array)
         if wanted == pa.string() and (pa.types.is_floating(array.type) or pa.types.is_nested(array.type)):
             raise pa.ArrowInvalid("not a name")
         if pa.types.is_large_string(array.type) or pa.types.is_string(array.type):
@@ -343,7 +350,8 @@ def _structure(text: str) -> Any:
 def choices(values: Iterable[Any]) -> tuple[pa.Array, pa.Array]:
     """The labels of values as texts, and why each that cannot be taken cannot (null: it can)."""
     pairs = [choice(value) for value in values]
-    return pa.array([label for label, _ in pairs], pa.string()), pa.array([reason for _, reason in pairs], pa.string())
+    labels = pa.array([label if label is None or label.strip() else None for label, _ in pairs], pa.string())
+    return labels, pa.array([reason for _, reason in pairs], pa.string())
 
 
 def whole_characters(record: Any) -> Any:

@@ -29,6 +29,7 @@ from altool.labels.exchange import (
     answers,
     cast,
     choices,
+    class_numbers,
     json_ids,
     json_text,
     whole,
@@ -151,7 +152,7 @@ def _labels(export: Export, name: str) -> tuple[pa.Array, pa.Array]:
     """The labels that a column holds, and why each that cannot be taken cannot."""
     if export.table is None:
         return choices(row.get(name) for row in export.records)
-    array = whole(export.table.column(name))
+    array = class_numbers(whole(export.table.column(name)))
     if pa.types.is_nested(array.type):
         return choices(array.to_pylist())
     array = cast(export.name, name, array, pa.string())

@@ -179,7 +179,7 @@ def fixed(table: str, path: str, array: pa.Array, column: str, ids: pa.Array | N
     if numbers.null_count:
         gaps = np.asarray(numbers.is_null()).reshape(-1, width).any(axis=1)
         check.mark(ids if ids is not None else pa.nulls(len(array)), column, {"hold a null number": gaps})
-    if not pa.types.is_floating(numbers.type):
+    if not pa.types.is_floating(numbers.type) or (column == "features" and numbers.type == pa.float64()):
         try:
             numbers = plain(numbers).cast(pa.float32())
         except pa.ArrowException as error:

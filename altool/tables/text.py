@@ -110,7 +110,7 @@ def read_csv(label: str, content: bytes) -> tuple[pa.Table, bool]:
     first, _, rest = text.partition("\n")
     if first.lower().startswith("sep=") and len(first.strip()) == 5:
         delimiter, text = first.strip()[4], rest
-    names, delimiter, lines = _header(label, text, delimiter)
+    names, delimiter, lines = _header(label, text := text.lstrip("\ufeff"), delimiter)
     skipped: list[Any] = []
 
     def skip(row: Any) -> str:
@@ -130,6 +130,8 @@ def read_csv(label: str, content: bytes) -> tuple[pa.Table, bool]:
         )
     except pa.ArrowException as error:
         raise InputError(f"{label}: it is no whole CSV file ({short(error)})", "export it again as CSV") from error
+    if table.column_names != names:  # then the types that were asked for went to no column
+        raise InputError(f"{label}: its first line is no CSV header", "write the columns' names in the first line, one a cell")
     if skipped:
         row = skipped[0]
         more = f", and {len(skipped) - 1:,} more lines" if len(skipped) > 1 else ""

@@ -92,7 +92,9 @@ class Case:
                 known = {str(value) for value in (*self.world.ids, *(self.table.column("id").to_pylist() if self._readable() else ()))}
                 if len(set(answer)) < len(answer) or len(answer) > 3 or (self._readable() and not set(answer) <= known):
                     found.append(f"it chose {answer}")
-            if self.all("same") and answer != expected:
+            # Integers are texts where no other table says what they are, and texts have another order.
+            other = self.ids == "integer" and self.options["format"].name in writers.TEXTS and "{w}" not in self.use.words
+            if self.all("same") and answer != expected and not other:
                 found.append(f"another answer: {str(answer)[:150]} instead of {str(expected)[:150]}")
         return found
 

@@ -51,8 +51,16 @@ def values(table: pa.Table) -> list[list[Any]]:
             raw = column.cast(pa.string()).cast(pa.binary()).to_pylist()
             columns.append([None if value is None else value.decode("utf-8", "surrogateescape") for value in raw])
         else:
-            columns.append(column.to_pylist())
+            columns.append([_value(one) for one in column])
     return columns
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """A value as Python has it; None for one that Python has not."""
+    try:
+        return scalar.as_py()
+    except (OverflowError, ValueError):
+        return None
 
 
 def encoded(text: str) -> bytes:
@@ -296,6 +304,7 @@ def no_table(draw: Random, table: pa.Table) -> bytes:
     )
 
 
+TEXTS = ("comma", "tabs", "semicolons", "spreadsheet", "decimal_comma")  # formats whose ids have no type of their own
 SIMPLE = Option("parquet", simple_parquet, same=True, must=True)
 FORMATS = (
     *options(parquet, empty_row_group, must=True),

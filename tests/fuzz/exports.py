@@ -387,7 +387,8 @@ def _count(record: Any) -> int:
 
 
 def _records(content: bytes) -> list[Any]:
-    content = content.removeprefix(b"\xef\xbb\xbf")
+    while content.startswith(b"\xef\xbb\xbf"):
+        content = content[3:]
     try:
         if content[:4] == b"PAR1":
             return pq.read_table(io.BytesIO(content)).to_pylist()

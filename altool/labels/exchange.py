@@ -19,6 +19,7 @@ from altool.tables import check
 from altool.tables.check import short
 from altool.tables.columns import NAMES, class_names, plain, whole_numbers
 from altool.tables.fragments import HEAD, NoTable, ParquetFragment, contents, probe, stream
+from altool.tables.label_log import BLANK
 from altool.tables.listing import listing, partition_values
 from altool.tables.schema import KINDS, SOURCES, STATUSES
 from altool.tables.source import Listener, Meaning
@@ -44,7 +45,6 @@ REJECTIONS = (REJECTED, REVIEWED, UNPAID)
 
 NO_CLOCK = Clock()
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
-BLANK = r"^[\s\p{Z}\p{Cf}\x00-\x1f]*$"  # nothing that anybody sees
 SURROGATE = re.compile("[\ud800-\udfff]")
 HALF = "\ufdd0"  # no character, now or ever: stands for half of one
 LIST = re.compile(r"""\[\s*(?:(?P<quote>["'])(?P<only>[^"']*)(?P=quote))?\s*,?\s*\]""")  # as Python shows one of at most one text

@@ -61,7 +61,8 @@ def cast(table: str, path: str, array: pa.Array, column: str, wanted: pa.DataTyp
         return array.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InputError(
-            f"{table}, column {column!r}: {path} holds {array.type}, not {wanted} ({short(error)})", f"write the column as {wanted}"
+            f"{table}, column {column!r}: {path} holds {array.type}, not {wanted} ({short(error)})",
+            f"write the column as {wanted}; one that means something else is left out by --columns {column}=",
         ) from error
 
 

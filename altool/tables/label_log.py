@@ -24,6 +24,7 @@ from altool.tables.schema import ARRIVAL, KINDS, RENAMED, RETRACTED, SOURCES, ST
 from altool.tables.write import contract, write_table
 
 COLUMNS = KINDS["labels"].columns
+BLANK = r"^[\s\p{Z}\p{Cf}\x00-\x1f]*$"  # nothing that anybody sees
 NOTHING = {"nan", "none", "null", "na", "n/a", "<na>", "nil", "unlabeled", "unlabelled"}
 
 
@@ -51,7 +52,7 @@ def read(source: Source) -> pa.Table:
             raise InputError(
                 f"{source.name}, column {column!r}: {wrong.num_rows:,} rows hold something else than {', '.join(allowed)} "
                 f"(ids {check.naming(check.first_ids(wrong.column('id')))})",
-                f"rename or leave out the column, or write one of {', '.join(allowed)}",
+                f"write one of {', '.join(allowed)}; or leave the column out: --columns {column}=",
             )
     seconds = table.column("seconds")
     timed = pa.compute.and_(pa.compute.is_finite(seconds), pa.compute.greater_equal(seconds, 0))
@@ -63,7 +64,7 @@ def read(source: Source) -> pa.Table:
             "write how long the answer took, or null where nobody knows",
         )
     done = pa.compute.or_kleene(
-        pa.compute.fill_null(pa.compute.not_equal(table.column("label"), ""), False),
+        pa.compute.invert(pa.compute.fill_null(pa.compute.match_substring_regex(table.column("label"), BLANK), True)),
         pa.compute.is_in(table.column("status"), value_set=pa.array(["skipped", RETRACTED, WITHDRAWN])),
     )
     return table.filter(done)

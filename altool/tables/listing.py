@@ -164,11 +164,11 @@ def _names(paths: Sequence[str], folder: str) -> str:
 # What a table with a log keeps in its folder, and how its current rows come to a Parquet file.
 LOGS = {
     "Delta Lake": (
-        ("_delta_log/*.json", "_delta_log/*.parquet"),
+        ("_delta_log/*",),
         "write its current rows to a Parquet file, for example with DuckDB: COPY (FROM delta_scan('FOLDER')) TO 'rows.parquet'",
     ),
     "Iceberg": (
-        ("metadata/*.metadata.json", "metadata/version-hint.text"),
+        ("metadata/*.metadata.json*", "metadata/version-hint.text"),
         "write its current rows to a Parquet file, for example with DuckDB: COPY (FROM iceberg_scan('FOLDER')) TO 'rows.parquet'",
     ),
     "Hudi": ((".hoodie/*",), "write its current rows to a Parquet file with the tool that reads it, for example Spark"),

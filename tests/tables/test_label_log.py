@@ -110,3 +110,11 @@ def test_which_import_a_row_is_of(tmp_path: Path) -> None:
     found = opened(tmp_path)
     assert sorted(zip(found["id"].to_pylist(), found["arrival"].to_pylist(), strict=True)) == [("a", 2), ("b", 0), ("c", 0), ("d", 0)]
     assert label_log.next_import(found) == 3
+
+
+def test_a_label_that_nobody_sees_is_none(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"id": ["a", "b", "c", "d"], "label": ["cat", " ", "\u200b\u00a0", ""]}), tmp_path / "l.parquet")
+    reader = Reader()
+    source = reader.open(str(tmp_path / "l.parquet"), "labels")
+    reader.match_ids()
+    assert label_log.read(source).column("id").to_pylist() == ["a"]

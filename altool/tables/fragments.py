@@ -22,6 +22,7 @@ from altool.errors import InputError
 from altool.tables import text
 from altool.tables.check import short
 from altool.tables.listing import decompressed, is_table_name
+from altool.tables.outside import UTF_16, decode
 from altool.tables.pages import Plain, plain
 
 BATCH_BYTES = 4 << 20  # small enough to stay in a core's cache while it is checked and scored
@@ -361,8 +362,8 @@ def _refuse(where: str, path: str, head: bytes) -> None:
             raise (InputError if is_table_name(path) else NoTable)(f"{where} is {kind}", hint)
     if path.endswith((".parquet", ".parq", ".pq")):
         raise InputError(f"{where} is not a Parquet file, or its beginning is lost", "write it again")
-    if head[:2] in text.UTF_16:
-        text.text_of(where, head)
+    if head[:2] in UTF_16:
+        decode(head, where)
     if b"\0" in head and head[:6] != b"ARROW1" and head[:4] != b"\xff\xff\xff\xff":
         raise NoTable(f"{where} is {NO_TABLE}", "give a table in one of these formats")
 

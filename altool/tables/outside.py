@@ -13,6 +13,7 @@ from altool.errors import InputError
 
 DEEPEST = 100  # lists and objects in each other: as Python can still print and compare
 LARGEST = 64 << 20  # bytes of a file that people write
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")  # byte-order marks
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -47,7 +48,12 @@ def decode(content: bytes, label: str) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{label}: byte {error.start + 1:,} is no UTF-8", "write it as UTF-8") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        guess = "UTF-16" if content[:2] in UTF_16 else "probably Windows-1252, as spreadsheets write it"
+        raise InputError(
+            f"{label}: not UTF-8 ({guess}; the first such byte is in line {line:,})",
+            'save it as UTF-8: in a spreadsheet as "CSV UTF-8", or by iconv -f WINDOWS-1252 -t UTF-8',
+        ) from error
 
 
 def load_json(text: str | bytes, label: str) -> Any:

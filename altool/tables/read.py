@@ -13,10 +13,9 @@ from altool.errors import InputError, UsageError
 from altool.tables import space
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.listing import Listing, is_table_name, listing, partition_values
-from altool.tables.outside import load_json
+from altool.tables.outside import decode, load_json
 from altool.tables.schema import FOREIGN, KINDS, WIDE_PREFIX
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
-from altool.tables.text import text_of
 from altool.tables.values import clock
 
 __all__ = ["Meaning", "Reader", "Source", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
@@ -173,7 +172,7 @@ def parse_classes(text: str | None, option: str = "--classes") -> tuple[str, ...
         return None
     if os.path.exists(text) and not os.path.isdir(text):
         label = f"{option} {text}"
-        content = text_of(label, Path(listing(label, text).paths[0]).read_bytes())
+        content = decode(Path(listing(label, text).paths[0]).read_bytes(), label)
         classes: Sequence[Any] = _listed(label, content) if content.lstrip().startswith("[") else content.splitlines()
     else:
         classes = text.split(",")

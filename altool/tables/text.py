@@ -14,24 +14,11 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError
 from altool.tables.check import short
+from altool.tables.outside import decode
 from altool.tables.write import unguarded
 
 BOM = b"\xef\xbb\xbf"
-UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 LINES_SHOWN = 3
-
-
-def text_of(label: str, content: bytes) -> str:
-    """The text of a file. Raises InputError, which begins with `label`, for one that is not UTF-8."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        guess = "UTF-16" if content[:2] in UTF_16 else "probably Windows-1252, as spreadsheets write it"
-        raise InputError(
-            f"{label}: not UTF-8 ({guess}; the first such byte is in line {line:,})",
-            'save it as UTF-8: in a spreadsheet as "CSV UTF-8", or by iconv -f WINDOWS-1252 -t UTF-8',
-        ) from error
 
 
 class Json(NamedTuple):
@@ -43,7 +30,7 @@ class Json(NamedTuple):
 
 def read_json(label: str, content: bytes) -> Json:
     """The values of a JSON array, of JSON Lines, or of objects one after another. Raises InputError."""
-    text = text_of(label, content)
+    text = decode(content, label)
     values: list[Any] = []
     place = 0
     try:
@@ -105,7 +92,7 @@ def read_csv(label: str, content: bytes) -> tuple[pa.Table, bool]:
     """
     from pyarrow import csv
 
-    text = text_of(label, content)
+    text = decode(content, label)
     delimiter = None
     first, _, rest = text.partition("\n")
     if first.lower().startswith("sep=") and len(first.strip()) == 5:

@@ -37,7 +37,7 @@ def test_json_is_read_with_or_without_a_byte_order_mark(text: str | bytes, value
     [
         ("", "x: it is no JSON (Expecting value: line 1 column 1 (char 0))"),
         ("{", "x: it is no JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
-        (b"\xff[]", "x: byte 1 is no UTF-8"),
+        (b"\xff[]", "x: not UTF-8 (probably Windows-1252, as spreadsheets write it; the first such byte is in line 1)"),
         ('["\\ud83d"]', "x: a text in it has half a surrogate pair, which is no character"),
         ('["\ud83d"]', "x: a text in it has half a surrogate pair, which is no character"),
         ("[" * 101 + "]" * 101, "x: more than 100 lists or objects lie in each other"),

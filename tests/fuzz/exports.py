@@ -382,7 +382,11 @@ def _count(record: Any) -> int:
     if not isinstance(record, dict):
         return 1
     done = record.get("annotations", record.get("completions")) if isinstance(record.get("data"), dict) else None
-    filled = [value for key, value in record.items() if str(key).startswith("annotator:") and str(value or "").strip() not in ("", "[]")]
+    filled = [
+        value
+        for key, value in record.items()
+        if str(key).startswith("annotator:") and ("" if value is None else str(value)).strip() not in ("", "[]")
+    ]
     return max(1, len(done) if isinstance(done, list) else 0, len(filled))
 
 

@@ -351,7 +351,9 @@ def choices(values: Iterable[Any]) -> tuple[pa.Array, pa.Array]:
     """The labels of values as texts, and why each that cannot be taken cannot (null: it can)."""
     pairs = [choice(value) for value in values]
     labels = pa.array([label for label, _ in pairs], pa.string())
-    return pc.if_else(pc.match_substring_regex(labels, BLANK), pa.scalar(None, pa.string()), labels), pa.array([reason for _, reason in pairs], pa.string())
+    return pc.if_else(pc.match_substring_regex(labels, BLANK), pa.scalar(None, pa.string()), labels), pa.array(
+        [reason for _, reason in pairs], pa.string()
+    )
 
 
 def whole_characters(record: Any) -> Any:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from altool.errors import InputError
-from altool.tables import text
+from altool.tables import text, thrift
 from altool.tables.check import short
 from altool.tables.listing import decompressed, is_table_name
 from altool.tables.outside import UTF_16, decode
@@ -29,6 +29,7 @@ BATCH_BYTES = 4 << 20  # small enough to stay in a core's cache while it is chec
 FEW = 16  # batches' bytes that are held at worst
 STREAM_ABOVE = 128 << 20  # row groups larger than this are read through a buffer instead of whole
 HEAD = 4096  # bytes by which a file is told apart
+LONG_FOOTER = 1 << 16  # bytes
 SIGNATURE = 28  # bytes behind the footer of a Parquet file of which columns are encrypted: a nonce and a tag
 PREFIX = b"altool."  # of the metadata that altool writes
 
@@ -114,6 +115,7 @@ class ParquetFragment(_Described):
     metadata: pq.FileMetaData
     schema: pa.Schema
     file: str  # where it is read: `path` itself, or what a pipe or a compressed file held
+    suspect: bool  # may its footer be damaged?
     filesystem: Any = None
     constants: Mapping[str, str | None] = field(default_factory=dict)
     untyped: bool = False
@@ -249,10 +251,12 @@ def fragment(label: str, path: str, filesystem: Any, constants: Mapping[str, str
 
 
 def probe(label: str, fragments: Sequence[Fragment]) -> None:
-    """Look once at what the footers of Parquet files say of every column, in a child process: of a damaged footer it is C++ code that may
-    throw where nothing catches, which ends the process. Raises InputError, which begins with `label`, for the file at which that happened.
+    """Look once at what the suspect footers of Parquet files say of every column, in a child process: of a damaged footer pyarrow's code
+    may throw where nothing catches, which ends the process.
+
+    Raises InputError, which begins with `label`, for the file at which that happened.
     """
-    files = [one for one in fragments if isinstance(one, ParquetFragment)]
+    files = [one for one in fragments if isinstance(one, ParquetFragment) and one.suspect]
     if not files:
         return
     reading, writing = os.pipe()
@@ -342,14 +346,43 @@ def _parquet(where: str, path: str, filesystem: Any) -> ParquetFragment:
         if (size := file.tell()) < 12:
             raise InputError(f"{where} is cut off", "write it again")
         file.seek(size - 8)
-        tail = file.read(8)
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(0, size - 8 - length))
+        footer = file.read(length)
     with pq.ParquetFile(_source(path, filesystem), pre_buffer=False) as file:
         # What pyarrow says of an encrypted column ends the process.
-        if int.from_bytes(tail[:4], "little") - file.metadata.serialized_size == SIGNATURE:
+        if length - file.metadata.serialized_size == SIGNATURE:
             raise InputError(f"{where} is an encrypted Parquet file", "write it without encryption")
-        found = ParquetFragment(path, file.metadata, file.schema_arrow, path, filesystem)
+        found = ParquetFragment(path, file.metadata, file.schema_arrow, path, _is_suspect(footer, file.metadata), filesystem)
     found.schema.names  # noqa: B018 (names that are no UTF-8 are refused here)
     return found
+
+
+def _is_suspect(footer: bytes, metadata: pq.FileMetaData) -> bool:
+    """Does a footer say of a column what pyarrow does not take? A long one always may: it is not looked at here, byte by byte.
+
+    Numbers are those of the fields in parquet.thrift: of FileMetaData 4 (row groups), of RowGroup 1 (columns), of ColumnChunk 3 (its
+    metadata), 8 and 9 (encryption), of ColumnMetaData 1 (physical type) and 16 (size statistics: 1 is for byte arrays alone, 2 and 3
+    are histograms of the levels).
+    """
+    if len(footer) > LONG_FOOTER:
+        return True
+    leaves = [metadata.schema.column(index) for index in range(len(metadata.schema))]
+    try:
+        groups: Any = thrift.struct(footer, 0)[0][4]
+        for chunks in (group[1] for group in groups):
+            if len(chunks) != len(leaves):
+                return True
+            for chunk, leaf in zip(chunks, leaves, strict=True):
+                sizes = chunk[3].get(16, {})
+                levels = ((2, leaf.max_repetition_level), (3, leaf.max_definition_level))
+                if 8 in chunk or 9 in chunk or (1 in sizes and leaf.physical_type != "BYTE_ARRAY"):
+                    return True
+                if any(len(sizes.get(field, ())) not in (0, level + 1) for field, level in levels):
+                    return True
+    except (IndexError, KeyError, TypeError, AttributeError):
+        return True
+    return False
 
 
 def _refuse(where: str, path: str, head: bytes) -> None:

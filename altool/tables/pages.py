@@ -15,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from altool.tables import thrift
+
 HEAD = 4096  # bytes: more than a page's header and the length of its first levels need
 DATA_PAGE, DATA_PAGE_V2 = 0, 3  # page types
 PLAIN, RLE = 0, 3  # encodings
@@ -80,7 +82,7 @@ def _runs(handle: int, start: int, end: int, highest: int, dtype: type) -> list[
     while start < end:
         head = os.pread(handle, HEAD, start)
         try:
-            header, size = _struct(head, 0)
+            header, size = thrift.struct(head, 0)
         except IndexError:
             return None  # longer than what was read, or no header
         body, length = start + size, header.get(3)
@@ -109,46 +111,3 @@ def _varint_bytes(value: int) -> bytes:
         found.append(value & 127 | 128)
         value >>= 7
     return bytes([*found, value])
-
-
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        value |= (data[at] & 127) << shift
-        at, shift = at + 1, shift + 7
-        if data[at - 1] < 128:
-            return value, at
-
-
-def _struct(data: bytes, at: int) -> tuple[dict[int, object], int]:
-    """A struct in Thrift's compact protocol, {field number: value}, and where it ends. Raises IndexError where `data` ends before it."""
-    fields: dict[int, object] = {}
-    number = 0
-    while data[at]:
-        delta, kind = data[at] >> 4, data[at] & 15
-        at += 1
-        if delta:
-            number += delta
-        else:
-            number, at = _varint(data, at)
-            number = number >> 1 ^ -(number & 1)
-        fields[number], at = _value(data, at, kind)
-    return fields, at + 1
-
-
-def _value(data: bytes, at: int, kind: int) -> tuple[object, int]:
-    if kind in (1, 2):  # true, false
-        return kind == 1, at
-    if kind == 3:
-        return data[at], at + 1
-    if kind in (4, 5, 6):  # zigzag integers
-        value, at = _varint(data, at)
-        return value >> 1 ^ -(value & 1), at
-    if kind == 7:
-        return None, at + 8
-    if kind == 8:
-        length, at = _varint(data, at)
-        return data[at : at + length], at + length
-    if kind == 12:
-        return _struct(data, at)
-    raise IndexError("page headers hold nothing else")

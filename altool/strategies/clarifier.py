@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from altool.errors import InputError, UsageError
 from altool.kernels.blocks import Matrix, alike, host, namespace, take
-from altool.kernels.similarity import having, prepare
-from altool.kernels.submodular import TIE, Picks
 from altool.kernels.top import order, turns
-from altool.strategies import com, flqmi, flvmi, gcmi, logdetmi
 from altool.strategies.registry import Strategy, load, names
+
+if TYPE_CHECKING:
+    from altool.kernels.submodular import Picks
 
 TIERS = ("hard", "intermediate", "easy")
 AUTO = "auto"  # of --clarifier-budgets: by what was measured so far (metrics.cost.tiers)
-MEASURES = {"flqmi": flqmi, "flvmi": flvmi, "gcmi": gcmi, "com": com, "logdetmi": logdetmi}
+MEASURES = ("flqmi", "flvmi", "gcmi", "com", "logdetmi")  # their modules, and the kernels behind them, load when they are asked for
 
 
 def pick(
@@ -77,7 +78,9 @@ def pick(
             labels = np.concatenate([labels, likeliest[easy]])
             labeled_features = _joined(labeled_features, take(features, easy))
             known = _joined(known, take(own, easy)) if known is not None else None
-        search = partial(MEASURES[clarifier_measure].maximise, **_weights(clarifier_measure, eta=eta, ridge=ridge))
+        from altool.kernels.similarity import having, prepare
+
+        search = partial(_measure(clarifier_measure).maximise, **_weights(clarifier_measure, eta=eta, ridge=ridge))
 
         def among(places: np.ndarray, codes: np.ndarray, budgets: np.ndarray) -> Picks:
             part = [None if matrix is None else take(matrix, places) for matrix in (features, own)]
@@ -127,6 +130,8 @@ def intermediate(searches: Sequence[tuple[int, Callable[[int], Picks]]], budgets
     A row that several classes want stays with the one where its gain was largest, at equal gains the last of them; none takes another
     row instead. Returns int64 positions, the first picks of all classes before the second ones, and the class number of each.
     """
+    from altool.kernels.submodular import TIE
+
     best: dict[int, tuple[float, int, int]] = {}  # row: gain, turn, class
     for (code, search), budget in zip(searches, budgets.tolist(), strict=True):
         if not budget:
@@ -167,9 +172,14 @@ def in_parts(
     return rows[preferred], classes[preferred]
 
 
+def _measure(name: str) -> Any:
+    """The module of a measure."""
+    return import_module(f"altool.strategies.{name}")
+
+
 def _weights(measure: str, **weights: float | None) -> dict[str, float]:
     given = {name: value for name, value in weights.items() if value is not None}
-    if unknown := [name for name in given if name not in MEASURES[measure].STRATEGY.options]:
+    if unknown := [name for name in given if name not in load(measure).options]:
         raise UsageError(f"--clarifier-measure {measure} knows no --{unknown[0]}")
     return given
 

@@ -29,7 +29,7 @@ WHAT = {"model": "model", "page": "page of altool report", "run": "simulated run
 WHAT |= {"config": "labeling config"}
 # What a sheet holds before anybody fills it in; every other column is for answers.
 SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "suggestion", "suggestion_score", "tier")
-CONFIG = re.compile(rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n')
+CONFIG = rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n'
 MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors", "space.safetensors", "space.bin"))
 FITS = frozenset(("_space.safetensors", "_space.bin"))  # in a folder of features
 RUN = frozenset(("history.parquet", "picks.parquet"))
@@ -163,7 +163,7 @@ def _ours(kind: str, file: BinaryIO) -> bool:
         "page": lambda head, file: head.startswith(b"<!DOCTYPE html>") and _is_page(file.read()),
         "csv": lambda head, file: _is_empty_sheet(file),
         "label-studio": lambda head, file: head.startswith(b"[\n") and _are_tasks(file),
-        "config": lambda head, file: bool(CONFIG.fullmatch(file.read())),
+        "config": lambda head, file: bool(re.fullmatch(CONFIG, file.read())),
     }
     return kind in checks and checks[kind](head, file)
 

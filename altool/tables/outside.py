@@ -6,7 +6,6 @@ import json
 import os
 import re
 import stat
-import tomllib
 from typing import Any
 
 from altool.errors import InputError
@@ -76,6 +75,8 @@ def load_json(text: str | bytes, label: str) -> Any:
 
 def load_toml(content: bytes, label: str) -> dict[str, Any]:
     """What a TOML file says. Raises InputError, which begins with `label`, as `load_json` does."""
+    import tomllib  # here alone: few runs need it
+
     try:
         value = tomllib.loads(decode(content, label))
     except RecursionError as error:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from altool.console import Console
 from altool.errors import InputError, UsageError
-from altool.labels.costs import Cost, of_log
 from altool.metrics import cost
 from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.strategies import clarifier
+
+if TYPE_CHECKING:
+    from altool.labels.costs import Cost
 
 
 def sum_of_tiers(text: str | None, budget: int | None) -> int:
@@ -26,6 +30,8 @@ def _measured(options: Options, past: Past, needed: int) -> tuple[Cost | None, n
 
     cost.UNMEASURED where nothing says that answers of the kind `needed` take time; InputError if --budget-seconds needs that.
     """
+    from altool.labels.costs import of_log  # here alone: few budgets go by what was measured
+
     found = of_log(past.rows, past.labels, past.asked) if past.rows is not None and past.labels is not None else None
     prices = np.array([np.nan if value is None else value for value in found.prices.values()]) if found else np.full(3, np.nan)
     if found and prices[needed] > 0:  # then all are known

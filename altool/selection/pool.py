@@ -14,7 +14,6 @@ from altool.console import Console
 from altool.engines.device import choose as choose_device
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
-from altool.models import store
 from altool.selection.inputs import Past, Tables, matrices
 from altool.selection.options import Options
 from altool.strategies.registry import Strategy
@@ -215,6 +214,8 @@ def read_arrays(
 def read_head(location: str, features: Source, width: int, inputs: dict[str, str], console: Console) -> tuple[np.ndarray, np.ndarray]:
     """Weights (K, D) and bias (K,) of a model that is one linear layer, for these features. Raises InputError for another, and where the
     features are of another vector space than those that the layer sees."""
+    from altool.models import store  # here alone: few strategies ask for a model
+
     stored = store.load(location)
     head = stored.model.head
     if head is None:

@@ -348,7 +348,7 @@ def _parquet(where: str, path: str, filesystem: Any) -> ParquetFragment:
         file.seek(size - 8)
         length = int.from_bytes(file.read(4), "little")
         file.seek(max(0, size - 8 - length))
-        footer = file.read(length)
+        footer = file.read(min(length, LONG_FOOTER + 1))
     with pq.ParquetFile(_source(path, filesystem), pre_buffer=False) as file:
         # What pyarrow says of an encrypted column ends the process.
         if length - file.metadata.serialized_size == SIGNATURE:

@@ -20,16 +20,18 @@ NAMES = ("label", "suggested_label")  # columns whose whole numbers may be float
 
 
 def plain(array: Any) -> pa.Array:
-    """The column as one array without dictionaries and views. Raises InputError-free pyarrow errors alone."""
+    """The column as one array without dictionaries and views."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
         array = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
     if pa.types.is_dictionary(array.type):
         array = pc.take(plain(array.dictionary), array.indices)
-    if array.type == pa.string_view():
-        return array.cast(pa.string())
-    if array.type == pa.binary_view():
-        return array.cast(pa.binary())
+    for view, kind in ((pa.string_view(), pa.string()), (pa.binary_view(), pa.binary())):
+        if array.type == view:
+            try:
+                return array.cast(kind)
+            except pa.ArrowNotImplementedError:  # by an older pyarrow
+                return pa.array(array.to_pylist(), kind)
     return array
 
 

@@ -13,9 +13,11 @@ from altool.errors import InputError
 from altool.tables import check, values
 from altool.tables.check import short
 from altool.tables.outside import load_json
+from altool.tables.schema import WIDE_PREFIX
 from altool.tables.text import decimals
 from altool.tables.values import Clock
 
+LEFT_OUT = "correct these rows; a column that means something else is left out by --columns {}="
 NAMES = ("label", "suggested_label")  # columns whose whole numbers may be floats, as pandas makes integers with gaps
 
 
@@ -85,14 +87,14 @@ def _parsed(array: pa.Array, column: str, wanted: pa.DataType, ids: pa.Array | N
         numbers, wrong = values.integers(array)
         if column == "id":
             _mark(array, column, {"are no integers, as the other tables' ids are": wrong})
-        _mark(ids, column, {"hold no integer": wrong})
+        _mark(ids, column, {"hold no integer": wrong}, LEFT_OUT.format(column))
         return numbers.cast(wanted)
     if pa.types.is_floating(wanted):
         try:
             return decimals(array, comma).cast(wanted)
         except pa.ArrowInvalid:
             wrong = pa.array([not _is_number(text) for text in array.to_pylist()], pa.bool_())
-            _mark(ids, column, {"hold no number": wrong})
+            _mark(ids, column, {"hold no number": wrong}, "" if column.startswith(WIDE_PREFIX) else LEFT_OUT.format(column))
             raise
     return array.cast(wanted)
 

@@ -270,3 +270,11 @@ def test_queries_in_csv_are_altools_by_their_columns(tmp_path: Path) -> None:
     assert opened(tmp_path / "q.csv", "queries").read().column("tier").to_pylist() == ["hard"]
     (tmp_path / "q.csv").write_text("id,rank,tier\na,1,gold\n")
     assert "tier" not in opened(tmp_path / "q.csv", "queries")
+
+
+def test_a_column_that_means_something_else_may_be_left_out(tmp_path: Path) -> None:
+    write(pa.table({"id": ["a"], "label": ["x"], "round": ["first"]}), tmp_path / "t")
+    with pytest.raises(InputError, match=r"column 'round': 1 row hold no integer \(ids a\)") as caught:
+        opened(tmp_path / "t", "labels").read()
+    assert caught.value.hint.endswith("is left out by --columns round=")
+    assert opened(tmp_path / "t", "labels", columns="round=").read().num_rows == 1

@@ -291,6 +291,14 @@ def _read_auto(options: Options, location: str, console: Console) -> Inputs:
     return Inputs(exchange.with_ids(found, id_type), None, None, rules, id_type, fingerprints, None, 0, rounds.begun([source]))
 
 
+def _log(folder: str) -> pa.Table:
+    """The rows of the log alone, as they are now."""
+    reader = Reader()
+    source = reader.open(folder, "labels", allow_empty=True)
+    reader.match_ids()
+    return label_log.read(source)
+
+
 def _retract(labels: str, round_: int, console: Console) -> None:
     """Withdraw the auto labels of a round: a row of status `retracted` for each, as one file of the log."""
     name = f"labels {labels}"
@@ -298,10 +306,7 @@ def _retract(labels: str, round_: int, console: Console) -> None:
         raise InputError(f"{name}: there is no such folder", "give the label log")
     path = None
     with label_log.locked(labels):
-        reader = Reader()
-        source = reader.open(labels, "labels", allow_empty=True)
-        reader.match_ids()
-        log = label_log.read(source)
+        log = _log(labels)
         auto = standing(log)
         auto = auto.filter(pc.equal(auto.column("source"), "auto"))
         mine = auto.filter(pc.equal(auto.column("round"), round_))
@@ -335,10 +340,7 @@ def _correct(labels: str, renames: Sequence[str], dropped: Sequence[str], consol
         raise InputError(f"{name}: there is no such folder", "give the label log")
     path = None
     with label_log.locked(labels):
-        reader = Reader()
-        source = reader.open(labels, "labels", allow_empty=True)
-        reader.match_ids()
-        log = label_log.read(source)
+        log = _log(labels)
         ever = set(given(log).column("label").to_pylist())
         if strange := [other for other in (*names, *dropped) if other not in ever]:
             raise InputError(

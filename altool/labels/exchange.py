@@ -221,7 +221,7 @@ def answers(
     for column in kinds:
         if column == "id":
             continue
-        array = whole(columns.get(column, pa.nulls(rows)))
+        array = plain(columns.get(column, pa.nulls(rows)))
         if column in ("labeled_at", "seconds"):
             array, wrong = times(array, clock) if column == "labeled_at" else lengths(array)
             reason = NO_TIME if column == "labeled_at" else NO_SECONDS
@@ -242,7 +242,7 @@ def answers(
             reasons = pc.if_else(half, BROKEN, reasons)
             table[column] = pc.replace_substring(text, HALF, "\ufffd")
     extras = {
-        column: _loosely(whole(columns[column]), type_) if column in columns else pa.nulls(rows, type_) for column, type_ in EXTRAS.items()
+        column: _loosely(plain(columns[column]), type_) if column in columns else pa.nulls(rows, type_) for column, type_ in EXTRAS.items()
     }
     place = columns.get("place", pa.nulls(rows, pa.string()))
     entry = pa.array(columns["entry"] if "entry" in columns else range(rows), pa.int64())
@@ -263,13 +263,6 @@ def _loosely(array: pa.Array, type_: pa.DataType) -> pa.Array:
         return array.cast(type_)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return pa.nulls(len(array), type_)
-
-
-def whole(column: Any) -> pa.Array:
-    """A column as one array of plain values."""
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    array = pa.concat_arrays(array.chunks) if isinstance(array, pa.ChunkedArray) else array
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def _refuse(name: str, table: Mapping[str, pa.Array], faults: Mapping[str, tuple[pa.Array, str]]) -> None:

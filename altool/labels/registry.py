@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError, UsageError
 from altool.labels import foreign, ground_truth, label_studio, mturk, prodigy, table
-from altool.labels.exchange import NO_VERDICT, Answers, Export, Format, Naming, Task, answers, json_text, whole, whole_characters
+from altool.labels.exchange import NO_VERDICT, Answers, Export, Format, Naming, Task, answers, json_text, whole_characters
 from altool.tables import check, label_log
+from altool.tables.columns import plain
 
 # A tool's own shapes before the plain ones, which take whatever has an id and a label.
 FORMATS: tuple[Format, ...] = (*label_studio.FORMATS, *prodigy.FORMATS, *ground_truth.FORMATS, *mturk.FORMATS, *table.FORMATS)
@@ -85,7 +86,7 @@ def _counted(export: Export, naming: Naming) -> Export:
     rows = export.table.num_rows if export.table is not None else len(export.records)
     kept = np.ones(rows, bool)
     for name, allowed in naming.where.items():
-        column = [row.get(name) for row in export.records] if export.table is None else whole(export.table.column(name)).to_pylist()
+        column = [row.get(name) for row in export.records] if export.table is None else plain(export.table.column(name)).to_pylist()
         kept &= np.array([(json_text(value) or "") in allowed for value in column], bool)
     entries: list[int] = np.flatnonzero(kept).tolist()
     if export.table is not None:

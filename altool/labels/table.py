@@ -32,10 +32,9 @@ from altool.labels.exchange import (
     class_numbers,
     json_ids,
     json_text,
-    whole,
 )
 from altool.tables import check
-from altool.tables.columns import refuse_codes
+from altool.tables.columns import plain, refuse_codes
 from altool.tables.schema import KINDS
 from altool.tables.values import Clock
 from altool.tables.write import cell, csv_line
@@ -101,7 +100,7 @@ def read(export: Export, naming: Naming) -> Answers:
     used = {column for column, other in naming.columns.items() if names.get(column) == other}
     if annotators:
         return _wide(export, ids, id_type, columns, annotators, names["label"], used, naming.meaning.clock)
-    if export.table is not None and pa.types.is_integer((numbers := whole(export.table.column(names["label"]))).type):
+    if export.table is not None and pa.types.is_integer((numbers := plain(export.table.column(names["label"]))).type):
         _refuse_codes(export.name, numbers, ids, naming)
     columns["label"], columns["reason"] = _labels(export, names["label"] or "")
     if "skip" in export.columns and "skip" not in chosen:
@@ -152,7 +151,7 @@ def _labels(export: Export, name: str) -> tuple[pa.Array, pa.Array]:
     """The labels that a column holds, and why each that cannot be taken cannot."""
     if export.table is None:
         return choices(row.get(name) for row in export.records)
-    array = class_numbers(whole(export.table.column(name)))
+    array = class_numbers(plain(export.table.column(name)))
     if pa.types.is_nested(array.type):
         return choices(array.to_pylist())
     array = cast(export.name, name, array, pa.string())
@@ -163,9 +162,9 @@ def _labels(export: Export, name: str) -> tuple[pa.Array, pa.Array]:
 
 def _hear_skips(name: str, columns: dict[str, Any], marks: Any) -> None:
     """Take the marks of a sheet's column `skip` into `status`; what is no mark, and a mark beside a label, is refused."""
-    texts = pc.utf8_lower(pc.utf8_trim_whitespace(cast(name, "skip", whole(marks), pa.string()))).to_pylist()
+    texts = pc.utf8_lower(pc.utf8_trim_whitespace(cast(name, "skip", plain(marks), pa.string()))).to_pylist()
     said = [None if text is None else SKIP.get(text) for text in texts]
-    status = cast(name, "status", whole(columns["status"]), pa.string()).to_pylist() if "status" in columns else [None] * len(said)
+    status = cast(name, "status", plain(columns["status"]), pa.string()).to_pylist() if "status" in columns else [None] * len(said)
     reasons, labels = columns["reason"].to_pylist(), columns["label"].to_pylist()
     for row, (text, skip) in enumerate(zip(texts, said, strict=True)):
         if text is not None and skip is None:
@@ -194,7 +193,7 @@ def _ids(export: Export, name: str) -> tuple[pa.Array, pa.DataType | None]:
         if id_type is None and ids.null_count < len(ids):
             raise InputError(f"{export.name}, column {name!r}: some ids are strings, some integers", "write them alike")
         return ids, id_type
-    array = whole(_column(export, name))
+    array = plain(_column(export, name))
     if pa.types.is_integer(array.type):
         return array.cast(pa.int64()), pa.int64()
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or array.type == pa.string_view()):
@@ -222,7 +221,7 @@ def _wide(
     single = {name: columns.pop(name) for name in PER_ANSWER if name in columns} | ({"label": _column(export, label)} if label else {})
     single |= {"skip": _column(export, "skip")} if "skip" in export.columns and "skip" not in annotators else {}
     for name, column in single.items():
-        if cast(export.name, name, whole(column), pa.string()).null_count < len(ids):
+        if cast(export.name, name, plain(column), pa.string()).null_count < len(ids):
             raise InputError(
                 f"{export.name}: it has a column per annotator ({', '.join(annotators)}) and also a filled column {name!r}",
                 "leave one of them out, or write a row per answer",
@@ -232,7 +231,7 @@ def _wide(
     filled[0] |= ~filled.any(axis=0)
     rows, positions = np.nonzero(filled)
     who = list(annotators.values())
-    taken = {name: whole(column).take(pa.array(positions)) for name, column in columns.items()}
+    taken = {name: plain(column).take(pa.array(positions)) for name, column in columns.items()}
     for place, name in enumerate(("label", "reason")):
         taken[name] = pa.concat_arrays([pair[place].filter(pa.array(keep)) for pair, keep in zip(found, filled, strict=True)])
     taken["annotator"] = pa.array([who[row] for row in rows], pa.string())

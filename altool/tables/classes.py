@@ -25,7 +25,8 @@ def match(found: Mapping[str, int], known: Sequence[str], who: str, whose: str, 
     `found` is {class: rows} of the table `who`, `known` the classes of `whose`. Raises InputError where they have no class in common:
     then they are not of one project, or not spelled alike (the hint says which name is meant, where one is; else it is `hint`).
     """
-    strange = [name for name in found if name not in set(known)]
+    theirs = set(known)
+    strange = [name for name in found if name not in theirs]
     if strange and len(strange) == len(found):
         text = f"{who}: none of its {_listed(found)} is one of {whose}, which has {_listed(known)}"
         raise InputError(text, respelled(strange, known) or hint)

@@ -19,3 +19,8 @@ def clip(text: str, length: int = SCREEN) -> str:
         return text
     head = text[:length].rpartition(" ")[0]
     return (head if len(head) > length // 2 else text[: length - 1]).rstrip(" ,;:(") + "…"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A counted noun: `1 row`, `1,234 rows`; `many` is the plural where it is not made with an s: `2 classes`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,41 @@
+"""The options that several commands have, each declared once."""
+
+from __future__ import annotations
+
+from altool.options import Option
+
+TABLES = "Tables"  # the panels, in the order of the help
+READING = "How tables are read"
+RUN = "The run"
+
+ITEMS = Option(metavar="TABLE", panel=TABLES, help="Items: id and image, path or text.")
+FEATURES = Option(metavar="TABLE", panel=TABLES, help="Features: id and one vector per row.")
+LABELS = Option(metavar="TABLE", panel=TABLES, help="The label log (a folder), or a table of labels.")
+PREDICTIONS = Option(metavar="TABLE", panel=TABLES, help="Predictions: id and one probability per class.")
+TARGETS = Option(metavar="TABLE", panel=TABLES, help="Targets per class: TOML or a table.")
+OUTPUT = Option(metavar="PATH", panel=TABLES, flags=("-o", "--output"), help="Where to write; - is standard output.")
+
+FORMAT = Option(
+    metavar="NAME",
+    panel=RUN,
+    choices=("parquet", "arrow", "csv", "jsonl"),
+    help="What is written: parquet, arrow, csv or jsonl.",
+    shown="by the ending, else parquet",
+)
+COLUMNS = Option(metavar="NAME=OTHER,…", panel=READING, help="Other names of columns, as id=item_id.")
+CLASSES = Option(metavar="A,B,…", panel=READING, help="The classes in probability order, or a file of them.")
+TIME_ZONE = Option(metavar="ZONE", panel=READING, help="Zone of times without an offset: UTC, +02:00, Europe/Berlin.")
+TIME_UNIT = Option(metavar="UNIT", panel=READING, help="Unit of times that are numbers: s, ms, us or ns.")
+UNLABELED_VALUE = Option(metavar="VALUE", panel=READING, help="A label that means there is none, as -1; repeatable.")
+ALLOW_OUTSIDE = Option(default=False, panel=READING, help="Read paths that lead out of the table's folder.")
+
+ROUND = Option(metavar="N", panel=RUN, low=0, high=2**31 - 1, help="The round's number.", shown="the labels' last + 1")
+SEED = Option(metavar="N", panel=RUN, default=0, low=0, help="The same seed gives the same bytes.")
+DEVICE = Option(metavar="NAME", panel=RUN, default="auto", help="auto, cpu, cuda, cuda:N or mps.")
+THREADS = Option(metavar="N", panel=RUN, default=0, low=0, help="Threads; 0 is one per core. Results do not change.")
+WORKERS = Option(metavar="N", panel=RUN, low=0, help="Processes that decode images; 0: none.", shown="one per core, if it pays")
+STRICT = Option(default=False, panel=RUN, help="Turn warnings about rows that do not match into errors.")
+OVERWRITE = Option(default=False, panel=RUN, help="Replace an output that exists.")
+JSON = Option(default=False, panel=RUN, help="Print one JSON object that sums up the run.")
+QUIET = Option(default=False, panel=RUN, help="Print warnings and errors only.")
+DEBUG = Option(default=False, panel=RUN, help="Print the traceback of an error.")

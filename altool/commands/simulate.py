@@ -26,10 +26,11 @@ from altool.models import store
 from altool.options import check as check_values
 from altool.simulation import plan as plans
 from altool.simulation import pool as pools
+from altool.simulation.from_model import Pool
 from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
-from altool.simulation.replay import Aims, History, Pool, class_names, replay
+from altool.simulation.replay import Aims, History, class_names, replay
 from altool.tables import align, check, label_log, outputs, space, write
 from altool.tables import classes as class_lists
 from altool.tables.align import Index
@@ -309,7 +310,7 @@ def _pool(
         raise InputError(f"the pool has {len(rows):,} rows, less than the seed set of {plan.seed_size:,}", "give a smaller --seed-size")
     with console.progress(f"reading {source.name}", len(index)) as advance:
         if column == "features":
-            (found_rows, held_found), fingerprint = read_matrices(
+            (found_rows, held_found), fingerprint, _ = read_matrices(
                 source, column, index, [rows, held_rows], Scratch(1 << 62), advance=advance
             )
         else:

@@ -472,7 +472,7 @@ def _pool(source: Source, module: Classifier, model: Model, log: pa.Table, optio
     kept = np.flatnonzero(~whole.mask(out))
     made = ""
     if module.READS == "features":
-        (array,), fingerprint = arrays.read_matrices(source, "features", whole, [kept], scratch.Scratch(scratch.available() // 2))
+        (array,), fingerprint, _ = arrays.read_matrices(source, "features", whole, [kept], scratch.Scratch(scratch.available() // 2))
     else:
 
         def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:

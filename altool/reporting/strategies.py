@@ -8,6 +8,7 @@ from altool import help as page
 from altool.console import Console
 from altool.options import flag
 from altool.strategies import registry
+from altool.strategies.inputs import INPUTS
 from altool.strategies.registry import Strategy
 
 SHAPES = {
@@ -40,12 +41,12 @@ def print_strategy(name: str, console: Console) -> None:
         return
     from rich.text import Text
 
-    also = dict.fromkeys(registry.TABLES[array] for array in strategy.optional if array in registry.TABLES)
+    also = dict.fromkeys(INPUTS[name].table for name in strategy.optional)
     rows = [
         ("asks for", strategy.summary),
         ("how", SHAPES[strategy.shape]),
         ("needs", ", ".join(map(flag, strategy.tables)) or "nothing"),
-        ("uses", ", ".join(flag(table) for table in also if table not in strategy.tables) or "nothing else"),
+        ("uses", ", ".join(flag(table) for table in also if table and table not in strategy.tables) or "nothing else"),
         ("paper", strategy.paper),
         ("example", example(strategy)),
     ]

@@ -10,14 +10,15 @@ import numpy as np
 
 from altool.errors import InputError
 from altool.labels.consensus import Labels, codes, resolve
+from altool.selection.from_tables import Supply
 from altool.selection.inputs import Past, Tables
-from altool.selection.options import PARALLEL, Options
+from altool.selection.options import Options
 from altool.strategies.registry import PENDING, Question, Strategy
 from altool.tables import check, label_log, rounds
 from altool.tables.align import Index
 from altool.tables.read import Source
 from altool.wrappers.ask import Round
-from altool.wrappers.choose import Choice, asked
+from altool.wrappers.choose import PARALLEL, Choice, asked
 
 
 def answers_of(pool: Index, positions: np.ndarray, known: Sequence[str], given: Labels | None, oracle: Source | None) -> np.ndarray:
@@ -32,12 +33,18 @@ def answers_of(pool: Index, positions: np.ndarray, known: Sequence[str], given: 
     return found[positions]
 
 
-def read_answers(tables: Tables, past: Past, pool: Index, positions: np.ndarray, options: Options) -> dict[str, Any]:
-    """The round's `answers` per candidate and, with --no-wait, its questions as they are `recorded`. Raises InputError; see `recorded`."""
-    answers = answers_of(pool, positions, past.classes, past.answers, tables.oracle)
-    if options.wait is not False:
-        return {"answers": answers}
-    return {"answers": answers, "recorded": recorded(tables.earlier, past.round, pool, positions, past.classes, answers)}
+def begin(tables: Tables, past: Past, strategy: Strategy, given: Mapping[str, Any], supplied: Supply, options: Options) -> str:
+    """Put the round's answers so far into what is supplied, and return the digest of what the round began with. Raises InputError where
+    its earlier calls began with something else, or answers are to other questions than those that were asked."""
+    begun = fingerprint(options, strategy, given, past.round, supplied.fingerprints)
+    for table in (*tables.earlier, *([tables.log] if tables.log is not None else [])):
+        rounds.check_begun(table, past.round, begun)
+    index, positions = supplied.pool.index, supplied.positions
+    answers = answers_of(index, positions, past.classes, past.answers, tables.oracle)
+    supplied.arrays["answers"] = answers
+    if options.wait is False:
+        supplied.arrays["recorded"] = recorded(tables.earlier, past.round, index, positions, past.classes, answers)
+    return begun
 
 
 def fingerprint(options: Options, strategy: Strategy, given: Mapping[str, Any], round_: int, inputs: Mapping[str, str]) -> str:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.labels.consensus import Labels, resolve
+from altool.labels.consensus import Labels, codes, resolve
 from altool.selection.options import Options
+from altool.strategies import inputs
+from altool.strategies.inputs import INPUTS
 from altool.strategies.registry import Strategy
 from altool.tables import label_log, rounds
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.source import Listener
 from altool.tables.targets import Targets, read_targets
 
-MATRICES = {"probabilities": "predictions", "features": "features"}
+MATRICES = {name: str(INPUTS[name].table) for name in inputs.MATRICES}
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,11 @@ class Past:
     round: int
     classes: tuple[str, ...]
     asked: Sequence[dict[str, Any]]
+
+    @cached_property
+    def numbers(self) -> np.ndarray:
+        """int64 (m,): the class numbers of the labels to learn from."""
+        return codes(self.training, self.classes) if self.training is not None else np.empty(0, np.int64)
 
     @property
     def training(self) -> pa.Table | None:

@@ -33,11 +33,11 @@ from altool.shared import (
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.tiers import AUTO
+from altool.wrappers.choose import PARALLEL
 
 CHOOSING = "What to choose"  # the panels, in the order of the help
 AIMS = "Targets"
 ASKING = "Strategies that ask and wait"
-PARALLEL = 20  # rows that such a strategy asks about at once, if nothing is said
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ from typing import Any
 from altool.errors import UsageError
 from altool.models import store, training, vaal
 from altool.options import Say, check, of_run
-from altool.selection.options import PARALLEL
 from altool.simulation.options import of_plans, of_runs
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.text import clip
+from altool.wrappers.choose import PARALLEL
 
 
 @dataclass(frozen=True)

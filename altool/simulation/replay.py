@@ -14,26 +14,13 @@ from altool.metrics import cost, gaps
 from altool.metrics.evaluation import Evaluation, evaluate
 from altool.models import folds, store
 from altool.simulation import bot
+from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
 from altool.simulation.plan import Plan, Run
 from altool.strategies import registry
-from altool.strategies.registry import Strategy
+from altool.strategies.inputs import wanted
 from altool.tiers import AUTO, TIERS
 from altool.tiers import automatic as automatic_rows
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
-from altool.wrappers.suggest import predicted
-from altool.wrappers.target_aware import candidate_labels
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Rows in id order: what the classifiers read (features (n, D), or texts (n,)) and `truth` int64 (n,) of the pool, the same of the
-    held-out rows; class names in order."""
-
-    rows: np.ndarray
-    truth: np.ndarray
-    held_rows: np.ndarray
-    held_truth: np.ndarray
-    classes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -137,7 +124,7 @@ def replay(
         if not len(labeled):
             break
         model, _ = fit(pool.rows[labeled], label[labeled])
-        measured = evaluate(pool.held_truth, _probabilities(model, run, pool.held_rows, seed), [plan.at_precision] * classes, None)
+        measured = evaluate(pool.held_truth, probabilities(model, run, pool.held_rows, seed), [plan.at_precision] * classes, None)
         counts = np.bincount(label[labeled], minlength=classes)
         spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
         questions = sum(int((~part.automatic).sum()) for part in history.asked)
@@ -158,32 +145,6 @@ def replay(
     return history
 
 
-@dataclass(frozen=True)
-class State:
-    """What is known when a round's questions are chosen. Positions are in the pool."""
-
-    model: store.Model
-    candidates: np.ndarray
-    labeled: np.ndarray
-    labels: np.ndarray  # of the labeled rows
-    automatic: np.ndarray  # of them, those that no person labeled
-    ranks: np.ndarray | None
-    weights: np.ndarray | None
-    answers: np.ndarray  # the annotators' to the whole pool
-    before: Kept | None  # of the round before
-    seed: int  # of the repeat
-    accepted: np.ndarray  # (3, 2): of each of the tiers how many suggestions people answered, and how many were right
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What a round leaves of its predictions for the next one, for every row of the pool: the number that the strategy keeps (float64,
-    NaN for a row that was no candidate; None: it keeps none), and the predicted class (-1)."""
-
-    numbers: np.ndarray | None
-    likeliest: np.ndarray
-
-
 def _accepted(asked: Sequence[Asked]) -> np.ndarray:
     """int64 (3, 2), as `State` has it. Every row counts once, by what was agreed on; skipped rows do not."""
     found = np.zeros((len(TIERS), 2), np.int64)
@@ -201,8 +162,8 @@ def _weights(
     values = np.zeros(len(aims.metrics))
     if np.bincount(labels).max() > 1 and drawn.any():
         fold = folds.assign(labels, count, seeds.integer(seed, "train", "folds"))
-        probabilities = folds.predict(rows, labels, fold, lambda x, y: fit(x, y)[0].probabilities)
-        found = evaluate(labels[drawn], probabilities[drawn], aims.at_precision, None)
+        out_of_fold = folds.predict(rows, labels, fold, lambda x, y: fit(x, y)[0].probabilities)
+        found = evaluate(labels[drawn], out_of_fold[drawn], aims.at_precision, None)
         values = np.array([found.metrics[metric].value[code] for code, metric in enumerate(aims.metrics)])
     return gaps.weights(gaps.gap(values, aims.targets), aims.priorities)
 
@@ -211,35 +172,10 @@ def _choose(
     pool: Pool, plan: Plan, run: Run, state: State, generator: Callable[..., np.random.Generator]
 ) -> tuple[Choice, np.ndarray | None, Kept | None]:
     """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one."""
-    strategy, model, candidates = registry.load(run.strategy, run.options), state.model, state.candidates
-    optional = strategy.optional if strategy.inner or run.options.get("similarity") != "features" else ()
-    wanted = {*strategy.takes, *strategy.wrapped.takes, *optional}
-    arrays: dict[str, Any] = {"labels": state.labels, "automatic": state.automatic, "classes": len(pool.classes)}
-    arrays |= {"head": (model.head.weights, model.head.bias)} if model.head else {}
-    arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
-    likely = run.diversify or run.suggest or run.target_aware or wanted & {"probabilities", "likeliest"}
-    deep = wanted & {"mutual_information", "predicted_loss"}
-    rows = pool.rows[candidates] if likely or deep or "features" in wanted else pool.rows[:0]
-    if "features" in wanted:
-        arrays["features"] = model.vectors(rows)
-    found = model.outputs(rows, run.mc_dropout or 0, state.seed) if deep and isinstance(model, store.Deep) else None
-    arrays |= {name: getattr(found, name) for name in deep}
-    if likely:
-        arrays["probabilities"] = found.probabilities if found else _probabilities(model, run, rows, state.seed)
-        arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
-    if "labeled_probability" in wanted:
-        arrays["labeled_probability"] = _labeled_probability(pool, run, state, ranked=strategy.wrapped.name == "ta-vaal")
-    if run.target_aware:
-        arrays["candidate_labels"] = candidate_labels(arrays["probabilities"], run.candidate_threshold)
-    if strategy.shape == "ask":
-        arrays["answers"] = bot.agreed(state.answers[candidates], pool.classes)
-    if "labeled_features" in wanted:
-        arrays["labeled_features"] = model.vectors(pool.rows[state.labeled])
-    if "labeled_probabilities" in wanted:
-        arrays["labeled_probabilities"] = _probabilities(model, run, pool.rows[state.labeled], state.seed)
-    keywords, kept = dict(run.options), None
-    if strategy.wrapped.across or run.diversify_by == "previous":
-        kept = _across(strategy.wrapped, run, arrays, len(pool.truth), state)
+    strategy, candidates = registry.load(run.strategy, run.options), state.candidates
+    names = wanted(strategy, run.options, diversify=run.diversify, suggest=run.suggest, target_aware=run.target_aware)
+    arrays, kept = supply(pool, run, state, strategy, names)
+    keywords = dict(run.options)
     if "total_budget" in strategy.option_names and "e3g_decay" not in keywords:
         keywords.setdefault("total_budget", plan.seed_size + plan.rounds * plan.budget)
     given = {name: class_names(keywords.pop(name)) for name in ("query_classes", "private_classes") if name in keywords}
@@ -264,43 +200,6 @@ def _choose(
         choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
     return choice, None if suggested is None else suggested.astype(np.int64), kept
-
-
-def _probabilities(model: store.Model, run: Run, rows: np.ndarray, seed: int) -> np.ndarray:
-    """As `score` gives them: with MC dropout the mean over its samples."""
-    if run.mc_dropout and isinstance(model, store.Deep):
-        return model.outputs(rows, run.mc_dropout, seed).probabilities
-    return model.probabilities(rows)
-
-
-def _labeled_probability(pool: Pool, run: Run, state: State, *, ranked: bool) -> np.ndarray:
-    """What a VAAL that was fitted on candidates and labeled rows says of the candidates, float32; with `ranked` it is a TA-VAAL, which is
-    told what the model's ranker says. As `train --vaal` and `score` do it."""
-    from altool.models import training, vaal
-
-    known = np.sort(np.concatenate([state.candidates, state.labeled]))
-    rows = pool.rows[known]
-    rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, store.Deep) else None
-    seen = training.Pool(state.model.vectors(rows) if rows.dtype == object else rows)
-    places = np.searchsorted(known, state.candidates)
-    with training.threads(1):
-        fitted = vaal.fit(seen, np.isin(known, state.labeled), rank, **run.vaal, seed=state.seed)
-        return fitted.labeled_probability(seen.batch(places), rank[places] if rank is not None else None)
-
-
-def _across(strategy: Strategy, run: Run, arrays: dict[str, Any], rows: int, state: State) -> Kept:
-    """Put into `arrays` what comes of comparing this round with the one before, and keep this one for the next."""
-    numbers, likeliest = None, np.full(rows, -1, np.int32)
-    likeliest[state.candidates] = arrays["likeliest"]
-    if strategy.across:
-        keep, compare = strategy.across
-        numbers = np.full(rows, np.nan)
-        numbers[state.candidates] = keep(arrays["probabilities"], **strategy.own(run.options))
-        if state.before and state.before.numbers is not None:
-            arrays["scores"] = compare(numbers[state.candidates], state.before.numbers[state.candidates])
-    if state.before and run.diversify_by != "current":
-        arrays["likeliest_before"] = state.before.likeliest[state.candidates]
-    return Kept(numbers, likeliest)
 
 
 def class_names(given: Sequence[str] | str) -> Sequence[str]:

@@ -10,23 +10,13 @@ from altool import options as options_
 from altool.errors import UsageError
 from altool.options import Option, Say, flag
 from altool.registry import Registry
+from altool.strategies.inputs import INPUTS
 
 if TYPE_CHECKING:
     import numpy as np
 
     from altool.kernels.class_lists import Finding
 
-TABLES = {
-    "probabilities": "predictions",
-    "mutual_information": "predictions",
-    "predicted_loss": "predictions",
-    "labeled_probability": "predictions",
-    "features": "features",
-    "ranks": "queue",
-    "labels": "labels",
-    "head": "model",
-    "likeliest": "predictions",
-}
 SUBSET_FACTOR = Option(
     "subset_factor", int, 10, "Choose from a random sample of N × budget rows; 0: from the whole pool.", low=0, metavar="N"
 )
@@ -58,18 +48,9 @@ Course: TypeAlias = "Generator[Question, tuple[np.ndarray, np.ndarray] | None, F
 class Strategy:
     """One acquisition strategy.
 
-    `function` is called with the arrays named in `takes` and `optional`, in that order, and the options named in `options` by keyword.
-    Rows are candidates in id order, or labeled rows (those with a person's or an automatic label, in id order):
-
-    - `probabilities` (n, K) float, `features` (n, D) float32 or float16, `mutual_information`, `predicted_loss` and
-      `labeled_probability` (n,) float32, `ranks` (n,) of an outside queue; an array of `optional` is None where its table is not given;
-    - `labeled_probabilities` (m, K), `labeled_features` (m, D) and `labels` (m,) int64 class numbers of the labeled rows: columns of the
-      probabilities, then the classes that only the labels know;
-    - `head`: weights (K, D) and bias (K,) of a linear model;
-    - `automatic` (m,) boolean: was the label given without a person?
-    - `likeliest` (n,) int32 and `confidence` (n,) float32, the predicted class and its probability, and `classes`, K;
-    - `count`: how many to choose ("pick"), or of how many ("score"), or the round's budget ("ask"); `rng`: a generator of its own;
-    - `draw(*scope)`: a generator of its own for each scope (numbers and words); `parallel`: how many rows are labeled at once.
+    `function` is called with what `takes` and `optional` name, in that order (strategies/inputs.py), and the options by keyword. Rows are
+    candidates in id order, or labeled rows (those with a person's or an automatic label, in id order). What `optional` names is None where
+    its table is not given.
 
     Matrices may be mapped files or, with `--device`, torch tensors (kernels/blocks.py); they are not written to.
 
@@ -117,12 +98,13 @@ class Strategy:
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that it cannot do without."""
-        return tuple(dict.fromkeys(TABLES[name] for name in self.takes if name in TABLES and not (self.cold_start and name == "labels")))
+        tables = dict.fromkeys(INPUTS[name].table for name in self.takes)
+        return tuple(table for table in tables if table and not (self.cold_start and table == "labels"))
 
     @property
     def rowwise(self) -> bool:
         """Does a row's score depend on one column of its predictions alone? Then the table is streamed through it."""
-        return self.shape == "score" and len(self.takes) == 1 and TABLES.get(self.takes[0]) == "predictions"
+        return self.shape == "score" and len(self.takes) == 1 and INPUTS[self.takes[0]].table == "predictions"
 
     @property
     def wrapped(self) -> Strategy:
@@ -149,7 +131,7 @@ class Strategy:
 
 
 SEVERAL = "Several strategies"
-REGISTRY: Registry[Strategy] = Registry("altool.strategies", "STRATEGY", "--strategy", lambda: Strategy, others=("registry",))
+REGISTRY: Registry[Strategy] = Registry("altool.strategies", "STRATEGY", "--strategy", lambda: Strategy, others=("registry", "inputs"))
 names = REGISTRY.names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from threading import Lock
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from altool.tables import align, check
 from altool.tables.align import Index
 from altool.tables.read import Source, matrix
 
+Result = TypeVar("Result")
 CHECKS = {"probabilities": check.probabilities, "features": check.features}
 
 
@@ -31,8 +33,10 @@ def read_matrices(
     width: int | None = None,
     threads: int = 0,
     advance: Callable[[int], None] = lambda rows: None,
-) -> tuple[list[np.ndarray], str]:
-    """A matrix (m, width) for each of `parts` (int64 (m,) positions in `index`, increasing), and the whole table's fingerprint.
+    also: Callable[[np.ndarray], Result] | None = None,
+) -> tuple[list[np.ndarray], str, list[Result]]:
+    """A matrix (m, width) for each of `parts` (int64 (m,) positions in `index`, increasing), the whole table's fingerprint, and what
+    `also` makes of each batch of all its rows, float32 and in file order.
 
     Numbers are float32, or float16 where all files hold that. Every row of the table is checked, wanted or not. Raises InputError for
     faulty rows and rows of another width.
@@ -42,6 +46,7 @@ def read_matrices(
     arrays: list[np.ndarray] = []
     sums = np.empty(len(index), np.uint32)
     lock = Lock()
+    results: dict[int, Result] = {}
 
     def work(batch: pa.RecordBatch, start: int) -> None:
         nonlocal width
@@ -53,6 +58,8 @@ def read_matrices(
         matrix(source, batch, column, width)  # the first batches may have come at once
         CHECKS[column](batch.column("id"), rows)
         sums[start : start + len(rows)] = align.checksums([batch.column(column)])
+        if also is not None:
+            results[start] = also(rows.astype(np.float32, copy=False))
         for array, (from_, to) in zip(arrays, places, strict=True):
             low, high = np.searchsorted(from_, [start, start + len(rows)])
             if low == high:
@@ -66,7 +73,8 @@ def read_matrices(
 
     for _ in source.scan_rows(["id", column], work, threads=threads):
         pass
-    return arrays, align.fingerprint(index, sums, source.classes if source.knows_classes else None)
+    fingerprint = align.fingerprint(index, sums, source.classes if source.knows_classes else None)
+    return arrays, fingerprint, [results[start] for start in sorted(results)]
 
 
 def _places(index: Index, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:

@@ -13,6 +13,7 @@ from altool.engines.local import limited
 from altool.kernels.blocks import alike, holds, take
 from altool.kernels.top import order, top
 from altool.strategies import registry
+from altool.strategies.inputs import PER_CANDIDATE
 from altool.strategies.registry import SUBSET_FACTOR, Question, Strategy
 from altool.wrappers import ask
 from altool.wrappers.diversify import diversify, pseudo_classes
@@ -20,20 +21,6 @@ from altool.wrappers.partition import pick_in_parts
 from altool.wrappers.target_aware import adapt, taken
 
 PARALLEL = 20  # rows that a strategy asks about at once, if nothing is said
-PER_ROW = {  # arrays with one entry per candidate
-    *(
-        "probabilities",
-        "features",
-        "mutual_information",
-        "predicted_loss",
-        "labeled_probability",
-        "ranks",
-        "scores",
-        "likeliest",
-        "confidence",
-        "likeliest_before",
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -151,7 +138,7 @@ def _ask(request: Request, arrays: Mapping[str, Any]) -> Choice:
 def _tie(request: Request, arrays: Mapping[str, Any], candidates: int) -> str:
     """What leaves a strategy that picks or asks nothing to tell the candidates apart by, or "" (`Choice.tied`)."""
     strategy = request.strategy
-    given = [name for name in (*strategy.takes, *strategy.optional) if name in PER_ROW and arrays.get(name) is not None]
+    given = [name for name in (*strategy.takes, *strategy.optional) if name in PER_CANDIDATE and arrays.get(name) is not None]
     if candidates < 2 or not given:
         return ""
     if all(alike(arrays[name]) for name in given):
@@ -198,7 +185,7 @@ def _around(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Cho
 
 def _narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arrays and options of some of the candidates alone: their increasing int64 `places`."""
-    part: dict[str, Any] = {name: take(array, places) if name in PER_ROW else array for name, array in arrays.items()}
+    part: dict[str, Any] = {name: take(array, places) if name in PER_CANDIDATE else array for name, array in arrays.items()}
     if "candidate_labels" in part:
         starts, classes = part["candidate_labels"]
         part["candidate_labels"] = taken(starts, classes, places)

@@ -40,7 +40,7 @@ def test_any_layout_gives_the_same_arrays(tmp_path: Path, dtype: type, limit: in
     prints = set()
     for name in ("one.parquet", "many"):
         source = opened(tmp_path / name)
-        arrays, print_ = read_matrices(source, "features", read_index(source), wanted, Scratch(limit), threads=2)
+        arrays, print_, _ = read_matrices(source, "features", read_index(source), wanted, Scratch(limit), threads=2)
         prints.add(print_)
         for array, rows in zip(arrays, wanted, strict=True):
             assert array.dtype == dtype

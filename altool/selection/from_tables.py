@@ -1,9 +1,9 @@
-"""What a strategy is given: the pool, its candidates, the labeled rows and the round before, as arrays."""
+"""The supplier of `select`: what a strategy is given (strategies/inputs.py), from tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.selection.inputs import Past, Tables, matrices
 from altool.selection.options import Options
+from altool.strategies.inputs import wanted
 from altool.strategies.registry import Strategy
 from altool.tables import align, check, space
 from altool.tables.align import Index
@@ -34,48 +35,124 @@ class Pool:
     """The pool's rows in id order: what the strategy and the wrappers need of each, and no more."""
 
     index: Index
-    classes: int  # 0 where no probabilities are read
-    scores: np.ndarray | None  # float64 (n,), of a strategy that scores row by row, or what it keeps of a row to compare rounds
-    likeliest: np.ndarray | None  # int32 (n,) class numbers
-    confidence: np.ndarray | None  # float32 (n,)
-    candidate_labels: Ragged | None  # the classes that each row may be of (TAAL)
-    fingerprint: str
+    classes: int = 0  # 0 where no probabilities are read
+    scores: np.ndarray | None = None  # float64 (n,), of a strategy that scores row by row, or what it keeps of a row to compare rounds
+    likeliest: np.ndarray | None = None  # int32 (n,) class numbers
+    confidence: np.ndarray | None = None  # float32 (n,)
+    candidate_labels: Ragged | None = None  # the classes that each row may be of (TAAL)
 
 
-def read_pool(source: Source, options: Options, strategy: Strategy, keywords: dict[str, Any], advance: Callable[[int], None]) -> Pool:
-    """Stream the pool's table once, holding a few numbers per row. Only ids are read where nothing more is asked for."""
-    wanted = options.diversify or options.suggest or "likeliest" in strategy.takes
-    share = (options.candidate_threshold if options.candidate_threshold is not None else 0.5) if options.target_aware else None
-    scorer = strategy.wrapped
-    scored = scorer.takes[0] if scorer.rowwise else None
-    function = scorer.across[0] if scorer.across and options.previous else scorer.function
-    score = partial(function, **function_options(scorer.own(keywords)))
-    columns = ["probabilities"] if wanted or share is not None else []
-    if scored and scored not in columns:
-        columns.append(scored)
+@dataclass(frozen=True)
+class Supply:
+    """What a choice is given: the `positions` of the candidates in the pool, increasing, and what `strategies.inputs` has `arrays` of, by
+    name. `fingerprints` are those of the tables that it is from."""
 
-    def work(values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
-        scores = score(values[scored]) if scored else None
-        labels = candidate_labels(values["probabilities"], share) if share is not None else None
-        width = values["probabilities"].shape[1] if "probabilities" in values else 0
-        return scores, predicted(values["probabilities"]) if wanted else None, labels, width
+    pool: Pool
+    positions: np.ndarray
+    arrays: dict[str, Any]
+    fingerprints: dict[str, str]
 
-    index, results, fingerprint = derive(source, columns, work, threads=options.threads, advance=advance)
-    scores, likeliest, labels, widths = zip(*results, strict=True)
 
-    def arranged(values: Sequence[Any]) -> np.ndarray | None:
-        return None if values[0] is None else index.arrange(np.concatenate(values))
+THRESHOLD = 0.5  # of --candidate-threshold
 
-    ragged = stacked(labels) if share is not None else None
-    return Pool(
-        index,
-        max(widths),
-        arranged(scores),
-        arranged([pair and pair[0] for pair in likeliest]),
-        arranged([pair and pair[1] for pair in likeliest]),
-        ragged if ragged is None or index.order is None else taken(*ragged, index.order),
-        fingerprint,
-    )
+
+class _Derived:
+    """What is derived from each row of the pool's table while it is read, whatever it is read for: a few numbers per row.
+
+    `columns` are those that must be read for it.
+    """
+
+    def __init__(self, names: Collection[str], strategy: Strategy, given: Mapping[str, Any], options: Options) -> None:
+        scorer = strategy.wrapped
+        self._likely = bool({"likeliest", "confidence"} & set(names))
+        threshold = options.candidate_threshold if options.candidate_threshold is not None else THRESHOLD
+        self._share = threshold if "candidate_labels" in names else None
+        self._scored = scorer.takes[0] if scorer.rowwise else None
+        function = scorer.across[0] if scorer.across and options.previous else scorer.function
+        self._score = partial(function, **function_options(scorer.own(given)))
+        self.columns = ["probabilities"] if self._likely or self._share is not None else []
+        if self._scored and self._scored not in self.columns:
+            self.columns.append(self._scored)
+
+    def work(self, values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
+        """Of a batch of rows: scores, the likeliest class and its probability, the candidate classes, and the number of classes."""
+        scores = self._score(values[self._scored]) if self._scored else None
+        likely = predicted(values["probabilities"]) if self._likely else None
+        labels = candidate_labels(values["probabilities"], self._share) if self._share is not None else None
+        return scores, likely, labels, values["probabilities"].shape[1] if "probabilities" in values else 0
+
+    def pool(self, index: Index, results: Sequence[tuple[Any, ...]]) -> Pool:
+        """The pool, of what `work` made of all batches in file order."""
+        scores, likeliest, labels, widths = zip(*results, strict=True)
+
+        def arranged(values: Sequence[Any]) -> np.ndarray | None:
+            return None if values[0] is None else index.arrange(np.concatenate(values))
+
+        ragged = stacked(labels) if self._share is not None else None
+        return Pool(
+            index,
+            max(widths),
+            arranged(scores),
+            arranged([pair and pair[0] for pair in likeliest]),
+            arranged([pair and pair[1] for pair in likeliest]),
+            ragged if ragged is None or index.order is None else taken(*ragged, index.order),
+        )
+
+
+def supply(
+    tables: Tables,
+    past: Past,
+    strategy: Strategy,
+    given: Mapping[str, Any],
+    options: Options,
+    scratch: Scratch,
+    console: Console,
+) -> Supply:
+    """What the strategy and its wrappers take, from the tables. Each table's rows are read and checked once: while the pool's table is
+    streamed or, where the strategy is given its matrix, while that is read. Raises InputError for tables that do not fit together."""
+    names = wanted(strategy, given, diversify=options.diversify, suggest=options.suggest, target_aware=options.target_aware)
+    source, derived = tables.pool, _Derived(names, strategy, given, options)
+    whole = derived.columns == ["probabilities"] and "predictions" in matrices(strategy, options).values()
+    fingerprints: dict[str, str] = {}
+    if whole:
+        pool = Pool(read_index(source, options.threads))
+    else:
+        with console.progress(f"reading {source.name}", source.num_rows) as advance:
+            index, results, fingerprints[source.kind.name] = derive(
+                source, derived.columns, derived.work, threads=options.threads, advance=advance
+            )
+        pool = derived.pool(index, results)
+    candidates, ranks = read_candidates(tables, past, pool.index, options, fingerprints, console)
+    arrays: dict[str, Any] = {}
+    positions = np.flatnonzero(candidates)
+    if strategy.shape != "score":
+        also = (lambda rows: derived.work({"probabilities": rows})) if whole else None
+        positions, arrays, results = read_arrays(
+            tables, pool.index, candidates, past, strategy, options, scratch, also, fingerprints, console
+        )
+        if whole:
+            pool = derived.pool(pool.index, results)
+        if options.model:
+            width = arrays["features"].shape[1]
+            arrays["head"] = read_head(options.model, tables.matrices["features"], width, fingerprints, console)
+    before = None
+    if tables.previous is not None:
+        before = round_before(tables.previous, source, pool, strategy, options, given, console)
+        fingerprints["previous"] = before.fingerprint
+        if before.kept is not None and pool.scores is not None and strategy.wrapped.across:
+            pool = replace(pool, scores=strategy.wrapped.across[1](pool.scores, before.kept))
+        report_new(before, positions, strategy, options, source, console)
+    elif strategy.wrapped.across:
+        base = first_order(strategy.wrapped, given)
+        console.info(f"{strategy.wrapped.name}: no --previous, so this is the first round: rows are in the order of {base}")
+    per_row = {"scores": pool.scores, "likeliest": pool.likeliest, "confidence": pool.confidence, "ranks": ranks}
+    if before is not None and by_previous(options, strategy):
+        per_row["likeliest_before"] = before.likeliest
+    arrays |= {name: values[positions] for name, values in per_row.items() if values is not None}
+    arrays["classes"] = pool.classes
+    if pool.candidate_labels is not None:
+        arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
+    return Supply(pool, positions, arrays, fingerprints)
 
 
 def by_previous(options: Options, strategy: Strategy) -> bool:
@@ -152,25 +229,28 @@ def read_candidates(
 
 
 def read_arrays(
-    tables: dict[str, Source],
+    opened: Tables,
     pool: Index,
     candidates: np.ndarray,
-    training: pa.Table | None,
-    numbers: np.ndarray,
+    past: Past,
     strategy: Strategy,
     options: Options,
     scratch: Scratch,
-    inputs: dict[str, str],
+    also: Callable[[np.ndarray], Any] | None,
+    fingerprints: dict[str, str],
     console: Console,
-) -> tuple[np.ndarray, dict[str, Any]]:
-    """The candidates' positions in the pool, and what the strategy is given of them and of the labeled rows."""
+) -> tuple[np.ndarray, dict[str, Any], list[Any]]:
+    """The candidates' positions in the pool; the matrices, and the labels, that the strategy is given of them and of the labeled rows; and
+    what `also` makes of all rows of the probabilities, batch by batch."""
+    tables, training, numbers = opened.matrices, past.training, past.numbers
     given = {*strategy.takes, *strategy.optional}
-    wanted = matrices(strategy, options)
+    tables_of = matrices(strategy, options)
+    results: list[Any] = []
     # Where the rows of the pool, and those that were labeled, lie in each table.
     labeled = pool.positions(training.column("id")) if training is not None else np.empty(0, np.int64)
     held = labeled >= 0
     found: dict[str, tuple[Index, np.ndarray]] = {}
-    for name in sorted(wanted.values()):
+    for name in sorted(tables_of.values()):
         source = tables[name]
         index = pool if name == next(iter(tables)) else read_index(source, options.threads)
         places = np.arange(len(pool)) if index.ids.equals(pool.ids) else index.positions(pool.ids)
@@ -188,7 +268,7 @@ def read_arrays(
     uses_labeled = any(name == "labels" or name.startswith("labeled_") for name in given)
     if uses_labeled and training is not None and not held.all():
         lost = training.column("id").filter(pa.array(~held))
-        lacking = " or no ".join(sorted(wanted.values()))
+        lacking = " or no ".join(sorted(tables_of.values()))
         text = f"labels: {len(lost):,} labeled rows have no {lacking} (ids {check.naming(check.first_ids(lost))})"
         if not held.any():
             raise InputError(f"{text}, and there are no others", f"give the labeled rows' {lacking} too")
@@ -199,21 +279,30 @@ def read_arrays(
     if "automatic" in given and training is not None:
         arrays["automatic"] = np.asarray(pa.compute.fill_null(pa.compute.equal(training.column("source"), "auto"), False))[held]
     device = choose_device(options.device) if options.device != "cpu" else None
-    for column, name in sorted(wanted.items(), reverse=True):  # probabilities first: the smaller and more often read stay in memory
+    for column, name in sorted(tables_of.items(), reverse=True):  # probabilities first: the smaller and more often read stay in memory
         index, places = found[name]
         known_width = len(tables[name].classes) if column == "probabilities" and tables[name].knows_classes else None
         parts = [places[positions], places[labeled[held] if f"labeled_{column}" in given else labeled[:0]]]
         with console.progress(f"reading {tables[name].name}", len(index)) as advance:
             # Increasing positions in the pool are increasing ones in any table that is in id order.
-            found_rows, inputs[name] = read_matrices(
-                tables[name], column, index, parts, scratch, width=known_width, threads=options.threads, advance=advance
+            found_rows, fingerprints[name], made = read_matrices(
+                tables[name],
+                column,
+                index,
+                parts,
+                scratch,
+                width=known_width,
+                threads=options.threads,
+                advance=advance,
+                also=also if column == "probabilities" else None,
             )
+        results = results or made
         if device is not None:
             import torch
 
             found_rows = [torch.from_numpy(rows).to(device) for rows in found_rows]
         arrays[column], arrays[f"labeled_{column}"] = found_rows
-    return positions, arrays
+    return positions, arrays, results
 
 
 def read_head(location: str, features: Source, width: int, inputs: dict[str, str], console: Console) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,129 @@
+"""What a choice is after: its budget, its classes of interest, and the classes that are below target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from altool.console import Console
+from altool.errors import InputError
+from altool.metrics.gaps import all_met, gap
+from altool.metrics.gaps import weights as class_weights
+from altool.options import flag
+from altool.selection.budgets import affordable, tier_budgets
+from altool.selection.inputs import Past, Tables
+from altool.selection.options import Options
+from altool.strategies.registry import Strategy
+from altool.tables import check
+from altool.tables import classes as class_lists
+from altool.tables.read import Source, parse_classes
+from altool.tables.targets import Targets
+from altool.text import count
+from altool.tiers import AUTO
+from altool.wrappers.choose import class_options
+
+
+@dataclass(frozen=True)
+class Aims:
+    """How many rows, the strategy's options with classes and budgets as numbers, and float64 (K,) TAAL's weight of each class."""
+
+    budget: int
+    keywords: dict[str, Any]
+    weights: np.ndarray | None
+
+
+def read_aims(tables: Tables, past: Past, strategy: Strategy, given: Mapping[str, Any], options: Options, console: Console) -> Aims:
+    """What this choice is after. Raises InputError for classes that nothing has, and for budgets that pay for nothing."""
+    match_classes(tables, past, options, console)
+    weights = behind = None
+    if tables.targets is not None:
+        weights, behind = _class_weights(tables.pool, past.classes, tables.targets, tables.metrics, console)
+    if options.suggest or strategy.inner:
+        _ = tables.pool.classes  # a suggestion has a name; without names this says so
+    keywords = dict(given)
+    keywords |= _class_options(strategy, options, given, past.classes, past.numbers, tables.metrics, behind, tables.pool)
+    if given.get(strategy.budgets) == AUTO:
+        keywords[strategy.budgets] = tier_budgets(options, past, console)
+    if strategy.budgets:
+        budget = sum(keywords[strategy.budgets])
+    else:
+        budget = options.budget if options.budget is not None else affordable(options, past, console)
+    return Aims(budget, keywords, weights)
+
+
+def match_classes(tables: Tables, past: Past, options: Options, console: Console) -> None:
+    """Say which classes the labels, the metrics and the model do not share. Raises InputError where they share none."""
+    predictions = tables.matrices.get("predictions")
+    known, whose = tables.classes or (), "--classes"
+    if predictions is not None and predictions.knows_classes:
+        known, whose = predictions.classes, predictions.name
+    if tables.log is not None and known:
+        parts = [part.table.column("label") for part in (past.labels, past.answers) if part is not None]
+        labels = class_lists.counts(pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string()))
+        hint = "give the labels and the predictions of one project; --classes names the classes where the table does not"
+        if text := class_lists.match(labels, known, tables.log.name, whose, hint):
+            console.mismatch(text, "train on them and score again, or leave --strict out", strict=options.strict)
+        if lacking := [name for name in known if labels and name not in labels]:
+            of_all = f"{len(lacking):,} of its {count(len(known), 'class', 'classes')} without a label"
+            console.info(f"{whose}: {of_all} ({check.naming(lacking)})")
+    if tables.metrics is not None and past.classes:
+        measured = class_lists.counts(tables.metrics.column("class"))
+        hint = "give the metrics of this project's last report"
+        if text := class_lists.match(measured, past.classes, f"metrics {options.metrics}", "this run", hint):
+            console.mismatch(text, hint, strict=options.strict)
+
+
+def _class_options(
+    strategy: Strategy,
+    options: Options,
+    given: Mapping[str, Any],
+    known: Sequence[str],
+    labels: np.ndarray,
+    metrics: pa.Table | None,
+    behind: list[int] | None,
+    source: Source,
+) -> dict[str, list[int]]:
+    """The class numbers of --query-classes and --private-classes, or their defaults, as far as the strategy knows them."""
+    named: dict[str, list[int]] = {}
+    for name in ("query_classes", "private_classes"):
+        if text := given.get(name):
+            named[name] = check.class_numbers(parse_classes(text, flag(name)) or (), known, f"{source.name}: {flag(name)}")
+    if behind is None and metrics is not None and "query_classes" in strategy.option_names:
+        missing = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
+        behind = [code for code, class_ in enumerate(known) if class_ in missing]
+        if not behind:
+            text = f"metrics {options.metrics}: no class of this run is below its target"
+            raise InputError(text, "name the classes: --query-classes A,B")
+    return class_options(strategy, labels, named.get("query_classes"), named.get("private_classes"), behind or None)
+
+
+def _class_weights(
+    source: Source, known: Sequence[str], targets: Targets, metrics: pa.Table | None, console: Console
+) -> tuple[np.ndarray, list[int]]:
+    """float64 (K,) TAAL's weight of each known class (equations 1 and 2), and the classes that miss their target. Says what they are."""
+    aims = targets.resolve(known)
+    values = np.full(len(known), np.nan)
+    if metrics is None:
+        console.info("no --metrics: every class is taken to be at 0")
+    else:
+        found = {(row["class"], row["metric"]): row["value"] for row in metrics.to_pylist()}
+        if lacking := [name for name in known if (name, aims[name].metric) not in found]:
+            console.info(f"--metrics lacks {count(len(lacking), 'class', 'classes')} ({check.naming(lacking)}), taken to be at 0")
+        values = np.array([found.get((name, aims[name].metric), np.nan) for name in known], np.float64)
+    gaps = gap(values, np.array([aims[name].target for name in known]))
+    priorities = np.array([aims[name].priority for name in known])
+    weights = class_weights(gaps, priorities)
+    if not weights.any():
+        console.warn("every class has priority 0: the strategy's own order is kept")
+    elif all_met(gaps, priorities):
+        console.info("every target is met: all classes weigh the same")
+    else:
+        shares = weights / weights.sum()
+        most = [f"{known[code]} {shares[code]:.0%}" for code in np.argsort(-shares, kind="stable")[:10] if shares[code] > 0]
+        rest = int((weights > 0).sum()) - len(most)
+        console.info(f"class weights: {', '.join(most)}{f' and {rest} more' if rest else ''}")
+    return weights, np.flatnonzero((gaps > 0) & (priorities > 0)).tolist()

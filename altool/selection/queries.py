@@ -1,0 +1,102 @@
+"""The table of queries that `select` writes, and what an annotation tool imports of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import pyarrow as pa
+
+from altool.console import Console
+from altool.errors import InputError
+from altool.selection.from_tables import Supply
+from altool.selection.inputs import Past
+from altool.selection.options import Options
+from altool.strategies.registry import Strategy
+from altool.tables import check, write
+from altool.tables.read import Source
+from altool.tiers import TIERS
+from altool.wrappers.choose import Choice
+from altool.wrappers.target_aware import taken
+
+
+def table_of(
+    supply: Supply,
+    choice: Choice,
+    automatic: np.ndarray,
+    options: Options,
+    strategy: Strategy,
+    past: Past,
+    classes: Sequence[str] | None,
+) -> pa.Table:
+    """The rows chosen, in rank order; those of the easy tier that are `automatic` (bool) are nobody's to answer. `classes` are the names
+    of the run's classes, where the pool's table has names."""
+    pool, positions = supply.pool, supply.positions[choice.places]
+    chosen, known = len(positions), past.classes
+    columns = {
+        "id": pool.index.take(positions),
+        "rank": pa.array(np.arange(1, chosen + 1, dtype=np.int32)),
+        "score": pa.array(choice.scores.astype(np.float32)),
+        "strategy": pa.array([strategy.name] * chosen, pa.string()),
+        "round": pa.array(np.full(chosen, past.round, np.int32)),
+        "source": pa.array(np.where(choice.explored, "explore", "exploit"), pa.string()),
+    }
+    if "tier" in choice.marks:
+        tiers = choice.marks["tier"]
+        # Audited rows are a random sample of the easy rows, but none of the pool: nothing else may be measured on them.
+        source = np.where(choice.explored, "explore", np.where(automatic, "auto", "exploit"))
+        columns["source"] = pa.array(source, pa.string())
+        columns["tier"] = pa.array([TIERS[tier] for tier in tiers], pa.string())
+        columns |= _suggestions(choice.marks["suggested"], choice.marks["confidence"], known)
+    elif options.suggest and pool.likeliest is not None and pool.confidence is not None:
+        columns |= _suggestions(pool.likeliest[positions], pool.confidence[positions], known)
+    if choice.search is not None:
+        names = np.array([*known, None], object)  # -1 is the last
+        columns["target_class"] = pa.array(names[choice.target_class], pa.string())
+        columns["phase"] = pa.array(np.where(choice.search, "search", "spend"), pa.string())
+    elif choice.target_class is not None and classes is not None and pool.candidate_labels is not None:
+        starts, codes_ = taken(*pool.candidate_labels, positions)
+        names = np.array([*classes, None], object)  # -1 is the last
+        columns["target_class"] = pa.array(names[choice.target_class], pa.string())
+        columns["candidate_labels"] = pa.array([names[codes_[a:b]].tolist() for a, b in pairwise(starts)], pa.list_(pa.string()))
+    return pa.table(columns)
+
+
+def _suggestions(suggested: np.ndarray, confidence: np.ndarray, known: Sequence[str]) -> dict[str, pa.Array]:
+    return {
+        "suggested_label": pa.array([known[code] for code in suggested], pa.string()),
+        "suggested_probability": pa.array(confidence),
+    }
+
+
+def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: Sequence[str], options: Options, console: Console) -> None:
+    """Write the chosen rows that people are to see, as they see them and in rank order, in every format that is asked for."""
+    from altool.labels import registry as formats
+    from altool.labels.exchange import Task
+    from altool.labels.table import fragile
+
+    queries = queries.filter(pa.compute.not_equal(queries.column("source"), "auto"))
+    wanted = queries.column("id").combine_chunks()
+    columns = [name for name in ("id", "text", "image", "path") if name in items]
+    batches = items.scan(
+        columns, lambda batch: batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted)), threads=options.threads
+    )
+    payloads = {row.pop("id"): row for batch in batches for row in batch.to_pylist()}
+    rows = queries.to_pylist()
+    if missing := [row["id"] for row in rows if row["id"] not in payloads]:
+        text = f"{items.name}: {len(missing):,} chosen rows are not in it (ids {check.naming(sorted(missing))})"
+        if not payloads:
+            raise InputError(f"{text}, nor any other", "give the items that belong to this pool")
+        console.mismatch(text, "give the items that belong to this pool", strict=options.strict)
+    fields = ("id", "rank", "round", "tier", "suggested_label", "suggested_probability")
+    tasks = [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
+    changed = fragile([task.id for task in tasks]) if "csv" in exports else []
+    if changed:
+        console.warn(
+            f"--export csv: a spreadsheet changes {len(changed):,} of these ids ({check.naming(changed)}); open the sheet with that column "
+            "as text, and leave altool_round and altool_rank in it: import-labels tells by them"
+        )
+    for name, location in exports.items():
+        for ending, content in formats.export(name, tasks, classes).items():
+            write.write_bytes(content, location + ending)

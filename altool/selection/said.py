@@ -1,0 +1,109 @@
+"""What `select` says of a choice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from altool.console import Console
+from altool.errors import NothingLeft
+from altool.kernels.blocks import alike
+from altool.selection.inputs import Past
+from altool.selection.options import Options
+from altool.strategies.registry import Strategy
+from altool.tables import check
+from altool.tables.read import Source
+from altool.text import count
+from altool.tiers import HARD, TIERS
+from altool.wrappers.choose import Choice, Request
+
+
+def report(choice: Choice, request: Request, arrays: Mapping[str, Any], candidates: int, known: Sequence[str], console: Console) -> None:
+    """Say what the choice lacks, and why."""
+    _report_ties(choice, request.strategy, candidates, arrays, console)
+    _report_targets(choice, request, candidates, console)
+    if request.strategy.tiers:
+        _report_tiers(choice, request, arrays, known, console)
+    elif 0 < len(choice.places) < request.count and choice.round is None:
+        left = count(len(choice.places), "candidate")
+        console.info(f"{left} for a budget of {request.count:,}: all are chosen")
+
+
+def _report_ties(choice: Choice, strategy: Strategy, candidates: int, arrays: Mapping[str, Any], console: Console) -> None:
+    """Say where the strategy was given nothing, or less than usual, to tell the candidates apart by."""
+    if choice.tied:
+        text = f"{strategy.wrapped.name}: all {candidates:,} candidates {choice.tied}"
+        console.warn(f"{text}: nothing tells them apart, so they come in a random order (by --seed), not in that of their ids")
+        return
+    for name in ("probabilities", "confidence", "features"):
+        if candidates > 1 and name in arrays and alike(arrays[name]):
+            console.warn(f"{strategy.name}: all {candidates:,} candidates have the same {name}, which cannot tell them apart")
+            return
+
+
+def _report_targets(choice: Choice, request: Request, candidates: int, console: Console) -> None:
+    """Say how far the targets could be served."""
+    if choice.target_class is None:
+        return
+    strategy, budget = request.strategy.wrapped, request.count
+    target_class, explored = choice.target_class, choice.explored
+    if "tier" in choice.marks:
+        hard = choice.marks["tier"] == HARD
+        target_class, explored, budget = target_class[hard], explored[hard], int(hard.sum())
+    size = request.queue_size or 10 * budget
+    if strategy.shape == "pick" and size <= budget < candidates:
+        console.warn(f"a queue of {size:,} rows for a budget of {budget:,}: only their order can change; raise --queue-size")
+    unserved = int(((target_class < 0) & ~(explored & ("explored" in strategy.marks))).sum())
+    if unserved:
+        console.info(f"{unserved:,} of {len(target_class):,} rows follow {strategy.name} alone: no class could be served any more")
+
+
+def tier_sizes(choice: Choice) -> dict[str, int]:
+    """{tier: how many rows}."""
+    sizes = np.bincount(choice.marks["tier"], minlength=len(TIERS))
+    return dict(zip(TIERS, sizes.tolist(), strict=True))
+
+
+def _report_tiers(choice: Choice, request: Request, arrays: Mapping[str, Any], known: Sequence[str], console: Console) -> None:
+    """Say what each tier lacks, and why."""
+    keywords = request.keywords
+    wanted = dict(zip(TIERS, keywords[request.strategy.budgets], strict=True))
+    found = tier_sizes(choice)
+    if wanted["intermediate"]:
+        labels = arrays["labels"] if keywords.get("clarifier_use_auto") else arrays["labels"][~arrays["automatic"]]
+        lacking = [name for code, name in enumerate(known) if code not in set(labels.tolist())]
+        if lacking:
+            console.info(f"intermediate: no label is of {len(lacking):,} classes ({check.naming(lacking)}): the others share their budget")
+    reasons = {
+        "hard": "no other candidates are left",
+        "intermediate": "rows that several classes want are asked once, and classes without candidates ask nothing",
+        "easy": "too few rows are predicted as some classes; --clarifier-easy global takes any class",
+    }
+    for tier, budget in wanted.items():
+        if found[tier] < budget:
+            console.info(f"{tier}: {found[tier]:,} of {budget:,} rows: {reasons[tier]}")
+
+
+def conclude(
+    choice: Choice, request: Request, past: Past, source: Source, facts: Mapping[str, Any], options: Options, console: Console
+) -> None:
+    """Say what was written. Raises NothingLeft where that is an empty table."""
+    count, strategy, asked = len(choice.places), request.strategy.name, choice.round.asked.rows if choice.round is not None else ()
+    if not count and len(asked):
+        text = f"nothing left to do: round {past.round} is complete with {len(asked):,} rows; wrote an empty table"
+        raise NothingLeft(text, f"train and score, then begin the next round: --round {past.round + 1}")
+    if not count:
+        limits = {"in --exclude": options.exclude, "not in --within": options.within, "not in --queue": options.queue}
+        reasons = ["labeled", "skipped", "held out", *(reason for reason, given in limits.items() if given)]
+        raise NothingLeft(
+            f"nothing left to do: none of the {facts['pool']:,} rows of {source.name} is a candidate; wrote an empty table",
+            f"every row is {', '.join(reasons[:-1])} or {reasons[-1]}",
+        )
+    summary = {"command": "select", "strategy": strategy, "round": past.round, "budget": request.count, "selected": count, **facts}
+    line = f"selected {count:,} of {facts['candidates']:,} candidates by {strategy}, round {past.round}"
+    if choice.round is not None and options.oracle is None:
+        summary["asked"] = len(asked)
+        line += f": {len(asked):,} of its {min(request.count, facts['candidates']):,} rows are asked"
+    console.result(summary, f"{line} -> {facts['output']}")

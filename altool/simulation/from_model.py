@@ -1,0 +1,133 @@
+"""The supplier of `simulate`: what a strategy is given (strategies/inputs.py), from a model and the rows of the pool."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from altool.models import store
+from altool.simulation import bot
+from altool.simulation.plan import Run
+from altool.strategies.registry import Strategy
+from altool.wrappers.suggest import predicted
+from altool.wrappers.target_aware import candidate_labels
+
+DEEP = {"mutual_information", "predicted_loss"}  # what deep models alone predict
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Rows in id order: what the classifiers read (features (n, D), or texts (n,)) and `truth` int64 (n,) of the pool, the same of the
+    held-out rows; class names in order."""
+
+    rows: np.ndarray
+    truth: np.ndarray
+    held_rows: np.ndarray
+    held_truth: np.ndarray
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class State:
+    """What is known when a round's questions are chosen. Positions are in the pool."""
+
+    model: store.Model
+    candidates: np.ndarray
+    labeled: np.ndarray
+    labels: np.ndarray  # of the labeled rows
+    automatic: np.ndarray  # of them, those that no person labeled
+    ranks: np.ndarray | None
+    weights: np.ndarray | None
+    answers: np.ndarray  # the annotators' to the whole pool
+    before: Kept | None  # of the round before
+    seed: int  # of the repeat
+    accepted: np.ndarray  # (3, 2): of each of the tiers how many suggestions people answered, and how many were right
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a round leaves of its predictions for the next one, for every row of the pool: the number that the strategy keeps (float64,
+    NaN for a row that was no candidate; None: it keeps none), and the predicted class (-1)."""
+
+    numbers: np.ndarray | None
+    likeliest: np.ndarray
+
+
+def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collection[str]) -> tuple[dict[str, Any], Kept | None]:
+    """The arrays of what `names` has, and what the next round will want of this one. The model predicts each row once."""
+    names = set(names)
+    if names & {"likeliest", "confidence", "candidate_labels"}:
+        names.add("probabilities")
+    candidates = state.candidates
+    arrays: dict[str, Any] = {"labels": state.labels, "automatic": state.automatic, "classes": len(pool.classes)}
+    arrays |= {"head": (state.model.head.weights, state.model.head.bias)} if state.model.head else {}
+    arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
+    arrays |= _predicted(state.model, run, pool.rows, candidates, names & {"features", "probabilities", *DEEP}, state.seed)
+    of_labeled = {name.removeprefix("labeled_") for name in names & {"labeled_features", "labeled_probabilities"}}
+    found = _predicted(state.model, run, pool.rows, state.labeled, of_labeled, state.seed)
+    arrays |= {f"labeled_{name}": array for name, array in found.items()}
+    if "probabilities" in arrays:
+        arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
+    if "labeled_probability" in names:
+        arrays["labeled_probability"] = _labeled_probability(pool, run, state, ranked=strategy.wrapped.name == "ta-vaal")
+    if "candidate_labels" in names:
+        arrays["candidate_labels"] = candidate_labels(arrays["probabilities"], run.candidate_threshold)
+    if strategy.shape == "ask":
+        arrays["answers"] = bot.agreed(state.answers[candidates], pool.classes)
+    compared = strategy.wrapped.across or run.diversify_by == "previous"
+    return arrays, _across(strategy.wrapped, run, arrays, len(pool.truth), state) if compared else None
+
+
+def _predicted(
+    model: store.Model, run: Run, rows: np.ndarray, positions: np.ndarray, names: Collection[str], seed: int
+) -> dict[str, np.ndarray]:
+    """What the model says of some rows of the pool, as `score` has it: `names` of features (its vectors), probabilities and DEEP."""
+    if not names:
+        return {}
+    own = rows[positions]
+    if isinstance(model, store.Deep) and (DEEP & set(names) or (run.mc_dropout and "probabilities" in names)):
+        outputs = model.outputs(own, run.mc_dropout or 0, seed)
+        found = {name: getattr(outputs, name) for name in names if name != "features"}
+        return found | ({"features": outputs.vectors if not run.mc_dropout else model.vectors(own)} if "features" in names else {})
+    if {"features", "probabilities"} <= set(names):
+        vectors, likely = model.predict(own)
+        return {"features": vectors, "probabilities": likely}
+    return {"features": model.vectors(own)} if "features" in names else {"probabilities": model.probabilities(own)}
+
+
+def probabilities(model: store.Model, run: Run, rows: np.ndarray, seed: int) -> np.ndarray:
+    """As `score` gives them: with MC dropout the mean over its samples."""
+    return _predicted(model, run, rows, np.arange(len(rows)), ("probabilities",), seed)["probabilities"]
+
+
+def _labeled_probability(pool: Pool, run: Run, state: State, *, ranked: bool) -> np.ndarray:
+    """What a VAAL that was fitted on candidates and labeled rows says of the candidates, float32; with `ranked` it is a TA-VAAL, which is
+    told what the model's ranker says. As `train --vaal` and `score` do it."""
+    from altool.models import training, vaal
+
+    known = np.sort(np.concatenate([state.candidates, state.labeled]))
+    rows = pool.rows[known]
+    rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, store.Deep) else None
+    seen = training.Pool(state.model.vectors(rows) if rows.dtype == object else rows)
+    places = np.searchsorted(known, state.candidates)
+    with training.threads(1):
+        fitted = vaal.fit(seen, np.isin(known, state.labeled), rank, **run.vaal, seed=state.seed)
+        return fitted.labeled_probability(seen.batch(places), rank[places] if rank is not None else None)
+
+
+def _across(strategy: Strategy, run: Run, arrays: dict[str, Any], rows: int, state: State) -> Kept:
+    """Put into `arrays` what comes of comparing this round with the one before, and keep this one for the next."""
+    numbers, likeliest = None, np.full(rows, -1, np.int32)
+    likeliest[state.candidates] = arrays["likeliest"]
+    if strategy.across:
+        keep, compare = strategy.across
+        numbers = np.full(rows, np.nan)
+        numbers[state.candidates] = keep(arrays["probabilities"], **strategy.own(run.options))
+        if state.before and state.before.numbers is not None:
+            arrays["scores"] = compare(numbers[state.candidates], state.before.numbers[state.candidates])
+    if state.before and run.diversify_by != "current":
+        arrays["likeliest_before"] = state.before.likeliest[state.candidates]
+    return Kept(numbers, likeliest)

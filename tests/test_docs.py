@@ -200,6 +200,16 @@ def test_links_lead_to_files(page: Path) -> None:
         assert path.exists() or (DOCS / "reference") in path.resolve().parents, target
 
 
+def test_shared_options_are_shared() -> None:
+    rows = re.findall(r"^\| (`--[^|]*) \|[^|]*\| ([^|]*)\|$", (DOCS / "concepts/tables.md").read_text("utf-8"), re.MULTILINE)
+    assert len(rows) == 6
+    for options, exceptions in rows:
+        without = re.findall(r"`([\w-]+)`", exceptions)
+        for flag in re.findall(r"--[a-z]+", options):
+            for command in ("embed", "train", "score", "select", "import-labels", "report", "simulate"):
+                assert (flag in options_of(command)) == (command not in without), f"{command} {flag}"
+
+
 def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert [command for command in cli.COMMANDS if f"altool {command}" not in readme] == []

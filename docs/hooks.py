@@ -1,9 +1,10 @@
-"""Pages of the site that are files of the repository's root."""
+"""Pages of the site that are files of the repository's root; and no page fetches anything from elsewhere."""
 
 import re
 from pathlib import Path
 from typing import Any
 
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 
 
@@ -14,3 +15,9 @@ def on_files(files: Files, config: Any) -> Files:
         text = re.sub(r"\[([^\]]+)\]\((?!docs/|#|\w+:)[^)]*\)", r"\1", text).replace("](docs/", "](")
         files.append(File.generated(config, name.lower(), content=text))
     return files
+
+
+def on_post_page(output: str, page: Any, config: Any) -> None:
+    """Raises PluginError for a page with a script, a style, a font or a picture of another site."""
+    if found := re.search(r'<(?:script|link|img|iframe)\b[^>]*\b(?:src|href)="(?:https?:)?//[^"]*"', output):
+        raise PluginError(f"{page.file.src_uri}: {found[0]} is fetched from another site")

@@ -338,8 +338,8 @@ def _refuse(source: Source, log: Source, chosen: Measured, rows: content.Rows) -
             "measuring these would flatter the model",
             remedy,
         )
-    what = {"holdout": "held-out row", "out-of-fold": "label of source seed or explore", "all": "labeled row"}[chosen.on]
-    raise InputError(f"{source.name}: no {what} of {log.name} has a prediction to measure", remedy)
+    what = {"holdout": "held-out row", "out-of-fold": "row of source seed or explore", "all": "labeled row"}[chosen.on]
+    raise InputError(f"{source.name}: no prediction for any {what} of {log.name}", remedy)
 
 
 def _at_precision(target: Target | None, options: Options) -> float:

@@ -139,7 +139,7 @@ def _labels(report: Report) -> str:
     rounds = ", ".join(f"{round_ or 'none'}: {number:,}" for round_, number in report.labels.by_round.items())
     labels, skipped = count(report.labels.training, "training label"), count(report.labels.skipped, "row")
     facts = f"{labels}; {skipped} skipped; {report.labels.contested:,} contested."
-    return f"<p>{facts} Labels by round: {rounds}.</p>" + table(["class", *sources], rows)
+    return f"<p>{facts}{rounds and f' Labels by round: {rounds}.'}</p>" + table(["class", *sources], rows)
 
 
 def _confusions(names: Sequence[str], true: np.ndarray, predicted: np.ndarray) -> list[str]:

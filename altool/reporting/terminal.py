@@ -23,7 +23,7 @@ def render(report: Report) -> list[RenderableType]:
     round_ = "" if report.round is None else f"round {report.round}, "
     rounds = ", ".join(f"{name or 'none'}: {number:,}" for name, number in report.labels.by_round.items())
     skipped = count(report.labels.skipped, "row")
-    labels = f"{count(report.labels.training, 'training label')} (by round {rounds}); {skipped} skipped"
+    labels = f"{count(report.labels.training, 'training label')}{rounds and f' (by round {rounds})'}; {skipped} skipped"
     parts: list[RenderableType] = [Text(round_ + report.basis, style="bold")]
     if report.caution:
         parts.append(Text(report.caution, style="bold red"))

@@ -74,7 +74,7 @@ def tiers(
     audit: int = 0,
     tolerance: float = 0.05,
 ) -> tuple[int, int, int]:
-    """How many rows of CLARIFIER's hard, intermediate and easy tier, for so many `rows` in all, or for `seconds` of people's time.
+    """How many rows of CLARIFIER's hard, intermediate and easy tier, for `rows` in all, or for `seconds` of people's time.
 
     `price` (3,) is what an answer of each kind takes, `suggested` and `accepted` int (3,) the suggestions that people answered in each
     tier so far, and how many were right. `audit` of the easy rows go to people, to measure their precision; the rest are auto labels.

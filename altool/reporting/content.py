@@ -122,7 +122,7 @@ class Search:
 
     Of a complete round also what it found in the list of `size` rows that look most like the class first: the `threshold` (so many rows are
     taken to be of the class, the last of them with the largest probability `gap` above the class's own), and between which cuts it may
-    lie (`first` to `last`), with so many `unlabeled` rows between them.
+    lie (`first` to `last`), with the number of `unlabeled` rows between them.
     """
 
     round: int

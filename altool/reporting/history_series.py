@@ -46,10 +46,9 @@ def series(
     """The curves in columns of a history table, by run and repeat, and the classes in name order.
 
     The columns are run, repeat, round, class (None: all), value, total, labels, pool and seconds, and with `prices` verified, corrected
-    and scratch, the answers so far; the rows of all classes hold one
-    metric, those of a class another. A `metric` of classes is averaged over them. Of rounds with as many labels the last counts;
-    a class that a round lacks has the value 0. Raises ValueError where a round appears twice or not whole, and where `prices` of a
-    verified and of any other answer are given but the answers are not.
+    and scratch, the answers so far; the rows of all classes hold one metric, those of a class another. A `metric` of classes is averaged
+    over them. Of rounds with equally many labels the last counts; a class that a round lacks has the value 0. Raises ValueError where a
+    round appears twice or is not whole, and where `prices` of a verified and of any other answer are given but the answers are not.
     """
     names = sorted(set(rows["run"]))
     classes = tuple(sorted({name for name in rows["class"] if name is not None}))

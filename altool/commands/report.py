@@ -60,7 +60,7 @@ class Options:
     predictions: str | None = shared(replace(PREDICTIONS, help="Out-of-fold predictions, or those of a holdout."))
     labels: str | None = shared(LABELS)
     targets: str | None = shared(TARGETS)
-    history: Sequence[str] | None = option("Metrics of earlier rounds: a table, folder or glob; repeatable.", metavar="TABLE", panel=TABLES)
+    history: Sequence[str] | None = option("Metrics of earlier rounds; alone: runs to compare. Repeatable.", metavar="TABLE", panel=TABLES)
     queries: Sequence[str] | None = option("Queries, to show what was asked; repeatable.", metavar="TABLE", panel=TABLES)
     features: str | None = shared(replace(FEATURES, help="Features, to draw a map of the pool."))
     model: str | None = option("A deep model, to show its training epoch by epoch.", metavar="DIR", panel=TABLES)
@@ -68,7 +68,7 @@ class Options:
     metrics_output: str | None = option("Also write the metrics table.", metavar="PATH", panel=TABLES)
     check_targets: bool = option("Exit with 5 if a class misses its target.", default=False, panel=MEASURED)
     evaluate_on: str = option(
-        "Rows to measure: holdout, else out-of-fold; all is biased.", default="auto", choices=EVALUATE_ON, metavar="ROWS", panel=MEASURED
+        "auto: holdout, else out-of-fold; all: biased rows, too.", default="auto", choices=EVALUATE_ON, metavar="ROWS", panel=MEASURED
     )
     at_precision: float = option(
         "Precision of recall at precision, if targets name none.", default=0.9, low=0, high=1, metavar="P", panel=MEASURED

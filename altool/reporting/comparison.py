@@ -29,7 +29,14 @@ COLUMNS = ("run", "repeat", "round", "class", "metric", "value", "total", "label
 
 PANEL = "What is compared"
 BASELINE = Option(panel=PANEL, metavar="RUN", help="The run that the others are compared with.", shown="random, if there is one")
-LEVEL = Option(panel=PANEL, above=0, high=1, help="Labels needed to reach this value; repeatable.", shown="90 % of the best at the end")
+LEVEL = Option(
+    panel=PANEL,
+    metavar="VALUE",
+    above=0,
+    high=1,
+    help="Labels needed to reach this value; repeatable.",
+    shown="90 % of the best at the end",
+)
 METRIC = Option(
     panel=PANEL,
     metavar="NAME",

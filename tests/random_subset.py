@@ -37,6 +37,7 @@ def request(strategy: Strategy, count: int, seed: int = 0, **options: Any) -> Re
     return Request(strategy, count, partial(seeds.generator, seed), options, **wraps)
 
 
+@pytest.mark.slow
 @given(data=st.data())
 def test_the_best_of_a_random_subset_in_order(learned: Learned, data: st.DataObject) -> None:
     strategy, column, sign = learned

@@ -126,6 +126,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "LONGEST", 5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gradient", [False, True])
 def test_the_picks_of_a_plain_greedy_loop(name: str, gradient: bool, narrow: None) -> None:
     rng = np.random.default_rng(1)

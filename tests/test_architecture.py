@@ -164,6 +164,7 @@ def test_help_is_light(tmp_path: Path) -> None:
     assert not loaded(["--help"], tmp_path) & {*HEAVY, "pyarrow", "numpy"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["margin", "entropy", "least-confidence", "random"])
 def test_select_is_light(tmp_path: Path, strategy: str) -> None:
     write(predictions(probabilities(50)), tmp_path / "p.parquet")
@@ -172,6 +173,7 @@ def test_select_is_light(tmp_path: Path, strategy: str) -> None:
     assert (tmp_path / "q.parquet").exists()
 
 
+@pytest.mark.slow
 def test_training_without_torch_does_not_import_it(tmp_path: Path) -> None:
     write(features(probabilities(50)), tmp_path / "f.parquet")
     write(pa.table({"id": [f"row-{row:04d}" for row in range(20)], "label": ["ant", "bee"] * 10}), tmp_path / "l.parquet")

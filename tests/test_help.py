@@ -28,6 +28,7 @@ def test_help_of_the_program_is_as_printed(altool: Callable[..., Any]) -> None:
     equals_golden(stripped(altool("--help", COLUMNS="100").text), "help/altool.txt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_no_option_is_cut_at_80_columns(altool: Callable[..., Any], command: str) -> None:
     wide, narrow = (set(re.findall(r"--[\w…-]+", altool(command, "--help", COLUMNS=columns).text)) for columns in ("300", "80"))

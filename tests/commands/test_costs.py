@@ -22,6 +22,8 @@ from altool.errors import UsageError
 from altool.tables import label_log
 from altool.tables.read import Reader
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("ant", "bee", "cat")
 AT = "2026-11-04T18:50:53.017134Z"
 

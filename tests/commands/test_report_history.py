@@ -94,6 +94,7 @@ def test_values_by_hand(case):
     assert found["caution"] == ""
 
 
+@pytest.mark.slow
 def test_terminal(altool, case):
     done = altool("report", "--history", "sim", "--level", "0.5", "--level", "0.9", "--tail-share", "0.3")
     lines = done.text.splitlines()
@@ -183,6 +184,7 @@ def test_summary_table(case):
     assert Path("s.csv").read_text().startswith("run,scope,class,metric,quantity,")
 
 
+@pytest.mark.slow
 def test_standard_output(altool, case):
     arguments = ["report", "--history", "sim"]
     assert altool(*arguments, "-o", "-").stdout.startswith(b"<!DOCTYPE html>")
@@ -289,6 +291,7 @@ def test_usage(tmp_path, monkeypatch, options, message):
         report(**options)
 
 
+@pytest.mark.slow
 def test_the_command_line_refuses_too(altool, case):
     done = altool("report", "--json", code=2)
     assert "--predictions is missing" in done.said
@@ -335,6 +338,7 @@ def test_a_metric_that_nobody_measured(case):
     assert report(history=["less"], metric="f1")["runs"][0]["final"]["all"]["value"] == pytest.approx(0.2)
 
 
+@pytest.mark.slow
 def test_hostile_names(altool, case):
     names = ["<script>alert(1)</script>", "$x$", '" onload="x', "a&amp;b", "\x1b[31mred", "\u202eevil", "漢字", "n" * 500, "_", "[bold]b"]
     for number, name in enumerate([names[0], names[4], names[5], names[-1]]):

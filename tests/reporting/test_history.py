@@ -278,6 +278,7 @@ def test_summary_is_json():
     assert said["runs"][0]["curves"]["all"]["labels"] == [0, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 31])
 def test_pages_of_few_and_many_classes(count):
     classes = {f"class {number:02d}": [0.1, number / 50] for number in range(count)}

@@ -3,16 +3,26 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test clean
+.PHONY: demo test fast lint fix clean
 
 demo: $(VENV)/ready
 	PATH="$(abspath $(BIN)):$$PATH" sh sample_data/demo.sh demo
 
-test: $(VENV)/ready
+test: lint
+	$(BIN)/pytest -n auto
+
+# Below a minute on two cores: what is marked as slow is left out.
+fast: $(VENV)/ready
+	$(BIN)/pytest -n auto -m 'not slow'
+
+lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n auto
+
+fix: $(VENV)/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +20,65 @@ from altool.strategies import registry
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "altool"
+FILES = sorted(PACKAGE.rglob("*.py"))
+LONGEST = 450  # lines of a file
+
+# The floors of the house, from the ground: what is in a room (or a module beside the rooms) imports from lower floors only.
+FLOORS = (
+    ("errors", "text", "seeds"),
+    ("console", "options", "registry"),
+    ("shared", "engines", "metrics"),
+    ("kernels", "tables", "payloads"),
+    ("strategies", "backbones"),
+    ("wrappers", "models"),
+    ("labels", "classifiers"),
+    ("formats", "selection"),
+    ("simulation", "reporting"),
+    ("commands", "conformance"),
+    ("cli",),
+    ("__main__",),
+)
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+# What no file of a room imports at its top; and what not inside a function either.
 HEAVY = {"torch", "torchvision", "sklearn", "matplotlib", "scipy", "PIL", "fasttext"}
 TERMINAL = {"typer", "rich", "click"}
+ARRAYS_ONLY = {"pyarrow", *TERMINAL, *HEAVY}
 FORBIDDEN = {
-    "strategies": {"pyarrow", *TERMINAL, *HEAVY},
-    "wrappers": {"pyarrow", *TERMINAL, *HEAVY},
-    "kernels": {"pyarrow", *TERMINAL, *HEAVY},
-    "metrics": {"pyarrow", *TERMINAL, *HEAVY},
-    "simulation": {*TERMINAL, *HEAVY},
-    "selection": {*TERMINAL, *HEAVY},
-    "models": {"pyarrow", *TERMINAL, *HEAVY},
-    "tables": {*TERMINAL, *HEAVY},
+    "backbones": {*TERMINAL, *HEAVY},
+    "classifiers": ARRAYS_ONLY,
     "commands": {"typer", *HEAVY},
-    "": HEAVY,
+    "conformance": {"pytest", *TERMINAL, *HEAVY},
+    "engines": {*TERMINAL, *HEAVY},
+    "formats": {*TERMINAL, *HEAVY},
+    "kernels": ARRAYS_ONLY,
+    "labels": {*TERMINAL, *HEAVY},
+    "metrics": ARRAYS_ONLY,
+    "models": ARRAYS_ONLY,
+    "payloads": {*TERMINAL, *HEAVY},
+    "reporting": {*TERMINAL, *HEAVY},
+    "selection": {*TERMINAL, *HEAVY},
+    "simulation": {*TERMINAL, *HEAVY},
+    "strategies": ARRAYS_ONLY,
+    "tables": {*TERMINAL, *HEAVY},
+    "wrappers": ARRAYS_ONLY,
+    "": {"rich", "click", "numpy", "pyarrow", *HEAVY},  # the modules beside the rooms
 }
+NOWHERE = {key: {"pyarrow", *TERMINAL} for key in ("strategies", "wrappers", "kernels", "metrics")} | {"conformance": {"pytest"}}
+DISTRIBUTIONS = {"PIL": "pillow", "fasttext": "fasttext-community", "sklearn": "scikit-learn"}  # of modules named otherwise
+
+
+def module_of(path: Path) -> str:
+    """altool.tables.read of altool/tables/read.py."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+MODULES = {module_of(path) for path in FILES}
+
+
+def room_of(module: str) -> str:
+    """`tables` of altool.tables.read, `cli` of altool.cli, "" of altool itself."""
+    return [*module.split("."), ""][1]
 
 
 def imports(path: Path, *, inside_functions: bool) -> Iterator[str]:
@@ -41,24 +89,67 @@ def imports(path: Path, *, inside_functions: bool) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names = (f"{node.module}.{alias.name}" for alias in node.names)
+            yield from (name if name in MODULES else node.module for name in names)
 
 
-FILES = sorted(PACKAGE.rglob("*.py"))
+def typing_only(path: Path) -> set[str]:
+    """The modules that a file imports for its annotations alone."""
+    blocks = [
+        node for node in ast.parse(path.read_text("utf-8")).body if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+    ]
+    return {node.module for block in blocks for node in block.body if isinstance(node, ast.ImportFrom) and node.module}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_who_may_import_whom(path: Path) -> None:
-    room = path.relative_to(PACKAGE).parts[0] if path.parent != PACKAGE else ""
-    top = {name.split(".")[0] for name in imports(path, inside_functions=False)}
-    assert not top & FORBIDDEN.get(room, HEAVY)
-    everywhere = set(imports(path, inside_functions=True))
-    if room in ("strategies", "wrappers", "kernels", "metrics"):
-        assert not {name.split(".")[0] for name in everywhere} & {"pyarrow", *TERMINAL}
-        assert not any(name.startswith(("altool.tables", "altool.commands", "altool.console")) for name in everywhere)
-    if room == "commands":
-        assert not any(name.startswith("altool.commands") for name in everywhere)
-    assert not any(name.startswith(("pickle", "joblib", "shelve")) for name in everywhere)
+    module = module_of(path)
+    room = room_of(module)
+    top, everywhere = set(imports(path, inside_functions=False)), set(imports(path, inside_functions=True))
+    within = room if path.parent != PACKAGE else ""
+    assert not {name.split(".")[0] for name in top} & FORBIDDEN[within]
+    assert not {name.split(".")[0] for name in everywhere} & NOWHERE.get(within, set())
+    assert not {name for name in everywhere if name.startswith(("pickle", "joblib", "shelve"))}
+    rooms = {room_of(name) for name in everywhere - typing_only(path) if name.split(".")[0] == "altool"} - {room, ""}
+    assert not {other for other in rooms if room and FLOOR[other] >= FLOOR[room]}
+    if within == "commands":
+        assert not {name for name in everywhere if name.startswith("altool.commands")}
+
+
+def test_every_room_has_a_floor_and_a_row() -> None:
+    rooms = {room_of(name) for name in MODULES} - {""}
+    assert rooms <= FLOOR.keys()
+    assert {path.parent.name for path in PACKAGE.glob("*/__init__.py")} <= FORBIDDEN.keys()
+    assert sum(map(len, FLOORS)) == len(FLOOR)
+
+
+def test_no_module_imports_itself_by_way_of_others() -> None:
+    graph = {module_of(path): {name for name in imports(path, inside_functions=False) if name in MODULES} for path in FILES}
+    list(TopologicalSorter(graph).static_order())  # raises CycleError
+
+
+def test_no_file_is_too_long() -> None:
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in FILES}
+    assert not {name: length for name, length in lengths.items() if length > LONGEST}
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {re.split(r"[^\w.-]", requirement)[0] for requirement in project["dependencies"]}
+    used = {name.split(".")[0] for path in FILES for name in imports(path, inside_functions=True)} - {*sys.stdlib_module_names, "altool"}
+    assert {DISTRIBUTIONS.get(name, name) for name in used} <= declared
+
+
+def test_documents_that_are_named_exist() -> None:
+    there = {path.name for path in (*ROOT.glob("*.md"), *ROOT.glob("*/*.md"), *(ROOT / "docs").rglob("*.md"))}
+    texts = {path: path.read_text("utf-8") for path in (*FILES, *sorted((ROOT / "tests").rglob("*.py")))}
+    named = {(str(path.relative_to(ROOT)), name) for path, text in texts.items() for name in re.findall(r"[\w-]+\.md\b", text)}
+    assert not {(path, name) for path, name in named if name not in there}
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_strategy_has_a_test_file_of_its_name(name: str) -> None:
+    assert (ROOT / "tests" / "strategies" / f"test_{name.replace('-', '_')}.py").exists()
 
 
 def loaded(arguments: list[str], cwd: Path) -> set[str]:
@@ -73,6 +164,7 @@ def test_help_is_light(tmp_path: Path) -> None:
     assert not loaded(["--help"], tmp_path) & {*HEAVY, "pyarrow", "numpy"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["margin", "entropy", "least-confidence", "random"])
 def test_select_is_light(tmp_path: Path, strategy: str) -> None:
     write(predictions(probabilities(50)), tmp_path / "p.parquet")
@@ -81,6 +173,7 @@ def test_select_is_light(tmp_path: Path, strategy: str) -> None:
     assert (tmp_path / "q.parquet").exists()
 
 
+@pytest.mark.slow
 def test_training_without_torch_does_not_import_it(tmp_path: Path) -> None:
     write(features(probabilities(50)), tmp_path / "f.parquet")
     write(pa.table({"id": [f"row-{row:04d}" for row in range(20)], "label": ["ant", "bee"] * 10}), tmp_path / "l.parquet")
@@ -89,7 +182,7 @@ def test_training_without_torch_does_not_import_it(tmp_path: Path) -> None:
     assert (tmp_path / "p.parquet").exists()
 
 
-COMMANDS = ("embed", "train", "score", "select", "import-labels", "simulate", "report")
+COMMANDS = sorted(path.stem.replace("_", "-") for path in (PACKAGE / "commands").glob("[!_]*.py"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

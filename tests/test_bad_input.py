@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import CLASSES, features, predictions, probabilities, write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 
 

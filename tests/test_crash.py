@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import features, predictions, probabilities, write
 
+pytestmark = pytest.mark.slow
+
 ROWS = 150_000
 
 

@@ -16,7 +16,7 @@ VERIFIED, CORRECTED, SCRATCH = range(3)
 FREE = ("seed", "holdout", "auto")  # sources whose labels cost a round nothing
 MOST = 2**31 - 1  # rows of a round: what their ranks, int32, can count
 NONE = -1  # no label: skipped, or nothing suggested
-UNMEASURED = np.array([1.0, 3.0, 3.0])  # c_v and c_a where nobody measured them: the lower end of what the CLARIFIER paper saw
+UNMEASURED = np.array([1.0, 3.0, 3.0])  # c_v and c_a where they were not measured: the lower end of what the CLARIFIER paper saw
 
 
 def kinds(answers: np.ndarray, suggested: np.ndarray) -> np.ndarray:
@@ -41,7 +41,7 @@ def prices(kind: np.ndarray, seconds: np.ndarray) -> np.ndarray:
     """float64 (3,): what an answer of each kind takes in seconds, as `medians` measured it.
 
     Corrections and answers from scratch are both c_a, so each stands in for the other where it was never timed; so does c_a for c_v,
-    which it is an upper bound of. Verified answers alone say nothing of the others, whose prices are then NaN.
+    which it is an upper bound of. From verified answers alone nothing follows for the others, whose prices are then NaN.
     """
     verified, corrected, scratch = medians(kind, seconds)[0]
     corrected, scratch = (scratch if np.isnan(corrected) else corrected), (corrected if np.isnan(scratch) else scratch)
@@ -74,7 +74,7 @@ def tiers(
     audit: int = 0,
     tolerance: float = 0.05,
 ) -> tuple[int, int, int]:
-    """How many rows of CLARIFIER's hard, intermediate and easy tier, for so many `rows` in all, or for `seconds` of people's time.
+    """How many rows of CLARIFIER's hard, intermediate and easy tier, for `rows` in all, or for `seconds` of people's time.
 
     `price` (3,) is what an answer of each kind takes, `suggested` and `accepted` int (3,) the suggestions that people answered in each
     tier so far, and how many were right. `audit` of the easy rows go to people, to measure their precision; the rest are auto labels.
@@ -83,9 +83,9 @@ def tiers(
       (by Laplace's rule, (accepted + 1) / (suggested + 2): one half before the first answer). So the tier whose suggestions are right
       more often gets more rows, the more so the larger c_a : c_v is, which is what the paper's ablation asks for; beyond that nothing
       tells that a minute spent on one teaches more than a minute spent on the other.
-    - Auto labels are free, so what limits them is the harm of wrong ones: even if only the lower end of the 95 % interval of the audited
-      precision were right, wrong auto labels come to no more than `tolerance` of what people label in these two tiers. There are at most
-      half as many as these. Nothing was audited: the lower end is 0, and there are `tolerance` times as many.
+    - Auto labels are free, so they are limited by the harm of wrong ones: capped so that, even at the lower end of the 95 % interval of
+      their audited precision, errors stay below `tolerance` of the labels of these two tiers, and at most half as many as these. Without
+      an audit the lower end is 0: `tolerance` times as many.
 
     The paper leaves the budgets open ("can be attenuated according to the accuracy of the auto-labeling", section 4); the rule is altool's.
     """

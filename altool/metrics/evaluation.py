@@ -45,7 +45,7 @@ def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence
     also 0. The macro metrics are means over all K classes.
 
     Intervals: Wilson for the shares (precision, recall, accuracy); for F1 see `wilson_f1`. Recall at precision: the threshold is
-    chosen on the rows that are measured, and that choice is uncertain too, which no formula for shares knows. So rows are drawn
+    chosen on the rows that are measured, and that choice is uncertain too, which no formula for shares accounts for. So rows are drawn
     again (percentile bootstrap, 200 to 1,000 replicates, all classes on the same draws), widened to the Wilson interval at the
     chosen threshold: with a few positives all found, every replicate agrees, which proves nothing. The macro metrics: the same
     draws; a class that a replicate misses is left out of it. Without `rng` nothing is drawn: the intervals of recall at precision

@@ -1,4 +1,4 @@
-"""What learning curves say: the area under them, the labels that they need, and whether two differ by more than noise.
+"""Learning curves: the area under them, the labels that they need, and whether two differ by more than noise.
 
 A curve is a pair of arrays: `labels` (R,), counts that rise strictly, R > 0, and `values` (R,) or (R, K), the metric at each count.
 Between two counts it is a straight line. Values are shares in [0, 1]; areas are percents.
@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from altool.metrics.intervals import Z
+from altool.text import count
 
 RESAMPLES = 10_000
-BAND = 3  # repeats from which on a t-interval says something; of two it would span everything
+BAND = 3  # repeats from which on a t-interval is of use; of two it would span everything
 
 
 def resample(labels: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
@@ -29,7 +30,7 @@ def common(labels: Sequence[np.ndarray]) -> tuple[int, int]:
     """The counts that all curves cover, from and to. Raises ValueError where they share none."""
     low, high = max(int(counts[0]) for counts in labels), min(int(counts[-1]) for counts in labels)
     if low > high:
-        raise ValueError(f"one curve begins at {low:,} labels, another ends at {high:,}")
+        raise ValueError(f"one curve begins at {count(low, 'label')}, another ends at {high:,}")
     return low, high
 
 
@@ -91,7 +92,7 @@ def paired_interval(differences: np.ndarray, rng: np.random.Generator) -> tuple[
     """The mean of `differences` (n,), one per repeat, with a 95 % interval by a paired bootstrap; of 1 repeat NaN for both ends.
 
     The percentiles of the resampled means alone are too narrow for a few repeats, by sqrt((n - 1) / n) because resampling takes the
-    sample's spread for the population's, and again because they know nothing of t against z (T. Hesterberg, What Teachers Should
+    sample's spread for the population's, and again because they ignore t against z (T. Hesterberg, What Teachers Should
     Know About the Bootstrap, The American Statistician 69, 2015, section 3). So their distances from the mean are stretched by
     sqrt(n / (n - 1)) t / z: for normal data Student's interval, for skewed data longer on the side of the skew.
 

@@ -9,7 +9,7 @@ import numpy as np
 EVALUATE_ON = ("auto", "holdout", "out-of-fold", "all")
 UNBIASED = ("seed", "explore")  # sources whose rows were drawn from the pool, not picked by their uncertainty
 HOLDOUT = "holdout"
-AUTO = "auto"  # what the machine said itself proves nothing about it
+AUTO = "auto"  # the model's own labels prove nothing about it
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Measured:
     rows: np.ndarray
     unpredicted: np.ndarray  # would be measured, but have no prediction
     in_sample: np.ndarray  # would be measured, but were predicted by a model that was trained on them
-    biased: np.ndarray  # measured, though uncertainty chose them or nobody knows who did
-    left_out: np.ndarray  # could be measured, but uncertainty chose them, nobody knows who did, or no person labeled them
+    biased: np.ndarray  # measured, though chosen by uncertainty or of unknown source
+    left_out: np.ndarray  # could be measured, but chosen by uncertainty, of unknown source, or not labeled by a person
 
 
 def measured(source: np.ndarray, predicted: np.ndarray, out_of_fold: np.ndarray, evaluate_on: str) -> Measured:

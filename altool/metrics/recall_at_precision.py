@@ -40,7 +40,7 @@ def recall_at_precision(found: Cuts, needed: np.ndarray) -> tuple[int, float]:
 
     Every cut is looked at, as precision does not fall steadily; among those of equal recall the highest wins. The threshold lies
     strictly between the scores on both sides of the cut, so > and >= mean the same (where no float lies between, it is the lower
-    score: use >). (0, infinity) where no cut qualifies: predict nobody. `needed` is from `required`, for at least n rows.
+    score: use >). (0, infinity) where no cut qualifies: predict no row. `needed` is from `required`, for at least n rows.
     """
     tp = np.cumsum(found.positive)[found.ends]
     best = int(np.argmax(np.where(tp >= needed[found.ends + 1], tp, 0)))  # the first, and so the highest, of equals

@@ -13,7 +13,7 @@ from altool.labels.costs import Cost
 from altool.metrics.evaluation import Evaluation
 from altool.metrics.gaps import met, weights
 from altool.metrics.measured import Measured
-from altool.text import visible
+from altool.text import count, visible
 
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
 DEFAULT_METRIC = "f1"  # what is shown of a class without a target
@@ -122,7 +122,7 @@ class Search:
 
     Of a complete round also what it found in the list of `size` rows that look most like the class first: the `threshold` (so many rows are
     taken to be of the class, the last of them with the largest probability `gap` above the class's own), and between which cuts it may
-    lie (`first` to `last`), with so many `unlabeled` rows between them.
+    lie (`first` to `last`), with the number of `unlabeled` rows between them.
     """
 
     round: int
@@ -149,7 +149,7 @@ class Report:
     queries: list[Asked]
     suggestions: dict[str, dict[str, int]]  # by round, then by suggested label
     searches: list[Search] = field(default_factory=list)
-    cost: Cost | None = None  # nothing says anything of it
+    cost: Cost | None = None  # unknown
     training: dict[str, list[float]] = field(default_factory=dict)  # per epoch loss, accuracy, rate and, with a ranker, its loss
 
     @property
@@ -165,8 +165,12 @@ class Report:
     def basis(self) -> str:
         """One sentence: what was measured."""
         sources = ", ".join(f"{source} {count:,}" for source, count in self.rows.by_source.items())
-        names = {"holdout": "held-out rows", "out-of-fold": "out-of-fold predictions", "all": "labeled rows of every source"}
-        return f"measured on {self.rows.measured:,} {names[self.measured_on]} ({sources})"
+        nouns = {
+            "holdout": ("held-out row", ""),
+            "out-of-fold": ("out-of-fold prediction", ""),
+            "all": ("labeled row of every source", "labeled rows of every source"),
+        }
+        return f"measured on {count(self.rows.measured, *nouns[self.measured_on])} ({sources})"
 
     @property
     def caution(self) -> str:
@@ -176,7 +180,7 @@ class Report:
         if not self.rows.biased:
             return "measured on rows of every source (--evaluate-on all)"
         return (
-            f"BIASED: {self.rows.biased:,} of {self.rows.measured:,} measured rows were chosen by uncertainty, or nobody knows how "
+            f"BIASED: {self.rows.biased:,} of {count(self.rows.measured, 'measured row')} chosen by uncertainty, or of unknown source "
             "(--evaluate-on all): the values do not describe the pool"
         )
 
@@ -297,7 +301,7 @@ def history(entries: Iterable[Mapping[str, Any]]) -> list[Past]:
         key = (entry["class"], entry["metric"])
         if key in found:
             where = "without a round" if entry.get("round") is None else f"round {entry['round']}"
-            raise ValueError(f"{where}: metric {key[1]!r} of {'all classes' if key[0] is None else repr(key[0])} is there twice")
+            raise ValueError(f"{where}: metric {key[1]!r} of {'all classes' if key[0] is None else repr(key[0])} appears twice")
         found[key] = entry
     past = []
     for round_, found in rounds.items():
@@ -352,9 +356,9 @@ def searches(entries: Iterable[Mapping[str, Any]], found: Iterable[tuple[int, Se
     known = {(round_, fact["class"]): fact for round_, facts in found for fact in facts}
     lines = []
     for key in sorted(spent.keys() | known.keys()):
-        count, fact = spent.get(key, Counter()), known.get(key, {})
+        asked, fact = spent.get(key, Counter()), known.get(key, {})
         facts: dict[str, Any] = {name: fact.get(name) for name in ("size", "threshold", "gap", "first", "last", "unlabeled")}
-        lines.append(Search(round=key[0], name=key[1], searched=count["search"], spent=count["spend"], **facts))
+        lines.append(Search(round=key[0], name=key[1], searched=asked["search"], spent=asked["spend"], **facts))
     return lines
 
 
@@ -364,3 +368,42 @@ def search_cells(line: Search) -> list[str]:
         return ["", "", "", ""]
     gap = "" if line.gap is None else f"{line.gap:.3f}"
     return [f"{line.threshold:,} of {line.size:,}", gap, f"{line.first:,} to {line.last:,}", f"{line.unlabeled:,}"]
+
+
+def metrics_rows(report: Report) -> list[dict[str, Any]]:
+    """The metrics table's rows: five per class in class order, then the overall ones (schema.py, kind "metrics")."""
+    rows: list[dict[str, Any]] = []
+    for line in report.classes:
+        for metric, estimate in line.metrics.items():
+            aim = line.target if line.target and line.target.metric == metric else None
+            at_precision = metric == "recall_at_precision"
+            rows.append(
+                {
+                    "class": line.name,
+                    "metric": metric,
+                    "value": estimate.value,
+                    "low": estimate.low,
+                    "high": estimate.high,
+                    "support": line.support,
+                    "labels": line.labels,
+                    "target": aim and aim.target,
+                    "gap": aim and aim.gap,
+                    "weight": aim and aim.weight,
+                    "threshold": (np.inf if line.threshold is None else line.threshold) if at_precision else None,
+                    "round": report.round,
+                }
+            )
+    for metric, estimate in report.overall.items():
+        rows.append(
+            {
+                **dict.fromkeys(rows[0]),
+                "metric": metric,
+                "value": estimate.value,
+                "low": estimate.low,
+                "high": estimate.high,
+                "support": report.rows.measured,
+                "labels": report.labels.training,
+                "round": report.round,
+            }
+        )
+    return rows

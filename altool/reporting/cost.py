@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from altool.errors import UsageError
 from altool.labels.costs import Cost
 from altool.metrics import cost
+from altool.options import Option
+
+COST_VERIFY = Option(low=0, metavar="C", help="Cost of verifying a right suggestion.", shown="measured, if there are seconds")
+COST_ANSWER = Option(low=0, metavar="C", help="Cost of any other answer: a correction, or one from scratch.")
 
 Cells = tuple[list[str], list[tuple[str, list[str]]]]  # the head of a table, and its rows: a name and cells
+
+
+def prices(verify: float | None, answer: float | None) -> tuple[float, float] | None:
+    """What a verified and any other answer cost, if both are given. Raises UsageError where one is."""
+    if (verify is None) != (answer is None):
+        raise UsageError(f"{'--cost-verify' if verify is None else '--cost-answer'} is missing", "give --cost-verify and --cost-answer")
+    return None if verify is None or answer is None else (verify, answer)
 
 
 def _number(value: float | None) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from altool.labels.costs import Cost
 from altool.reporting import cost, plots
 from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, search_cells, short
-from altool.text import visible
+from altool.text import count, visible
 
 HEAT_CLASSES = 30  # as many as fit a heat map
 NAME_WIDTH = 60  # of a class name in a table; pointing at it shows the rest
@@ -89,18 +89,15 @@ def _summary(report: Report) -> str:
     if report.aims:
         missed = len(report.missed)
         kind = "bad" if missed else "good"
-        text += f'<p class="{kind}">{len(report.aims) - missed} of {len(report.aims)} classes meet their target.</p>'
+        text += f'<p class="{kind}">{len(report.aims) - missed} of {count(len(report.aims), "target")} met.</p>'
     notes = [
-        f"{count:,} {what}"
-        for count, what in (
-            (report.rows.without_prediction, "labeled rows have no prediction"),
-            (report.rows.in_sample, "labeled rows were predicted by a model trained on them and are not measured"),
-            (
-                sum(report.rows.left_out.values()),
-                "labeled rows are not measured: uncertainty chose them, the machine labeled them, or nobody knows how they were chosen",
-            ),
+        f"{count(number, 'labeled row')} {what}"
+        for number, what in (
+            (report.rows.without_prediction, "without a prediction"),
+            (report.rows.in_sample, "with an in-sample prediction, not measured"),
+            (sum(report.rows.left_out.values()), "not measured: chosen by uncertainty, labeled by the model, or of unknown source"),
         )
-        if count
+        if number
     ]
     return text + "".join(f'<p class="note">{note}.</p>' for note in notes)
 
@@ -130,7 +127,7 @@ def _metrics(report: Report) -> str:
         cells.append(f"{line.at_precision:g}")
         cells.append("none" if line.threshold is None else f"{line.threshold:.6g}")
         rows.append((line.name, cells))
-    text = "the recall that is left where the class is predicted only above a threshold that makes it precise enough; none: nothing does."
+    text = "the recall left when the class is predicted only above the threshold that makes it precise enough; none: no threshold does."
     note = f'<p class="note">R@P, recall at precision: {text}</p>'
     return table(head, rows) + note
 
@@ -139,15 +136,16 @@ def _labels(report: Report) -> str:
     sources = [source for source in SOURCE_ORDER if source in report.labels.by_source]
     rows = [(line.name, [f"{line.labels_by_source.get(source, 0):,}" for source in sources]) for line in report.classes]
     rows.append(("all classes", [f"{report.labels.by_source[source]:,}" for source in sources]))
-    rounds = ", ".join(f"{round_ or 'none'}: {count:,}" for round_, count in report.labels.by_round.items())
-    facts = f"{report.labels.training:,} training labels; {report.labels.skipped:,} rows skipped; {report.labels.contested:,} contested."
-    return f"<p>{facts} Labels by round: {rounds}.</p>" + table(["class", *sources], rows)
+    rounds = ", ".join(f"{round_ or 'none'}: {number:,}" for round_, number in report.labels.by_round.items())
+    labels, skipped = count(report.labels.training, "training label"), count(report.labels.skipped, "row")
+    facts = f"{labels}; {skipped} skipped; {report.labels.contested:,} contested."
+    return f"<p>{facts}{rounds and f' Labels by round: {rounds}.'}</p>" + table(["class", *sources], rows)
 
 
 def _confusions(names: Sequence[str], true: np.ndarray, predicted: np.ndarray) -> list[str]:
     pairs, counts = np.unique(np.stack([true, predicted]), axis=1, return_counts=True)
     triples = sorted(zip(-counts, *pairs, strict=True))
-    wrong = [(-count, a, b) for count, a, b in triples if a != b]
+    wrong = [(-number, a, b) for number, a, b in triples if a != b]
     parts = []
     if len(names) <= HEAT_CLASSES:
         counted = np.zeros((len(names), len(names)), np.int64)
@@ -160,17 +158,17 @@ def _confusions(names: Sequence[str], true: np.ndarray, predicted: np.ndarray) -
         parts.append("<p>Rows: the label. Columns: the prediction.</p>")
         parts.append(table(["", *(f"<span>{escape(short(name))}</span>" for name in names)], cells, kind="heat"))
     if wrong:
-        rows = [(names[a], [bdi(names[b]), f"{count:,}", f"{count / (true == a).sum():.1%}"]) for count, a, b in wrong[:CONFUSIONS]]
-        parts.append(f"<p>The most frequent of {sum(count for count, _, _ in wrong):,} wrong predictions:</p>")
+        rows = [(names[a], [bdi(names[b]), f"{number:,}", f"{number / (true == a).sum():.1%}"]) for number, a, b in wrong[:CONFUSIONS]]
+        parts.append(f"<p>The most frequent of {count(sum(rows for rows, _, _ in wrong), 'wrong prediction')}:</p>")
         parts.append(table(["label", "predicted as", "rows", "share of the label's rows"], rows))
     else:
         parts.append("<p>No wrong prediction.</p>")
     return parts
 
 
-def _heat(count: int, share: float, right: bool) -> str:
+def _heat(rows: int, share: float, right: bool) -> str:
     color = "63, 166, 107" if right else "201, 82, 74"
-    return f'<td style="background: rgba({color}, {0.75 * share:.2f})">{count or ""}</td>'
+    return f'<td style="background: rgba({color}, {0.75 * share:.2f})">{rows or ""}</td>'
 
 
 def _history(report: Report) -> str:
@@ -188,7 +186,7 @@ def _queries(report: Report) -> str:
     rows = []
     for asked in report.queries:
         cells = [escape(visible(text or "")) for text in (asked.strategy, asked.source, asked.tier)]
-        cells += [f"{count:,}" for count in (asked.asked, asked.answered, asked.skipped)]
+        cells += [f"{number:,}" for number in (asked.asked, asked.answered, asked.skipped)]
         cells.append(f"{asked.accepted:,} of {asked.suggested:,}" if asked.suggested else "")
         rows.append((_round(asked.round), cells))
     return table(["round", "strategy", "source", "tier", "asked", "answered", "skipped", "suggestions accepted"], rows)
@@ -225,8 +223,7 @@ def _cost(found: Cost) -> list[str]:
 
 def _training(report: Report) -> str:
     loss, accuracy = report.training["loss"], report.training["accuracy"]
-    last = f"loss {loss[-1]:.4g}, accuracy {accuracy[-1]:.3f} on the labels that it learned from"
-    return f"<p>{len(loss):,} epochs; in the last, {last}.</p>"
+    return f"<p>{count(len(loss), 'epoch')}; final loss {loss[-1]:.4g}, final training accuracy {accuracy[-1]:.3f}.</p>"
 
 
 def section(title: str, *parts: str) -> str:

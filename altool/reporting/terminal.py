@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from altool.reporting import cost
 from altool.reporting.content import SOURCE_ORDER, Report, metric_name, search_cells, short
-from altool.text import visible
+from altool.text import count, visible
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -21,8 +21,9 @@ def render(report: Report) -> list[RenderableType]:
     from rich.text import Text
 
     round_ = "" if report.round is None else f"round {report.round}, "
-    rounds = ", ".join(f"{name or 'none'}: {count:,}" for name, count in report.labels.by_round.items())
-    labels = f"{report.labels.training:,} training labels (by round {rounds}); {report.labels.skipped:,} rows skipped"
+    rounds = ", ".join(f"{name or 'none'}: {number:,}" for name, number in report.labels.by_round.items())
+    skipped = count(report.labels.skipped, "row")
+    labels = f"{count(report.labels.training, 'training label')}{rounds and f' (by round {rounds})'}; {skipped} skipped"
     parts: list[RenderableType] = [Text(round_ + report.basis, style="bold")]
     if report.caution:
         parts.append(Text(report.caution, style="bold red"))
@@ -48,7 +49,7 @@ def overall_line(report: Report) -> str:
         was = "" if estimate.was is None else f", was {estimate.was:.3f}"
         found.append(f"{metric_name(name, 0)} {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}{was}]")
     if report.aims:
-        found.append(f"{len(report.aims) - len(report.missed)} of {len(report.aims)} targets met")
+        found.append(f"{len(report.aims) - len(report.missed)} of {count(len(report.aims), 'target')} met")
     return "; ".join(found)
 
 
@@ -131,8 +132,8 @@ def _training(report: Report) -> Table:
     """About ten epochs, the first and the last among them."""
     columns = {name: values for name, values in report.training.items() if name != "rate"}
     grid = table("epoch", *("ranker's loss" if name == "ranker" else name for name in columns))
-    count = len(report.training["loss"])
-    for epoch in sorted({round(place * (count - 1) / 9) for place in range(10)}):
+    last = len(report.training["loss"]) - 1
+    for epoch in sorted({round(place * last / 9) for place in range(10)}):
         grid.add_row(str(epoch + 1), *(f"{values[epoch]:.4g}" for values in columns.values()))
     return grid
 

@@ -58,6 +58,7 @@ def test_a_file_that_holds_no_vectors(tmp_path: Path, content: str, message: str
         read_vectors(tmp_path / "v.vec", {"red", "shoe"})
 
 
+@pytest.mark.slow
 def test_learned_vectors_repeat_and_follow_the_seed() -> None:
     texts = [f"{color} {thing} number {number}" for number in range(40) for color in ("red", "blue") for thing in ("hat", "shoe")]
     one, same, other = (made("none", texts, width=8, seed=seed).embed(texts) for seed in (0, 0, 1))
@@ -90,6 +91,7 @@ def test_a_model_file_gives_what_fasttext_gives(tmp_path: Path) -> None:
     assert made(str(tmp_path / "s.bin")).embed(TEXTS).shape == (4, 6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("qnorm", "qout"), [(False, False), (True, False), (True, True)])
 def test_a_quantized_model_file(tmp_path: Path, qnorm: bool, qout: bool) -> None:
     import fasttext
@@ -123,6 +125,7 @@ def mutated(content: bytes, draw: np.random.Generator) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["skipgram", "supervised", "quantized"])
 def test_a_damaged_model_file_is_refused_or_gives_vectors(tmp_path: Path, kind: str) -> None:
     """fastText itself raises four kinds of ValueError for such files, reads beyond its matrices, or never ends."""

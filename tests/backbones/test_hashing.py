@@ -53,6 +53,7 @@ def test_with_a_width_above_the_rank_inner_products_are_those_of_tf_idf() -> Non
     assert not vectors[7].any()  # the empty one
 
 
+@pytest.mark.slow
 def test_random_projection_keeps_distances_roughly_and_learns_nothing() -> None:
     backbone = made([], projection="random", width=800)
     vectors, wanted = backbone.embed(TEXTS), sparse(TEXTS).toarray()
@@ -75,6 +76,7 @@ def test_a_row_has_its_vector_wherever_it_stands(projection: str) -> None:
     np.testing.assert_array_equal(made(texts, projection=projection, width=16).embed(texts), whole)
 
 
+@pytest.mark.slow
 def test_texts_of_every_kind() -> None:
     texts = ["", " \n\t", "\0", "日本語のテキスト", "🙂🙂", "a" * 100_000, "NULL", "é", "e\u0301"]
     for pool in (texts, [""], []):

@@ -27,6 +27,8 @@ from altool.console import Console
 from altool.errors import UsageError
 from altool.tables import shards, write
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Any]
 
 

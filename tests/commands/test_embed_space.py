@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Any]
 CLASSES = ("cat", "dog", "eel", "fox")
 FITTED = (("--backbone", "hashing", "--width", 64), ("--backbone", "fasttext", "--weights", "none", "--width", 16))

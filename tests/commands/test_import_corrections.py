@@ -100,6 +100,7 @@ def test_two_answers_in_one_export_stay_a_conflict(folder: Path) -> None:
         assert (summary["imported"], summary["conflicts"]) == (1, 2)
 
 
+@pytest.mark.slow
 def test_what_one_import_adds_does_not_depend_on_the_order_of_its_files(folder: Path) -> None:
     for number, person in enumerate(("kim", "lee", "mo")):
         sheet(folder, f"{person}.csv", person, r_1="TVs" if number else "Radios", r_2="TVs")
@@ -111,6 +112,7 @@ def test_what_one_import_adds_does_not_depend_on_the_order_of_its_files(folder: 
     assert len(found) == 1
 
 
+@pytest.mark.slow
 def test_corrections_at_once_lose_nothing(folder: Path) -> None:
     """Whoever is last counts; no import overtakes another, and every number is there once."""
     for number in range(8):
@@ -171,6 +173,7 @@ def test_a_rejected_answer_of_the_log_is_gone(folder: Path) -> None:
     assert imported(folder, "e")["gone"] == 0  # another class was rejected
 
 
+@pytest.mark.slow
 def test_a_withdrawn_answer_is_in_the_pool_again(folder: Path, altool: Callable[..., Any]) -> None:
     imported(folder, sheet(folder, r_1="TVs", r_2="Radios"))
     imported(folder, sheet(folder, r_1="", r_2="Radios"), withdraw=True)

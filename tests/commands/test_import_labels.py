@@ -24,6 +24,8 @@ from altool.labels.consensus import resolve
 from altool.tables import label_log
 from altool.tables.read import Reader
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "import_labels"
 HEAD = "altool_id,label,annotator,labeled_at\n"
 

@@ -76,6 +76,7 @@ def test_a_row_with_another_text_is_refused_in_every_format(tmp_path: Path, form
     assert counted(tmp_path) == {"3": "cat"}
 
 
+@pytest.mark.slow
 def test_ids_that_a_spreadsheet_changes_are_told_on_the_way_out(tmp_path: Path, altool: Callable[..., Any]) -> None:
     (tmp_path / "items.csv").write_text("id,text\n0004,a\nr-1,b\n")
     arguments = ("select", "--strategy", "random", "--budget", 2, "--items", "items.csv")

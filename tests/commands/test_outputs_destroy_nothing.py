@@ -15,6 +15,8 @@ import pyarrow as pa
 import pytest
 from conftest import features, known_truth, predictions, probabilities, write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 IDS = [f"row-{number:04d}" for number in range(12)]
 

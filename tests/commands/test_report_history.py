@@ -1,4 +1,4 @@
-"""`altool report --history DIR` as a user runs it."""
+"""`altool compare DIR…`, and `altool report --history DIR` that does the same, as a user runs them."""
 
 import json
 import shutil
@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from checked import checked
 from conftest import Page
 
+from altool.commands import compare
 from altool.commands.report import Options, run
 from altool.console import Console
 from altool.errors import InputError, UsageError
@@ -66,7 +68,7 @@ class Recorder(Console):
 
 def report(**options):
     console = Recorder()
-    run(Options(**{"history": ["sim"], **options}), console)
+    run(checked(Options, **{"history": ["sim"], **options}), console)
     return console.said
 
 
@@ -92,18 +94,22 @@ def test_values_by_hand(case):
     assert found["caution"] == ""
 
 
+@pytest.mark.slow
 def test_terminal(altool, case):
     done = altool("report", "--history", "sim", "--level", "0.5", "--level", "0.9", "--tail-share", "0.3")
     lines = done.text.splitlines()
     assert lines[0].strip() == "macro-F1 from 50 to 200 labels; 3 runs of 5 repeats"
     assert any(line.startswith("good: better than random by 5.7 [") for line in lines)
-    assert any(line.startswith("twin + diversify: no difference from random can be told: -0.1 [") for line in lines)
+    assert any(line.startswith("twin + diversify: no detectable difference from random: -0.1 [") for line in lines)
     assert any(line.startswith("  tail: better than random by 5.7 [") for line in lines)
     assert "random (baseline)" in done.text
     assert "not reached" in done.text
     assert "tail labels" in done.text
     assert "hours" in done.text
-    assert done.said == "macro-F1 from 50 to 200 labels; 3 runs of 5 repeats; against random: 1 better, 1 cannot be told from it\n"
+    assert done.said == (
+        "note: use altool compare DIR… instead of --history alone\n"
+        "macro-F1 from 50 to 200 labels; 3 runs of 5 repeats; against random: 1 better, 1 without a detectable difference\n"
+    )
 
 
 def test_other_metrics_and_baselines(case):
@@ -136,7 +142,7 @@ def test_prices(case):
 
 
 def test_prices_need_the_answers(case):
-    with pytest.raises(InputError, match="nothing says how many answers were verified"):
+    with pytest.raises(InputError, match="the answers so far"):
         report(cost_verify=1.0, cost_answer=3.0)
 
 
@@ -178,10 +184,38 @@ def test_summary_table(case):
     assert Path("s.csv").read_text().startswith("run,scope,class,metric,quantity,")
 
 
+@pytest.mark.slow
 def test_standard_output(altool, case):
     arguments = ["report", "--history", "sim"]
     assert altool(*arguments, "-o", "-").stdout.startswith(b"<!DOCTYPE html>")
     assert pq.read_table(pa.BufferReader(altool(*arguments, "--summary-output", "-").stdout)).num_rows == 66
+
+
+def test_compare_does_what_history_alone_does(case, capsys):
+    options = {"level": [0.5], "tail_share": 0.3, "baseline": "random"}
+    console = Recorder()
+    compare.run(checked(compare.Options, tables=["sim"], output="c.html", summary_output="c.parquet", **options), console)
+    assert capsys.readouterr().err == ""
+    found = report(output="r.html", summary_output="r.parquet", **options)
+    assert capsys.readouterr().err == "note: use altool compare DIR… instead of --history alone\n"
+    assert console.said | {"command": "report", "output": "r.html", "summary_output": "r.parquet"} == found
+    assert pq.read_table("c.parquet").equals(pq.read_table("r.parquet"))
+    command = (b"&quot;command&quot;: &quot;compare&quot;", b"&quot;command&quot;: &quot;report&quot;")
+    assert command[0] in Path("c.html").read_bytes()
+    assert Path("c.html").read_bytes().replace(*command) == Path("r.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"tables": ["sim"], "output": "sim/page.html"}, "--output sim/page.html lies in the DIR sim"),
+        ({"tables": ["sim"], "cost_verify": 1.0}, "--cost-answer is missing"),
+        ({"tables": ["sim"], "targets": "t.toml"}, "--targets has no effect with this command"),
+    ],
+)
+def test_compare_refuses(case, options, message):
+    with pytest.raises(UsageError, match=message):
+        compare.run(checked(compare.Options, **options), Recorder())
 
 
 def test_a_projects_own_rounds(case):
@@ -202,7 +236,7 @@ def test_other_repeats_are_warned_about(case):
     shutil.rmtree("sim/runs/good-4")
     found = report()
     assert of(found, "good")["difference"]["all"]["repeats"] == 4
-    assert found["warnings"] == ["1 run of other repeats than random; compared are the common ones (good: 4)"]
+    assert found["warnings"] == ["1 run with other repeats than random; only common repeats are compared (good: 4)"]
     with pytest.raises(InputError, match="other repeats"):
         report(strict=True)
 
@@ -215,25 +249,28 @@ def test_no_classes_and_no_seconds(case):
     assert (only["shares"], only["entropy"], only["levels"][0]["seconds"]) == (None, None, None)
     with pytest.raises(InputError, match="no class has 'f1'"):
         report(history=["bare"], metric="f1")
-    with pytest.raises(InputError, match="the tail cannot be told"):
+    with pytest.raises(InputError, match="the tail is unknown"):
         report(history=["bare"], tail_share=0.3)
-    with pytest.raises(InputError, match="cat of --tail-classes is no class of it"):
+    with pytest.raises(InputError, match=r"--tail-classes names 1 unknown class \(cat\)"):
         report(history=["bare"], tail_classes="cat")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"targets": "t.toml"}, "--targets goes with --predictions and --labels"),
-        ({"metrics_output": "m.parquet"}, "--metrics-output goes with"),
-        ({"check_targets": True}, "--check-targets goes with"),
-        ({"evaluate_on": "all"}, "--evaluate-on goes with"),
-        ({"classes": "a,b"}, "--classes goes with"),
-        ({"round": 3}, "--round goes with"),
-        ({"metric": "auc"}, "'auc' is none of macro_f1, macro_recall, accuracy, f1, recall, precision, recall_at_precision"),
-        ({"level": [0.0]}, "--level: 0 is no share"),
-        ({"tail_share": 1.0}, "--tail-share: 1 is no share"),
-        ({"tail_share": 0.5, "tail_classes": "ant"}, "both say what the tail is"),
+        ({"targets": "t.toml"}, "--targets has no effect with --history alone"),
+        ({"metrics_output": "m.parquet"}, "--metrics-output has no effect with"),
+        ({"check_targets": True}, "--check-targets has no effect with"),
+        ({"evaluate_on": "all"}, "--evaluate-on has no effect with"),
+        ({"classes": "a,b"}, "--classes has no effect with"),
+        ({"round": 3}, "--round has no effect with"),
+        (
+            {"metric": "auc"},
+            "--metric: expected macro_f1, macro_recall, accuracy, f1, .* or recall_at_precision, found 'auc'",
+        ),
+        ({"level": [0.0]}, "--level: expected a number above 0 and at most 1, found 0"),
+        ({"tail_share": 1.0}, "--tail-share: expected a number above 0 and at most 0.999, found 1"),
+        ({"tail_share": 0.5, "tail_classes": "ant"}, "--tail-classes has no effect with --tail-share"),
         ({"tail_classes": "ant,ant"}, "--tail-classes: 'ant,ant' names no class, or one twice"),
         ({"output": "x", "summary_output": "x"}, "--summary-output x is the --output x"),
         ({"output": "-"}, "--output and --json want standard output"),
@@ -241,10 +278,10 @@ def test_no_classes_and_no_seconds(case):
         ({"labels": "l.parquet"}, "--predictions is missing"),
         ({"predictions": "p.parquet"}, "--labels is missing"),
         ({"history": None}, "--predictions is missing"),
-        ({"cost_answer": 4.0}, "--cost-verify and --cost-answer go together"),
-        ({"predictions": "p", "labels": "l", "baseline": "random"}, "--baseline goes with --history alone"),
-        ({"predictions": "p", "labels": "l", "tail_share": 0.2}, "--tail-share goes with --history alone"),
-        ({"predictions": "p", "labels": "l", "summary_output": "s"}, "--summary-output goes with --history alone"),
+        ({"cost_answer": 4.0}, "--cost-verify is missing"),
+        ({"predictions": "p", "labels": "l", "baseline": "random"}, "--baseline has no effect with --predictions and --labels"),
+        ({"predictions": "p", "labels": "l", "tail_share": 0.2}, "--tail-share has no effect with --predictions and --labels"),
+        ({"predictions": "p", "labels": "l", "summary_output": "s"}, "--summary-output has no effect with --predictions and --labels"),
     ],
 )
 def test_usage(tmp_path, monkeypatch, options, message):
@@ -254,10 +291,11 @@ def test_usage(tmp_path, monkeypatch, options, message):
         report(**options)
 
 
+@pytest.mark.slow
 def test_the_command_line_refuses_too(altool, case):
     done = altool("report", "--json", code=2)
     assert "--predictions is missing" in done.said
-    assert "--history alone" in json.loads(done.text)["error"]["hint"]
+    assert "altool compare DIR" in json.loads(done.text)["error"]["hint"]
 
 
 @pytest.mark.parametrize(
@@ -266,14 +304,14 @@ def test_the_command_line_refuses_too(altool, case):
         (lambda path: path.write_bytes(path.read_bytes()[:400]), {}, "damaged|cannot be read"),
         (lambda path: write(pq.read_table(path).drop(["total"]), path), {}, "has no column 'total'"),
         (lambda path: write(pq.read_table(path).drop(["run"]), path), {}, "has no column 'run'"),
-        (lambda path: write(table("good", 1, [50], [0.5]), path), {}, "run 'good', repeat 1, round 0: the metric of .* is there twice"),
+        (lambda path: write(table("good", 1, [50], [0.5]), path), {}, "run 'good', repeat 1, round 0: the metric of .* appears twice"),
         (lambda path: write(table("good", 0, [50, 40], [0.5, 0.5]), path), {}, "the labels fall from 50 to 40"),
         (lambda path: write(table("good", 0, [250, 300], [0.5, 0.5]), path), {}, "cannot be compared"),
-        (lambda path: write(table("good", 0, [50], [95.0]), path), {}, "holds 95, which is no share"),
-        (lambda path: write(table(None, 0, [50], [0.5]), path), {}, r"column 'run': \d+ rows hold null"),
+        (lambda path: write(table("good", 0, [50], [95.0]), path), {}, "found 95, expected a share"),
+        (lambda path: write(table(None, 0, [50], [0.5]), path), {}, r"column 'run': found null in \d+ rows"),
         (lambda path: None, {"metric": "recall_at_precision"}, "no class has 'recall_at_precision'"),
-        (lambda path: None, {"baseline": "margin"}, "there is no run 'margin'"),
-        (lambda path: None, {"tail_classes": "cat,elk"}, "elk of --tail-classes is no class"),
+        (lambda path: None, {"baseline": "margin"}, "run 'margin' of --baseline is unknown"),
+        (lambda path: None, {"tail_classes": "cat,elk"}, r"--tail-classes names 1 unknown class \(elk\)"),
         (lambda path: None, {"tail_classes": "ant,bee,cat"}, "names every class"),
         (lambda path: None, {"history": ["nowhere"]}, "no such file or folder"),
     ],
@@ -288,18 +326,19 @@ def test_bad_input(case, change, options, message):
 def test_nothing_is_finished_yet(case):
     shutil.rmtree("sim/runs")
     Path("sim/runs/good-0").mkdir(parents=True)
-    with pytest.raises(InputError, match="history sim: no run in it is finished"):
+    with pytest.raises(InputError, match="history sim: no run is finished"):
         report()
 
 
 def test_a_metric_that_nobody_measured(case):
     content = table("random", 0, [50, 100], [0.1, 0.2])
     write(content.filter(pa.compute.not_equal(content.column("metric"), "macro_f1")), Path("less/history.parquet"))
-    with pytest.raises(InputError, match=r"has 'macro_f1' \(it has accuracy, macro_recall\)"):
+    with pytest.raises(InputError, match=r"\(class null\) hold accuracy, macro_recall, expected 'macro_f1'"):
         report(history=["less"])
     assert report(history=["less"], metric="f1")["runs"][0]["final"]["all"]["value"] == pytest.approx(0.2)
 
 
+@pytest.mark.slow
 def test_hostile_names(altool, case):
     names = ["<script>alert(1)</script>", "$x$", '" onload="x', "a&amp;b", "\x1b[31mred", "\u202eevil", "漢字", "n" * 500, "_", "[bold]b"]
     for number, name in enumerate([names[0], names[4], names[5], names[-1]]):

@@ -16,6 +16,8 @@ import pytest
 from conftest import CLASSES, features, predictions, probabilities, write
 from pyarrow import csv
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 MARGIN = ("select", "--strategy", "margin", "--budget")
 

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import CLASSES, predictions, probabilities, write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS = 200
 ALAMP = ("select", "--strategy", "alamp", "--predictions", "p.parquet", "--budget")

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import CLASSES, predictions, write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 Row = dict[str, Any]
 ROWS = 300

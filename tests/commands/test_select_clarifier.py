@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import CLASSES, features, predictions, probabilities, write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS = 300
 TABLES = ("--predictions", "p.parquet", "--features", "f.parquet", "--labels", "l.parquet")

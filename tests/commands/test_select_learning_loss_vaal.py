@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from conftest import predictions, probabilities, write
+
+pytestmark = pytest.mark.slow
 
 Altool = Callable[..., Any]
 

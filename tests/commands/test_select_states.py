@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import CLASSES, features, predictions, probabilities, write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 IDS = [f"{name}/{number:02d}" for name in CLASSES for number in range(8)]  # as folders of images give them
 OTHERS = [f"other-{number}" for number in range(24)]

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import CLASSES, features, predictions, probabilities, write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS = 400
 AWARE = ("--predictions", "p.parquet", "--target-aware", "--targets", "targets.toml", "--metrics", "m.parquet", "--budget")

@@ -20,6 +20,8 @@ from conftest import CLASSES, features, known_truth, write
 
 from altool import seeds
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS = 240
 SIMULATE = ("simulate", "--features", "f.parquet", "--labels", "truth.parquet", "--seed-size", 10, "--rounds", 2, "--budget", 8)

@@ -13,6 +13,8 @@ from conftest import CLASSES, known_truth, write
 
 from altool import seeds
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS = 160
 PLAN = """

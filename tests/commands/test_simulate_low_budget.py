@@ -14,6 +14,8 @@ from conftest import CLASSES, known_truth, write
 
 from altool import seeds
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS = 240
 PLAN = """

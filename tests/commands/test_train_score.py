@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import features, write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS, WIDTH = 3000, 5
 

@@ -31,6 +31,8 @@ from altool.models.training import Work
 from altool.tables import label_log
 from altool.tables.read import Reader
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS, LABELED = 120, 40
 DRAW = np.random.default_rng(0)

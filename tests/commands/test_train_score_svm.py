@@ -18,6 +18,8 @@ from altool.errors import UsageError
 from altool.models import store
 from altool.simulation import plan
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS = 2000
 TRAIN = ("train", "--features", "f.parquet", "--labels", "l.parquet")

@@ -17,6 +17,8 @@ from conftest import features, write
 from altool.cli import app
 from altool.errors import InputError, UsageError
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 ROWS = 600
 NAMES = ("hat", "shoe", "coat", "scarf")

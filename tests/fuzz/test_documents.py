@@ -11,6 +11,8 @@ from fuzz.documents import DOCUMENTS, Document, copied, place
 from fuzz.harness import OUTPUT, Found, Run, Runner, faults, numbers, seed, snapshot
 from fuzz.world import World
 
+pytestmark = pytest.mark.slow
+
 CASES = 8  # of each kind
 
 

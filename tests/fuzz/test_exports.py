@@ -18,6 +18,8 @@ from fuzz import exports, writers
 from fuzz.harness import OUTPUT, Found, Run, Runner, faults, numbers, seed, snapshot
 from fuzz.world import IDS, World
 
+pytestmark = pytest.mark.slow
+
 CASES = 150
 DAMAGES = (writers.truncated, writers.marked, writers.latin_1, writers.nul, writers.tail, writers.utf_16)
 OPTIONS = ("--strict", "--allow-new-classes", "--skip-value skip", "--skip-value ant", "--id-col altool_id", "--source seed", "--round 3")

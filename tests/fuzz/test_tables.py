@@ -22,6 +22,8 @@ from fuzz.kinds import KINDS, Kind, Use, chosen
 from fuzz.world import IDS, World
 from fuzz.writers import Option
 
+pytestmark = pytest.mark.slow
+
 CASES = 15  # of each kind
 USUAL = 0.75  # how often a dimension that is not looked at is as it should be
 DIMENSIONS = {

@@ -24,6 +24,7 @@ def unit(rows: np.ndarray) -> np.ndarray:
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shifted", [True, False])
 @pytest.mark.parametrize("pool", [4, 60, 2048])
 def test_queries(pool: int, shifted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -38,6 +39,7 @@ def test_queries(pool: int, shifted: bool, monkeypatch: pytest.MonkeyPatch) -> N
         assert picks.tolist() == reference(table, 80, np.zeros(25), np.full(25, 2.0), reward)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", [300, 2**22])
 def test_all_candidates(store: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submodular, "STORE", store)

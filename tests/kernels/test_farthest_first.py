@@ -76,6 +76,7 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
             monkeypatch.setattr(module, name, value)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("sizes")
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # huge overflows, which must do no harm
@@ -90,6 +91,7 @@ def test_equals_the_float64_loop_on_small_pools(kind: str) -> None:
         assert farthest_first(features, known, count, first).tolist() == expected(features, known, count, first).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "huge"])
 @pytest.mark.parametrize("labeled", [0, 300])
 def test_equals_the_float64_loop_on_larger_ones(kind: str, labeled: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,6 +123,7 @@ def test_needs_a_centre() -> None:
     assert farthest_first(NONE, NONE, 3).tolist() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["tensor", "file", "float16", "columns"])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_places_types_and_threads(place: str, threads: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

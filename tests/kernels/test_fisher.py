@@ -66,6 +66,7 @@ def test_roots_and_sums_equal_the_definition(kind: str) -> None:
         assert fisher.information(torch.from_numpy(features), torch.from_numpy(probabilities)) == pytest.approx(total, abs=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["plain", "twins", "sure"])
 @pytest.mark.parametrize("seed", range(34))
 def test_search_equals_plain_inverses(kind: str, seed: int) -> None:

@@ -42,6 +42,7 @@ def test_a_fixed_point_of_lloyds_iteration(seed: int) -> None:
         assert centres[number] == pytest.approx(rows[assignment == number].astype(np.float64).mean(axis=0), abs=2e-5)
 
 
+@pytest.mark.slow
 def test_no_worse_than_scikit_learn() -> None:
     from sklearn.cluster import KMeans
 

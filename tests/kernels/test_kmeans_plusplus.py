@@ -51,6 +51,7 @@ def law(gradients: np.ndarray, count: int) -> dict[tuple[int, ...], float]:
 
 
 # a bound is only ever lowered where a row was drawn; after every batch for all rows; as it is
+@pytest.mark.slow
 @pytest.mark.parametrize(("draws", "dear"), [(3, 0.0), (4, 1e9), (128, 4)])
 @pytest.mark.parametrize("seed", [1])
 def test_sequences_have_the_exact_law(draws: int, dear: float, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,6 +59,7 @@ class Case:
         return [[[], [(self.query, eta)]], [given], [given, [*given, (self.query, eta)]], [[]]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", [16, 100, 2048])
 @pytest.mark.parametrize("gradient", [False, True])
 @pytest.mark.parametrize("shifted", [False, True])

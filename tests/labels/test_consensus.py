@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,6 +51,7 @@ ROWS = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(st.lists(ROWS, max_size=12), st.randoms(use_true_random=False), st.data())
 def test_the_order_of_rows_and_files_does_not_matter(rows: list[dict[str, Any]], random: Any, data: st.DataObject) -> None:
@@ -59,6 +61,7 @@ def test_the_order_of_rows_and_files_does_not_matter(rows: list[dict[str, Any]],
     assert outcome(resolve(pa.concat_tables([log(*shuffled[:cut]), log(*shuffled[cut:])]))) == expected
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=10), st.data())
 def test_a_row_that_is_there_twice_counts_once(rows: list[dict[str, Any]], data: st.DataObject) -> None:
@@ -66,6 +69,7 @@ def test_a_row_that_is_there_twice_counts_once(rows: list[dict[str, Any]], data:
     assert outcome(resolve(log(*rows, again))) == outcome(resolve(log(*rows)))
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(ROWS.filter(lambda r: r["source"] != "auto"), min_size=1, max_size=8), st.lists(ROWS, max_size=8))
 def test_auto_labels_never_outvote_people(people: list[dict[str, Any]], machines: list[dict[str, Any]]) -> None:
@@ -77,6 +81,7 @@ def test_auto_labels_never_outvote_people(people: list[dict[str, Any]], machines
             assert found == by_people
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(st.lists(ROWS, min_size=1, max_size=12))
 def test_holdout_sticks(rows: list[dict[str, Any]]) -> None:
@@ -167,6 +172,7 @@ def test_codes_number_labels_by_class() -> None:
     assert codes(table, ("a", "b")).tolist() == [1, 0, -1, -1]
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(ROWS, max_size=12), st.lists(st.tuples(st.sampled_from(["r1", "r2", "é"]), st.integers(0, 2)), max_size=3), st.data())
 def test_what_was_retracted_was_never_there(rows: list[dict[str, Any]], retracted: list[tuple[str, int]], data: st.DataObject) -> None:

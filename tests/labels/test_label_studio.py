@@ -278,6 +278,7 @@ def test_what_it_cannot_show_is_refused() -> None:
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     ids=st.lists(TEXT, min_size=1, max_size=5, unique=True)

@@ -231,6 +231,7 @@ def facts(outcome: Outcome) -> Any:
     return tables, outcome.known, outcome.unlabeled, outcome.disagreements
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ANSWERS, ANSWERS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(old: list[dict[str, Any]], new: list[dict[str, Any]], random: Any) -> None:
@@ -244,6 +245,7 @@ def test_the_order_of_rows_does_not_matter(old: list[dict[str, Any]], new: list[
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ANSWERS, ANSWERS)
 @example(

@@ -259,6 +259,7 @@ def test_the_sheet_is_what_the_format_says() -> None:
 IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8).filter(str.strip)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(ids=st.lists(IDS, min_size=1, max_size=5, unique=True), text=IDS)
 def test_a_filled_in_sheet_gives_back_the_ids(tmp_path_factory: pytest.TempPathFactory, ids: list[str], text: str) -> None:

@@ -28,6 +28,7 @@ def kind_of(answer: int, suggestion: int) -> str:
     return "verified" if answer == suggestion else "corrected"
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(ANSWERS)
 def test_kinds_medians_and_prices(rows: list[tuple[int, int, float | None]]) -> None:

@@ -87,6 +87,7 @@ def test_value_equal_to_the_decimal_target():
         assert found.metrics[name].value[0] == 0.9
 
 
+@pytest.mark.slow
 def test_interval_of_recall_at_precision_covers_the_choice_of_threshold():
     """The truth is the recall at the threshold that is precise enough in a huge sample."""
 
@@ -107,6 +108,7 @@ def test_interval_of_recall_at_precision_covers_the_choice_of_threshold():
     assert np.mean(inside) >= 0.9
 
 
+@pytest.mark.slow
 def test_macro_intervals_equal_a_plain_bootstrap():
     true, probabilities = make(120, 3)
     predicted = probabilities.argmax(axis=1)
@@ -144,6 +146,7 @@ def test_chunks_change_nothing(monkeypatch):
         assert (whole.metrics[name].low == parts.metrics[name].low).all()
 
 
+@pytest.mark.slow
 def test_100_classes_of_10_000_rows_take_seconds():
     true, probabilities = make(10_000, 100, sharpness=4)
     start = time.process_time()

@@ -157,6 +157,7 @@ def test_the_same_seed_gives_the_same_interval():
     assert interval(differences + 5) == pytest.approx([end + 5 for end in interval(differences)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["normal", "skewed"])
 def test_paired_interval_covers(kind):
     """A run equal to the baseline by construction, 20 repeats: 200 studies under each of 5 seeds. 3 standard errors are 0.021."""

@@ -25,6 +25,7 @@ def brute(positive, scores, precision):
 rows = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), min_size=1, max_size=40)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(rows, st.sampled_from([0.0, 0.25, 0.3, 0.5, 0.9, 1.0, 1 / 3, 2 / 3, 0.7000000000000001]))
 def test_equals_brute_force(rows, precision):

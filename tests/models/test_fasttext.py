@@ -13,6 +13,8 @@ import pytest
 from altool.errors import InputError, UsageError
 from altool.models import fasttext, folds
 
+pytestmark = pytest.mark.slow
+
 LETTERS = [*"abcdeéßжЖ漢字🙂𝒳<>_-.", "</s>", "__label__1", "\x7f"]
 GAPS = [" ", "  ", "\t", "\n", "\u00a0", "\u2028", "\u3000", "\x01", "\0", "\r\n", "\x1f"]
 CLASSES = 15

@@ -18,6 +18,8 @@ from altool.errors import InputError, UsageError
 from altool.models import network, training
 from altool.models.network import Architecture, Network
 
+pytestmark = pytest.mark.slow
+
 SMALL = Architecture("squeezenet1_1")  # has dropout of its own
 RESNET = Architecture("resnet18")
 BASE: dict[str, Any] = {"weights": "none", "image_size": 32, "minibatch": 8}

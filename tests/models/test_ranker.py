@@ -46,6 +46,7 @@ def test_an_odd_row_is_left_out_and_no_pair_costs_nothing(kind: str) -> None:
     assert alone.grad.item() == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ranker.LOSSES)
 @given(st.integers(0, 10_000), st.integers(2, 9))
 def test_the_losses_equal_the_formula_and_their_gradients_finite_differences(kind: str, seed: int, rows: int) -> None:

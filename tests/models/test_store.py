@@ -38,6 +38,7 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, store.Mo
     return request.param, model, rows, tmp_path / "model"
 
 
+@pytest.mark.slow
 def test_round_trip(saved: tuple[str, store.Model, np.ndarray, Path]) -> None:
     name, model, rows, folder = saved
     found = store.load(str(folder))
@@ -55,6 +56,7 @@ def test_round_trip(saved: tuple[str, store.Model, np.ndarray, Path]) -> None:
         assert np.array_equal(found.model.head.probabilities(vectors), probabilities)
 
 
+@pytest.mark.slow
 def test_damage_is_refused(saved: tuple[str, store.Model, np.ndarray, Path]) -> None:
     _, _, _, folder = saved
     weights, facts = folder / "weights.safetensors", json.loads((folder / "model.json").read_text())

@@ -148,6 +148,7 @@ HOSTILE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*store.CLASSIFIERS, "mlp with a ranker", "svm of one class"])
 def test_tensors_of_another_shape_dtype_or_range(tmp_path: Path, name: str) -> None:
     if name == "mlp with a ranker":

@@ -49,6 +49,7 @@ def same(one: mlp.Mlp, other: mlp.Mlp) -> bool:
     return mine.keys() == theirs.keys() and all(np.array_equal(mine[name], theirs[name]) for name in mine)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", training.OPTIMIZERS)
 def test_killed_and_resumed_is_uninterrupted_bit_for_bit(tmp_path: Path, optimizer: str) -> None:
     given = {**GIVEN, "optimizer": optimizer, "schedule": "plateau"}
@@ -71,6 +72,7 @@ def test_killed_and_resumed_is_uninterrupted_bit_for_bit(tmp_path: Path, optimiz
     assert same(mlp.fit(FEATURES, LABELS, 3, work, **given)[0], whole)  # all of it is there
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [{"seed": 1}, {"rate": 0.01}, {"rows": 49}])
 def test_another_run_does_not_take_a_checkpoint_for_its_own(tmp_path: Path, change: dict[str, Any]) -> None:
     work = Work(checkpoints=tmp_path, every=0)

@@ -13,6 +13,8 @@ from safetensors.numpy import load, save
 from altool.errors import InputError
 from altool.models import vaal
 
+pytestmark = pytest.mark.slow
+
 
 class Table:
     """Rows in memory; `asked` are the positions of each minibatch."""

@@ -49,8 +49,8 @@ def test_history_is_ordered_by_round():
     assert found[2].labels is None
 
 
-def test_history_refuses_a_round_that_is_there_twice():
-    with pytest.raises(ValueError, match="without a round: metric 'macro_f1' of all classes is there twice"):
+def test_history_refuses_a_round_that_appears_twice():
+    with pytest.raises(ValueError, match="without a round: metric 'macro_f1' of all classes appears twice"):
         history([entry(None, None, "macro_f1", 0.4), entry(None, None, "macro_f1", 0.5)])
 
 

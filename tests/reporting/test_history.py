@@ -7,7 +7,10 @@ import pytest
 
 from altool import seeds
 from altool.reporting import history
-from altool.reporting.history import Difference, common_range, default_level, rarest, render_page, series, summarize, summary_rows, unpaired
+from altool.reporting.history import Difference, default_level, summarize
+from altool.reporting.history_cells import summary_rows
+from altool.reporting.history_page import render as render_page
+from altool.reporting.history_series import common_range, rarest, series, unpaired
 
 COLUMNS = ("run", "repeat", "round", "class", "value", "total", "labels", "pool", "seconds", "verified", "corrected", "scratch")
 
@@ -62,16 +65,16 @@ def test_a_metric_of_classes_is_averaged():
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (run("a", 0, [1], [0.5]) * 2, "run 'a', repeat 0, round 0: the metric of all classes is there twice"),
-        ([*run("a", 0, [1], [0.5], {"x": [0.1]}), ("a", 0, 0, "x", 0.2, 1)], "the metric of 'x' is there twice"),
-        ([("a", 0, None, None, 0.2, 1), ("a", 0, None, None, 0.2, 1)], "no round: the metric of all classes is there twice"),
-        ([("a", 0, 0, "x", 0.2, 1)], "run 'a', repeat 0: there is no row of all classes"),
+        (run("a", 0, [1], [0.5]) * 2, "run 'a', repeat 0, round 0: the metric of all classes appears twice"),
+        ([*run("a", 0, [1], [0.5], {"x": [0.1]}), ("a", 0, 0, "x", 0.2, 1)], "the metric of 'x' appears twice"),
+        ([("a", 0, None, None, 0.2, 1), ("a", 0, None, None, 0.2, 1)], "no round: the metric of all classes appears twice"),
+        ([("a", 0, 0, "x", 0.2, 1)], "run 'a', repeat 0: no row of all classes"),
         ([*run("a", 0, [1], [0.5], {"x": [0.1]}), ("a", 0, 1, "x", 0.2, 1)], "round 1: a class has a value, but all classes have none"),
         ([*run("a", 0, [1], [0.5], {"x": [0.1]}), ("a", 0, 1, None, 0.2, 2)], "round 1: no class has a value"),
         (run("a", 0, [9, 5], [0.1, 0.2]), "the labels fall from 9 to 5"),
-        ([("a", 0, 0, None, 0.2, None)], "the number of labels of a round is not known"),
-        (run("a", 0, [1], [95.0]), "column 'value' holds 95, which is no share"),
-        (run("a", 0, [1], [None]), "column 'value' holds nan"),
+        ([("a", 0, 0, None, 0.2, None)], "the number of labels of a round is unknown"),
+        (run("a", 0, [1], [95.0]), "column 'value': found 95, expected a share from 0 to 1"),
+        (run("a", 0, [1], [None]), "column 'value': found nan"),
     ],
 )
 def test_series_refuses(lines, message):
@@ -103,7 +106,7 @@ def test_areas_and_finals_by_hand():
 def test_curves_of_different_counts():
     found = summary(*run("a", 0, [10, 20], [0.0, 1.0]), *run("a", 1, [10, 15, 30], [0.0, 0.0, 0.6]), *run("b", 0, [12, 40], [0.5, 0.5]))
     assert found.labels == (12, 20)
-    assert "compared from 12 to 20 labels, in straight lines" in found.caution
+    assert "compared from 12 to 20 labels, by straight lines" in found.caution
     a = of(found, "a")
     assert a.curves["all"].labels == [10, 15, 20]  # what both repeats cover
     assert a.curves["all"].value == pytest.approx([0, 0.25, 0.6])
@@ -178,7 +181,7 @@ def test_costs_by_hand():
 
 
 def test_costs_need_the_answers():
-    with pytest.raises(ValueError, match="nothing says how many answers were verified"):
+    with pytest.raises(ValueError, match="the answers so far"):
         summary(*run("a", 0, [1, 2], [0.1, 0.2]), prices=(1, 4))
 
 
@@ -210,11 +213,11 @@ def test_differences_are_paired():
     said = {name: verdict for name, _, verdict in found.verdicts()}
     assert said["good"] == f"better than random by 2.5 [{good.low:.1f}, {good.high:.1f}]"
     assert said["bad"].startswith("worse than random by 2.5 [")
-    assert said["same"].startswith("no difference from random can be told: 0.1 [-")
-    assert said["twin"] == "no difference from random can be told: 0.0 [0.0, 0.0]"
-    assert said["once"] == "5.0 against random in one repeat: no interval, so nothing can be told"
+    assert said["same"].startswith("no detectable difference from random: 0.1 [-")
+    assert said["twin"] == "no detectable difference from random: 0.0 [0.0, 0.0]"
+    assert said["once"] == "5.0 against random in 1 repeat: no interval, so no verdict"
     assert said["apart"] == "no repeat in common with random"
-    assert found.result == "; against random: 1 better, 1 worse, 2 cannot be told from it, 1 without an interval"
+    assert found.result == "; against random: 1 better, 1 worse, 2 without a detectable difference, 1 without an interval"
     assert good == of(summary(*noisy("random", [0.0] * 6, base), *lines[12:24], baseline="random"), "good").difference["all"]
 
 
@@ -226,7 +229,7 @@ def test_points_have_two_digits():
 def test_unpaired():
     lines = [*run("random", 0, [1, 2], [0, 1]), *run("random", 1, [1, 2], [0, 1]), *run("a", 1, [1, 2], [0, 1])]
     found, _ = series(rows(*lines), "macro_f1")
-    assert unpaired(found, "random") == ["1 run of other repeats than random; compared are the common ones (a: 1)"]
+    assert unpaired(found, "random") == ["1 run with other repeats than random; only common repeats are compared (a: 1)"]
     assert unpaired(found, None) == []
 
 
@@ -240,7 +243,7 @@ def test_rarest():
     assert rarest(found, 0.3, "r").tolist() == [True, False, False]  # what was labeled at random tells the pool
     assert rarest(found, 0.3, None).tolist() == [False, True, False]
     found, _ = series(rows(*run("a", 0, [2, 8], [0, 1])), "macro_f1")
-    with pytest.raises(ValueError, match="the tail cannot be told"):
+    with pytest.raises(ValueError, match="the tail is unknown"):
         rarest(found, 0.3, None)
 
 
@@ -275,6 +278,7 @@ def test_summary_is_json():
     assert said["runs"][0]["curves"]["all"]["labels"] == [0, 10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 31])
 def test_pages_of_few_and_many_classes(count):
     classes = {f"class {number:02d}": [0.1, number / 50] for number in range(count)}

@@ -34,6 +34,7 @@ PAST = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("classes", [["a"], ["a", "_b"], [f"class {number}" for number in range(40)]])
 def test_all_plots(classes):
     found = report(classes, PAST, [("f1", 0.9, float(number > 0)) for number in range(len(classes))])
@@ -72,6 +73,7 @@ def test_text_is_escaped():
     assert "<script" not in svg
 
 
+@pytest.mark.slow
 def test_projection_finds_the_widest_direction():
     rng = np.random.default_rng(0)
     features = rng.normal(size=(200, 6)) * [10, 0.1, 3, 0.1, 0.1, 0.1] + 5

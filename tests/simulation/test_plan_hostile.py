@@ -41,6 +41,7 @@ def settings(folder: Path, text: str) -> plans.Plan:
     return plan
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", KEYS)
 def test_any_value_of_any_key_is_taken_or_refused(tmp_path: Path, key: str) -> None:
     head, run = 'labels = "l"\nseed_size = 2\nrounds = 1\nbudget = 2\n', '[[run]]\nstrategy = "flqmi"\n'
@@ -74,6 +75,7 @@ def test_the_key_is_named(tmp_path: Path, text: str, says: str, kind: type[Altoo
     assert says in caught.value.message
 
 
+@pytest.mark.slow
 def test_a_log_that_is_in_its_last_round(altool: Callable[..., Any], tmp_path: Path) -> None:
     write(predictions(probabilities(4)), tmp_path / "p.parquet")
     write(pa.table({"id": ["row-0000"], "label": ["ant"], "round": pa.array([2**31 - 1], pa.int32())}), tmp_path / "l.parquet")

@@ -32,6 +32,7 @@ def sure(row: np.ndarray, base: str) -> float:
     return 1 - sum(-float(value) * math.log(value) for value in exact if value) / math.log(len(exact))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("base", BASES)
 @given(data=st.data())
 def test_equals_the_formula(base: str, data: st.DataObject) -> None:

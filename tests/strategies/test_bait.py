@@ -52,6 +52,7 @@ def pool(rng: np.random.Generator, rows: int, classes: int, width: int) -> tuple
     return rng.normal(size=(rows, width)).astype(np.float32), rng.dirichlet(np.ones(classes), rows).astype(np.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100))
 def test_equals_plain_inverses(seed: int) -> None:
     rng = np.random.default_rng(seed)

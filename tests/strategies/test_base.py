@@ -38,6 +38,7 @@ def loops(features: np.ndarray, weights: np.ndarray, bias: np.ndarray, count: in
     return [rows[turn] for turn in range(count) for rows in lists if turn < len(rows)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(200))
 def test_equals_plain_loops(seed: int) -> None:
     """Small whole numbers, so that distances tie and every sum is exact; every third head has classes of the same weights."""

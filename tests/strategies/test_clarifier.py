@@ -132,6 +132,7 @@ def test_class_budgets(budget: int, classes: int) -> None:
     assert shares.max() - shares.min() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("measure", list(clarifier.MEASURES))
 @pytest.mark.parametrize("kind", ["", "copies"])
 def test_equals_the_algorithm(measure: str, kind: str) -> None:

@@ -45,6 +45,7 @@ def reference(
     return chosen[: min(count, len(features))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(120))
 def test_equals_plain_linkage(seed: int) -> None:
     rng = np.random.default_rng(seed)

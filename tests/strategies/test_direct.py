@@ -124,6 +124,7 @@ def test_it_asks_what_the_algorithms_ask(case: tuple[np.ndarray, np.ndarray, np.
     assert not len(found.now.rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "budget", "parallel"), [(200, 40, 1), (1000, 400, 20), (1000, 400, 1), (3000, 600, 50)])
 def test_on_separable_lists_the_round_ends_on_the_true_cut(size: int, budget: int, parallel: int) -> None:
     ends = []

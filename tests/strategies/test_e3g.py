@@ -126,6 +126,7 @@ def test_inside_a_cluster_all_pairs_are_equally_likely(monkeypatch: pytest.Monke
     assert np.abs(counts - times / 20).max() < 4.5 * math.sqrt(times / 20)
 
 
+@pytest.mark.slow
 def test_places_explore_independently_with_probability_epsilon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Explorers are Binomial: the mean and the variance of their number, and each place by itself."""
     share, times = e3g.epsilon(2000), 3000

@@ -54,6 +54,7 @@ def states(draw: st.DrawFn) -> tuple[dict[int, int], int]:
     return answers, size
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(states())
 def test_the_middle_of_the_shortest_path_or_the_row_nearest_to_a_cut(state: tuple[dict[int, int], int]) -> None:

@@ -15,6 +15,7 @@ def test_by_hand() -> None:
     assert (3, 8, 5) in found  # means 1.75, 100.5, 201.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(60))
 def test_equals_the_definition(seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -22,6 +22,7 @@ def in_order(values: list[str] | list[int]) -> list[str] | list[int]:
     return sorted(values, key=lambda value: value.encode() if isinstance(value, str) else value)
 
 
+@pytest.mark.slow
 @given(IDS, st.integers(0, 30), st.randoms())
 def test_positions_are_places_in_id_order(values: list[str] | list[int], cut: int, random: object) -> None:
     index = align.index(chunks(values, cut), "table")

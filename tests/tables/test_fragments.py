@@ -164,6 +164,7 @@ def test_spark_times_are_instants(tmp_path: Path) -> None:
     assert [row["labeled_at"] for row in read(tmp_path / "t")] == [datetime(2024, 5, 1, 12, tzinfo=UTC), None]
 
 
+@pytest.mark.slow
 def test_a_footer_that_ends_pyarrow_is_refused(tmp_path: Path) -> None:
     """One byte of the size statistics is changed: pyarrow throws where nothing catches it."""
     pq.write_table(pa.table({"id": ["a", "b"], "label": [None, "dog"]}), tmp_path / "t")

@@ -78,6 +78,7 @@ def test_an_empty_folder_is_an_empty_log(tmp_path: Path) -> None:
     assert opened(tmp_path / "new" / "log").num_rows == 0
 
 
+@pytest.mark.slow
 def test_only_one_holds_the_lock_and_a_killed_one_gives_it_back(tmp_path: Path) -> None:
     code = "import sys, time\nfrom altool.tables import label_log\n"
     code += f"with label_log.locked({str(tmp_path)!r}): print('in', flush=True); time.sleep(60)"

@@ -42,6 +42,7 @@ def directly(path: Path) -> int:
     return sum(part is not None for part in found)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.integers(1, 400),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +22,7 @@ def streamed(path: Path, column: str) -> list[pa.Array]:
     return [batch.column(0) for batch in source.stream([column])]
 
 
+@pytest.mark.slow
 def test_a_value_that_all_rows_share_is_not_written_out_for_each(tmp_path: Path) -> None:
     """The file holds it once: its sizes say 3 KiB a row."""
     picture = bytes(range(256)) * 4096
@@ -39,6 +41,7 @@ def test_large_values_come_few_at_a_time(tmp_path: Path) -> None:
     assert [value.as_py() for array in found for value in array] == pictures
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.none() | st.sampled_from([0, 1, 1 << 20, 3 << 20, 5 << 20]), min_size=1, max_size=40), st.booleans(), st.integers(1, 40))
 def test_every_value_in_order(sizes: list[int | None], dictionary: bool, group: int) -> None:

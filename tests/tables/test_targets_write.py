@@ -85,6 +85,7 @@ def test_what_csv_cannot_hold_is_refused(text: str) -> None:
         write.cell(text)
 
 
+@pytest.mark.slow
 @given(st.lists(WRITABLE.filter(bool), min_size=1, max_size=5, unique=True))
 def test_what_is_written_as_csv_is_read_back(texts: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -38,6 +38,7 @@ def same(one: Question, other: Question) -> bool:
     return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in ("rows", "classes", "search"))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30)
 @given(rounds())
 def test_call_by_call_in_any_order_and_in_part_it_is_the_oracles_round(case: Rounds) -> None:
@@ -60,6 +61,7 @@ def test_call_by_call_in_any_order_and_in_part_it_is_the_oracles_round(case: Rou
     assert str(call.findings()) == str(oracle.findings())
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(rounds())
 def test_without_waiting_nothing_is_asked_twice_and_the_budget_is_spent(case: Rounds) -> None:

@@ -102,6 +102,7 @@ def not_by_id(name: str, given_: dict[str, Any], **options: Any) -> None:
         assert max(places) >= ROWS // 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PICKS)
 @pytest.mark.parametrize("partitions", [None, 3])
 def test_gradients_that_are_all_0_pick_at_random(name: str, partitions: int | None) -> None:

@@ -45,6 +45,7 @@ def cases(draw: st.DrawFn) -> tuple[list[int], list[list[int]], list[float], int
     return queue, rows, weights, draw(st.integers(0, 45)), draw(st.integers(0, 2**20))
 
 
+@pytest.mark.slow
 @settings(max_examples=1000, deadline=None)
 @given(cases(), st.sampled_from([(target_aware.PREFIX, target_aware.DRAWS), (1, 5), (2, 16)]))
 def test_equals_algorithm_1_row_by_row(case: tuple[list[int], list[list[int]], list[float], int, int], sizes: tuple[int, int]) -> None:
@@ -98,6 +99,7 @@ def law(
     return total
 
 
+@pytest.mark.slow
 def test_the_law_of_a_small_case(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(target_aware, "DRAWS", 16)
     rows = [[0, 1], [1], [0, 2], [], [2], [1, 2]]
@@ -185,6 +187,7 @@ def test_candidates_by_hand() -> None:
     assert lists(*candidate_labels(rows, np.array([1, 0.6, 0.1]))) == [[0, 2], [2], [], [0, 1, 2]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [np.asarray, torch.from_numpy], ids=["numpy", "torch"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
 def test_candidates_equal_the_definition(place: Callable[[np.ndarray], target_aware.Matrix], dtype: type) -> None:

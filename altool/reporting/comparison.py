@@ -1,0 +1,213 @@
+"""Comparing what was tried: histories are read, summed up, shown and written."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool import seeds
+from altool.console import Console
+from altool.errors import InputError, UsageError
+from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
+from altool.options import Option
+from altool.reporting import history, history_cells, history_page, history_series, history_terminal
+from altool.reporting.history_series import CLASS_METRIC, PROJECT, Series
+from altool.tables import align, check, outputs, write
+from altool.tables.outputs import Output
+from altool.tables.read import Reader, Source, listing, parse_classes
+from altool.tables.schema import KINDS, METRICS
+from altool.text import count
+
+COLUMNS = ("run", "repeat", "round", "class", "metric", "value", "total", "labels", "pool", "seconds", *KINDS_OF_ANSWERS)
+
+PANEL = "What is compared"
+BASELINE = Option(panel=PANEL, metavar="RUN", help="The run that the others are compared with.", shown="random, if there is one")
+LEVEL = Option(
+    panel=PANEL,
+    metavar="VALUE",
+    above=0,
+    high=1,
+    help="Labels needed to reach this value; repeatable.",
+    shown="90 % of the best at the end",
+)
+METRIC = Option(
+    panel=PANEL,
+    metavar="NAME",
+    choices=tuple(dict.fromkeys((*CLASS_METRIC, *METRICS))),
+    help="The metric of the curves.",
+    shown="macro_f1",
+)
+TAIL_CLASSES = Option(panel=PANEL, metavar="A,B,…", help="The rare classes, or a file of them.")
+TAIL_SHARE = Option(panel=PANEL, metavar="SHARE", above=0, high=0.999, help="Share of classes that are the tail, rarest first.")
+SUMMARY_OUTPUT = Option(panel=PANEL, metavar="PATH", help="Also write the summary as a table.")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What is compared, and how. `option` names the `tables` in messages; `prices` are what a verified and any other answer cost."""
+
+    command: str
+    option: str
+    tables: Sequence[str]
+    output: str | None
+    summary_output: str | None
+    baseline: str | None
+    level: Sequence[float]
+    metric: str
+    tail_classes: str | None
+    tail_share: float | None
+    prices: tuple[float, float] | None
+    columns: str | None
+    seed: int
+    strict: bool
+    overwrite: bool
+
+
+def compare(asked: Comparison, console: Console) -> None:
+    """Compare the runs of histories, show and write what was found. Raises UsageError and InputError."""
+    _check(asked, console)
+    named = set(parse_classes(asked.tail_classes, "--tail-classes") or ())
+    reader = Reader(asked.columns, None, console)
+    sources = [_open(reader, location) for location in asked.tables]
+    reader.match_ids()
+    name = ", ".join(source.name for source in sources)
+    table = _one_metric(name, pa.concat_tables([_rows(source, asked.metric) for source in sources]), asked.metric)
+    found = _summarize(asked, name, table, named, console)
+    changing = {
+        "metric": asked.metric,
+        "baseline": found.baseline,
+        "level": list(asked.level) or None,
+        "tail": list(found.tail) or None,
+        "prices": asked.prices,
+    }
+    origin = write.provenance(asked.command, changing, asked.seed, {"history": align.table_fingerprint(table)})
+    if asked.summary_output:
+        rows = pa.Table.from_pylist(history_cells.summary_rows(found), schema=pa.schema(list(KINDS["summary"].columns.items())))
+        write.write_table(rows, "summary", asked.summary_output, origin=origin)
+    if asked.output:
+        write.write_bytes(history_page.render(found, origin).encode(), asked.output)
+    if "-" not in (asked.output, asked.summary_output) and not (console.json_output or console.quiet):
+        for part in history_terminal.render(found):
+            console.print(part)
+    written = ", ".join(location for location in (asked.output, asked.summary_output) if location and location != "-")
+    summary = {"command": asked.command, **found.summary(), "output": asked.output, "summary_output": asked.summary_output}
+    console.result(summary, f"{found.basis}{found.result}{f' -> {written}' if written else ''}")
+
+
+def _check(asked: Comparison, console: Console) -> None:
+    """Refuse what would do nothing, and outputs that cannot be written. Raises UsageError."""
+    if asked.tail_classes is not None and asked.tail_share is not None:
+        raise UsageError("--tail-classes has no effect with --tail-share", "give one of them")
+    wanted = [Output("--output", asked.output, "page", local=True), Output("--summary-output", asked.summary_output, "summary")]
+    read = [*((asked.option, location) for location in asked.tables), *outputs.given(asked, "text:tail_classes")]
+    outputs.check(wanted, read, overwrite=asked.overwrite, json=console.json_output)
+
+
+def _summarize(asked: Comparison, name: str, table: pa.Table, named: set[str], console: Console) -> history.History:
+    """The comparison of the runs in a table. `named` are the classes of --tail-classes."""
+    columns = {column: table.column(column).to_pylist() for column in table.column_names}
+    hint = "give every round of every run once, with the labels so far and the metric of all classes and of each"
+    hint += "; and for prices the answers so far, as altool simulate writes them" if asked.prices else ""
+    try:
+        found, classes = history_series.series(columns, asked.metric, asked.prices)
+        runs = sorted({one.run for one in found})
+        baseline = asked.baseline or ("random" if "random" in runs and len(runs) > 1 else None)
+        if baseline is not None and baseline not in runs:
+            raise InputError(f"{name}: run {baseline!r} of --baseline is unknown", f"choose from {check.naming_columns(runs)}")
+        tail = _tail(asked.tail_share, named, name, found, classes, baseline)
+        shared = history_series.common_range(found)
+    except ValueError as error:
+        raise InputError(f"{name}: {error}", hint) from error
+    for text in history_series.unpaired(found, baseline):
+        console.mismatch(text, "simulate the missing repeats", strict=asked.strict)
+    return history.summarize(
+        found,
+        classes,
+        asked.metric,
+        shared,
+        baseline=baseline,
+        levels=sorted(set(asked.level)) if asked.level else None,
+        tail=tail,
+        prices=asked.prices,
+        generator=lambda: seeds.generator(asked.seed, "report", "history", "bootstrap"),
+    )
+
+
+def _open(reader: Reader, location: str) -> Source:
+    """Metrics tables of a project, or a folder that `altool simulate` made: of that, the history of every run that is finished."""
+    paths, folder, *_ = listing(f"history {location}", location, allow_empty=True)
+    inner = [path[len(folder) :].lstrip("/") for path in paths] if folder else []
+    for pattern in ("runs/*/history.parquet", "*/history.parquet", "history.parquet"):
+        if any(fnmatch(path, pattern) for path in inner):
+            address, question, query = location.partition("?") if "://" in location else (glob.escape(location), "", "")
+            return reader.open(f"{address.rstrip('/')}/{pattern}{question}{query}", "history")
+    if "://" not in location and os.path.isdir(os.path.join(location, "runs")):
+        raise InputError(f"history {location}: no run is finished", "let altool simulate finish one")
+    source = reader.open(location, "metrics")
+    simulated = any(source.physical(fragment, "run") for fragment in source.fragments)
+    return reader.open(location, "history") if simulated else source
+
+
+def _rows(source: Source, metric: str) -> pa.Table:
+    """A history's rows of all classes, and those of a class with the metric that belongs to `metric`."""
+    single = CLASS_METRIC.get(metric, metric)
+    schema = KINDS["history"].columns
+
+    def work(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return batch.filter(pc.or_(batch.column("class").is_null(), pc.equal(batch.column("metric"), single)))
+
+    table = pa.Table.from_batches(list(source.scan([name for name in COLUMNS if name in source.kind.columns and name in source], work)))
+    size = table.num_rows
+    if source.kind.name == "metrics":  # a project's own rounds: one run
+        table = table.append_column("run", pa.repeat(PROJECT, size)).append_column("repeat", pa.repeat(pa.scalar(0, pa.int32()), size))
+        if "labels" in table.column_names:
+            table = table.append_column("total", table.column("labels"))
+    else:
+        for name in ("run", "repeat", "round"):
+            if nulls := table.column(name).null_count:
+                raise InputError(f"{source.name}, column {name!r}: found null in {count(nulls, 'row')}", f"give every row a {name}")
+    for name in COLUMNS:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(size, schema[name]))
+    return table.select(COLUMNS)
+
+
+def _one_metric(name: str, table: pa.Table, metric: str) -> pa.Table:
+    """The table with one metric of all classes: `metric`, or where that is one of single classes whichever there is, for its counts."""
+    whole = np.asarray(table.column("class").is_null())
+    held = sorted(set(table.column("metric").filter(pa.array(whole)).to_pylist()) - {None})
+    single = metric not in CLASS_METRIC
+    if single and whole.all():
+        raise InputError(f"{name}, column 'metric': no class has {metric!r}", "give another --metric")
+    chosen = next((one for one in CLASS_METRIC if one in held and (single or one == metric)), None)
+    if chosen is None:
+        wanted = " or ".join(map(repr, CLASS_METRIC if single else [metric]))
+        raise InputError(
+            f"{name}, column 'metric': rows of all classes (class null) hold {check.naming_columns(held) or 'none'}, expected {wanted}",
+            "give another --metric, or the tables of altool simulate or report --metrics-output",
+        )
+    return table.filter(pa.array(~whole | np.asarray(pc.fill_null(pc.equal(table.column("metric"), chosen), False))))
+
+
+def _tail(
+    share: float | None, named: set[str], name: str, found: Sequence[Series], classes: Sequence[str], baseline: str | None
+) -> np.ndarray | None:
+    """Which classes are the tail; None where none is asked for. Raises InputError, or ValueError where the tail is unknown."""
+    if share is not None:
+        return history_series.rarest(found, share, baseline)
+    if not named:
+        return None
+    unknown = sorted(named - set(classes))
+    if unknown:
+        text = f"{name}: --tail-classes names {count(len(unknown), 'unknown class', 'unknown classes')} ({check.naming_columns(unknown)})"
+        raise InputError(text, f"choose from {check.naming_columns(classes)}" if classes else "give a history with metrics of each class")
+    if len(named) == len(classes):
+        raise InputError(f"{name}: --tail-classes names every class", "leave at least one for the head")
+    return np.array([class_ in named for class_ in classes])

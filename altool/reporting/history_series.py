@@ -1,0 +1,185 @@
+"""The learning curves in histories, one for each repeat of each run: what simulations, or the rounds of a project, wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from altool.metrics import cost, learning_curves
+from altool.text import count, visible
+
+PROJECT = "this project"  # the run of metrics tables that no simulation wrote
+CLASS_METRIC = {"macro_f1": "f1", "macro_recall": "recall", "accuracy": "recall"}  # what heads and tails are measured by
+
+
+@dataclass(frozen=True)
+class Series:
+    """One repeat of one run: `labels` int64 (R,), rising strictly; `value` float64 (R,) of all classes; `classes` (R, K), each class's.
+
+    `counts` int64 (K,) labels of each class at the end and `pool` int64 (K,) rows of it in the pool, None where unknown;
+    `seconds` float64 (R,) of the annotators' time, None where unknown; `cost` float64 (R,) of the labels, None without prices.
+    """
+
+    run: str
+    repeat: int
+    labels: np.ndarray
+    value: np.ndarray
+    classes: np.ndarray
+    counts: np.ndarray | None
+    pool: np.ndarray | None
+    seconds: np.ndarray | None
+    cost: np.ndarray | None = None
+
+    def scopes(self, tail: np.ndarray | None) -> dict[str, np.ndarray]:
+        """The curve of all classes, and where `tail` (K,) says which classes are rare the means over those and over the others."""
+        if tail is None:
+            return {"all": self.value}
+        return {"all": self.value, "head": self.classes[:, ~tail].mean(axis=1), "tail": self.classes[:, tail].mean(axis=1)}
+
+
+def series(
+    rows: Mapping[str, Sequence[Any]], metric: str, prices: tuple[float, float] | None = None
+) -> tuple[list[Series], tuple[str, ...]]:
+    """The curves in columns of a history table, by run and repeat, and the classes in name order.
+
+    The columns are run, repeat, round, class (None: all), value, total, labels, pool and seconds, and with `prices` verified, corrected
+    and scratch, the answers so far; the rows of all classes hold one metric, those of a class another. A `metric` of classes is averaged
+    over them. Of rounds with equally many labels the last counts; a class that a round lacks has the value 0. Raises ValueError where a
+    round appears twice or is not whole, and where `prices` of a verified and of any other answer are given but the answers are not.
+    """
+    names = sorted(set(rows["run"]))
+    classes = tuple(sorted({name for name in rows["class"] if name is not None}))
+    run, class_ = _codes(rows["run"], names), _codes(rows["class"], classes)
+    repeat, round_, total, labels, pool = (_integers(rows[name]) for name in ("repeat", "round", "total", "labels", "pool"))
+    value, seconds = (np.array([np.nan if item is None else item for item in rows[name]], np.float64) for name in ("value", "seconds"))
+    if not ((value >= 0) & (value <= 1)).all():
+        worst = value[~((value >= 0) & (value <= 1))][0]
+        raise ValueError(f"column 'value': found {worst:g}, expected a share from 0 to 1")
+    order = np.lexsort((round_, class_, repeat, run))
+    keys = np.stack([run, repeat, class_, round_])[:, order]
+    twice = np.flatnonzero((keys[:, 1:] == keys[:, :-1]).all(axis=0))
+    if len(twice):
+        code, number, which, when = (int(key[twice[0]]) for key in keys)
+        what = "all classes" if which < 0 else repr(classes[which])
+        raise ValueError(f"{_where(names[code], number)}, {_round(when)}: the metric of {what} appears twice")
+    found = []
+    for part in np.split(order, np.flatnonzero((keys[:2, 1:] != keys[:2, :-1]).any(axis=0)) + 1):
+        name, number = names[run[part[0]]], int(repeat[part[0]])
+        try:
+            whole, single = part[class_[part] < 0], part[class_[part] >= 0]
+            matrix = _class_values(round_[whole], round_[single], class_[single], value[single], len(classes))
+            rising = _rising(total[whole])
+            costs = _costs(rows, whole, prices) if prices else None
+        except ValueError as error:
+            raise ValueError(f"{_where(name, number)}: {error}") from error
+        last = single[round_[single] == round_[whole[-1]]]
+        time = seconds[whole][rising]
+        found.append(
+            Series(
+                name,
+                number,
+                total[whole][rising],
+                (value[whole] if metric in CLASS_METRIC else matrix.mean(axis=1))[rising],
+                matrix[rising],
+                _per_class(class_[last], labels[last], len(classes)),
+                _per_class(class_[last], pool[last], len(classes)),
+                None if np.isnan(time).any() else time,
+                None if costs is None else costs[rising],
+            )
+        )
+    return found, classes
+
+
+def _costs(rows: Mapping[str, Sequence[Any]], places: np.ndarray, prices: tuple[float, float]) -> np.ndarray:
+    counts = np.stack([_integers([rows[kind][place] for place in places]) for kind in cost.KINDS], axis=1)
+    if (counts < 0).any():
+        raise ValueError("the answers so far (columns verified, corrected and scratch) are unknown")
+    return cost.spent(counts, np.array([prices[0], prices[1], prices[1]]))
+
+
+def _codes(values: Sequence[Any], names: Sequence[str]) -> np.ndarray:
+    places = {name: place for place, name in enumerate(names)}
+    return np.array([places.get(value, -1) for value in values], np.int64)
+
+
+def _integers(values: Sequence[int | None]) -> np.ndarray:
+    return np.array([-1 if value is None else value for value in values], np.int64)
+
+
+def _where(run: str, repeat: int) -> str:
+    return f"run {run!r}, repeat {repeat}"
+
+
+def _round(number: int) -> str:
+    return "no round" if number < 0 else f"round {number}"
+
+
+def _class_values(rounds: np.ndarray, at: np.ndarray, codes: np.ndarray, values: np.ndarray, width: int) -> np.ndarray:
+    """float64 (R, K): the classes' values in each of `rounds`. Raises ValueError where classes and rounds do not fit together."""
+    if not len(rounds):
+        raise ValueError("no row of all classes (class null)")
+    places = np.minimum(np.searchsorted(rounds, at), len(rounds) - 1)
+    alone = at[rounds[places] != at]
+    empty = np.setdiff1d(rounds, at) if width else alone
+    for number, problem in ((alone, "a class has a value, but all classes have none"), (empty, "no class has a value")):
+        if len(number):
+            raise ValueError(f"{_round(int(number[0]))}: {problem}")
+    matrix = np.zeros((len(rounds), width))
+    matrix[places, codes] = values
+    return matrix
+
+
+def _rising(total: np.ndarray) -> np.ndarray:
+    """Boolean (R,): the last round of each number of labels. Raises ValueError where a number is unknown or falls."""
+    if (total < 0).any():
+        raise ValueError("the number of labels of a round is unknown")
+    steps = np.diff(total)
+    if (steps < 0).any():
+        place = int(np.flatnonzero(steps < 0)[0])
+        raise ValueError(f"from one round to the next the labels fall from {total[place]:,} to {total[place + 1]:,}")
+    return np.append(steps > 0, True)
+
+
+def _per_class(codes: np.ndarray, numbers: np.ndarray, width: int) -> np.ndarray | None:
+    if not len(codes) or (numbers < 0).any():
+        return None
+    found = np.zeros(width, np.int64)
+    found[codes] = numbers
+    return found
+
+
+def rarest(found: Sequence[Series], share: float, baseline: str | None) -> np.ndarray:
+    """Boolean (K,): the share of classes that are rare in the pools; where these are unknown, among the labels at the end.
+
+    Strategies bend what is labeled, so the baseline's labels are looked at where there is one. Raises ValueError where there is
+    neither, or only one class.
+    """
+    pools = [one.pool for one in found if one.pool is not None]
+    counts = [one.counts for one in found if one.counts is not None and (baseline is None or one.run == baseline)]
+    known = pools if len(pools) == len(found) else counts
+    if not known or len(known[0]) < 2:
+        raise ValueError("the tail is unknown: fewer than two classes have a known frequency")
+    return learning_curves.rarest(np.sum(known, axis=0), share)
+
+
+def unpaired(found: Sequence[Series], baseline: str | None) -> list[str]:
+    """A warning where runs have other repeats than the baseline."""
+    repeats: dict[str, set[int]] = {}
+    for one in found:
+        repeats.setdefault(one.run, set()).add(one.repeat)
+    others = [name for name in repeats if baseline is not None and repeats[name] != repeats[baseline]]
+    named = ", ".join(f"{visible(name)}: {len(repeats[name] & repeats[baseline or ''])}" for name in others)
+    runs = f"{count(len(others), 'run')} with other repeats than {visible(baseline or '')}"
+    return [f"{runs}; only common repeats are compared ({named})"] if others else []
+
+
+def common_range(found: Sequence[Series]) -> tuple[int, int]:
+    """The label counts that all curves cover, from and to. Raises ValueError where they share none."""
+    try:
+        return learning_curves.common([one.labels for one in found])
+    except ValueError as error:
+        late, early = max(found, key=lambda one: one.labels[0]), min(found, key=lambda one: one.labels[-1])
+        raise ValueError(f"{_where(late.run, late.repeat)} and {_where(early.run, early.repeat)} cannot be compared: {error}") from error

@@ -1,0 +1,8 @@
+"""flcg: rows that cover the candidates better than the private rows do, against its formula."""
+
+from __future__ import annotations
+
+from similar import *  # noqa: F403 (what is tested of every measure)
+from similar import test_without_labels  # noqa: F401 (tests)
+
+NAME = "flcg"

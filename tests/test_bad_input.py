@@ -1,4 +1,4 @@
-"""The bad-input list at the end of interface.md, one test each: status 3, a message that says what and what to do, nothing written."""
+""" "Input that is rejected" of docs/contract.md, one test each: status 3, what is wrong and what to do, nothing written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Most likely positive: the rows that look most like the classes of interest (algorithms.md 10.2)."""
+"""Most likely positive: the rows that look most like the classes of interest (docs/algorithms.md, "Most likely positive")."""
 
 from __future__ import annotations
 

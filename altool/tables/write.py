@@ -252,7 +252,7 @@ def cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if "\0" in value or not (value.isascii() or _encodes(value)):
-        text = f"{clip(visible(value), 80)!r} holds a NUL or half a character, which CSV cannot"
+        text = f"{clip(visible(value), 80)!r} contains NUL or half a character, which CSV cannot hold"
         raise InputError(text, "leave this row out, or write another format")
     return "'" + value if is_formula(value) else value
 

@@ -89,7 +89,7 @@ def test_a_model_json_without_a_key(logistic: Path, key: str) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "it is no JSON (Expecting value: line 1 column 1 (char 0))"),
+        (b"", "not JSON (Expecting value: line 1 column 1 (char 0))"),
         (b"[" * 100_000, "more than 100 lists or objects lie in each other"),
         (b'{"a":' * 100_000, "more than 100 lists or objects lie in each other"),
         (b"\xff{}", "not UTF-8 (probably Windows-1252, as spreadsheets write it; the first such byte is in line 1)"),

@@ -16,6 +16,7 @@ from altool.tables.outside import load_json
 from altool.tables.schema import WIDE_PREFIX
 from altool.tables.text import decimals
 from altool.tables.values import Clock
+from altool.text import count
 
 LEFT_OUT = "correct these rows; a column that means something else is left out by --columns {}="
 NAMES = ("label", "suggested_label")  # columns whose whole numbers may be floats, as pandas makes integers with gaps
@@ -194,7 +195,8 @@ def fixed(table: str, path: str, array: pa.Array, column: str, ids: pa.Array | N
         array = pa.FixedSizeListArray.from_arrays(numbers, width)
     if order is not None:
         if len(order) != width:
-            raise InputError(f"{where} holds rows of {width} numbers for {len(order)} classes", "write one probability per class")
+            found = f"{where} holds {count(width, 'number')} a row for {count(len(order), 'class', 'classes')}"
+            raise InputError(found, "write one probability per class")
         rows = numbers.to_numpy(zero_copy_only=False).reshape(-1, width)[:, order]
         array = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).reshape(-1)), width)
     return array

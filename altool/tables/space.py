@@ -100,7 +100,7 @@ def told(source: Source, console: Console) -> Space | None:
     silent = [fragment.path for fragment in source.fragments if "space" not in fragment.facts]
     if found is not None and silent:
         console.warn(
-            f"{source.name}: {len(silent):,} of its {len(source.fragments):,} files name no vector space (such as {silent[0]}); "
+            f"{source.name}: {len(silent):,} of its {count(len(source.fragments), 'file')} without a vector space (such as {silent[0]}); "
             f"it is taken to be that of {found.of}"
         )
     return found

@@ -77,7 +77,7 @@ def test_files_that_say_nothing_among_others_are_counted(tmp_path: Path) -> None
     assert found is not None
     assert found.digest == PIXELS.digest
     assert console.warnings == [
-        f"features {tmp_path / 'f'}: 2 of its 3 files name no vector space (such as {tmp_path / 'f' / 'a.parquet'}); "
+        f"features {tmp_path / 'f'}: 2 of its 3 files without a vector space (such as {tmp_path / 'f' / 'a.parquet'}); "
         f"it is taken to be that of {tmp_path / 'f' / 'b.parquet'}"
     ]
 

@@ -79,13 +79,13 @@ class Option:
             return "a text"
         number = "a whole number" if self.kind is int else "a number"
         if self.low is not None and self.high is not None:
-            number += f" from {self.low:g} to {self.high:g}"
+            number += f" from {_digits(self.low)} to {_digits(self.high)}"
         elif self.above is not None:
-            number += f" above {self.above:g}" + (f" and at most {self.high:g}" if self.high is not None else "")
+            number += f" above {_digits(self.above)}" + (f" and at most {_digits(self.high)}" if self.high is not None else "")
         elif self.low is not None:
-            number += f" of at least {self.low:g}"
+            number += f" of at least {_digits(self.low)}"
         elif self.high is not None:
-            number += f" of at most {self.high:g}"
+            number += f" of at most {_digits(self.high)}"
         return _any_of((*self.words, number))
 
     def read(self, text: str) -> Any:
@@ -130,6 +130,10 @@ class Option:
         close = difflib.get_close_matches(str(value), [*self.choices, *self.words], 1)
         shown = repr(value) if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
         return UsageError(f"{subject}: expected {expected}, found {clip(shown, 80)}", f"did you mean {close[0]}?" if close else "")
+
+
+def _digits(number: float) -> str:
+    return str(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _any_of(words: Sequence[str]) -> str:
@@ -197,3 +201,12 @@ def _kind(hint: Any) -> tuple[type, bool]:
     if get_origin(hint) is not None:  # Sequence[str]
         return get_args(hint)[0], True
     return hint, False
+
+
+def classes(value: Any) -> Any:
+    """Names of classes: a text with commas, or the path of a file of them; in a plan also a list. For `Option.convert`."""
+    if isinstance(value, list | tuple) and value and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    if isinstance(value, str) and value and "\0" not in value:
+        return value
+    raise ValueError("names of classes")

@@ -58,9 +58,9 @@ class Registry(Generic[Record]):
         """All names, sorted."""
         return sorted((*self.own, *self.added))
 
-    def load(self, name: str) -> Record:
-        """The one of that name; imports its module alone. Raises UsageError for an unknown name, InputError for a package's that is
-        broken."""
+    def load(self, name: str, option: str = "") -> Record:
+        """The one of that name; imports its module alone. Raises UsageError for an unknown name (`option`: what names it), InputError for
+        a package's that is broken."""
         if name in self.own:
             found: Record = getattr(importlib.import_module(f"{self.package}.{name.replace('-', '_')}"), self.attribute)
             return found
@@ -70,7 +70,7 @@ class Registry(Generic[Record]):
             return made
         close = difflib.get_close_matches(name, self.names(), 1)
         hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(self.names())}"
-        raise UsageError(f"{self.option}: {clip(repr(name), 80)} is unknown", hint)
+        raise UsageError(f"{option or self.option}: {clip(repr(name), 80)} is unknown", hint)
 
     def _added(self, name: str) -> Record:
         point = self.added[name]

@@ -36,6 +36,15 @@ THREADS = Option(metavar="N", panel=RUN, default=0, low=0, help="Threads; 0 is o
 WORKERS = Option(metavar="N", panel=RUN, low=0, help="Processes that decode images; 0: none.", shown="one per core, if it pays")
 STRICT = Option(default=False, panel=RUN, help="Turn warnings about rows that do not match into errors.")
 OVERWRITE = Option(default=False, panel=RUN, help="Replace an output that exists.")
-JSON = Option(default=False, panel=RUN, help="Print one JSON object that sums up the run.")
-QUIET = Option(default=False, panel=RUN, help="Print warnings and errors only.")
-DEBUG = Option(default=False, panel=RUN, help="Print the traceback of an error.")
+JSON = Option("json", bool, default=False, panel=RUN, help="Print one JSON object that sums up the run.")
+QUIET = Option("quiet", bool, default=False, panel=RUN, help="Print warnings and errors only.")
+DEBUG = Option("debug", bool, default=False, panel=RUN, help="Print the traceback of an error.")
+CLASSIFIER = Option(metavar="NAME", default="logistic", help="What to fit; altool classifiers lists them.")
+BALANCE = Option(
+    metavar="NAME",
+    default="none",
+    choices=("none", "class-weight", "prior"),
+    help="none, class-weight (fasttext: rows of smaller classes repeated) or prior.",
+)
+MC_DROPOUT = Option(metavar="N", low=2, help="Mean over N networks with dropout, and their mutual information.")
+AT_PRECISION = Option(metavar="P", default=0.9, low=0, high=1, help="Precision of recall at precision, where targets name none.")

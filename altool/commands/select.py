@@ -14,18 +14,21 @@ import pyarrow as pa
 from altool import seeds
 from altool.console import Console
 from altool.engines.scratch import Scratch, available, parse_size
-from altool.errors import InputError, NothingLeft, UsageError
+from altool.errors import InputError, NothingLeft
 from altool.kernels.blocks import alike
 from altool.labels.consensus import codes
 from altool.metrics.gaps import all_met, gap
 from altool.metrics.gaps import weights as class_weights
+from altool.options import flag
+from altool.reporting.strategies import print_strategies
 from altool.selection.asking import fingerprint, found_facts, read_answers, whole_round
-from altool.selection.budgets import affordable, sum_of_tiers, tier_budgets
+from altool.selection.budgets import affordable, tier_budgets
 from altool.selection.inputs import Past, Tables, open_tables, read_past
-from altool.selection.options import Options, check_options, exports_of, flag, strategy_options
+from altool.selection.options import PARALLEL, Options, exports_of, prepare
 from altool.selection.pool import (
     Pool,
     by_previous,
+    first_order,
     first_place,
     read_arrays,
     read_candidates,
@@ -34,15 +37,19 @@ from altool.selection.pool import (
     report_new,
     round_before,
 )
-from altool.strategies import clarifier, registry
+from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.tables import check, outputs, rounds, space, write
 from altool.tables import classes as class_lists
 from altool.tables.outputs import Output
 from altool.tables.read import Source, parse_classes
 from altool.tables.targets import Targets
-from altool.wrappers.choose import PARALLEL, Choice, Request, choose, class_options
+from altool.tiers import AUTO, TIERS
+from altool.tiers import automatic as automatic_rows
+from altool.wrappers.choose import Choice, Request, choose, class_options
 from altool.wrappers.target_aware import taken
+
+owned = registry.owned  # the strategies' options
 
 
 def run(options: Options, console: Console) -> None:
@@ -51,21 +58,14 @@ def run(options: Options, console: Console) -> None:
     Raises NothingLeft, after an empty table was written, when no candidate is left.
     """
     if options.list_strategies:
-        _list_strategies(console)
+        print_strategies(console)
         return
-    strategy, budget, output = options.strategy, options.budget, options.output
-    if options.clarifier_budgets not in (None, clarifier.AUTO):
-        budget = sum_of_tiers(options.clarifier_budgets, budget)
-    if strategy is None or (budget is None and options.budget_seconds is None) or output is None:
-        given = {"strategy": strategy, "budget": budget or options.budget_seconds, "output": output}
-        missing = [name for name, value in given.items() if value is None]
-        raise UsageError(f"missing --{', --'.join(missing)}", "for example --strategy margin --budget 100 -o queries.parquet")
-    _select(options, registry.load(strategy, strategy_options(options)), budget, output, console)
+    strategy, given = prepare(options)
+    _select(options, strategy, given, console)
 
 
-def _select(options: Options, strategy: Strategy, budget: int | None, output: str, console: Console) -> None:
-    check_options(options, strategy)
-    exports = exports_of(options)
+def _select(options: Options, strategy: Strategy, given: dict[str, Any], console: Console) -> None:
+    exports, output, budget = exports_of(options), options.output or "", options.budget
     _check_outputs(options, output, exports, console)
     if options.items and not exports and (options.predictions or options.features):
         console.info("--items is not read: it is for --export, and the pool is that of --predictions or --features")
@@ -82,14 +82,12 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         weights, behind = _class_weights(source, past.classes, tables.targets, tables.metrics, console)
     if options.suggest or strategy.inner:
         _ = source.classes  # a suggestion has a name; without names this says so
-    keywords = strategy_options(options)
-    keywords |= _class_options(strategy, options, past.classes, numbers, tables.metrics, behind, source)
-    if options.clarifier_budgets == clarifier.AUTO:
-        keywords["clarifier_budgets"] = tier_budgets(options, past, console)
-    elif options.clarifier_budgets:
-        keywords["clarifier_budgets"] = clarifier.budgets(options.clarifier_budgets)
-    if "clarifier_budgets" in keywords:
-        budget = sum(keywords["clarifier_budgets"])
+    keywords = dict(given)
+    keywords |= _class_options(strategy, options, given, past.classes, numbers, tables.metrics, behind, source)
+    if given.get(strategy.budgets) == AUTO:
+        keywords[strategy.budgets] = tier_budgets(options, past, console)
+    if strategy.budgets:
+        budget = sum(keywords[strategy.budgets])
     elif budget is None:
         budget = affordable(options, past, console)
     with console.progress(f"reading {source.name}", source.num_rows) as advance:
@@ -101,7 +99,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         if then.kept is not None and pool.scores is not None and strategy.wrapped.across:
             pool = replace(pool, scores=strategy.wrapped.across[1](pool.scores, then.kept))
     elif strategy.wrapped.across:
-        base = options.alamp_base or "margin"
+        base = first_order(strategy.wrapped, given)
         console.info(f"{strategy.wrapped.name}: no --previous, so this is the first round: rows are in the order of {base}")
     candidates, ranks = read_candidates(tables, past, pool.index, options, inputs, console)
 
@@ -114,8 +112,8 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         )
         if options.model:
             arrays["head"] = read_head(options.model, tables.matrices["features"], arrays["features"].shape[1], inputs, console)
-        if options.first is not None:
-            keywords["first"] = first_place(options.first, pool.index, positions, tables.id_type)
+        if "first" in given:
+            keywords["first"] = first_place(given["first"], pool.index, positions, tables.id_type)
     else:
         positions, arrays = np.flatnonzero(candidates), {}
     arrays |= {name: values[positions] for name, values in per_row.items() if values is not None}
@@ -126,7 +124,7 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
     begun = None
     if strategy.shape == "ask":
-        begun = fingerprint(options, strategy, past.round, inputs)
+        begun = fingerprint(options, strategy, given, past.round, inputs)
         for table in (*tables.earlier, *([tables.log] if tables.log is not None else [])):
             rounds.check_begun(table, past.round, begun)
         arrays |= read_answers(tables, past, pool.index, positions, options)
@@ -155,12 +153,12 @@ def _select(options: Options, strategy: Strategy, budget: int | None, output: st
     automatic = np.zeros(len(choice.places), bool)
     if strategy.inner:
         draw = seeds.generator(options.seed, "select", past.round, "audit")
-        automatic = clarifier.automatic(choice.marks["tier"], options.audit or 0, draw)
+        automatic = automatic_rows(choice.marks["tier"], options.audit or 0, draw)
     named = past.classes if source.knows_classes else None  # a class that only the labels know may be suggested, and answered
     table = _queries(pool, positions[choice.places], choice, automatic, options, strategy, past, named)
     if tables.items is not None:
         _export(table, tables.items, exports, named or (), options, console)
-    origin = _origin(choice, request, past, options, inputs, begun)
+    origin = _origin(choice, request, past, options, given, inputs, begun)
     write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format)
     facts = {"candidates": len(positions), "pool": len(pool.index), "output": output, "exports": exports}
     if strategy.inner:
@@ -181,13 +179,21 @@ def _check_outputs(options: Options, output: str, exports: Mapping[str, str], co
     outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
 
 
-def _origin(choice: Choice, request: Request, past: Past, options: Options, inputs: Mapping[str, str], begun: str | None) -> dict[str, Any]:
+def _origin(
+    choice: Choice,
+    request: Request,
+    past: Past,
+    options: Options,
+    given: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    begun: str | None,
+) -> dict[str, Any]:
     """The queries' provenance; for a strategy that asks, also what its round began with and what it found so far."""
     names = ("diversify", "diversify_by", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions")
-    changing = {name: getattr(options, name) for name in names} | strategy_options(options)
+    changing = {name: getattr(options, name) for name in names} | dict(given)
     changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit, "round": past.round}
-    if "clarifier_budgets" in request.keywords:
-        changing["clarifier_budgets"] = list(request.keywords["clarifier_budgets"])
+    if budgets := request.strategy.budgets:
+        changing[budgets] = list(request.keywords[budgets])
     if request.class_weights is not None:
         changing["weights"] = dict(zip(past.classes, request.class_weights.tolist(), strict=True))
     origin = write.provenance("select", changing, options.seed, inputs)
@@ -220,38 +226,6 @@ def _conclude(
         summary["asked"] = len(asked)
         line += f": {len(asked):,} of its {min(request.count, facts['candidates']):,} rows are asked"
     console.result(summary, f"{line} -> {facts['output']}")
-
-
-def _list_strategies(console: Console) -> None:
-    """Print every strategy with the tables it needs and its paper."""
-    found = [registry.load(name) for name in registry.names()]
-    if console.json_output:
-        facts = [
-            {
-                "name": strategy.name,
-                "shape": strategy.shape,
-                "tables": list(strategy.tables),
-                "options": _flags(strategy),
-                "cold_start": strategy.cold_start,
-                "summary": strategy.summary,
-                "paper": strategy.paper,
-            }
-            for strategy in found
-        ]
-        console.result({"strategies": facts}, "")
-        return
-    from rich.table import Table
-
-    table = Table("strategy", "needs", "what it asks for first", "paper")
-    for strategy in found:
-        needs = [*strategy.tables, *_flags(strategy)]
-        table.add_row(strategy.name, ", ".join(needs) or "nothing", strategy.summary, strategy.paper)
-    console.print(table)
-
-
-def _flags(strategy: Strategy) -> list[str]:
-    """Its own options; the previous round, for one that compares rounds."""
-    return [flag(name) for name in (*(("previous",) if strategy.across else ()), *strategy.options)]
 
 
 def _export(queries: pa.Table, items: Source, exports: dict[str, str], classes: Sequence[str], options: Options, console: Console) -> None:
@@ -310,6 +284,7 @@ def _match_classes(tables: Tables, past: Past, options: Options, console: Consol
 def _class_options(
     strategy: Strategy,
     options: Options,
+    given: Mapping[str, Any],
     known: Sequence[str],
     labels: np.ndarray,
     metrics: pa.Table | None,
@@ -319,9 +294,9 @@ def _class_options(
     """The class numbers of --query-classes and --private-classes, or their defaults, as far as the strategy knows them."""
     named: dict[str, list[int]] = {}
     for name in ("query_classes", "private_classes"):
-        if text := getattr(options, name):
+        if text := given.get(name):
             named[name] = check.class_numbers(parse_classes(text, flag(name)) or (), known, f"{source.name}: {flag(name)}")
-    if behind is None and metrics is not None and "query_classes" in strategy.options:
+    if behind is None and metrics is not None and "query_classes" in strategy.option_names:
         missing = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
         behind = [code for code, class_ in enumerate(known) if class_ in missing]
         if not behind:
@@ -389,13 +364,13 @@ def _report_targets(choice: Choice, request: Request, candidates: int, console: 
 
 def _tiers(choice: Choice) -> dict[str, int]:
     """{tier: how many rows}."""
-    sizes = np.bincount(choice.marks["tier"], minlength=len(clarifier.TIERS))
-    return dict(zip(clarifier.TIERS, sizes.tolist(), strict=True))
+    sizes = np.bincount(choice.marks["tier"], minlength=len(TIERS))
+    return dict(zip(TIERS, sizes.tolist(), strict=True))
 
 
 def _report_tiers(choice: Choice, keywords: Mapping[str, Any], arrays: Mapping[str, Any], known: Sequence[str], console: Console) -> None:
     """Say what each tier lacks, and why."""
-    wanted = dict(zip(clarifier.TIERS, keywords["clarifier_budgets"], strict=True))
+    wanted = dict(zip(TIERS, keywords["clarifier_budgets"], strict=True))
     found = _tiers(choice)
     if wanted["intermediate"]:
         labels = arrays["labels"] if keywords.get("clarifier_use_auto") else arrays["labels"][~arrays["automatic"]]
@@ -436,7 +411,7 @@ def _queries(
         # Audited rows are a random sample of the easy rows, but none of the pool: nothing else may be measured on them.
         source = np.where(choice.explored, "explore", np.where(automatic, "auto", "exploit"))
         columns["source"] = pa.array(source, pa.string())
-        columns["tier"] = pa.array([clarifier.TIERS[tier] for tier in tiers], pa.string())
+        columns["tier"] = pa.array([TIERS[tier] for tier in tiers], pa.string())
         columns |= _suggestions(choice.marks["suggested"], choice.marks["confidence"], known)
     elif options.suggest and pool.likeliest is not None and pool.confidence is not None:
         columns |= _suggestions(pool.likeliest[positions], pool.confidence[positions], known)

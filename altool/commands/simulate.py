@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -24,11 +23,13 @@ from altool.errors import InputError, UsageError
 from altool.labels.consensus import codes, resolve
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.models import store
+from altool.options import check as check_values
 from altool.simulation import plan as plans
 from altool.simulation import pool as pools
+from altool.simulation.options import Options, of_plans
+from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
 from altool.simulation.replay import Aims, History, Pool, class_names, replay
-from altool.strategies import clarifier
 from altool.tables import align, check, label_log, outputs, space, write
 from altool.tables import classes as class_lists
 from altool.tables.align import Index
@@ -40,53 +41,13 @@ from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.schema import KINDS
 from altool.tables.targets import Targets, read_targets
-from altool.text import clip
+from altool.text import clip, count
+from altool.tiers import TIERS
 
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 TABLES = ("features", "items", "labels", "holdout_labels", "targets")
 AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
 WORLD = ("holdout_share", "imbalance", "rare_classes", "merge_classes", "columns", "classes", "time_zone", "time_unit", "unlabeled_value")
-
-
-@dataclass(frozen=True)
-class Options:
-    output: str
-    plan: str | None = None
-    features: str | None = None
-    items: str | None = None
-    labels: str | None = None
-    targets: str | None = None
-    holdout_labels: str | None = None
-    holdout_share: float | None = None
-    imbalance: str | None = None
-    rare_classes: str | None = None
-    merge_classes: Sequence[str] | None = None
-    strategy: Sequence[str] | None = None
-    classifier: str | None = None
-    balance: str | None = None
-    diversify: bool | None = None
-    suggest: bool | None = None
-    target_aware: str | None = None
-    queue: str | None = None
-    seed_size: int | None = None
-    rounds: int | None = None
-    budget: int | None = None
-    repeats: int | None = None
-    label_noise: str | None = None
-    skip: float | None = None
-    annotators: int | None = None
-    seconds: str | None = None
-    at_precision: float | None = None
-    folds: int | None = None
-    jobs: int = 0
-    columns: str | None = None
-    classes: str | None = None
-    time_zone: str | None = None
-    time_unit: str | None = None
-    unlabeled_value: Sequence[str] | None = None
-    seed: int | None = None
-    strict: bool = False
-    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -186,8 +147,9 @@ def run(options: Options, console: Console) -> None:
         "simulated": len(tasks),
         "output": options.output,
     }
-    sizes = f"{len(plan.runs)} runs x {plan.repeats} repeats on {len(pool.truth):,} rows, measured on {len(pool.held_truth):,}"
-    console.result(summary, f"simulated {sizes} -> {options.output}; see altool report --history {options.output}")
+    runs = f"{count(len(plan.runs), 'run')} x {count(plan.repeats, 'repeat')}"
+    sizes = f"{count(len(pool.truth), 'row')}, measured on {len(pool.held_truth):,}"
+    console.result(summary, f"simulated {runs} on {sizes} -> {options.output}; see altool compare {options.output}")
 
 
 def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: Console) -> None:
@@ -195,7 +157,7 @@ def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: C
     for name in dict.fromkeys(names):
         own = [why for run_, whys in zip(names, ties, strict=True) if run_ == name for why in whys]
         if own:
-            times = f"{len(own):,} {'round' if len(own) == 1 else 'rounds'}"
+            times = count(len(own), "round")
             console.warn(f"run {name}: in {times} (all repeats) all candidates {own[0]}, so they were taken in a random order")
 
 
@@ -210,27 +172,19 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise InputError(f"{plan}: run is no list of tables", "write each run as a section [[run]]")
         settings = {name.replace("-", "_"): value for name, value in settings.items()}
-        known = {*TABLES, *WORLD, *plans.SHARED, *plans.OF_RUNS}
-        if unknown := sorted(name for name in set(settings) - known if not plans.of_models(name)):
-            raise InputError(f"plan {options.plan}: there is no setting {unknown[0]!r}", f"settings are {', '.join(sorted(known))}")
-        _check_settings(plan, settings)
+        of_models = {name: settings.pop(name) for name in list(settings) if plans.of_models(name)}
+        settings = _checked(plan, settings) | of_models
         base = Path(options.plan).parent
         files = {*TABLES, "queue", *plans.files()}
         for row in (settings, *rows):
             row |= {name: _beside(base, row[name]) for name in files & set(row) if isinstance(row[name], str)}
             if isinstance(row.get("label_noise"), str):
                 row["label_noise"] = _beside(base, row["label_noise"])
-    not_settings = ("output", "plan", "strategy", "jobs", "strict", "overwrite")
-    given = {entry.name: getattr(options, entry.name) for entry in fields(options) if entry.name not in not_settings}
-    settings |= {name: value for name, value in given.items() if value not in (None, [])}
-    if isinstance(settings.get("label_noise"), str):
-        with contextlib.suppress(ValueError):  # a confusion table
-            settings["label_noise"] = float(settings["label_noise"])
+    given = given_settings(vars(options))
+    settings |= given
     if options.strategy:
         rows = [{"strategy": name} for name in options.strategy]
-    if "target_aware" in given and given["target_aware"] is not None:
-        if given["target_aware"] not in AWARE:
-            raise UsageError(f"--target-aware: {given['target_aware']!r} is none of {', '.join(AWARE)}")
+    if "target_aware" in given:
         rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
         del settings["target_aware"]
     return settings, rows
@@ -257,21 +211,19 @@ def _folder(output: Path, run_: Run, repeat: int) -> Path:
     return output / "runs" / f"{run_.slug}-{repeat:03d}"
 
 
-def _check_settings(plan: str, settings: Mapping[str, Any]) -> None:
-    """Raises InputError for a setting of the plan that is of another type than its option on the command line."""
-    for name, value in settings.items():
-        if name in (*TABLES, "columns", "classes", "rare_classes"):
-            wanted, right = "a text", isinstance(value, str) and "\0" not in value
-        elif name == "merge_classes":
-            wanted, right = "a list of texts", isinstance(value, list) and all(isinstance(one, str) for one in value)
-        elif name in ("holdout_share", "at_precision"):
-            wanted, right = "a number from 0 to 1", type(value) in (int, float) and 0 <= value <= 1
-        elif name == "imbalance":
-            wanted, right = "a text or a number", type(value) in (int, float, str)
-        else:
-            continue
-        if not right:
-            raise InputError(f"{plan}: {name} = {clip(repr(value), 80)} is not {wanted}", "see altool simulate --help")
+def _checked(plan: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan's settings. Raises InputError for one about what is read that it cannot have, and for an unknown one; UsageError for
+    another that it cannot have."""
+    known = of_plans()
+    if unknown := sorted(set(settings) - set(known)):
+        raise InputError(f"{plan}: setting {clip(repr(unknown[0]), 80)} is unknown", f"settings are {', '.join(sorted(known))}")
+    try:
+        return check_values(known.values(), settings, lambda key: f"{plan}, {key}", plan)
+    except UsageError as error:
+        own = next(key for key in settings if error.message.startswith(f"{plan}, {key}:"))
+        if own in (*TABLES, *WORLD, "at_precision"):
+            raise InputError(error.message, error.hint) from error
+        raise
 
 
 def _beside(folder: Path, location: str) -> str:
@@ -483,7 +435,7 @@ def _history(history: History, task: Task, pool: Pool) -> pa.Table:
 def _picks(history: History, task: Task, pool: Pool, ids: pa.Array) -> pa.Table:
     """What was asked, in order, and what the bot said."""
     names = np.array([*pool.classes, None], object)  # -1 is the last
-    tiers = np.array([*clarifier.TIERS, None], object)
+    tiers = np.array([*TIERS, None], object)
     tables = []
     for part in history.asked:
         count = len(part.positions)

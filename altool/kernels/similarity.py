@@ -17,11 +17,38 @@ import numpy as np
 from altool.errors import InputError
 from altool.kernels.blocks import BLOCK, Matrix, double, gather, host, like, namespace, walk
 from altool.kernels.gradients import residuals
+from altool.options import Option, classes
 
 ERROR = 1e-6  # of one float32 similarity, generously
 CHUNK = 1024  # columns of a block product
 SHORT = 1e-18  # features shorter than this count as zeros: the square of less is no longer a float32
 SHORT_RESIDUAL = 1e-30
+# The options of the measures that compare rows with labeled ones.
+QUERY_CLASSES = Option(
+    "query_classes",
+    metavar="A,B",
+    convert=classes,
+    shown="all labeled classes but the most common",
+    help="Classes of interest, or a file of them.",
+)
+PRIVATE_CLASSES = Option(
+    "private_classes",
+    metavar="A,B",
+    convert=classes,
+    shown="all other labeled classes",
+    help="Classes to stay away from, or a file of them.",
+)
+SIMILARITY = Option(
+    "similarity",
+    choices=("features", "gradient"),
+    metavar="NAME",
+    shown="gradient with --predictions, else features",
+    help="What is compared: features or gradient.",
+)
+KERNEL = Option("kernel", default="shifted", choices=("shifted", "cosine"), metavar="NAME", help="shifted, (1 + cosine) / 2, or cosine.")
+ETA = Option("eta", float, 1.0, "Weight of the query classes.", low=0)
+NU = Option("nu", float, 1.0, "How strictly to avoid the private classes.", low=0)
+RIDGE = Option("ridge", float, 1.0, "Added to the diagonal; of gccg the weight of redundancy.", low=1e-9)
 Factors = list[Matrix]  # the unit vectors of some rows: [features] or [features and a 1, residuals]
 
 

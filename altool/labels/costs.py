@@ -13,7 +13,7 @@ import pyarrow as pa
 from altool.labels.consensus import Labels, standing
 from altool.metrics import cost
 from altool.metrics.intervals import wilson
-from altool.strategies.clarifier import TIERS
+from altool.tiers import TIERS
 
 
 @dataclass(frozen=True)

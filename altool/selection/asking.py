@@ -11,13 +11,13 @@ import numpy as np
 from altool.errors import InputError
 from altool.labels.consensus import Labels, codes, resolve
 from altool.selection.inputs import Past, Tables
-from altool.selection.options import Options, strategy_options
+from altool.selection.options import PARALLEL, Options
 from altool.strategies.registry import PENDING, Question, Strategy
 from altool.tables import check, label_log, rounds
 from altool.tables.align import Index
 from altool.tables.read import Source
 from altool.wrappers.ask import Round
-from altool.wrappers.choose import PARALLEL, Choice, asked
+from altool.wrappers.choose import Choice, asked
 
 
 def answers_of(pool: Index, positions: np.ndarray, known: Sequence[str], given: Labels | None, oracle: Source | None) -> np.ndarray:
@@ -40,9 +40,10 @@ def read_answers(tables: Tables, past: Past, pool: Index, positions: np.ndarray,
     return {"answers": answers, "recorded": recorded(tables.earlier, past.round, pool, positions, past.classes, answers)}
 
 
-def fingerprint(options: Options, strategy: Strategy, round_: int, inputs: Mapping[str, str]) -> str:
+def fingerprint(options: Options, strategy: Strategy, given: Mapping[str, Any], round_: int, inputs: Mapping[str, str]) -> str:
+    """What a round begins with: the same in every call of it. `given` are the strategy's options."""
     own = {"seed": options.seed, "budget": options.budget, "parallel": options.parallel or PARALLEL, "wait": options.wait is not False}
-    own |= strategy_options(options)
+    own |= given
     return rounds.fingerprint({"strategy": strategy.name, "round": round_, "options": own, "inputs": inputs})
 
 

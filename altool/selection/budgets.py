@@ -7,22 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from altool.console import Console
-from altool.errors import InputError, UsageError
+from altool.errors import InputError
 from altool.metrics import cost
 from altool.selection.inputs import Past
 from altool.selection.options import Options
-from altool.strategies import clarifier
+from altool.text import count
+from altool.tiers import TIERS
 
 if TYPE_CHECKING:
     from altool.labels.costs import Cost
-
-
-def sum_of_tiers(text: str | None, budget: int | None) -> int:
-    """The budget of CLARIFIER's tiers together; `--budget` need not repeat it. Raises UsageError where it says otherwise."""
-    tiers = clarifier.budgets(text or "")
-    if budget not in (None, sum(tiers)):
-        raise UsageError(f"--budget {budget} is not the sum of --clarifier-budgets {text}: {sum(tiers)}", "leave --budget out")
-    return sum(tiers)
 
 
 def _measured(options: Options, past: Past, needed: int) -> tuple[Cost | None, np.ndarray]:
@@ -37,7 +30,7 @@ def _measured(options: Options, past: Past, needed: int) -> tuple[Cost | None, n
     if found and prices[needed] > 0:  # then all are known
         return found, prices * max(1.0, found.per_row)
     if options.budget_seconds is not None:
-        text = f"labels {options.labels}, column 'seconds': nothing says how long an answer takes"
+        text = f"labels {options.labels}, column 'seconds': no answer has any"
         if np.isfinite(prices).any():  # of people who only accepted suggestions, or out of a tool that writes 0
             only = "only answers that verified a suggestion have any" if np.isnan(prices[needed]) else "the median answer has 0"
             text = f"{text} ({only})"
@@ -60,7 +53,7 @@ def affordable(options: Options, past: Past, console: Console) -> int:
     told = f"--budget-seconds {options.budget_seconds:g} at {price:.4g} seconds a row ({how})"
     if not budget:
         raise InputError(f"{told} pays for no row", "give more seconds, or --budget")
-    console.info(f"{told} pays for {budget:,} {'row' if budget == 1 else 'rows'}")
+    console.info(f"{told} pays for {count(budget, 'row')}")
     return budget
 
 
@@ -70,7 +63,7 @@ def tier_budgets(options: Options, past: Past, console: Console) -> tuple[int, i
     if prices is cost.UNMEASURED:
         times = f"{cost.UNMEASURED[cost.SCRATCH]:g} times what it takes to verify one"
         console.info(f"no answer from scratch has seconds: an answer is taken to cost {times}")
-    seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in clarifier.TIERS])
+    seen = np.array([found.suggestions(tier) if found else (0, 0) for tier in TIERS])
     tiers = cost.tiers(
         prices,
         seen[:, 0],
@@ -84,6 +77,6 @@ def tier_budgets(options: Options, past: Past, console: Console) -> tuple[int, i
         raise InputError(f"{given} pays for no row of the hard and intermediate tiers", "give more, or a smaller --audit")
     if not seen[2, 0]:
         console.info("no easy row was ever audited, so few are labeled automatically: give --audit N and the earlier --queries")
-    parts = [f"{name} {size:,} ({yes} of {n} accepted)" for name, size, (n, yes) in zip(clarifier.TIERS, tiers, seen.tolist(), strict=True)]
+    parts = [f"{name} {size:,} ({yes} of {n} accepted)" for name, size, (n, yes) in zip(TIERS, tiers, seen.tolist(), strict=True)]
     console.info(f"tiers: {', '.join(parts)}")
     return tiers

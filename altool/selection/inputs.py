@@ -110,7 +110,7 @@ def open_pool(reader: Reader, options: Options) -> Source:
 def matrices(strategy: Strategy, options: Options) -> dict[str, str]:
     """{array: table} for the matrices that the strategy is to be given."""
     given = set(strategy.takes)
-    if options.similarity != "features" or strategy.inner:
+    if options.own.get("similarity") != "features" or strategy.inner:
         found = {name: MATRICES.get(name.removeprefix("labeled_")) for name in strategy.optional}
         given |= {name for name, table in found.items() if table and getattr(options, table)}
     return {name: table for name, table in MATRICES.items() if strategy.shape != "score" and given & {name, f"labeled_{name}"}}

@@ -2,178 +2,198 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from altool.errors import UsageError
-from altool.strategies import clarifier, registry
+from altool.options import flag, option, shared
+from altool.shared import (
+    CLASSES,
+    COLUMNS,
+    DEVICE,
+    FEATURES,
+    FORMAT,
+    ITEMS,
+    LABELS,
+    OUTPUT,
+    OVERWRITE,
+    PREDICTIONS,
+    ROUND,
+    RUN,
+    SEED,
+    STRICT,
+    TABLES,
+    TARGETS,
+    THREADS,
+    TIME_UNIT,
+    TIME_ZONE,
+    UNLABELED_VALUE,
+)
+from altool.strategies import registry
 from altool.strategies.registry import Strategy
+from altool.tiers import AUTO
+
+CHOOSING = "What to choose"  # the panels, in the order of the help
+AIMS = "Targets"
+ASKING = "Strategies that ask and wait"
+PARALLEL = 20  # rows that such a strategy asks about at once, if nothing is said
 
 
 @dataclass(frozen=True)
 class Options:
-    strategy: str | None = None
-    budget: int | None = None
-    budget_seconds: float | None = None
-    output: str | None = None
-    predictions: str | None = None
-    features: str | None = None
-    items: str | None = None
-    labels: str | None = None
-    targets: str | None = None
-    metrics: str | None = None
-    previous: str | None = None
-    model: str | None = None
-    queue: str | None = None
-    within: str | None = None
-    exclude: str | None = None
-    diversify: bool = False
-    diversify_by: str | None = None
-    suggest: bool = False
-    target_aware: bool = False
-    candidate_threshold: float | None = None
-    queue_size: int | None = None
-    partitions: int | None = None
-    query_classes: str | None = None
-    private_classes: str | None = None
-    similarity: str | None = None
-    kernel: str | None = None
-    eta: float | None = None
-    nu: float | None = None
-    ridge: float | None = None
-    first: str | None = None
-    bait_lambda: float | None = None
-    bait_oversample: float | None = None
-    bait_components: int | None = None
-    cluster_margin_factor: float | None = None
-    cluster_margin_threshold: float | None = None
-    e3g_decay: float | None = None
-    e3g_epsilon_min: float | None = None
-    e3g_clusters: int | None = None
-    total_budget: int | None = None
-    direct_min_per_class: int | None = None
-    parallel: int | None = None
-    wait: bool | None = None
-    oracle: str | None = None
-    queries: Sequence[str] | None = None
-    alamp_base: str | None = None
-    clarifier_budgets: str | None = None
-    clarifier_hard: str | None = None
-    clarifier_measure: str | None = None
-    clarifier_easy: str | None = None
-    clarifier_use_auto: bool = False
-    audit: int | None = None
-    subset_factor: int | None = None
-    export: Sequence[str] | None = None
-    round: int | None = None
-    format: str | None = None
-    columns: str | None = None
-    classes: str | None = None
-    time_zone: str | None = None
-    time_unit: str | None = None
-    unlabeled_value: Sequence[str] | None = None
-    seed: int = 0
-    device: str = "cpu"
-    memory: str | None = None
-    threads: int = 0
-    strict: bool = False
-    overwrite: bool = False
-    list_strategies: bool = False
+    strategy: str | None = option("How to choose; altool strategies lists them.", metavar="NAME", panel=CHOOSING)
+    budget: int | None = option("How many rows to choose.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
+    budget_seconds: float | None = option("As many rows as people's time pays for.", above=0, metavar="S", panel=CHOOSING)
+    output: str | None = shared(replace(OUTPUT, panel=CHOOSING))
+    diversify: bool = option("Take one row per predicted class in each pass.", default=False, panel=CHOOSING)
+    diversify_by: str | None = option(
+        "Classes as predicted in the previous or the current round.",
+        choices=("previous", "current"),
+        metavar="ROUND",
+        shown="current; alamp: previous",
+        panel=CHOOSING,
+    )
+    suggest: bool = option("Add the model's label to every query.", default=False, panel=CHOOSING)
+    partitions: int | None = option("Pick in P random parts of the pool, at once.", low=1, metavar="P", panel=CHOOSING)
+    audit: int | None = option("Tiers: ask people about N random easy rows.", low=1, metavar="N", panel=CHOOSING)
+    list_strategies: bool = option("Print every strategy and stop.", default=False, panel=CHOOSING)
+    predictions: str | None = shared(PREDICTIONS)
+    features: str | None = shared(FEATURES)
+    labels: str | None = shared(LABELS)
+    items: str | None = shared(ITEMS)
+    queries: Sequence[str] | None = option("Earlier queries: tiers, costs, or this round's; repeatable.", metavar="TABLE", panel=TABLES)
+    previous: str | None = option("The previous round's predictions (alamp).", metavar="TABLE", panel=TABLES)
+    queue: str | None = option("A ranked table, for --strategy queue.", metavar="TABLE", panel=TABLES)
+    model: str | None = option("A model with a linear head (base).", metavar="DIR", panel=TABLES)
+    within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
+    exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
+    export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
+    target_aware: bool = option("Re-order the queue towards classes below target.", default=False, panel=AIMS)
+    targets: str | None = shared(replace(TARGETS, panel=AIMS))
+    metrics: str | None = option("Metrics of a report: which classes are below target.", metavar="TABLE", panel=AIMS)
+    candidate_threshold: float | None = option(
+        "Share of a row's largest probability that makes a class a candidate.", low=0, high=1, shown="0.5", panel=AIMS
+    )
+    queue_size: int | None = option("Rows picked for --target-aware to choose from.", low=1, metavar="N", shown="10 × budget", panel=AIMS)
+    round: int | None = shared(replace(ROUND, panel=ASKING))
+    parallel: int | None = option("Rows that are labeled at once.", low=1, metavar="B", shown=str(PARALLEL), panel=ASKING)
+    wait: bool | None = option("Wait for all answers, or ask on (needs --queries).", shown="wait", panel=ASKING)
+    oracle: str | None = option("Labels that answer at once, for backtests.", metavar="TABLE", panel=ASKING)
+    columns: str | None = shared(COLUMNS)
+    classes: str | None = shared(CLASSES)
+    time_zone: str | None = shared(TIME_ZONE)
+    time_unit: str | None = shared(TIME_UNIT)
+    unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
+    format: str | None = shared(FORMAT)
+    seed: int = shared(SEED)
+    device: str = shared(replace(DEVICE, default="cpu", help="Device of strategies that pick; see train."))
+    memory: str | None = option("As 4GiB; what does not fit lies in TMPDIR.", metavar="SIZE", shown="3/4 of free memory", panel=RUN)
+    threads: int = shared(THREADS)
+    strict: bool = shared(STRICT)
+    overwrite: bool = shared(OVERWRITE)
+    own: Mapping[str, Any] = field(default_factory=dict)  # of the strategy
 
 
-# Options that belong to strategies: each strategy names those that it knows.
-STRATEGY_OPTIONS = (
-    *("query_classes", "private_classes", "similarity", "kernel", "eta", "nu", "ridge", "first"),
-    *("bait_lambda", "bait_oversample", "bait_components", "cluster_margin_factor", "cluster_margin_threshold"),
-    *("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget", "direct_min_per_class", "alamp_base"),
-    *("subset_factor", "clarifier_budgets", "clarifier_hard", "clarifier_measure", "clarifier_easy", "clarifier_use_auto"),
-)
-
-
-def check_options(options: Options, strategy: Strategy) -> None:
-    """Refuse what cannot work, or would do nothing. Raises UsageError."""
+def prepare(options: Options) -> tuple[Strategy, dict[str, Any]]:
+    """The strategy and its options, checked with all that goes along with it. Raises UsageError for what cannot work or has no effect."""
+    if options.strategy is None:
+        raise UsageError("missing --strategy", "for example --strategy margin --budget 100 -o queries.parquet")
+    who = f"--strategy {options.strategy}"
+    strategy, given = registry.prepare(options.strategy, options.own, flag, who)
     for table in strategy.tables:
         if not getattr(options, table):
-            raise UsageError(f"--strategy {strategy.name} needs --{table}")
+            raise UsageError(f"{who} needs --{table}")
     if not (options.predictions or options.features or options.queue or options.items):
-        raise UsageError("nothing says what the pool is", "give --predictions, --features, --queue or --items")
+        raise UsageError("the pool is missing", "give --predictions, --features, --queue or --items")
+    registry.check_wrappers(strategy, diversify=options.diversify, partitions=options.partitions, who=who, say=flag)
+    _check_tables(options, strategy, given, who)
+    _check_budgets(options, strategy, given, who)
+    _check_asking(options, strategy, who)
+    _check_wrappers(options, strategy, who)
+    return strategy, given
+
+
+def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any], who: str) -> None:
+    """Refuse tables without effect. Raises UsageError."""
     if options.queue and "ranks" not in strategy.takes:
-        raise UsageError(f"--queue means nothing to --strategy {strategy.name}", "use --strategy queue")
-    given, who = strategy_options(options), f"--strategy {strategy.name}"
-    registry.check(strategy, given, diversify=options.diversify, partitions=options.partitions, who=who, flag=flag)
-    _check_budgets(options, strategy)
-    if options.similarity == "gradient" and not options.predictions:
+        raise UsageError(f"--queue has no effect with {who}", "use --strategy queue")
+    if given.get("similarity") == "gradient" and not options.predictions:
         raise UsageError("--similarity gradient needs --predictions")
     if options.model and "head" not in strategy.takes:
-        raise UsageError(f"--model means nothing to --strategy {strategy.name}")
+        raise UsageError(f"--model has no effect with {who}", "leave it out")
     if options.target_aware and not (options.targets and options.predictions):
         raise UsageError("--target-aware needs --targets and --predictions", "and --metrics, once a report has written them")
     if not options.target_aware:
         for name in ("targets", "candidate_threshold", "queue_size"):
             if getattr(options, name) is not None:
-                raise UsageError(f"{flag(name)} means nothing without --target-aware")
-        if options.metrics and ("query_classes" not in strategy.options or options.query_classes):
-            raise UsageError("--metrics means nothing here", "it says what --target-aware, or a measure without --query-classes, is after")
-    if strategy.shape == "ask":
-        if options.round is None and not options.oracle:
-            raise UsageError(f"--strategy {strategy.name} needs --round", "its answers are the labels of that round")
-        if options.queries and options.wait is not False:
-            raise UsageError("--queries means nothing without --no-wait", "a round that waits follows from its answers")
-        if options.wait is False and options.oracle:
-            raise UsageError("--no-wait means nothing with --oracle", "an oracle answers at once")
-        if options.target_aware or options.diversify:
-            wrapper = "--target-aware" if options.target_aware else "--diversify"
-            raise UsageError(f"{wrapper} re-orders a queue; --strategy {strategy.name} asks and decides what to ask next")
-    else:
+                raise UsageError(f"{flag(name)} has no effect without --target-aware", "add --target-aware, or leave it out")
+        if options.metrics and ("query_classes" not in strategy.option_names or "query_classes" in given):
+            raise UsageError("--metrics has no effect here", "use it with --target-aware, or with a measure that has no --query-classes")
+    if options.previous and not (strategy.wrapped.across or options.diversify_by == "previous"):
+        hint = "use it with a strategy that compares rounds, or with --diversify-by previous"
+        raise UsageError(f"--previous has no effect with {who}", hint)
+
+
+def _check_asking(options: Options, strategy: Strategy, who: str) -> None:
+    """Refuse what does not go together in a round that asks. Raises UsageError."""
+    if strategy.shape != "ask":
         for name in ("parallel", "wait", "oracle"):
             if getattr(options, name) is not None:
-                raise UsageError(f"{flag(name)} means nothing to --strategy {strategy.name}", "it does not ask and wait")
+                raise UsageError(f"{flag(name)} has no effect with {who}", "leave it out: the strategy does not wait for answers")
+        return
+    if options.round is None and not options.oracle:
+        raise UsageError(f"{who} needs --round", "its answers are the labels of that round")
+    if options.queries and options.wait is not False:
+        raise UsageError("--queries has no effect without --no-wait", "leave it out: a round that waits follows from its answers")
+    if options.wait is False and options.oracle:
+        raise UsageError("--no-wait has no effect with --oracle", "leave it out: an oracle answers at once")
+    if options.target_aware or options.diversify:
+        wrapper = "--target-aware" if options.target_aware else "--diversify"
+        raise UsageError(f"{wrapper} re-orders a queue; {who} asks and decides what to ask next", f"leave {wrapper} out")
+
+
+def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
+    """Refuse wrappers without effect. Raises UsageError."""
     if options.queue_size is not None and strategy.wrapped.shape != "pick":
-        raise UsageError(f"--queue-size means nothing to --strategy {strategy.name}", "its queue is the whole pool")
+        raise UsageError(f"--queue-size has no effect with {who}", "leave it out: its queue is the whole pool")
     if strategy.shape != "pick" and options.device not in ("cpu", "auto"):
-        raise UsageError(f"--device {options.device}: --strategy {strategy.name} computes on the processor")
-    if options.previous and not (strategy.wrapped.across or options.diversify_by == "previous"):
-        hint = "it is for strategies that compare rounds, and for --diversify-by previous"
-        raise UsageError(f"--previous means nothing to --strategy {strategy.name}", hint)
+        raise UsageError(f"--device {options.device} has no effect with {who}", "leave it out: the strategy computes on the processor")
     if options.diversify_by is not None and not options.diversify:
-        raise UsageError("--diversify-by means nothing without --diversify")
-    if options.diversify_by not in (None, "previous", "current"):
-        raise UsageError(f"--diversify-by: there is no {options.diversify_by!r}", "give previous or current")
+        raise UsageError("--diversify-by has no effect without --diversify", "add --diversify, or leave it out")
     if options.diversify_by == "previous" and not options.previous:
         raise UsageError("--diversify-by previous needs --previous")
     if options.partitions is not None and options.budget is not None and options.partitions > options.budget and not strategy.inner:
-        raise UsageError(f"--partitions {options.partitions} is more than --budget {options.budget}: every part picks one row at least")
+        text = f"--partitions {options.partitions} is more than --budget {options.budget}: each partition needs at least one row"
+        raise UsageError(text, "give fewer partitions")
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
             raise UsageError(f"--{name} needs --predictions")
 
 
-def _check_budgets(options: Options, strategy: Strategy) -> None:
-    """Refuse budgets that say nothing, or two things. Raises UsageError."""
-    auto = options.clarifier_budgets == clarifier.AUTO
-    if options.budget_seconds is not None and (options.budget is not None or (options.clarifier_budgets and not auto)):
-        other = "--budget" if options.budget is not None else "--clarifier-budgets"
-        raise UsageError(f"{other} and --budget-seconds both say how many rows", "give one of them")
+def _check_budgets(options: Options, strategy: Strategy, given: Mapping[str, Any], who: str) -> None:
+    """Refuse budgets that are missing, without effect, or two. Raises UsageError."""
+    tiers = given.get(strategy.budgets)
+    auto = tiers == AUTO
+    if options.budget is None and options.budget_seconds is None and (tiers is None or auto):
+        raise UsageError("missing --budget", "for example --strategy margin --budget 100 -o queries.parquet")
+    if options.output is None:
+        raise UsageError("missing --output", "for example -o queries.parquet")
+    if options.budget_seconds is not None and (options.budget is not None or (tiers is not None and not auto)):
+        other = "--budget" if options.budget is not None else flag(strategy.budgets)
+        raise UsageError(f"{other} and --budget-seconds both set the number of rows", "give one of them")
+    if tiers is not None and not auto and options.budget not in (None, sum(tiers)):
+        shown = f"{flag(strategy.budgets)} {','.join(map(str, tiers))}"
+        raise UsageError(f"--budget {options.budget} is not the sum of {shown}: {sum(tiers)}", "leave --budget out")
     if options.budget_seconds is not None and not options.labels:
-        raise UsageError("--budget-seconds needs --labels", "their seconds say what an answer takes")
-    if options.audit and "tier" not in strategy.marks:
-        raise UsageError(f"--audit means nothing to --strategy {strategy.name}", "it is for the easy tier of clarifier")
+        raise UsageError("--budget-seconds needs --labels", "their seconds are what an answer takes")
+    if options.audit and not strategy.tiers:
+        raise UsageError(f"--audit has no effect with {who}", "use it with a strategy that has tiers, as clarifier")
     if strategy.shape == "ask" and options.budget_seconds is not None:
-        raise UsageError(f"--budget-seconds means nothing to --strategy {strategy.name}", "every call of a round needs the same --budget")
+        raise UsageError(f"--budget-seconds has no effect with {who}", "give every call of a round the same --budget")
     if strategy.shape != "ask" and options.queries and not (auto or options.budget_seconds is not None):
-        raise UsageError(
-            f"--queries means nothing to --strategy {strategy.name}", "it is for --clarifier-budgets auto, --budget-seconds and --no-wait"
-        )
-
-
-def strategy_options(options: Options) -> dict[str, Any]:
-    given = {name: getattr(options, name) for name in STRATEGY_OPTIONS}
-    return {name: value for name, value in given.items() if value is not None and value is not False}
-
-
-def flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+        hint = "use it with --clarifier-budgets auto, --budget-seconds or --no-wait"
+        raise UsageError(f"--queries has no effect with {who}", hint)
 
 
 def exports_of(options: Options) -> dict[str, str]:

@@ -96,13 +96,18 @@ def round_before(
     return found
 
 
+def first_order(strategy: Strategy, given: Mapping[str, Any]) -> str:
+    """The order of rows that a strategy which compares rounds cannot compare."""
+    return str(given.get(strategy.base) or strategy.default(strategy.base))
+
+
 def report_new(before: Previous, positions: np.ndarray, strategy: Strategy, options: Options, source: Source, console: Console) -> None:
     """Say how many candidates the previous round never scored, and what becomes of them."""
     new = int((before.likeliest[positions] < 0).sum())
     if new:
         text = f"{new:,} of {len(positions):,} candidates of {source.name} are not in --previous"
         if strategy.wrapped.across:
-            text += f": they come after the others, in the order of {options.alamp_base or 'margin'}"
+            text += f": they come after the others, in the order of {first_order(strategy.wrapped, options.own)}"
         if options.diversify and by_previous(options, strategy):
             text += "; they count as what they are predicted to be now"
         console.info(text)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from altool.errors import UsageError
 from altool.models import store, training, vaal
-from altool.selection.options import Options
-from altool.strategies import clarifier, registry
+from altool.options import Say, check, of_run
+from altool.selection.options import PARALLEL
+from altool.simulation.options import of_plans, of_runs
+from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.text import clip
-from altool.wrappers.choose import PARALLEL
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Plan:
 
 
 SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds")
-OF_RUNS = tuple(entry.name for entry in fields(Run) if entry.name not in ("name", "options", "fit", "vaal"))
+OF_RUNS = ("strategy", *of_runs())
 VAAL = "vaal_"
 
 
@@ -111,110 +111,82 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     if missing:
         raise UsageError(f"missing {', '.join('--' + name.replace('_', '-') for name in missing)}", "or name them in the --plan")
     shared = {name: settings[name] for name in SHARED if settings.get(name) is not None}
-    _check_types("the plan", shared, get_type_hints(Plan))
-    for name in ("seed_size", "rounds", "budget", "repeats"):
-        if name in shared and not (isinstance(shared[name], int) and 0 < shared[name] < 2**31):
-            raise UsageError(f"{name}: {clip(repr(shared[name]), 80)} is no whole number above 0, or beyond all use")
-    return Plan(runs, **{"repeats": 1, "seed": 0, **shared})
+    every = of_plans()
+    return Plan(runs, **{"repeats": 1, "seed": 0, **check([every[name] for name in SHARED], shared, lambda key: f"plan, {key}", "a plan")})
 
 
 def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     given = {name.replace("-", "_"): value for name, value in {**common, **row}.items() if value is not None}
+    name = given.pop("name", None)
+    if not isinstance(name, str | None):
+        raise UsageError(f"[[run]], name: expected a text, found {clip(repr(name), 80)}", 'for example name = "margin, twice"')
     if not isinstance(given.get("strategy"), str):
-        raise UsageError("a [[run]] has no strategy", 'for example strategy = "margin"')
-    if not isinstance(given.get("name", ""), str):
-        raise UsageError(f"run {clip(repr(given['name']), 80)}: its name is no text", 'for example name = "margin, twice"')
-    strategy = registry.load(given["strategy"], given)
+        who = f'run "{clip(name, 80)}"' if name else "a [[run]]"
+        raise UsageError(f"{who}, strategy: expected the name of a strategy", 'for example strategy = "margin"')
+    say = of_run(name or given["strategy"])
+    fit = {key: value for key, value in given.items() if of_models(key)}
+    own = {key: value for key, value in given.items() if key not in OF_RUNS and key not in fit}
+    strategy, options = registry.prepare(given["strategy"], own, say, given["strategy"], say("strategy"))
+    if "first" in options:
+        raise UsageError(f"{say('first')} has no effect in a simulation", "leave it out: the seed set is drawn at random")
     if "ranks" not in strategy.takes:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
-    fit = {name: value for name, value in given.items() if of_models(name)}
-    own = {name: value for name, value in given.items() if name not in (*OF_RUNS, "name") and name not in fit}
-    if own.get("clarifier_budgets", clarifier.AUTO) != clarifier.AUTO:
-        own["clarifier_budgets"] = clarifier.budgets(own["clarifier_budgets"])
-    known = {name: value for name, value in given.items() if name in OF_RUNS}
-    known["seconds"] = _seconds(known.get("seconds"))
-    who = f"run {given.get('name') or strategy.name}"
-    _check_types(who, known, get_type_hints(Run))
-    lists = {name for name in ("query_classes", "private_classes", "clarifier_budgets") if isinstance(own.get(name), list | tuple)}
-    _check_types(who, {name: value for name, value in own.items() if name not in lists}, get_type_hints(Options))
-    if wrong := [name for name in lists - {"clarifier_budgets"} if not all(isinstance(class_, str) for class_ in own[name])]:
-        raise UsageError(f"{who}: {wrong[0]} = {clip(repr(own[wrong[0]]), 80)}", "give names of classes")
-    wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
-    prefix = store.prefix(given.get("classifier", "logistic"))
-    known["fit"] = {name.removeprefix(prefix): value for name, value in fit.items() if name.startswith(prefix)}
-    if strategy.wrapped.name == "ta-vaal":
-        known["fit"] = {"ranker": "ranking", **known["fit"]}
-    of_vaal = "labeled_probability" in strategy.wrapped.takes
-    known["vaal"] = {name.removeprefix(VAAL): value for name, value in fit.items() if name.startswith(VAAL) and of_vaal}
-    run = Run(name=given.get("name") or " + ".join([strategy.name, *wraps]), options=own, **known)
-    registry.check(strategy, own, diversify=run.diversify, partitions=run.partitions, who=f"run {run.name}", flag=str)
-    if "ranks" in strategy.takes and not run.queue:
-        raise UsageError(f"run {run.name}: it needs a queue")
-    usable = (prefix, VAAL) if of_vaal else (prefix,)
-    if stray := [name for name in row if of_models(name.replace("-", "_")) and not name.replace("-", "_").startswith(usable)]:
-        raise UsageError(f"run {run.name}: {stray[0]} means nothing to {strategy.name} with classifier {run.classifier}")
+    known = check(of_runs().values(), {key: given[key] for key in of_runs() if key in given}, say, "a run")
+    wraps = [key.replace("_", "-") for key in ("diversify", "target_aware", "suggest") if known.get(key)]
+    known |= _fit(known.get("classifier", "logistic"), strategy.wrapped, fit, say)
+    run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, **known)
+    _check_run(run, strategy, say)
+    usable = (store.prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (store.prefix(run.classifier),)
+    if stray := [key for key in row if of_models(key.replace("-", "_")) and not key.replace("-", "_").startswith(usable)]:
+        raise UsageError(f"{say(stray[0])} has no effect with {strategy.name} and classifier {run.classifier}", "leave it out")
     if "queue" in row and "ranks" not in strategy.takes:
-        raise UsageError(f"run {run.name}: a queue means nothing to {strategy.name}", "use strategy queue")
-    if run.audit is not None and not ("tier" in strategy.marks and run.audit > 0):
-        raise UsageError(f"run {run.name}: audit is a number of rows of clarifier's easy tier")
-    if run.diversify_by not in (None, "previous", "current") or (run.diversify_by and not run.diversify):
-        raise UsageError(f"run {run.name}: diversify_by is previous or current, beside diversify = true")
-    if run.classifier not in store.CLASSIFIERS:
-        raise UsageError(f"run {run.name}: there is no classifier {run.classifier!r}; there are {', '.join(store.CLASSIFIERS)}")
-    module = store.classifier(run.classifier)
-    if "head" in strategy.takes and not module.HEAD:
-        raise UsageError(f"run {run.name}: classifier {run.classifier} has no linear head, which {strategy.name} needs")
-    defaults = store.options(module)
-    _check_deep(run, strategy.wrapped, {name: run.fit.get(name, default) for name, default in defaults.items()})
-    names = list(defaults)
-    if unknown := [name for name in run.fit if name not in names]:
-        raise UsageError(f"run {run.name}: classifier {run.classifier} has no option {unknown[0]!r}", f"it has {', '.join(names)}")
-    if unknown := [name for name in run.vaal if name not in vaal.OPTIONS]:
-        raise UsageError(f"run {run.name}: VAAL has no option {unknown[0]!r}", f"it has {', '.join(vaal.OPTIONS)}")
-    vaal.check(run.vaal)
-    if hasattr(module, "OPTIONS"):
-        training.settings_of({**defaults, **run.fit})
-    else:
-        _check_types(f"run {run.name}", run.fit, get_type_hints(module.fit), prefix)
-    if not (0 <= run.skip < 1 and run.annotators >= 1 and 0 <= run.candidate_threshold <= 1):
-        raise UsageError(f"run {run.name}: skip and candidate_threshold are shares, annotators at least 1")
-    if not isinstance(run.label_noise, str) and not 0 <= run.label_noise <= 1:
-        raise UsageError(f"run {run.name}: label_noise {run.label_noise} is no share")
+        raise UsageError(f"{say('queue')} has no effect with {strategy.name}", 'use strategy = "queue"')
     return run
 
 
-def _check_types(who: str, given: Mapping[str, Any], hints: Mapping[str, Any], prefix: str = "") -> None:
-    """Raises UsageError for a value that is of none of the types of its hint; a whole number is a float, too, and a truth value none."""
-    for name in given.keys() & hints.keys():
-        kinds = [get_origin(kind) or kind for kind in get_args(hints[name]) or (hints[name],) if kind is not NoneType]
-        kinds += [int] if float in kinds else []
-        if given[name] is not None and (isinstance(given[name], bool) is not (bool in kinds) or not isinstance(given[name], tuple(kinds))):
-            wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
-            hint = f"give {' or '.join(wanted.get(kind, kind.__name__) for kind in kinds if kind is not int or float not in kinds)}"
-            raise UsageError(f"{who}: {prefix}{name} = {clip(repr(given[name]), 80)}", hint)
+def _fit(classifier: str, strategy: Strategy, given: Mapping[str, Any], say: Say) -> dict[str, Any]:
+    """What a run fits: the options of its classifier and of VAAL among the `given` ones, checked. Raises UsageError."""
+    if classifier not in store.CLASSIFIERS:
+        raise UsageError(f"{say('classifier')}: {classifier!r} is unknown", f"choose from {', '.join(store.CLASSIFIERS)}")
+    prefix, module = store.prefix(classifier), store.classifier(classifier)
+    fit = {name.removeprefix(prefix): value for name, value in given.items() if name.startswith(prefix)}
+    if strategy.name == "ta-vaal":
+        fit = {"ranker": "ranking", **fit}
+    of_vaal = "labeled_probability" in strategy.takes
+    own = {name.removeprefix(VAAL): value for name, value in given.items() if name.startswith(VAAL) and of_vaal}
+    defaults = store.options(module)
+    if unknown := [name for name in fit if name not in defaults]:
+        raise UsageError(f"{say(prefix + unknown[0])} has no effect with {classifier}", f"it takes {', '.join(defaults)}")
+    if unknown := [name for name in own if name not in vaal.OPTIONS]:
+        raise UsageError(f"{say(VAAL + unknown[0])} has no effect with VAAL", f"it takes {', '.join(vaal.OPTIONS)}")
+    vaal.check(own)
+    if hasattr(module, "OPTIONS"):
+        training.settings_of({**defaults, **fit})
+    return {"fit": fit, "vaal": own}
+
+
+def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
+    """Refuse what does not go together. Raises UsageError."""
+    registry.check_wrappers(strategy, diversify=run.diversify, partitions=run.partitions, who=strategy.name, say=say)
+    if "ranks" in strategy.takes and not run.queue:
+        raise UsageError(f"{strategy.name} needs {say('queue')}", 'for example queue = "ranked.parquet"')
+    if run.audit is not None and not strategy.tiers:
+        raise UsageError(f"{say('audit')} has no effect with {strategy.name}", "use it with a strategy that has tiers, as clarifier")
+    if run.diversify_by and not run.diversify:
+        raise UsageError(f"{say('diversify_by')} has no effect without diversify = true", "add it, or leave diversify_by out")
+    classifier = store.classifier(run.classifier)
+    _check_deep(run, strategy.wrapped, {**store.options(classifier), **run.fit})
+    if "head" in strategy.takes and not classifier.HEAD:
+        raise UsageError(f"{say('classifier')}: {run.classifier} has no linear head, which {strategy.name} needs", 'give "logistic"')
 
 
 def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
     """Does the classifier, with the options `fit`, say what the strategy takes beside probabilities? Raises UsageError."""
-    needs, mlp = f"run {run.name}: {strategy.name} needs", 'give classifier = "mlp" and'
+    needs, mlp = f'run "{clip(run.name, 80)}": {strategy.name} needs', 'give classifier = "mlp" and'
     if ("predicted_loss" in strategy.takes or strategy.name == "ta-vaal") and fit.get("ranker", "none") == "none":
         raise UsageError(f"{needs} a loss ranker", f'{mlp} mlp-ranker = "ranking"')
     if "mutual_information" in strategy.takes and run.mc_dropout is None:
         raise UsageError(f"{needs} mc-dropout", f"{mlp} mlp-dropout = 0.5 and mc-dropout = 20")
-    if run.mc_dropout is not None and not (run.mc_dropout > 1 and fit.get("dropout")):
-        raise UsageError(
-            f"run {run.name}: mc-dropout = N takes N samples of a classifier with dropout, at least 2", f"{mlp} mlp-dropout = 0.5"
-        )
-
-
-def _seconds(value: Any) -> tuple[float, float, float] | None:
-    """`2,6,5` or a list: seconds of a verified, a corrected and an answer from scratch."""
-    if value is None:
-        return None
-    try:
-        numbers = tuple(float(part) for part in (value.split(",") if isinstance(value, str) else value))
-    except (TypeError, ValueError):
-        numbers = ()
-    if len(numbers) != 3 or not all(0 <= number < float("inf") for number in numbers):
-        raise UsageError(f"seconds: {value!r} is not VERIFIED,CORRECTED,SCRATCH", "for example 2,6,5")
-    return numbers[0], numbers[1], numbers[2]
+    if run.mc_dropout is not None and not fit.get("dropout"):
+        text = f"{of_run(run.name)('mc_dropout')} takes samples of a classifier with dropout, which {run.classifier} has not"
+        raise UsageError(text, f"{mlp} mlp-dropout = 0.5")

@@ -15,8 +15,10 @@ from altool.metrics.evaluation import Evaluation, evaluate
 from altool.models import folds, store
 from altool.simulation import bot
 from altool.simulation.plan import Plan, Run
-from altool.strategies import clarifier, registry
+from altool.strategies import registry
 from altool.strategies.registry import Strategy
+from altool.tiers import AUTO, TIERS
+from altool.tiers import automatic as automatic_rows
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
@@ -60,7 +62,7 @@ class Round:
 @dataclass(frozen=True)
 class Asked:
     """One round's questions, in order: positions in the pool, what the bot agreed on (-1: skipped), scores, suggestions and the classes
-    that they were taken for (-1: none), whether they were explored, their tiers (int8, of clarifier.TIERS; -1: none), and whether they
+    that they were taken for (-1: none), whether they were explored, their tiers (int8, of TIERS; -1: none), and whether they
     are `automatic`: these have their suggestion as answer, and nobody was asked."""
 
     number: int
@@ -115,7 +117,7 @@ def replay(
         for_class = choice.target_class if choice.target_class is not None else none
         shown = suggested if suggested is not None else none
         tier = choice.marks.get("tier", none.astype(np.int8))
-        nobody = clarifier.automatic(tier, run.audit or 0, seeds.generator(seed, "select", number, "audit"))
+        nobody = automatic_rows(tier, run.audit or 0, seeds.generator(seed, "select", number, "audit"))
         part = Asked(number, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier, nobody)
         people = ~nobody
         given = answers[positions[people]]
@@ -170,7 +172,7 @@ class State:
     answers: np.ndarray  # the annotators' to the whole pool
     before: Kept | None  # of the round before
     seed: int  # of the repeat
-    accepted: np.ndarray  # (3, 2): of each of CLARIFIER's tiers how many suggestions people answered, and how many were right
+    accepted: np.ndarray  # (3, 2): of each of the tiers how many suggestions people answered, and how many were right
 
 
 @dataclass(frozen=True)
@@ -184,11 +186,11 @@ class Kept:
 
 def _accepted(asked: Sequence[Asked]) -> np.ndarray:
     """int64 (3, 2), as `State` has it. Every row counts once, by what was agreed on; skipped rows do not."""
-    found = np.zeros((len(clarifier.TIERS), 2), np.int64)
+    found = np.zeros((len(TIERS), 2), np.int64)
     for part in asked:
         told = ~part.automatic & (part.tier >= 0) & (part.answers >= 0)
         right = told & (part.answers == part.suggested)
-        found += np.stack([np.bincount(part.tier[rows], minlength=len(clarifier.TIERS)) for rows in (told, right)], axis=1)
+        found += np.stack([np.bincount(part.tier[rows], minlength=len(TIERS)) for rows in (told, right)], axis=1)
     return found
 
 
@@ -238,17 +240,17 @@ def _choose(
     keywords, kept = dict(run.options), None
     if strategy.wrapped.across or run.diversify_by == "previous":
         kept = _across(strategy.wrapped, run, arrays, len(pool.truth), state)
-    if "total_budget" in strategy.options and "e3g_decay" not in keywords:
+    if "total_budget" in strategy.option_names and "e3g_decay" not in keywords:
         keywords.setdefault("total_budget", plan.seed_size + plan.rounds * plan.budget)
     given = {name: class_names(keywords.pop(name)) for name in ("query_classes", "private_classes") if name in keywords}
     named = {name: [pool.classes.index(class_) for class_ in names] for name, names in given.items()}
     keywords |= class_options(strategy, state.labels, named.get("query_classes"), named.get("private_classes"))
-    if keywords.get("clarifier_budgets") == clarifier.AUTO:
+    if keywords.get(strategy.budgets) == AUTO:
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED
-        keywords["clarifier_budgets"] = cost.tiers(prices, *state.accepted.T, rows=plan.budget, audit=run.audit or 0)
+        keywords[strategy.budgets] = cost.tiers(prices, *state.accepted.T, rows=plan.budget, audit=run.audit or 0)
     request = Request(
         strategy,
-        sum(keywords.get("clarifier_budgets", (plan.budget,))),
+        sum(keywords.get(strategy.budgets, (plan.budget,))),
         partial(generator, strategy.name),
         keywords,
         diversify=run.diversify,

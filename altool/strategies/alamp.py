@@ -7,6 +7,7 @@ from types import ModuleType
 import numpy as np
 
 from altool.errors import InputError
+from altool.options import Option
 from altool.strategies import entropy, least_confidence, margin
 from altool.strategies.registry import Strategy
 
@@ -56,7 +57,8 @@ STRATEGY = Strategy(
     function=score,
     across=(certainty, shift),
     takes=("probabilities",),
-    options=("alamp_base",),
+    base="alamp_base",
+    options=(Option("alamp_base", default="margin", choices=tuple(BASES), metavar="NAME", help="margin, entropy or least-confidence."),),
     summary="the largest fall of certainty since the previous round's predictions",
     paper="Aggarwal, Popescu and Hudelot 2021",
 )

@@ -8,9 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from altool.errors import InputError, UsageError
+from altool.errors import InputError
 from altool.kernels import fisher
 from altool.kernels.blocks import BLOCK, Matrix, double, gather, host, like
+from altool.options import Option
 from altool.strategies.cluster_margin import least
 from altool.strategies.registry import Strategy
 
@@ -43,8 +44,6 @@ def pick(
     20,000 rows (fewer with more than 14 classes, but never fewer than are added) only those of smallest margin are candidates, and F and
     the components are those of 20,000 rows drawn at random. Raises InputError for one class, and where K x d is more than 4,000.
     """
-    if bait_lambda <= 0 or bait_oversample < 1 or (bait_components is not None and bait_components < 1):
-        raise UsageError("bait: --bait-lambda must be above 0, --bait-oversample at least 1 and --bait-components at least 1")
     rows, classes = probabilities.shape
     if classes < 2:
         raise InputError("predictions: bait needs two classes, and there is one", "use random, or name every class in --classes")
@@ -117,7 +116,11 @@ STRATEGY = Strategy(
     shape="pick",
     function=pick,
     takes=("features", "probabilities", "labeled_features", "labeled_probabilities", "count", "rng"),
-    options=("bait_lambda", "bait_oversample", "bait_components"),
+    options=(
+        Option("bait_lambda", float, 1.0, "Regularisation.", above=0),
+        Option("bait_oversample", float, 2.0, "How many times the budget is picked before rows are dropped.", low=1),
+        Option("bait_components", int, help="Principal components to use.", low=1, metavar="N", shown="all features"),
+    ),
     summary="the rows whose labels would tell most about the last layer",
     paper="Ash et al. 2021",
     gradients=True,

@@ -6,22 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
-from operator import index
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from altool.errors import InputError, UsageError
 from altool.kernels.blocks import Matrix, alike, host, namespace, take
+from altool.kernels.similarity import ETA, KERNEL, RIDGE, SIMILARITY, having, prepare
 from altool.kernels.top import order, turns
-from altool.strategies.registry import Strategy, load, names
+from altool.options import Option, Say
+from altool.strategies.registry import Strategy, load
+from altool.tiers import AUTO, INTERMEDIATE, budgets
 
 if TYPE_CHECKING:
     from altool.kernels.submodular import Picks
 
-TIERS = ("hard", "intermediate", "easy")
-AUTO = "auto"  # of --clarifier-budgets: by what was measured so far (metrics.cost.tiers)
-MEASURES = ("flqmi", "flvmi", "gcmi", "com", "logdetmi")  # their modules, and the kernels behind them, load when they are asked for
+MEASURES = ("flqmi", "flvmi", "gcmi", "com", "logdetmi")  # their modules load when they are asked for
 
 
 def pick(
@@ -60,7 +60,7 @@ def pick(
 
     Returns int64 (r,) positions, hard rows first and each tier in its order of preference, and of each the `tier` (int8, of TIERS), the
     class `suggested` for it (int32; hard and easy: the likeliest) and the `confidence` in that (float32; NaN without `probabilities`).
-    Raises InputError for an intermediate tier without features or any label, UsageError for weights that the measure does not know.
+    Raises InputError for an intermediate tier without features or any label.
     """
     wanted_hard, wanted, wanted_easy = clarifier_budgets
     easy = easiest(likeliest, confidence, wanted_easy, classes if clarifier_easy == "balanced" else None, rng)
@@ -78,9 +78,7 @@ def pick(
             labels = np.concatenate([labels, likeliest[easy]])
             labeled_features = _joined(labeled_features, take(features, easy))
             known = _joined(known, take(own, easy)) if known is not None else None
-        from altool.kernels.similarity import having, prepare
-
-        search = partial(_measure(clarifier_measure).maximise, **_weights(clarifier_measure, eta=eta, ridge=ridge))
+        search = partial(_measure(clarifier_measure).maximise, **_weights(eta=eta, ridge=ridge))
 
         def among(places: np.ndarray, codes: np.ndarray, budgets: np.ndarray) -> Picks:
             part = [None if matrix is None else take(matrix, places) for matrix in (features, own)]
@@ -120,7 +118,7 @@ def queried(labels: np.ndarray) -> np.ndarray:
     """The class numbers, rising, that have query rows: those of `labels` (m,) that are not -1. Raises InputError for none."""
     found = np.unique(labels[labels >= 0])
     if not len(found):
-        raise InputError("labels: no person has labeled a row yet, so no row is like one", "label a few rows first")
+        raise InputError("labels: the intermediate tier compares with human labels, and there are none yet", "label a few rows first")
     return found
 
 
@@ -177,11 +175,8 @@ def _measure(name: str) -> Any:
     return import_module(f"altool.strategies.{name}")
 
 
-def _weights(measure: str, **weights: float | None) -> dict[str, float]:
-    given = {name: value for name, value in weights.items() if value is not None}
-    if unknown := [name for name in given if name not in load(measure).options]:
-        raise UsageError(f"--clarifier-measure {measure} knows no --{unknown[0]}")
-    return given
+def _weights(**weights: float | None) -> dict[str, float]:
+    return {name: value for name, value in weights.items() if value is not None}
 
 
 def _joined(first: Matrix, second: Matrix) -> Matrix:
@@ -197,44 +192,29 @@ def _probability(probabilities: Matrix | None, rows: np.ndarray, classes: np.nda
     return np.where(known, found[np.arange(len(rows)), np.where(known, classes, 0)], np.float32(0))
 
 
-def budgets(given: str | Sequence[int]) -> tuple[int, int, int]:
-    """The rows of the hard, the intermediate and the easy tier: `60,30,10`, or a list. Raises UsageError."""
-    try:
-        found = [int(part) for part in given.split(",")] if isinstance(given, str) else [index(part) for part in given]
-    except (TypeError, ValueError):
-        found = []
-    if len(found) != 3 or min(found) < 0 or not 0 < sum(found) < 2**31:  # ranks are int32
-        raise UsageError(f"--clarifier-budgets: {given!r} is not HARD,INTERMEDIATE,EASY", "three numbers of rows, for example 60,30,10")
-    return found[0], found[1], found[2]
+def rules(given: Mapping[str, Any], say: Say) -> None:
+    """Raises UsageError for a weight that the measure of the intermediate tier does not take."""
+    measure = given.get("clarifier_measure", "logdetmi")
+    for name in ("eta", "ridge"):
+        if name in given and name not in load(measure).option_names:
+            raise UsageError(f"{say(name)} has no effect with {say('clarifier_measure')} {measure}", "leave it out")
 
 
-def automatic(tier: np.ndarray, audit: int, rng: np.random.Generator) -> np.ndarray:
-    """bool (n,): the rows of the `tier` (n,) easy, which nobody is asked about, but for a random `audit` of them at most: these go to
-    people, to measure how many suggestions are right."""
-    found = tier == TIERS.index("easy")
-    easy = np.flatnonzero(found)
-    found[rng.choice(easy, min(audit, len(easy)), replace=False)] = False
-    return found
-
-
-def resolve(given: Mapping[str, Any]) -> Strategy:
+def resolve(given: Mapping[str, Any], say: Say) -> Strategy:
     """CLARIFIER with the strategy of its hard tier; without an intermediate tier what that needs is not needed. Raises UsageError."""
-    name = given.get("clarifier_hard") or "badge"
-    if name not in names():
-        raise UsageError(f"--clarifier-hard: there is no {name!r}; there are {', '.join(names())}")
-    inner = load(name)
+    inner = load(given.get("clarifier_hard", "badge"), option=say("clarifier_hard"))
     if inner.resolve or inner.shape == "ask" or "ranks" in inner.takes:
-        raise UsageError(f"--clarifier-hard: {inner.name} cannot be the hard tier", "give a strategy that scores or picks rows of the pool")
+        text = f"{say('clarifier_hard')}: {inner.name} cannot be the strategy of the hard tier"
+        raise UsageError(text, "give a strategy that scores or picks rows of the pool")
     wanted = given.get("clarifier_budgets", AUTO)
-    middle = MIDDLE if wanted == AUTO or budgets(wanted)[1] else ()
+    middle = MIDDLE if wanted == AUTO or wanted[INTERMEDIATE] else ()
     theirs = () if inner.rowwise else inner.takes  # what is read row by row is scored while it is read
     return replace(
         STRATEGY,
         inner=inner,
         takes=tuple(dict.fromkeys((*ALWAYS, *middle, *theirs))),
         optional=tuple(name for name in inner.optional if name not in (*middle, *theirs)),
-        options=tuple(dict.fromkeys((*STRATEGY.options, *inner.options))),
-        required=(*STRATEGY.required, *inner.required),
+        options=(*STRATEGY.options, *(option for option in inner.options if option.name not in STRATEGY.option_names)),
     )
 
 
@@ -247,11 +227,31 @@ STRATEGY = Strategy(
     resolve=resolve,
     marks=("tier", "suggested", "confidence"),
     takes=(*ALWAYS, *MIDDLE),
+    budgets="clarifier_budgets",
+    rules=rules,
     options=(
-        *("clarifier_budgets", "clarifier_hard", "clarifier_measure", "clarifier_easy", "clarifier_use_auto"),
-        *("similarity", "kernel", "eta", "ridge"),
+        Option(
+            "clarifier_budgets",
+            convert=budgets,
+            metavar="H,I,E",
+            required=True,
+            help="Rows of the hard, intermediate and easy tier, or auto.",
+        ),
+        Option("clarifier_hard", default="badge", metavar="NAME", help="Strategy of the hard tier."),
+        Option("clarifier_measure", default="logdetmi", choices=MEASURES, metavar="NAME", help="Measure of the intermediate tier."),
+        Option(
+            "clarifier_easy",
+            default="balanced",
+            choices=("balanced", "global"),
+            metavar="NAME",
+            help="Easy rows balanced over classes, or global.",
+        ),
+        Option("clarifier_use_auto", bool, False, "Measure similarity to auto-labeled rows as well."),
+        SIMILARITY,
+        replace(KERNEL, default="cosine"),
+        replace(ETA, default=None, shown="the measure's"),
+        replace(RIDGE, default=None, shown="the measure's"),
     ),
-    required=("clarifier_budgets",),
     summary="hard rows to learn from, suggestions to confirm, and rows too easy to ask about",
     paper="Beck et al. 2022 (CLARIFIER)",
 )

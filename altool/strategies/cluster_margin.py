@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from altool.errors import UsageError
 from altool.kernels import kmeans
 from altool.kernels.blocks import Matrix, alike, gather, host, walk
 from altool.kernels.top import top
+from altool.options import Option
 from altool.strategies import margin
 from altool.strategies.registry import Strategy
 
@@ -42,8 +42,6 @@ def pick(
     Raises InputError for one class.
     """
     factor = Fraction(str(cluster_margin_factor))
-    if factor < 1 or (cluster_margin_threshold is not None and cluster_margin_threshold < 0):
-        raise UsageError("cluster-margin: --cluster-margin-factor must be at least 1, --cluster-margin-threshold at least 0")
     near = least(probabilities, min(len(features), math.ceil(factor * max(count, 0))), rng)
     if not len(near):
         return near
@@ -129,7 +127,16 @@ STRATEGY = Strategy(
     shape="pick",
     function=pick,
     takes=("features", "probabilities", "labeled_features", "count", "rng"),
-    options=("cluster_margin_factor", "cluster_margin_threshold"),
+    options=(
+        Option("cluster_margin_factor", float, 1.25, "Rows of small margin per row chosen.", low=1),
+        Option(
+            "cluster_margin_threshold",
+            float,
+            low=0,
+            shown="as many clusters as rows chosen",
+            help="Distance up to which clusters are merged.",
+        ),
+    ),
     summary="the smallest margins, spread over clusters of all features",
     paper="Citovsky et al. 2021",
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.errors import InputError
 from altool.kernels.blocks import Matrix, namespace
-from altool.kernels.similarity import ERROR, Candidates, Rows, matching, prepare, queries
+from altool.kernels.similarity import ERROR, ETA, KERNEL, QUERY_CLASSES, SIMILARITY, Candidates, Rows, matching, prepare, queries
 from altool.kernels.submodular import Picks, lazy
 from altool.strategies.registry import Strategy
 
@@ -105,5 +105,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="rows like those of the query classes, each of which is served alike (log of sums)",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("query_classes", "similarity", "kernel", "eta"),
+    options=(QUERY_CLASSES, SIMILARITY, KERNEL, ETA),
 )

@@ -7,6 +7,7 @@ import numpy as np
 from altool.errors import InputError
 from altool.kernels.blocks import Matrix
 from altool.kernels.farthest_first import farthest_first
+from altool.options import Option
 from altool.strategies.registry import Strategy
 
 
@@ -31,5 +32,5 @@ STRATEGY = Strategy(
     summary="the row farthest from all labeled and chosen ones",
     paper="Sener and Savarese 2018",
     cold_start=True,
-    options=("first",),
+    options=(Option("first", metavar="ID", help="The row to begin with.", shown="at random"),),
 )

@@ -10,6 +10,7 @@ import numpy as np
 from altool.errors import InputError
 from altool.kernels import class_lists
 from altool.kernels.blocks import Matrix
+from altool.options import Option
 from altool.strategies.registry import UNASKED, Course, Question, Strategy
 
 
@@ -106,5 +107,5 @@ STRATEGY = Strategy(
     summary="the rows next to where each class ends, which a search finds first",
     cold_start=True,
     paper="Nuggehalli et al. 2023",
-    options=("direct_min_per_class",),
+    options=(Option("direct_min_per_class", int, help="Search the rarest classes only, with N labels each.", low=1, metavar="N"),),
 )

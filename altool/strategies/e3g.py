@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from altool.errors import InputError, UsageError
 from altool.kernels import kmeans
 from altool.kernels.blocks import Matrix, alike, host, walk
 from altool.kernels.top import top
+from altool.options import Option, Say
 from altool.strategies import entropy
 from altool.strategies.registry import Strategy
 
@@ -40,10 +43,8 @@ def pick(
 
     `queue_size`, if more than count: so many positions; those after the batch go on by entropy, for TAAL to choose from.
 
-    Raises InputError if rows are to be exploited without probabilities; UsageError as `epsilon`, and for no cluster.
+    Raises InputError if rows are to be exploited without probabilities.
     """
-    if e3g_clusters is not None and e3g_clusters < 1:
-        raise UsageError(f"--e3g-clusters {e3g_clusters}: give at least 1")
     share = epsilon(len(labels) if labels is not None else 0, e3g_decay, e3g_epsilon_min, total_budget)
     rows = len(features)
     count = min(max(count, 0), rows)
@@ -68,21 +69,19 @@ def epsilon(labeled: int, decay: float | None = None, least: float = 0.1, total_
     """max(exp(-decay x labeled), least), the share of explored rows when so many rows have labels, the seed set included.
 
     Without `decay` (the paper tells none) the share comes down to `least` at `total_budget` labels, by default 6,000, and stays there.
-    Raises UsageError for numbers out of range, `decay` beside `total_budget`, and neither when `least` is 0.
     """
-    if not 0 <= least <= 1:
-        raise UsageError(f"--e3g-epsilon-min {least}: give a share from 0 to 1")
-    if decay is not None and total_budget is not None:
-        raise UsageError("--total-budget means nothing beside --e3g-decay", "it sets the decay: leave one of them out")
     if decay is None:
-        if total_budget is not None and total_budget < 1:
-            raise UsageError(f"--total-budget {total_budget}: give at least 1")
-        if least == 0:
-            raise UsageError("--e3g-epsilon-min 0 is never reached", "give --e3g-decay, for example 0.0004")
         decay = -math.log(least) / (total_budget or TOTAL_BUDGET)
-    elif not 0 <= decay < math.inf:
-        raise UsageError(f"--e3g-decay {decay}: give a number from 0")
     return max(math.exp(-decay * labeled), least)
+
+
+def rules(given: Mapping[str, Any], say: Say) -> None:
+    """Raises UsageError for a decay beside a total budget, and for a least share of 0 that nothing but a decay comes down to."""
+    if "e3g_decay" in given and "total_budget" in given:
+        raise UsageError(f"{say('total_budget')} has no effect with {say('e3g_decay')}", "leave one of them out: the first sets the second")
+    if given.get("e3g_epsilon_min") == 0 and "e3g_decay" not in given:
+        text = f"{say('e3g_epsilon_min')}: expected a number above 0 without {say('e3g_decay')}, found 0"
+        raise UsageError(text, "give a decay, as 0.0004")
 
 
 def _explore(features: Matrix, count: int, clusters: int, rng: np.random.Generator) -> np.ndarray:
@@ -118,7 +117,13 @@ STRATEGY = Strategy(
     function=pick,
     takes=("features", "count", "rng"),
     optional=("probabilities", "labels"),
-    options=("e3g_decay", "e3g_epsilon_min", "e3g_clusters", "total_budget"),
+    options=(
+        Option("e3g_decay", float, help="How fast exploration falls per label.", low=0, shown="by --total-budget"),
+        Option("e3g_epsilon_min", float, 0.1, "Least share of explored rows.", low=0, high=1),
+        Option("e3g_clusters", int, help="Strata of exploration.", low=1, metavar="N", shown="sqrt(rows / 2), at most 100"),
+        Option("total_budget", int, help="Labels at which the least share is reached.", low=1, metavar="N", shown="6000"),
+    ),
+    rules=rules,
     summary="random rows of all clusters, and more and more the largest entropies",
     paper="Kotian et al. (TAAL); Slivkins 2019",
     cold_start=True,

@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.facility_location import greedy, nearest
-from altool.kernels.similarity import having, prepare
+from altool.kernels.similarity import KERNEL, NU, PRIVATE_CLASSES, SIMILARITY, having, prepare
 from altool.strategies.registry import Strategy
 
 
@@ -43,5 +43,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="rows that cover what the private classes do not",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("private_classes", "similarity", "kernel", "nu"),
+    options=(PRIVATE_CLASSES, SIMILARITY, KERNEL, NU),
 )

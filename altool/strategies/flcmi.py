@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.facility_location import greedy, nearest
-from altool.kernels.similarity import having, prepare, queries
+from altool.kernels.similarity import ETA, KERNEL, NU, PRIVATE_CLASSES, QUERY_CLASSES, SIMILARITY, having, prepare, queries
 from altool.strategies.registry import Strategy
 
 
@@ -47,5 +47,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="rows that cover candidates like the query classes and unlike the private ones",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("query_classes", "private_classes", "similarity", "kernel", "eta", "nu"),
+    options=(QUERY_CLASSES, PRIVATE_CLASSES, SIMILARITY, KERNEL, ETA, NU),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.facility_location import greedy
-from altool.kernels.similarity import Candidates, Rows, prepare, queries
+from altool.kernels.similarity import ETA, KERNEL, QUERY_CLASSES, SIMILARITY, Candidates, Rows, prepare, queries
 from altool.kernels.submodular import Picks
 from altool.strategies.registry import Strategy
 
@@ -48,5 +48,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="rows that cover the rows of the query classes (facility location)",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("query_classes", "similarity", "kernel", "eta"),
+    options=(QUERY_CLASSES, SIMILARITY, KERNEL, ETA),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.facility_location import greedy, nearest
-from altool.kernels.similarity import Candidates, Rows, prepare, queries
+from altool.kernels.similarity import ETA, KERNEL, QUERY_CLASSES, SIMILARITY, Candidates, Rows, prepare, queries
 from altool.kernels.submodular import Picks
 from altool.strategies.registry import Strategy
 
@@ -48,5 +48,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="rows that cover the candidates that are like the query classes",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("query_classes", "similarity", "kernel", "eta"),
+    options=(QUERY_CLASSES, SIMILARITY, KERNEL, ETA),
 )

@@ -7,7 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 
 from altool.kernels.blocks import BLOCK, Matrix, host, like, walk
-from altool.kernels.similarity import ERROR, Candidates, Rows, coarse, having, prepare, total
+from altool.kernels.similarity import (
+    ERROR,
+    KERNEL,
+    NU,
+    PRIVATE_CLASSES,
+    RIDGE,
+    SIMILARITY,
+    Candidates,
+    Rows,
+    coarse,
+    having,
+    prepare,
+    total,
+)
 from altool.kernels.submodular import everyone, verified
 from altool.strategies.registry import Strategy
 
@@ -91,5 +104,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="rows in the middle of the candidates, unlike each other and the private classes (graph cut)",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("private_classes", "similarity", "kernel", "nu", "ridge"),
+    options=(PRIVATE_CLASSES, SIMILARITY, KERNEL, NU, RIDGE),
 )

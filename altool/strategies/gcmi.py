@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from altool.kernels.blocks import BLOCK, Matrix, walk
-from altool.kernels.similarity import ERROR, Candidates, Rows, prepare, queries, total
+from altool.kernels.similarity import ERROR, KERNEL, QUERY_CLASSES, SIMILARITY, Candidates, Rows, prepare, queries, total
 from altool.kernels.submodular import Picks, as_picks
 from altool.kernels.top import top
 from altool.strategies.registry import Strategy
@@ -64,5 +64,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="the largest similarity with the rows of the query classes, summed",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("query_classes", "similarity", "kernel"),
+    options=(QUERY_CLASSES, SIMILARITY, KERNEL),
 )

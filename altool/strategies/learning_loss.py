@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from altool.strategies.registry import Strategy
+from altool.strategies.registry import SUBSET_FACTOR, Strategy
 
 
 def score(predicted_loss: np.ndarray) -> np.ndarray:
@@ -19,6 +19,5 @@ STRATEGY = Strategy(
     takes=("predicted_loss",),
     summary="the largest predicted loss, in a random subset",
     paper="Yoo and Kweon 2019",
-    options=("subset_factor",),
-    subset_factor=10,
+    options=(SUBSET_FACTOR,),
 )

@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.log_det import greedy
-from altool.kernels.similarity import having, prepare
+from altool.kernels.similarity import KERNEL, NU, PRIVATE_CLASSES, RIDGE, SIMILARITY, having, prepare
 from altool.strategies.registry import Strategy
 
 
@@ -44,5 +44,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="diverse rows unlike the private classes (log-determinants)",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("private_classes", "similarity", "kernel", "nu", "ridge"),
+    options=(PRIVATE_CLASSES, SIMILARITY, KERNEL, NU, RIDGE),
 )

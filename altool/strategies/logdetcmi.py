@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.log_det import greedy
-from altool.kernels.similarity import having, prepare, queries
+from altool.kernels.similarity import ETA, KERNEL, NU, PRIVATE_CLASSES, QUERY_CLASSES, RIDGE, SIMILARITY, having, prepare, queries
 from altool.strategies.registry import Strategy
 
 
@@ -50,5 +50,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="diverse rows like the query classes and unlike the private ones (log-determinants)",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("query_classes", "private_classes", "similarity", "kernel", "eta", "nu", "ridge"),
+    options=(QUERY_CLASSES, PRIVATE_CLASSES, SIMILARITY, KERNEL, ETA, NU, RIDGE),
 )

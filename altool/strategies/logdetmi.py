@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.kernels.blocks import Matrix
 from altool.kernels.log_det import greedy
-from altool.kernels.similarity import Candidates, Rows, prepare, queries
+from altool.kernels.similarity import ETA, KERNEL, QUERY_CLASSES, RIDGE, SIMILARITY, Candidates, Rows, prepare, queries
 from altool.kernels.submodular import Picks
 from altool.strategies.registry import Strategy
 
@@ -50,5 +50,5 @@ STRATEGY = Strategy(
     optional=("probabilities", "labeled_probabilities"),
     summary="diverse rows that share much with the query classes (log-determinants)",
     paper="Kothawade et al. 2021 (SIMILAR)",
-    options=("query_classes", "similarity", "kernel", "eta", "ridge"),
+    options=(QUERY_CLASSES, SIMILARITY, KERNEL, ETA, RIDGE),
 )

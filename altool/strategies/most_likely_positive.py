@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from altool.kernels.similarity import QUERY_CLASSES
 from altool.strategies.registry import Strategy
 
 
@@ -24,6 +26,5 @@ STRATEGY = Strategy(
     takes=("probabilities",),
     summary="the largest probability of a class in --query-classes",
     paper="Zhang, Katz-Samuels and Nowak 2022 (GALAXY's baseline)",
-    options=("query_classes",),
-    required=("query_classes",),
+    options=(replace(QUERY_CLASSES, required=True, shown=""),),
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
-import pkgutil
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from altool import strategies
+from altool import options as options_
 from altool.errors import UsageError
+from altool.options import Option, Say, flag
+from altool.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,13 +27,9 @@ TABLES = {
     "head": "model",
     "likeliest": "predictions",
 }
-CHOICES = {  # option -> its values
-    "similarity": ("features", "gradient"),
-    "kernel": ("shifted", "cosine"),
-    "alamp_base": ("margin", "entropy", "least-confidence"),
-    "clarifier_measure": ("logdetmi", "flqmi", "flvmi", "gcmi", "com"),
-    "clarifier_easy": ("balanced", "global"),
-}
+SUBSET_FACTOR = Option(
+    "subset_factor", int, 10, "Choose from a random sample of N × budget rows; 0: from the whole pool.", low=0, metavar="N"
+)
 
 # What is known of a row instead of a class number; strategies mark with the last what they did not ask about.
 SKIPPED, PENDING, UNASKED = -1, -2, -3
@@ -78,11 +73,11 @@ class Strategy:
 
     Matrices may be mapped files or, with `--device`, torch tensors (kernels/blocks.py); they are not written to.
 
-    shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order or, with `subset_factor` (overruled by the
-    option of that name, which the function is not given), those of a random sample of so many times the rows asked for. A strategy that
+    shape "score": returns float64 (n,), higher is sooner; its queue is all candidates in order or, with the option SUBSET_FACTOR
+    (which the function is not given), those of a random sample of so many times the rows asked for. A strategy that
     compares this round's predictions with the previous round's has `across`, (keep, compare): `keep`, called as `function` is, gives the
     one float64 number of each row that matters, and `compare(now, before)` the scores, where `before` is NaN for a row that the previous
-    round did not score. `function` is then for the first round.
+    round did not score. `function` is then for the first round, and `base` the option that names its order.
     shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking; with `marks` also {name: what it tells of each
     of them, an array}. `explored`: was it drawn as part of a random sample of the pool, rather than chosen by the model? `tier`,
     `suggested` and `confidence`: see strategies/clarifier.py.
@@ -92,6 +87,9 @@ class Strategy:
     does at the end. `labels` are those from before the round, and all rows that had none by then are candidates to the round's end, so
     that with the same answers it always asks the same.
 
+    `options` are declared here and nowhere else (altool/options.py); `rules` raises UsageError where they do not go together.
+
+    A strategy with tiers marks each row with its `tier` (altool/tiers.py), and has `budgets`, the option that says how many rows of each.
     A strategy that is built around another one, which an option names, has `resolve`, which makes the whole from the options: `inner` is
     that other one, `takes` and `options` are those of both. Its function is given `hard(places, count)`, the inner one's choice of so many
     of the int64 `places`; what wraps strategies wraps the inner one.
@@ -105,14 +103,15 @@ class Strategy:
     paper: str
     source: Literal["explore", "exploit"] = "exploit"
     cold_start: bool = False
-    options: tuple[str, ...] = ()
-    required: tuple[str, ...] = ()  # options that it cannot do without
+    options: tuple[Option, ...] = ()
+    rules: Callable[[Mapping[str, Any], Say], None] | None = None
+    budgets: str = ""
+    base: str = ""
     optional: tuple[str, ...] = ()
     marks: tuple[str, ...] = ()
     across: tuple[Callable[..., np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]] | None = None
-    resolve: Callable[[Mapping[str, Any]], Strategy] | None = None
+    resolve: Callable[[Mapping[str, Any], Say], Strategy] | None = None
     inner: Strategy | None = None
-    subset_factor: int = 0
     gradients: bool = False  # does it compare gradients of the loss? Those of a model that is certain are all 0
 
     @property
@@ -130,53 +129,87 @@ class Strategy:
         """The strategy that wrappers wrap."""
         return self.inner or self
 
+    @property
+    def option_names(self) -> tuple[str, ...]:
+        """The names of its options."""
+        return tuple(option.name for option in self.options)
+
+    @property
+    def tiers(self) -> bool:
+        """Does it choose rows of several tiers?"""
+        return "tier" in self.marks
+
+    def default(self, name: str) -> Any:
+        """The declared default of an option; None for one that it does not have."""
+        return next((option.default for option in self.options if option.name == name), None)
+
     def own(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Those of the `given` options that its function takes."""
-        return {name: given[name] for name in self.options if name in given}
+        return {name: given[name] for name in self.option_names if name in given}
 
 
-def names() -> list[str]:
-    """All strategy names, sorted."""
-    modules = (module.name for module in pkgutil.iter_modules(strategies.__path__))
-    return sorted(name.replace("_", "-") for name in modules if name != "registry")
+SEVERAL = "Several strategies"
+REGISTRY: Registry[Strategy] = Registry("altool.strategies", "STRATEGY", "--strategy", lambda: Strategy, others=("registry",))
+names = REGISTRY.names
 
 
-def load(name: str, given: Mapping[str, Any] | None = None) -> Strategy:
-    """The strategy of that name, as the options `given` make it; imports its module alone. Raises UsageError for an unknown name."""
-    if name not in names():
-        close = difflib.get_close_matches(name, names(), 1)
-        hint = f"did you mean {close[0]}?" if close else ""
-        raise UsageError(f"--strategy: there is no {name!r}; there are {', '.join(names())}", hint)
-    module = importlib.import_module(f"altool.strategies.{name.replace('-', '_')}")
-    found: Strategy = module.STRATEGY
-    return found.resolve(given) if found.resolve and given is not None else found
+def load(name: str, given: Mapping[str, Any] | None = None, say: Say = flag, option: str = "") -> Strategy:
+    """The strategy of that name, as the options `given` make it; imports its module alone. Raises UsageError for an unknown name; a message
+    calls it what `option` names."""
+    strategy = REGISTRY.load(name, option)
+    return strategy.resolve(given, say) if strategy.resolve and given is not None else strategy
 
 
-def check(
-    strategy: Strategy,
-    given: Mapping[str, Any],
-    *,
-    diversify: bool,
-    partitions: int | None,
-    who: str,
-    flag: Callable[[str], str],
-) -> None:
-    """Refuse options and wrappers that cannot work with the strategy, or would do nothing. Raises UsageError.
+def prepare(name: str, given: Mapping[str, Any], say: Say, who: str, option: str = "") -> tuple[Strategy, dict[str, Any]]:
+    """The strategy of that name as the options make it, and the `given` options, checked; a message calls the strategy `who`.
 
-    `given` are the options meant for strategies; a message calls the strategy `who` and an option `flag(name)`.
+    Raises UsageError for an unknown strategy, for options that it does not take, lacks or that do not go together, and for values that
+    they cannot have.
     """
-    for name, value in given.items():
-        if name not in strategy.options:
-            raise UsageError(f"{who} knows no {flag(name)}", f"it knows {', '.join(map(flag, strategy.options)) or 'none'}")
-        if value not in CHOICES.get(name, (value,)):
-            raise UsageError(f"{flag(name)}: there is no {value!r}", f"give {' or '.join(CHOICES[name])}")
-    for name in strategy.required:
-        if name not in given:
-            raise UsageError(f"{who} needs {flag(name)}")
+    strategy = load(name, option=option)
+    if strategy.resolve:
+        base = {key: value for key, value in given.items() if key in strategy.option_names}
+        strategy = strategy.resolve(options_.check(strategy.options, base, say, who), say)
+    checked = options_.check(strategy.options, given, say, who)
+    for needed in strategy.options:
+        if needed.required and needed.name not in given:
+            raise UsageError(f"{who} needs {say(needed.name)}", needed.help)
+    if strategy.rules:
+        strategy.rules(checked, say)
+    return strategy, checked
+
+
+def check_wrappers(strategy: Strategy, *, diversify: bool, partitions: int | None, who: str, say: Say) -> None:
+    """Refuse wrappers that cannot work with the strategy, or would do nothing; a message calls it `who`. Raises UsageError."""
     if diversify and strategy.wrapped.shape == "pick":
-        picks = f"{strategy.inner.name} (--clarifier-hard)" if strategy.inner else who
-        raise UsageError(f"{flag('diversify')} wraps strategies that sort; {picks} picks one row after another")
+        picks = f"{strategy.inner.name}, its inner strategy," if strategy.inner else who
+        raise UsageError(f"{say('diversify')} re-orders strategies that sort; {picks} picks one row after another", "leave it out")
     if partitions is not None and strategy.shape != "pick":
-        raise UsageError(f"{flag('partitions')} means nothing to {who}", "it sorts the whole pool in one pass")
+        raise UsageError(f"{say('partitions')} has no effect with {who}", "leave it out: the whole pool is sorted in one pass")
     if partitions is not None and "explored" in strategy.marks:
-        raise UsageError(f"{flag('partitions')} means nothing to {who}", "it takes the whole pool at once anyway")
+        raise UsageError(f"{say('partitions')} has no effect with {who}", "leave it out: the whole pool is taken at once")
+
+
+def owned() -> list[tuple[str, tuple[Option, ...]]]:
+    """The options of all strategies for the help: (heading, options), first those that several strategies have."""
+    takers: dict[str, dict[str, Option]] = {}  # option: strategy: as it declares it
+    for name in names():
+        for option in load(name).options:
+            takers.setdefault(option.name, {})[name] = option
+    panels: dict[str, list[Option]] = {SEVERAL: []}
+    for declarations in takers.values():
+        if len(declarations) == 1:
+            ((name, option),) = declarations.items()
+            panels.setdefault(name, []).append(option)
+        else:
+            panels[SEVERAL].append(_joined(declarations))
+    return [(heading, tuple(options)) for heading, options in sorted(panels.items(), key=lambda entry: (entry[0] != SEVERAL, entry[0]))]
+
+
+def _joined(declarations: Mapping[str, Option]) -> Option:
+    """One option for those that several strategies declare: its help names them, and the defaults of the fewer ones."""
+    shown = {name: option.default_text or ("required" if option.required else "") for name, option in declarations.items()}
+    usual = max(shown.values(), key=list(shown.values()).count)
+    others = [f"{name}: {text}" for name, text in shown.items() if text != usual]
+    option = next(option for name, option in declarations.items() if shown[name] == usual)
+    return replace(option, help=f"{option.help} ({', '.join(declarations)})", shown="; ".join([usual, *others]), required=False)

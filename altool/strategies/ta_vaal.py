@@ -9,6 +9,6 @@ from altool.strategies import vaal
 STRATEGY = replace(
     vaal.STRATEGY,
     name="ta-vaal",
-    summary="the same, of a discriminator that knows the predicted loss",
+    summary="least likely to be a labeled row, given also the predicted loss, in a random subset",
     paper="Kim et al. 2021",
 )

@@ -13,7 +13,7 @@ from altool.engines.local import limited
 from altool.kernels.blocks import alike, holds, take
 from altool.kernels.top import order, top
 from altool.strategies import registry
-from altool.strategies.registry import Question, Strategy
+from altool.strategies.registry import SUBSET_FACTOR, Question, Strategy
 from altool.wrappers import ask
 from altool.wrappers.diversify import diversify, pseudo_classes
 from altool.wrappers.partition import pick_in_parts
@@ -42,7 +42,7 @@ class Request:
     generators.
 
     `class_weights` (K,) make it target-aware (TAAL): the strategy's queue (all candidates where it sorts, else `queue_size` of them, by
-    default ten times the count) is re-ordered by them. Of the options `subset_factor` overrules the strategy's own (registry.Strategy).
+    default ten times the count) is re-ordered by them. Of the options SUBSET_FACTOR is for `choose`.
     """
 
     strategy: Strategy
@@ -156,7 +156,7 @@ def _tie(request: Request, arrays: Mapping[str, Any], candidates: int) -> str:
         return ""
     if all(alike(arrays[name]) for name in given):
         return f"have the same {' and '.join(given)}"
-    gradients = strategy.gradients or ("similarity" in strategy.options and request.keywords.get("similarity") != "features")
+    gradients = strategy.gradients or ("similarity" in strategy.option_names and request.keywords.get("similarity") != "features")
     if gradients and "probabilities" in given and holds(arrays["probabilities"], lambda rows: (rows == 0) | (rows == 1)):
         return "have probabilities of 0 and 1 only, and so gradients of 0"
     return ""
@@ -213,7 +213,7 @@ def _narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.n
 
 def _subset(request: Request, candidates: int, count: int) -> Any:
     """The places that a score strategy may choose from: rising int64, or a slice where these are all."""
-    factor = request.keywords.get("subset_factor", request.strategy.subset_factor)
+    factor = request.keywords.get(SUBSET_FACTOR.name, request.strategy.default(SUBSET_FACTOR.name) or 0)
     if not 0 < factor * count < candidates:
         return slice(None)
     return np.sort(request.generator("subset").choice(candidates, factor * count, replace=False))
@@ -226,8 +226,8 @@ def _call(request: Request, arrays: Mapping[str, Any], count: int, rng: np.rando
 
 
 def function_options(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that a strategy's function is given: all but `subset_factor`, which `choose` sees to."""
-    return {name: value for name, value in keywords.items() if name != "subset_factor"}
+    """The options that a strategy's function is given: all but SUBSET_FACTOR, which `choose` sees to."""
+    return {name: value for name, value in keywords.items() if name != SUBSET_FACTOR.name}
 
 
 def _pick(request: Request, candidates: int, arrays: Mapping[str, Any], count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -263,10 +263,10 @@ def class_options(
     """
     found, counts = np.unique(labels, return_counts=True)
     chosen: dict[str, list[int]] = {}
-    if "query_classes" in strategy.options:
+    if "query_classes" in strategy.option_names:
         rest = np.delete(found, counts.argmax()).tolist() if len(found) > 1 else found.tolist()
         chosen["query_classes"] = query if query is not None else behind if behind is not None else rest
-    if "private_classes" in strategy.options:
+    if "private_classes" in strategy.option_names:
         others = [class_ for class_ in found.tolist() if class_ not in chosen.get("query_classes", ())]
         chosen["private_classes"] = private if private is not None else others
     return chosen

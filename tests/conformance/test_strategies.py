@@ -27,7 +27,7 @@ SCORING = [name for name in registry.names() if registry.load(name).shape == "sc
 NEED_LABELS = {"flqmi", "flvmi", "gcmi", "com", "logdetmi", "flcmi", "logdetcmi", "clarifier"}  # mutual information with labeled rows
 MAY_STAY_SHORT = {"clarifier"}  # rows that two classes want, and classes that nobody is predicted to be in
 PICKING = [name for name in registry.names() if registry.load(name).shape == "pick"]
-SUBSET = {name: {"subset_factor": 0} for name in SCORING if "subset_factor" in registry.load(name).options}
+SUBSET = {name: {"subset_factor": 0} for name in SCORING if "subset_factor" in registry.load(name).option_names}
 ASKING = [name for name in registry.names() if registry.load(name).shape == "ask"]
 
 
@@ -60,7 +60,7 @@ def arrays(rows: np.ndarray, seed: int = 0, labeled: int = 12) -> dict[str, Any]
 
 def call(name: str, given: dict[str, Any]) -> np.ndarray:
     strategy = registry.load(name)
-    options: dict[str, Any] = {key: OPTIONS[key] for key in strategy.options if key in OPTIONS}
+    options: dict[str, Any] = {key: OPTIONS[key] for key in strategy.option_names if key in OPTIONS}
     if "clarifier_budgets" in options:
         third = given["count"] // 3
         options["clarifier_budgets"] = (given["count"] - 2 * third, third, third)
@@ -91,7 +91,7 @@ def test_says_what_it_is(name: str) -> None:
     assert strategy.name == name
     assert strategy.summary
     assert set(strategy.tables) <= {"predictions", "features", "labels", "model", "queue"}
-    assert set(strategy.required) <= set(strategy.options)
+    assert set(strategy.option_names) == {option.name for option in strategy.options}
 
 
 @pytest.mark.parametrize("name", SCORING)
@@ -274,7 +274,7 @@ def test_rows_tie_by_the_score_that_is_written(name: str, rows: np.ndarray) -> N
     )
     given = arrays(near)
     scores = call(name, given).astype(np.float32)
-    options = {"query_classes": OPTIONS["query_classes"]} if "query_classes" in registry.load(name).options else {}
+    options = {"query_classes": OPTIONS["query_classes"]} if "query_classes" in registry.load(name).option_names else {}
     request = Request(registry.load(name), 25, partial(seeds.generator, 0), {**options, **SUBSET.get(name, {})})
     assert choose(request, 60, given).places.tolist() == sorted(range(60), key=lambda row: (-scores[row], row))[:25]
 
@@ -287,7 +287,7 @@ def test_a_pool_that_looks_all_the_same_is_not_asked_in_id_order(name: str) -> N
         "answers": np.full(60, PENDING),
         "features": np.ones((60, 8), np.float32),
     }
-    options = {key: OPTIONS[key] for key in registry.load(name).options if key in ("query_classes", "private_classes")}
+    options = {key: OPTIONS[key] for key in registry.load(name).option_names if key in ("query_classes", "private_classes")}
     found = []
     for seed in (1, 1, 2):
         request = Request(registry.load(name), 15, partial(seeds.generator, seed), {**options, **SUBSET.get(name, {})}, parallel=15)

@@ -14,6 +14,7 @@ from reference_submodular import value, vectors
 
 from altool.errors import InputError, UsageError
 from altool.strategies import clarifier
+from altool.tiers import TIERS
 
 Hard = Callable[[np.ndarray, int], np.ndarray]
 RNG = np.random.default_rng(0)
@@ -119,7 +120,7 @@ def budget_of(budget: int, number: int, classes: int) -> int:
 
 
 def rows(positions: list[int], marks: dict[str, np.ndarray]) -> list[tuple[str, int, int]]:
-    tiers = [clarifier.TIERS[tier] for tier in marks["tier"]]
+    tiers = [TIERS[tier] for tier in marks["tier"]]
     return list(zip(tiers, positions, marks["suggested"].tolist(), strict=True))
 
 

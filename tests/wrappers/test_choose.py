@@ -89,7 +89,7 @@ def arrays(probabilities: np.ndarray, features: np.ndarray = FEATURES) -> dict[s
 
 
 def classes(name: str) -> dict[str, list[int]]:
-    return {key: value for key, value in {"query_classes": [0], "private_classes": [1]}.items() if key in registry.load(name).options}
+    return {key: value for key, value in {"query_classes": [0], "private_classes": [1]}.items() if key in registry.load(name).option_names}
 
 
 def not_by_id(name: str, given_: dict[str, Any], **options: Any) -> None:

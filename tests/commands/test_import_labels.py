@@ -230,7 +230,7 @@ def test_queries_that_the_log_could_not_hold(tmp_path: Path, altool: Callable[..
     (tmp_path / "q1").write_text("id,source\nr1,web\n")
     (tmp_path / "q2").write_text("id,round\nr1,1\nr1,2\n")
     assert (
-        "queries q1, column 'source': 1 row with another value than"
+        "queries q1, column 'source': 1 rows hold something else than"
         in altool("import-labels", "e", "--labels", "log", "--queries", "q1", code=3).said
     )
     assert "queries q2, column 'id': 1 duplicate id" in altool("import-labels", "e", "--labels", "log", "--queries", "q2", code=3).said

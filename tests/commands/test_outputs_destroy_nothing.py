@@ -102,7 +102,7 @@ SIMULATE = (
         ((*SELECT, "-o", "file://{here}/notes.txt"), "file://{here}/notes.txt exists and is not a table of queries written by altool"),
         ((*EXPORT, "-o", "q2.parquet", "--export", "csv=items.parquet"), "--export csv items.parquet is the --items items.parquet"),
         ((*EXPORT, "-o", "x", "--export", "csv=./x"), "--export csv ./x is the --output x"),
-        ((*EXPORT, "-o", "q.parquet", "--export", "csv=notes.txt"), "notes.txt exists and holds answers, or it is no sheet"),
+        ((*EXPORT, "-o", "q.parquet", "--export", "csv=notes.txt"), "notes.txt exists and holds answers, or is not a sheet"),
         (
             (*EXPORT, "-o", "q.parquet", "--export", "csv=-", "--json"),
             "--export csv and --json: only one of them can be on standard output",

@@ -8,7 +8,7 @@ from typing import Any
 class AltoolError(Exception):
     """A failure that is explained to the user in one or two lines.
 
-    `message` says what is wrong, `hint` what to do about it; `exit_code` is the process's status (interface.md, "Exit codes").
+    `message` says what is wrong, `hint` what to do about it; `exit_code` is the process's status (docs/contract.md, "Exit codes").
     `summary` is what the run found all the same: with `--json` it comes in the object that holds the error.
     """
 

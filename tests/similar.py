@@ -229,7 +229,7 @@ def test_gradients_need_probabilities(name: str) -> None:
 def test_weights_that_make_a_matrix_indefinite(name: str, gradient: bool) -> None:
     pool = Pool(np.random.default_rng(11), 20, gradient=gradient)
     options = options_of(name, query_classes=[0], private_classes=[1, 2], eta=2.0, nu=2.0)
-    with pytest.raises(InputError, match="--eta or --nu is too large"):
+    with pytest.raises(InputError, match="eta or nu is too large"):
         pool.pick(name, 3, **options)
     with pytest.raises(InputError, match="--ridge"):
         pool.pick(name, 3, **options, ridge=0.0)

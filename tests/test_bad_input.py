@@ -1,4 +1,4 @@
-"""The bad-input list at the end of interface.md, one test each: status 3, a message that says what and what to do, nothing written."""
+""" "Input that is rejected" of docs/contract.md, one test each: status 3, what is wrong and what to do, nothing written."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def margin(altool: Altool, tmp_path: Path, table: pa.Table, *more: object) -> st
 
 def test_duplicate_ids(altool: Altool, tmp_path: Path) -> None:
     message = margin(altool, tmp_path, predictions(probabilities(5), ["b", "a", "b", "c", "a"]))
-    assert message == "predictions p.parquet, column 'id': 2 ids are there more than once (ids a, b)"
+    assert message == "predictions p.parquet, column 'id': 2 duplicate ids (a, b)"
 
 
 def test_null_ids(altool: Altool, tmp_path: Path) -> None:
     message = margin(altool, tmp_path, predictions(probabilities(3), ["a", None, "c"]))
-    assert message == "predictions p.parquet, column 'id': 1 row hold a null id"
+    assert message == "predictions p.parquet, column 'id': 1 row without an id"
 
 
 def test_ids_of_other_types_across_tables(altool: Altool, tmp_path: Path) -> None:
@@ -59,11 +59,11 @@ def test_ids_of_other_types_across_tables(altool: Altool, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("row", "what"),
     [
-        ([np.nan, 0.5, 0.5], "2 rows hold NaN or infinity (ids row-0001, row-0003)"),
-        ([np.inf, 0, 0], "2 rows hold NaN or infinity (ids row-0001, row-0003)"),
-        ([-0.2, 0.7, 0.5], "2 rows hold a negative probability (ids row-0001, row-0003)"),
-        ([1.0005, 0, 0], "2 rows hold a probability above 1 (ids row-0001, row-0003)"),
-        ([0.5, 0.3, 0.1], "2 rows do not sum to 1 within 0.001 (ids row-0001, row-0003)"),
+        ([np.nan, 0.5, 0.5], "2 rows with NaN or infinity (ids row-0001, row-0003)"),
+        ([np.inf, 0, 0], "2 rows with NaN or infinity (ids row-0001, row-0003)"),
+        ([-0.2, 0.7, 0.5], "2 rows with a negative probability (ids row-0001, row-0003)"),
+        ([1.0005, 0, 0], "2 rows with a probability above 1 (ids row-0001, row-0003)"),
+        ([0.5, 0.3, 0.1], "2 rows with a sum other than 1 (tolerance 0.001) (ids row-0001, row-0003)"),
     ],
 )
 def test_rows_that_are_no_probabilities(altool: Altool, tmp_path: Path, row: list[float], what: str) -> None:
@@ -75,7 +75,7 @@ def test_rows_that_are_no_probabilities(altool: Altool, tmp_path: Path, row: lis
 def test_rows_without_numbers(altool: Altool, tmp_path: Path) -> None:
     table = pa.table({"id": ["a", "b", "c"], "probabilities": [[0.5, 0.5], None, [1.0, 0.0]]})
     message = margin(altool, tmp_path, table, "--classes", "ant,bee")
-    assert message == "predictions p.parquet, column 'probabilities': 1 row hold no list (null) (ids b)"
+    assert message == "predictions p.parquet, column 'probabilities': 1 row without a list (null) (ids b)"
 
 
 def test_faults_are_counted_over_all_files(altool: Altool, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_faults_are_counted_over_all_files(altool: Altool, tmp_path: Path) -> No
     for part in range(4):
         write(whole.slice(part * 10, 10), tmp_path / "p" / f"{part}.parquet", row_group_size=3)
     message = refused(altool, tmp_path, "select", "--strategy", "entropy", "--budget", 2, "--predictions", "p", "-o", "q.parquet")
-    assert message == "predictions p, column 'probabilities': 20 rows hold NaN or infinity (ids row-0000, row-0002, row-0004)"
+    assert message == "predictions p, column 'probabilities': 20 rows with NaN or infinity (ids row-0000, row-0002, row-0004)"
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_features_with_nan(altool: Altool, tmp_path: Path) -> None:
     matrix[2, 1], matrix[7, 3] = np.nan, -np.inf
     write(features(matrix), tmp_path / "bad.parquet")
     message = refused(altool, tmp_path, "score", "--model", "model", "--features", "bad.parquet", "-o", "p.parquet")
-    assert message == "features bad.parquet, column 'features': 2 rows hold NaN or infinity (ids row-0002, row-0007)"
+    assert message == "features bad.parquet, column 'features': 2 rows with NaN or infinity (ids row-0002, row-0007)"
 
 
 @pytest.mark.usefixtures("model")
@@ -125,12 +125,12 @@ def report(altool: Altool, tmp_path: Path, targets: str) -> str:
 
 def test_a_target_for_a_class_that_no_table_knows(altool: Altool, tmp_path: Path) -> None:
     targets = '[default]\nmetric = "f1"\ntarget = 0.9\n[class."dog"]\ntarget = 0.5\n'
-    assert report(altool, tmp_path, targets) == "targets t.toml, column 'class': 1 class that no table knows (dog)"
+    assert report(altool, tmp_path, targets) == "targets t.toml, column 'class': 1 class in no other table (dog)"
 
 
 def test_predictions_of_another_class_list_than_the_targets(altool: Altool, tmp_path: Path) -> None:
     targets = '[class."ant"]\nmetric = "f1"\ntarget = 0.5\n'
-    assert report(altool, tmp_path, targets) == "targets t.toml: 2 classes of this run have no target (bee, cat)"
+    assert report(altool, tmp_path, targets) == "targets t.toml: 2 classes of this run without a target (bee, cat)"
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 but no more", b"\0\1\2 neither"])
@@ -228,4 +228,4 @@ def test_seconds_that_are_none(altool: Altool, tmp_path: Path) -> None:
     labels = {"id": ["a", "b", "c", "d"], "label": ["ant"] * 4, "seconds": [2.5, -1.0, float("nan"), None]}
     write(pa.table(labels), tmp_path / "l.parquet")
     message = margin(altool, tmp_path, predictions(probabilities(4), ["a", "b", "c", "d"]), "--labels", "l.parquet")
-    assert message == "labels l.parquet, column 'seconds': 2 rows hold NaN, infinity or a number below 0 (ids b, c)"
+    assert message == "labels l.parquet, column 'seconds': 2 rows with NaN, infinity or a number below 0 (ids b, c)"

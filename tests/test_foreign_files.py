@@ -96,12 +96,12 @@ def test_codes_of_no_label(altool: Altool, tmp_path: Path) -> None:
     write(pa.table({"id": IDS, "label": [row % 4 if row < 10 else -1 for row in range(40)]}), tmp_path / "y.parquet")
     given = ("--classes", "0,1,2,3", "--labels", "y.parquet")
     message = select(altool, "p.parquet", *given)
-    assert "labels y.parquet, column 'label': 30 rows hold a number below 0 (ids r-0010, r-0011, r-0012)" in message
+    assert "labels y.parquet, column 'label': 30 rows with a number below 0 (ids r-0010, r-0011, r-0012)" in message
     assert "hint: if that means no label: --unlabeled-value -1" in message
     assert set(margin(altool, "p.parquet", *given, "--unlabeled-value", "-1", budget=30)) == set(IDS[10:])
     write(pa.table({"id": IDS, "label": [str(row % 4) if row < 10 else "nan" for row in range(40)]}), tmp_path / "y.parquet")
     done = altool("select", "--strategy", "margin", "--budget", 5, "--predictions", "p.parquet", *given, "-o", "q.parquet", code=None)
-    assert "30 rows have the label 'nan'; if that means no label: --unlabeled-value nan" in done.said
+    assert "30 rows with the label 'nan'; if that means no label: --unlabeled-value nan" in done.said
 
 
 def test_a_linked_subfolder(altool: Altool, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_two_kinds_of_times_in_one_log(altool: Altool, tmp_path: Path) -> None:
     write(pa.table({"id": ids, "features": fixed(np.repeat(np.eye(2), 4, 0))}), tmp_path / "f.parquet")
     train = ("train", "--features", "f.parquet", "--labels", "two", "--classifier", "logistic", "-o", "model")
     message = said(altool, *train)
-    assert "column 'labeled_at': 8 rows hold no time with an offset" in message
+    assert "column 'labeled_at': 8 rows without a time that has an offset" in message
     assert "--time-unit s" in message
     altool(*train, "--time-unit", "s")
     altool("score", "--model", "model", "--features", "f.parquet", "-o", "p.parquet")
@@ -136,7 +136,7 @@ def test_a_fold_that_is_a_split(altool: Altool, tmp_path: Path) -> None:
     write(pa.table({"id": IDS, "label": best, "source": ["seed"] * 40}), tmp_path / "y.parquet")
     report = ("report", "--predictions", "k.parquet", *NAMES, "--labels", "y.parquet")
     message = said(altool, *report)
-    assert "column 'fold' is left out, for altool did not write it; to use it: --columns fold=fold" in message
+    assert "column 'fold' is left out because altool did not write it; to use it: --columns fold=fold" in message
     assert "were predicted by a model that was trained on them" in message
     assert "accuracy 1.000" in altool(*report, "--columns", "fold=fold").said
 
@@ -145,7 +145,7 @@ def test_integers_with_leading_zeros(altool: Altool, tmp_path: Path) -> None:
     write(scores(list(range(40))), tmp_path / "ints.parquet")
     (tmp_path / "w.csv").write_text("id\n007\n7\n")
     (tmp_path / "y.csv").write_text("id,label\n007,cat\n0x8,cat\n")
-    wrong = "are no integers, as the other tables' ids are"
+    wrong = "with an id that is not an integer, as the other tables' ids are"
     assert f"ids w.csv, column 'id': 1 row {wrong} (ids 007)" in select(altool, "ints.parquet", *NAMES, "--within", "w.csv")
     assert f"labels y.csv, column 'id': 2 rows {wrong} (ids 007, 0x8)" in select(altool, "ints.parquet", *NAMES, "--labels", "y.csv")
 
@@ -207,7 +207,7 @@ def test_readme_beside_the_parts(altool: Altool, tmp_path: Path) -> None:
     (tmp_path / "stray/README.md").write_text("---\nlicense: mit\n---\n")
     (tmp_path / "stray/state.json").write_text('{\n  "a": 1\n}')
     done = altool("select", "--strategy", "margin", "--budget", 5, "--predictions", "stray", *NAMES, "-o", "q.parquet", "--json")
-    warning = "predictions stray: left out 2 files that are no part of it (README.md, state.json)"
+    warning = "predictions stray: left out 2 files not part of it (README.md, state.json)"
     assert json.loads(done.text)["warnings"] == [warning]
     assert pq.read_table(tmp_path / "q.parquet").column("id").to_pylist() == BEST
 
@@ -235,7 +235,7 @@ def test_rows_that_are_there_twice(altool: Altool, tmp_path: Path) -> None:
     write(table, tmp_path / "f.parquet")
     write(pa.table({"id": IDS[:8], "label": ["cat", "dog"] * 4}), tmp_path / "y.parquet")
     message = said(altool, "train", "--features", "f.parquet", "--labels", "y.parquet", "-o", "model")
-    assert "features f.parquet, column 'id': 1 id is there more than once (ids r-0030)" in message
+    assert "features f.parquet, column 'id': 1 duplicate id (r-0030)" in message
 
 
 def test_a_class_with_a_comma(altool: Altool, tmp_path: Path) -> None:

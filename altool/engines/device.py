@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from altool.errors import UsageError
+from altool.text import count
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +18,7 @@ def choose(name: str) -> torch.device:
     Raises UsageError for another name, and for a device that this machine does not have.
     """
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", name):
-        raise UsageError(f"--device: {name!r} is no device", "give auto, cpu, cuda, cuda:N or mps")
+        raise UsageError(f"--device: {name!r} is unknown", "choose from auto, cpu, cuda, cuda:N and mps")
     import torch
 
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
@@ -25,7 +26,7 @@ def choose(name: str) -> torch.device:
         return torch.device("cuda" if gpus else "mps" if torch.backends.mps.is_available() else "cpu")
     wanted = torch.device(name)
     if wanted.type == "cuda" and (wanted.index or 0) >= gpus:
-        raise UsageError(f"--device {name}: torch sees {gpus} CUDA device{'' if gpus == 1 else 's'} here", "give --device auto or cpu")
+        raise UsageError(f"--device {name}: torch finds {count(gpus, 'CUDA device')} on this machine", "give --device auto or cpu")
     if wanted.type == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("--device mps: torch sees no Metal device here", "give --device auto or cpu")
+        raise UsageError("--device mps: torch finds no Metal device on this machine", "give --device auto or cpu")
     return wanted

@@ -58,7 +58,7 @@ def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], worke
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise AltoolError(
-            "a worker process was killed, perhaps for want of memory", "give fewer --workers; the run goes on where it stopped"
+            "a worker process was killed, perhaps because memory ran out", "give fewer --workers; the run goes on where it stopped"
         ) from error
     finally:
         executor.shutdown(wait=True, cancel_futures=True)

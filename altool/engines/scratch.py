@@ -21,7 +21,7 @@ def parse_size(text: str) -> int:
     """Bytes of `4GiB`, `800 MB` or a plain number. Raises UsageError."""
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", text)
     if not found or found[2].upper() not in UNITS:
-        raise UsageError(f"--memory: {text!r} is no size", "for example --memory 4GiB")
+        raise UsageError(f"--memory: expected a size, found {text!r}", "give for example --memory 4GiB")
     return int(float(found[1]) * UNITS[found[2].upper()])
 
 

@@ -1,4 +1,4 @@
-"""The pool as one list per class: the rows that look most like the class first (DIRECT and GALAXY, algorithms.md 8 and 9).
+"""The pool as one list per class: the rows that look most like the class first (docs/algorithms.md, "Class lists").
 
 A list is never kept: a row's place in it is an integer key, smaller keys come first and equal ones by row. A cut j in 0..N lies before the
 j-th row of a list (counted from 0): the first j rows are taken to be of the class. Rows are the candidates, then the labeled rows.
@@ -115,7 +115,7 @@ def version_space(keys: np.ndarray, labeled: np.ndarray, is_class: np.ndarray) -
     """The rows between cuts I and J, in the list's order: those on which the cuts that the labels leave possible differ.
 
     I lies behind the last row of the class before the first of another, J behind the first row of another class after the last of the
-    class (algorithms.md 8.3); where there is none, the list's ends. `labeled` int64 (m,) increasing, `is_class` bool (m,).
+    class (docs/algorithms.md, "Class lists"); where there is none, the list's ends. `labeled` int64 (m,) increasing, `is_class` bool (m,).
     """
     order = ordered(keys[labeled])
     labeled, is_class = labeled[order], is_class[order]

@@ -17,6 +17,7 @@ from altool.errors import InputError
 from altool.kernels.blocks import BLOCK, Matrix, double, host, like, walk
 from altool.kernels.similarity import CHUNK, ERROR, SHORT, Candidates, Factors, Rows, coarse
 from altool.kernels.submodular import LONGEST, Picks, everyone, verified
+from altool.text import count as counted
 
 GIVEN = 4096  # labeled rows that `Gram` takes
 Given = list[tuple[Rows, float]]  # labeled rows and their weight
@@ -43,8 +44,8 @@ def indefinite(largest: float) -> None:
     """Refuse weights that leave a direction with negative variance: `largest` is the largest share of variance that they explain."""
     if largest > 1 + 1e-6:
         raise InputError(
-            f"--eta or --nu is too large: it leaves negative variance (it explains {largest:.3g} of 1)",
-            "weights of at most 1 are sound (if both are used: equal ones); a larger --ridge allows for more",
+            f"eta or nu is too large: negative variance is left ({largest:.3g} of 1 is explained)",
+            "give weights of at most 1 (if both are used: equal ones), or a larger ridge",
         )
 
 
@@ -180,7 +181,7 @@ class Gram:
         count = sum(len(rows) for rows in lots.values())
         if count > GIVEN:
             raise InputError(
-                f"--similarity gradient: {count:,} labeled rows in the query and private classes; the log-det measures take {GIVEN:,}",
+                f"labels: {counted(count, 'row')} of the query and private classes, expected at most {GIVEN:,} with gradients",
                 "use --similarity features, or fewer classes",
             )
         self.hold([[host(factor) for factor in rows.exact(np.arange(len(rows)))] for rows in lots.values()])

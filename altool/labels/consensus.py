@@ -120,7 +120,7 @@ def _is(log: pa.Table, status: str) -> pa.ChunkedArray:
 
 
 def resolve(log: pa.Table) -> Labels:
-    """Who wins (interface.md): the newest row per id and annotator, then the majority over annotators, then the newest.
+    """The newest row per id and annotator, then the majority over annotators, then the newest (docs/contract.md, "The label log").
 
     Newest means the latest `labeled_at` where all rows in question have one, else the latest `round`, and within it the latest
     `labeled_at` where all have one, else, of one annotator's answers, the import that came last (`arrival`, which old logs lack);

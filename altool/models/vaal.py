@@ -1,4 +1,4 @@
-"""VAAL and TA-VAAL: a VAE of the whole pool, and a discriminator that tells labeled rows from the others (algorithms.md 11.3, 11.4).
+"""VAAL and TA-VAAL: a VAE of the whole pool, and a discriminator that tells labeled rows from the others (docs/algorithms.md, "TA-VAAL").
 
 VAAL is Sinha et al. 2019. TA-VAAL (Kim et al. 2021, equations 3 to 7) tells decoder and discriminator also the rank r, the sigmoid of
 the loss that the task learner's ranker predicts. The networks are those of the authors' code: convolutions that halve the image, as in

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError
 from altool.tables import check
+from altool.text import count
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,7 @@ def index(chunks: Sequence[pa.Array], name: str) -> Index:
     if equal.any():
         repeated = pc.unique(ordered[1:].filter(pa.array(equal)))
         raise InputError(
-            f"{name}, column 'id': {len(repeated):,} {'id is' if len(repeated) == 1 else 'ids are'} there more than once "
-            f"(ids {check.naming(check.first_ids(repeated))})",
+            f"{name}, column 'id': {count(len(repeated), 'duplicate id')} ({check.naming(check.first_ids(repeated))})",
             "keep one row per id",
         )
     return Index(pa.chunked_array([ordered]), np.asarray(order).astype(np.int64))
@@ -96,7 +96,7 @@ def refuse_foreign(ids: pa.Array, what: str, index: Index, there: str, hint: str
     """Raise InputError for `ids` (one at least) of which the table `there`, of this index, holds none; `what` they are, by their table."""
     if not (index.positions(ids) >= 0).any():
         own, others = check.naming(check.first_ids(ids)), check.naming(index.take(np.arange(min(len(index), check.SHOWN))).to_pylist())
-        raise InputError(f"{what} is in {there}, which has {len(index):,} rows (ids {own}; there {others})", hint)
+        raise InputError(f"{what} is in {there}, which has {count(len(index), 'row')} (ids {own}; there {others})", hint)
 
 
 def checksums(columns: Sequence[pa.Array]) -> np.ndarray:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError
-from altool.text import clip
+from altool.text import clip, count
 
 SHOWN = 3  # ids named in a message
 NAMED = 20  # columns named in a message
@@ -22,7 +22,9 @@ PER_CLASS = 1.2e-5  # and so its sums stray with the number of classes
 
 
 class RowFaults(Exception):
-    """Rows of one batch that break a rule: {rule: (count, smallest ids)}. `Source.scan` sums them up and raises `InputError`."""
+    """Rows of one batch that break a rule: {rule: (count, smallest ids)}. `Source.scan` sums them up and raises `InputError`.
+
+    A rule reads after `3 rows`: `with NaN or infinity`."""
 
     def __init__(self, column: str, faults: dict[str, tuple[int, list[Any]]], hint: str = "") -> None:
         super().__init__(column, faults)
@@ -53,11 +55,13 @@ def short(error: Exception) -> str:
 
 
 def class_numbers(names: Sequence[str], known: Sequence[str], who: str) -> list[int]:
-    """The places of `names` among the `known` classes. Raises InputError for a name that is not there; `who` gave it."""
+    """The places of `names` among the `known` classes. Raises InputError, which begins with `who`, for a name that is not there."""
     if unknown := [name for name in names if name not in known]:
-        text = f"{who} names {naming(unknown)}, which it does not have"
-        listed = "; one with a comma is named in a file, a class a line" if any("," in name for name in known) else ""
-        raise InputError(text, f"its classes are {naming_columns(known)}{listed}")
+        listed = "; name one with a comma in a file, a class a line" if any("," in name for name in known) else ""
+        raise InputError(
+            f"{who}: unknown {'class' if len(unknown) == 1 else 'classes'} {naming(unknown)}",
+            f"choose from {naming_columns(known)}{listed}",
+        )
     return [list(known).index(name) for name in names]
 
 
@@ -66,9 +70,9 @@ def raise_faults(table: str, faults: Sequence[RowFaults]) -> None:
     columns_: dict[str, dict[str, tuple[int, list[Any]]]] = {}
     for fault in faults:
         total = columns_.setdefault(fault.column, {})
-        for rule, (count, ids) in fault.faults.items():
+        for rule, (rows, ids) in fault.faults.items():
             before, seen = total.get(rule, (0, []))
-            total[rule] = (before + count, sorted([*seen, *ids], key=lambda value: (value is None, value))[:SHOWN])
+            total[rule] = (before + rows, sorted([*seen, *ids], key=lambda value: (value is None, value))[:SHOWN])
     if columns_:
         hint = next((fault.hint for fault in faults if fault.hint), HINTS.get(faults[0].column, "correct these rows"))
         raise InputError(f"{table}, {'; '.join(_told(column, total) for column, total in sorted(columns_.items()))}", hint)
@@ -76,7 +80,7 @@ def raise_faults(table: str, faults: Sequence[RowFaults]) -> None:
 
 def _told(column: str, total: Mapping[str, tuple[int, list[Any]]]) -> str:
     worst = sorted(total.items(), key=lambda item: -item[1][0])
-    text = "; ".join(f"{count:,} {'row' if count == 1 else 'rows'} {rule}{_ids(ids)}" for rule, (count, ids) in worst)
+    text = "; ".join(f"{count(rows, 'row')} {rule}{_ids(ids)}" for rule, (rows, ids) in worst)
     return f"column {column!r}: {text}"
 
 
@@ -113,10 +117,10 @@ def probabilities(ids: pa.Array, matrix: np.ndarray) -> None:
             ids,
             "probabilities",
             {
-                "hold NaN or infinity": ~np.isfinite(matrix).all(axis=1),
-                "hold a negative probability": (matrix < -NOISE).any(axis=1),
-                "hold a probability above 1": (matrix > 1 + NOISE).any(axis=1),
-                f"do not sum to 1 within {tolerance:g}": off,
+                "with NaN or infinity": ~np.isfinite(matrix).all(axis=1),
+                "with a negative probability": (matrix < -NOISE).any(axis=1),
+                "with a probability above 1": (matrix > 1 + NOISE).any(axis=1),
+                f"with a sum other than 1 (tolerance {tolerance:g})": off,
             },
             _shape_hint(matrix, sums),
         )
@@ -149,14 +153,13 @@ def _shape_hint(matrix: np.ndarray, sums: np.ndarray) -> str:
 def features(ids: pa.Array, matrix: np.ndarray) -> None:
     """Refuse rows of `matrix` (n, D) that hold NaN or infinity."""
     if matrix.size and not np.isfinite(matrix.sum(dtype=np.float64)):  # NaN and infinity both survive a sum
-        mark(ids, "features", {"hold NaN or infinity": ~np.isfinite(matrix).all(axis=1)})
+        mark(ids, "features", {"with NaN or infinity": ~np.isfinite(matrix).all(axis=1)})
 
 
 HINTS = {
     "probabilities": "leave these rows out or score them again; altool repairs nothing",
     "features": "leave these rows out or embed them again; altool repairs nothing",
     "id": "give every row an id, in the form that the other tables have",
-    "labeled_at": "say what they mean: --time-zone UTC for times without an offset, --time-unit s for numbers; or leave the column out: "
-    "--columns labeled_at=",
+    "labeled_at": "give --time-zone UTC for times without an offset, --time-unit s for numbers, or --columns labeled_at= to leave it out",
     "path": "keep the files below the table, or give --allow-outside",
 }

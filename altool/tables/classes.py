@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError
+from altool.text import count
 
 SHOWN = 5  # classes named in a message
 
@@ -33,7 +34,7 @@ def match(found: Mapping[str, int], known: Sequence[str], who: str, whose: str, 
     if not strange:
         return ""
     rows, spelled = sum(found[name] for name in strange), respelled(strange, known)
-    text = f"{who}: {rows:,} {'row is' if rows == 1 else 'rows are'} of {_listed(strange)} that {whose} does not know"
+    text = f"{who}: {count(rows, 'row')} of {_listed(strange)} that {whose} does not have"
     return f"{text}; {spelled}" if spelled else text
 
 
@@ -59,4 +60,4 @@ def _plain(name: str) -> str:
 def _listed(names: Iterable[str]) -> str:
     every = list(names)
     shown = ", ".join(every[:SHOWN]) + (", …" if len(every) > SHOWN else "")
-    return f"{len(every):,} {'class' if len(every) == 1 else 'classes'} ({shown})"
+    return f"{count(len(every), 'class', 'classes')} ({shown})"

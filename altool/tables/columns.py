@@ -16,6 +16,7 @@ from altool.tables.outside import load_json
 from altool.tables.schema import WIDE_PREFIX
 from altool.tables.text import decimals
 from altool.tables.values import Clock
+from altool.text import count
 
 LEFT_OUT = "correct these rows; a column that means something else is left out by --columns {}="
 NAMES = ("label", "suggested_label")  # columns whose whole numbers may be floats, as pandas makes integers with gaps
@@ -59,7 +60,7 @@ def cast(table: str, path: str, array: pa.Array, column: str, wanted: pa.DataTyp
             if column not in NAMES:
                 raise pa.ArrowInvalid("numbers with a fraction are no names")
             array, fraction = whole_numbers(array)
-            _mark(ids, column, {"hold a number with a fraction, which is no class": fraction})
+            _mark(ids, column, {"with a fraction, which is not a class": fraction})
         if pa.types.is_binary(array.type) and pa.types.is_string(wanted):
             raise pa.ArrowInvalid("bytes are no names")
         return array.cast(wanted)
@@ -86,15 +87,17 @@ def _parsed(array: pa.Array, column: str, wanted: pa.DataType, ids: pa.Array | N
         array = pc.if_else(pc.equal(array, ""), pa.scalar(None, array.type), array)
         numbers, wrong = values.integers(array)
         if column == "id":
-            _mark(array, column, {"are no integers, as the other tables' ids are": wrong})
-        _mark(ids, column, {"hold no integer": wrong}, LEFT_OUT.format(column))
+            _mark(array, column, {"with an id that is not an integer, as the other tables' ids are": wrong})
+        _mark(ids, column, {"with a value that is not an integer": wrong}, LEFT_OUT.format(column))
         return numbers.cast(wanted)
     if pa.types.is_floating(wanted):
         try:
             return decimals(array, comma).cast(wanted)
         except pa.ArrowInvalid:
             wrong = pa.array([not _is_number(text) for text in array.to_pylist()], pa.bool_())
-            _mark(ids, column, {"hold no number": wrong}, "" if column.startswith(WIDE_PREFIX) else LEFT_OUT.format(column))
+            _mark(
+                ids, column, {"with a value that is not a number": wrong}, "" if column.startswith(WIDE_PREFIX) else LEFT_OUT.format(column)
+            )
             raise
     return array.cast(wanted)
 
@@ -115,7 +118,7 @@ def _mark(ids: pa.Array | None, column: str, rules: dict[str, pa.Array], hint: s
 def instants(array: pa.Array, column: str, ids: pa.Array | None, clock: Clock) -> pa.Array:
     """Times in UTC. Raises RowFaults for those that may mean several instants, or none."""
     found, wrong = values.times(array, clock)
-    _mark(ids, column, {"hold no time with an offset": wrong})
+    _mark(ids, column, {"without a time that has an offset": wrong})
     return found
 
 
@@ -136,7 +139,7 @@ def class_names(schema: pa.Schema, name: str, array: pa.Array) -> pa.Array:
         return array
     if (high := pc.max(array).as_py()) is not None and high >= len(found):
         raise InputError(
-            f"column {name!r}: the number {high} is none of the {len(found)} class names in the file's metadata", "write names"
+            f"column {name!r}: class number {high} has no name among the {len(found)} of the file's metadata", "write class names"
         )
     return pc.take(found, pc.if_else(pc.less(array, 0), pa.scalar(None, array.type), array))
 
@@ -148,7 +151,7 @@ def refuse_codes(array: pa.Array, ids: pa.Array | None, named: Sequence[str]) ->
         strange = pc.and_(below, pc.invert(pc.is_in(array.cast(pa.string()), value_set=pa.array(named, pa.string()))))
         code = array.filter(below)[0].as_py()
         hint = f"if that means no label: --unlabeled-value {code}; if it is a class, name all of them: --classes A,B,…"
-        _mark(ids, "label", {"hold a number below 0": strange}, hint)
+        _mark(ids, "label", {"with a number below 0": strange}, hint)
 
 
 def stack(columns: Sequence[pa.Array], names: Sequence[str], comma: bool, ids: pa.Array | None) -> pa.Array:
@@ -170,7 +173,7 @@ def fixed(table: str, path: str, array: pa.Array, column: str, ids: pa.Array | N
     if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type) or pa.types.is_fixed_size_list(array.type)):
         raise InputError(f"{where} holds {array.type}, not lists of numbers", "write one list of numbers per row")
     if array.null_count:
-        check.mark(ids if ids is not None else pa.nulls(len(array)), column, {"hold no list (null)": np.asarray(array.is_null())})
+        check.mark(ids if ids is not None else pa.nulls(len(array)), column, {"without a list (null)": np.asarray(array.is_null())})
     if not pa.types.is_fixed_size_list(array.type):
         lengths = pc.list_value_length(array)
         low, high = (value.as_py() for value in pc.min_max(lengths).values())
@@ -183,7 +186,7 @@ def fixed(table: str, path: str, array: pa.Array, column: str, ids: pa.Array | N
     numbers = array.values.slice(array.offset * width, len(array) * width)
     if numbers.null_count:
         gaps = np.asarray(numbers.is_null()).reshape(-1, width).any(axis=1)
-        check.mark(ids if ids is not None else pa.nulls(len(array)), column, {"hold a null number": gaps})
+        check.mark(ids if ids is not None else pa.nulls(len(array)), column, {"with a null number": gaps})
     if not pa.types.is_floating(numbers.type) or (column == "features" and numbers.type == pa.float64()):
         try:
             numbers = plain(numbers).cast(pa.float32())
@@ -192,7 +195,8 @@ def fixed(table: str, path: str, array: pa.Array, column: str, ids: pa.Array | N
         array = pa.FixedSizeListArray.from_arrays(numbers, width)
     if order is not None:
         if len(order) != width:
-            raise InputError(f"{where} holds rows of {width} numbers for {len(order)} classes", "write one probability per class")
+            found = f"{where} holds {count(width, 'number')} a row for {count(len(order), 'class', 'classes')}"
+            raise InputError(found, "write one probability per class")
         rows = numbers.to_numpy(zero_copy_only=False).reshape(-1, width)[:, order]
         array = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(rows).reshape(-1)), width)
     return array

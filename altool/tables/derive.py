@@ -45,7 +45,7 @@ def derive(
                 width = rows.shape[1]
             else:
                 values[column] = batch.column(column).to_numpy(zero_copy_only=False)
-                check.mark(ids, column, {"hold none, NaN or infinity": ~np.isfinite(values[column])})
+                check.mark(ids, column, {"with null, NaN or infinity": ~np.isfinite(values[column])})
         return ids, width, align.checksums([batch.column(name) for name in columns]) if columns else None, work(values)
 
     parts = []

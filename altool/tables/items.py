@@ -71,7 +71,7 @@ class Items:
         if self._folder is not None:
             folder = self._folder
             outside = np.array([folder.leaves(path) for path in batch.column("path").to_pylist()], bool)
-            check.mark(batch.column("id"), "path", {"lead out of the table's folder": outside})
+            check.mark(batch.column("id"), "path", {"with a path out of the table's folder": outside})
         return batch.column("id")
 
     def __len__(self) -> int:

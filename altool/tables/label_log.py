@@ -22,6 +22,7 @@ from altool.tables.outside import load_json
 from altool.tables.read import Source
 from altool.tables.schema import ARRIVAL, KINDS, RENAMED, RETRACTED, SOURCES, STATUSES, WITHDRAWN
 from altool.tables.write import contract, write_table
+from altool.text import count
 
 COLUMNS = KINDS["labels"].columns
 BLANK = r"^[\s\p{Z}\p{Cf}\x00-\x1f]*$"  # nothing that anybody sees
@@ -50,7 +51,7 @@ def read(source: Source) -> pa.Table:
         wrong = table.filter(pa.compute.invert(pa.compute.is_in(table.column(column), value_set=known)))
         if wrong.num_rows:
             raise InputError(
-                f"{source.name}, column {column!r}: {wrong.num_rows:,} rows hold something else than {', '.join(allowed)} "
+                f"{source.name}, column {column!r}: {count(wrong.num_rows, 'row')} with another value than {', '.join(allowed)} "
                 f"(ids {check.naming(check.first_ids(wrong.column('id')))})",
                 f"write one of {', '.join(allowed)}; or leave the column out: --columns {column}=",
             )
@@ -58,10 +59,10 @@ def read(source: Source) -> pa.Table:
     timed = pa.compute.and_(pa.compute.is_finite(seconds), pa.compute.greater_equal(seconds, 0))
     wrong = table.filter(pa.compute.invert(pa.compute.fill_null(timed, True)))
     if wrong.num_rows:
-        text = f"{source.name}, column 'seconds': {wrong.num_rows:,} rows hold NaN, infinity or a number below 0"
+        text = f"{source.name}, column 'seconds': {count(wrong.num_rows, 'row')} with NaN, infinity or a number below 0"
         raise InputError(
             f"{text} (ids {check.naming(check.first_ids(wrong.column('id')))})",
-            "write how long the answer took, or null where nobody knows",
+            "write how long the answer took, or null where that is unknown",
         )
     done = pa.compute.or_kleene(
         pa.compute.invert(pa.compute.fill_null(pa.compute.match_substring_regex(table.column("label"), BLANK), True)),
@@ -87,9 +88,8 @@ def doubtful(table: str, labels: pa.ChunkedArray, classes: Sequence[str]) -> Ite
     """Warnings of labels, none of `classes`, by which other tools mean that there is none: an integer below 0, or a word for nothing."""
     for name in sorted(filter(None, pa.compute.unique(labels).to_pylist())):
         if name not in classes and (name.strip().lower() in NOTHING or re.fullmatch(r"-\d+(\.0*)?", name.strip())):
-            count = pa.compute.sum(pa.compute.equal(labels, name)).as_py()
-            rows = f"{count:,} {'row has' if count == 1 else 'rows have'}"
-            yield f"{table}: {rows} the label {name!r}; if that means no label: --unlabeled-value {shlex.quote(name)}"
+            rows = pa.compute.sum(pa.compute.equal(labels, name)).as_py()
+            yield f"{table}: {count(rows, 'row')} with the label {name!r}; if that means no label: --unlabeled-value {shlex.quote(name)}"
 
 
 def _import_of(file: Fragment) -> int:

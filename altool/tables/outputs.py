@@ -24,9 +24,9 @@ from altool.tables.schema import ALWAYS, KINDS
 
 LONGER = len("..2147483647.tmp-lock")  # what a temporary name has that its target's has not
 ELSEWHERE = "give another path"
-KEPT = "altool replaces nothing but that; move it away, or give another path"
-WHAT = {"model": "model", "page": "page of altool report", "run": "simulated run", "csv": "sheet", "label-studio": "Label Studio tasks"}
-WHAT |= {"config": "labeling config"}
+KEPT = "move it away, or give another path; altool replaces nothing else"
+WHAT = {"model": "a model", "page": "a page of altool report", "run": "a simulated run", "csv": "a sheet"}
+WHAT |= {"label-studio": "Label Studio tasks", "config": "a labeling config"}
 # What a sheet holds before anybody fills it in; every other column is for answers.
 SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "suggestion", "suggestion_score", "tier")
 CONFIG = rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n'
@@ -77,7 +77,7 @@ def local(location: str | os.PathLike[str]) -> Path:
     """The path of an output: `file://` is one, too. Raises UsageError for any other URI."""
     path = _path(str(location))
     if path is None:
-        raise UsageError(f"{location} is no local path", "write it to a path, and copy it")
+        raise UsageError(f"{location} is not a local path", "write it to a path, and copy it")
     return path
 
 
@@ -91,7 +91,7 @@ def check(outputs: Iterable[Output], inputs: Sequence[tuple[str, str]] = (), *, 
     streams = [output for output in wanted if output.location == "-"]
     if len(streams) + json > 1:
         names = [output.option for output in streams] + (["--json"] if json else [])
-        raise UsageError(f"{' and '.join(names)} want standard output, which holds one of them", "write the others to files")
+        raise UsageError(f"{' and '.join(names)}: only one of them can be on standard output", "write the others to files")
     files = [output for output in wanted if output.location != "-"]
     try:
         for output in files:
@@ -222,7 +222,7 @@ def _are_tasks(file: BinaryIO) -> bool:
 def _path(location: str) -> Path | None:
     """The local path of a location; None for a URI that is not `file://`."""
     if "\0" in location:
-        raise UsageError(f"{location}: no path holds a NUL", ELSEWHERE)
+        raise UsageError(f"{location}: a path cannot contain NUL", ELSEWHERE)
     if "://" not in location:
         return Path(location)
     if not location.lower().startswith("file://"):
@@ -236,7 +236,7 @@ def _filesystem(uri: str) -> tuple[Any, str]:
     try:
         filesystem, path = fs.FileSystem.from_uri(uri)
     except (pa.ArrowException, OSError, ImportError, ValueError) as error:
-        raise UsageError(f"{uri}: no address that altool can write to ({' '.join(str(error).split())[:200]})", ELSEWHERE) from error
+        raise UsageError(f"{uri}: not an address that altool can write to ({' '.join(str(error).split())[:200]})", ELSEWHERE) from error
     return filesystem, path
 
 
@@ -245,7 +245,7 @@ def _check_shape(output: Output) -> None:
     path = _path(location)
     if path is None:
         if output.local or output.folder:
-            raise UsageError(f"{output.shown} is no local path", "write it to a path, and copy it")
+            raise UsageError(f"{output.shown} is not a local path", "write it to a path, and copy it")
         return
     if not location or (not output.folder and location.endswith(("/", "/.", "/.."))):
         raise UsageError(f"{output.shown} names a folder" if location else f"{output.option} is empty", "give the path of a file")
@@ -260,14 +260,14 @@ def _check_shape(output: Output) -> None:
         if os.path.lexists(above):
             limit = os.pathconf(above, "PC_NAME_MAX") - (0 if output.kind == "folder" else LONGER)
             if len(os.fsencode(place.name)) > limit:
-                raise UsageError(f"{output.option}: the name of what is to be written is longer than {limit} bytes", "give a shorter name")
+                raise UsageError(f"{output.option}: the name of the output is longer than {limit} bytes", "give a shorter name")
             if not above.is_dir():
-                raise UsageError(f"{output.shown}: {above} is no folder", ELSEWHERE)
+                raise UsageError(f"{output.shown}: {above} is not a folder", ELSEWHERE)
             if not os.access(above, os.W_OK | os.X_OK):
-                raise UsageError(f"{output.shown} cannot be written: {above} may not be changed", "give a path that you may write to")
+                raise UsageError(f"{output.shown} cannot be written: {above} is not writable", "give a path that you may write to")
             break
     if output.kind == "folder" and path.is_dir() and not os.access(path, os.W_OK | os.X_OK):
-        raise UsageError(f"{output.shown} cannot be written: it may not be changed", "give a path that you may write to")
+        raise UsageError(f"{output.shown} cannot be written: it is not writable", "give a path that you may write to")
 
 
 def _check_there(output: Output, overwrite: bool) -> None:
@@ -293,7 +293,7 @@ def _check_there(output: Output, overwrite: bool) -> None:
     if not there:
         return
     if not overwrite and not output.sidecar:
-        raise UsageError(f"{location} is there already", "give --overwrite to replace it, or another --output")
+        raise UsageError(f"{location} exists", "give --overwrite to replace it, or another --output")
     refuse_foreign(output.kind, location, parts=output.parts)
 
 
@@ -302,10 +302,10 @@ def refuse_foreign(kind: str, location: str | os.PathLike[str], *, parts: bool =
     try:
         if ours(kind, location, parts=parts):
             return
-        why = "it holds answers, or " if kind == "csv" else ""
+        why = "holds answers, or " if kind == "csv" else ""
     except AltoolError:
         why = ""
-    raise UsageError(f"{shown or location} is there, and {why}it is no {WHAT.get(kind, f'table of {kind}')} that altool wrote", KEPT)
+    raise UsageError(f"{shown or location} exists and {why}is not {WHAT.get(kind, f'a table of {kind}')} written by altool", KEPT)
 
 
 IS, IN, HOLDS, MATCHED = "is", "lies in", "holds", "would be read as part of"

@@ -33,7 +33,7 @@ def read_bytes(path: str | os.PathLike[str], label: str, largest: int = LARGEST)
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
             raise InputError(f"{label}: it is {what}, not a file", "write it to a file")
         if status.st_size > largest:
-            raise InputError(f"{label}: it has {status.st_size:,} bytes, more than the {largest:,} that such a file may have", hint)
+            raise InputError(f"{label}: found {status.st_size:,} bytes, expected at most {largest:,}", hint)
         with open(handle, "rb", closefd=False) as file:
             return file.read(largest)
     except OSError as error:
@@ -64,11 +64,11 @@ def load_json(text: str | bytes, label: str) -> Any:
         if SURROGATE.search(text) or not text.isascii():
             (json.dumps(value, ensure_ascii=False) if SURROGATE.search(text) else text).encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"{label}: a text in it has half a surrogate pair, which is no character", "write it as UTF-8") from error
+        raise InputError(f"{label}: a text with half a surrogate pair, which is not a character", "write it as UTF-8") from error
     except RecursionError as error:
         raise _deep(label) from error
     except ValueError as error:
-        raise InputError(f"{label}: it is no JSON ({str(error).splitlines()[0]})", "write it again") from error
+        raise InputError(f"{label}: not JSON ({str(error).splitlines()[0]})", "write it again") from error
     _check_depth(value, label)
     return value
 
@@ -82,7 +82,7 @@ def load_toml(content: bytes, label: str) -> dict[str, Any]:
     except RecursionError as error:
         raise _deep(label) from error
     except ValueError as error:
-        raise InputError(f"{label}: it is no TOML ({str(error).splitlines()[0]})", "see the README for the format") from error
+        raise InputError(f"{label}: not TOML ({str(error).splitlines()[0]})", "correct the line") from error
     _check_depth(value, label)
     return value
 
@@ -98,4 +98,4 @@ def _check_depth(value: Any, label: str) -> None:
 
 
 def _deep(label: str) -> InputError:
-    return InputError(f"{label}: more than {DEEPEST} lists or objects lie in each other", "write it flat")
+    return InputError(f"{label}: lists or objects nested more than {DEEPEST} deep", "write it flat")

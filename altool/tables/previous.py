@@ -12,6 +12,7 @@ from altool.tables import align, check
 from altool.tables.align import Index
 from altool.tables.derive import derive
 from altool.tables.read import Source
+from altool.text import count
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def read_previous(
     places = np.arange(len(pool)) if index.ids.equals(pool.ids) else index.positions(pool.ids)
     known = places >= 0
     if not known.any():
-        what = f"{previous.name}: none of its {len(index):,} rows"
+        what = f"{previous.name}: none of its {count(len(index), 'row')}"
         align.refuse_foreign(index.ids, what, pool, now.name, "give this pool's predictions of the round before")
 
     def joined(values: np.ndarray, none: float) -> np.ndarray:
@@ -74,8 +75,8 @@ def _classes(previous: Source, now: Source) -> tuple[np.ndarray | None, tuple[st
     gone = [name for name in previous.classes if name not in now.classes]
     if gone:
         raise InputError(
-            f"{previous.name}: {len(gone)} of its classes ({check.naming(gone)}) are not in {now.name}: the rounds cannot be compared",
-            "give predictions of the round before that know no other classes; leave --previous out to begin anew",
+            f"{previous.name}: {count(len(gone), 'class', 'classes')} not in {now.name} ({check.naming(gone)}): rounds cannot be compared",
+            "give predictions of the round before with classes of this one; or leave --previous out to begin anew",
         )
     number = {name: code for code, name in enumerate(now.classes)}
     return np.array([number[name] for name in previous.classes]), tuple(name for name in now.classes if name not in previous.classes)

@@ -9,6 +9,7 @@ from altool.errors import InputError
 from altool.tables import align, check
 from altool.tables.align import Index
 from altool.tables.read import Source
+from altool.text import count
 
 
 def read_ranks(queue: Source, pool: Index) -> tuple[np.ndarray, pa.Array, str]:
@@ -24,10 +25,8 @@ def read_ranks(queue: Source, pool: Index) -> tuple[np.ndarray, pa.Array, str]:
     values = table.column(column).to_numpy().astype(np.float64)
     faulty = table.filter(pa.array(~np.isfinite(values))).column("id")
     if len(faulty):
-        raise InputError(
-            f"{queue.name}, column {column!r}: {len(faulty):,} rows have none (ids {check.naming(check.first_ids(faulty))})",
-            "give every row a rank, or leave it out",
-        )
+        text = f"{queue.name}, column {column!r}: {count(len(faulty), 'row')} without a {column}"
+        raise InputError(f"{text} (ids {check.naming(check.first_ids(faulty))})", f"give every row a {column}, or leave it out")
     ids = index.ids.combine_chunks()
     positions = pool.positions(ids)
     values = index.arrange(values) if column == "rank" else -index.arrange(values)

@@ -17,6 +17,7 @@ from altool.tables.outside import decode, load_json
 from altool.tables.schema import FOREIGN, KINDS, WIDE_PREFIX
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
+from altool.text import count
 
 __all__ = ["Meaning", "Reader", "Source", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
 
@@ -103,11 +104,11 @@ class Reader:
 
     def _say_left_out(self, label: str, found: Listing, stray: Sequence[str]) -> None:
         parts = []
-        for paths, what in ((stray, "that are no part of it"), (found.hidden, "with a hidden name")):
+        for paths, what in ((stray, "not part of it"), (found.hidden, "with a hidden name")):
             if paths:
                 names = ", ".join(os.path.relpath(path, found.folder) if found.folder else path for path in paths[:NAMED])
                 more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
-                parts.append(f"{len(paths):,} {'file' if len(paths) == 1 else 'files'} {what} ({names}{more})")
+                parts.append(f"{count(len(paths), 'file')} {what} ({names}{more})")
         if parts and self.console is not None:
             self.console.warn(f"{label}: left out {' and '.join(parts)}")
 
@@ -116,7 +117,7 @@ class Reader:
         for name in FOREIGN.get(source.kind.name, ()):
             foreign = any(name in one.names and not source.is_ours(one) for one in source.fragments)
             if foreign and name not in self.names and self.console is not None:
-                text = f"column {name!r} is left out, for altool did not write it; to use it: --columns {name}={name}"
+                text = f"column {name!r} is left out because altool did not write it; to use it: --columns {name}={name}"
                 self.console.info(f"{source.name}: {text}")
 
     def add(self, source: Source, used: Iterable[str] = ()) -> None:
@@ -160,7 +161,7 @@ def parse_columns(text: str | None) -> dict[str, str]:
         if not equals or name not in known:
             raise UsageError(
                 f"--columns: {part!r} is not COLUMN=YOUR_NAME",
-                "for example --columns id=item_id,features=embedding; source= leaves one out",
+                "give for example --columns id=item_id,features=embedding; source= leaves one out",
             )
         names[name] = other
     return names
@@ -177,8 +178,10 @@ def parse_classes(text: str | None, option: str = "--classes") -> tuple[str, ...
     else:
         classes = text.split(",")
     classes = [str(name).strip() for name in classes if str(name).strip()]
-    if not classes or len(set(classes)) < len(classes):
-        raise UsageError(f"{option}: {text!r} names no class, or one twice", f"for example {option} cat,dog")
+    if not classes:
+        raise UsageError(f"{option}: {text!r} names no class", f"give for example {option} cat,dog")
+    if twice := sorted({name for name in classes if classes.count(name) > 1}):
+        raise UsageError(f"{option}: duplicate class {twice[0]!r}", "name every class once")
     return tuple(classes)
 
 
@@ -186,7 +189,7 @@ def _listed(label: str, content: str) -> list[Any]:
     """The names in a JSON list."""
     found = load_json(content, label)
     if not (isinstance(found, list) and all(isinstance(name, str | int) for name in found)):
-        raise InputError(f"{label}: it is no list of class names", 'write ["cat", "dog"], or one class per line')
+        raise InputError(f"{label}: not a list of class names", 'write ["cat", "dog"], or one class per line')
     return found
 
 

@@ -18,6 +18,7 @@ from altool.tables.align import Index
 from altool.tables.fragments import Fragment
 from altool.tables.outside import load_json
 from altool.tables.read import Source
+from altool.text import count
 
 LAST = 2**31 - 1  # the contract's rounds are int32
 
@@ -29,7 +30,7 @@ def next_round(log: pa.Table | None) -> int:
     """
     last = pc.max(log.filter(pc.invert(_held(log))).column("round")).as_py() if log is not None else None
     if last == LAST:
-        raise InputError(f"the label log has labels of round {LAST:,}, the last that there can be", "give the round's number: --round R")
+        raise InputError(f"labels: the log has reached round {LAST:,}, the last possible", "give the round's number: --round R")
     return 0 if last is None else last + 1
 
 
@@ -110,7 +111,7 @@ def recorded(sources: Sequence[Source], round_: int, pool: Index, positions: np.
     parts = [(source, *pair) for source in sources for pair in origins(source)]
     for source, fragment, origin in parts:
         if str(round_) not in origin.get("begun", {}) or "asked" not in origin:
-            raise InputError(f"{source.name}: {fragment.path} does not say that it is of round {round_}", "give this round's queries alone")
+            raise InputError(f"{source.name}: {fragment.path} is not of round {round_}", "give this round's queries alone")
     batches = []
     for source, fragment, _ in sorted(parts, key=lambda part: int(part[2]["asked"])):
         table = replace(source, fragments=[fragment]).read(["id", "rank", "target_class", "phase"]).sort_by("rank")
@@ -118,7 +119,8 @@ def recorded(sources: Sequence[Source], round_: int, pool: Index, positions: np.
         places = np.minimum(np.searchsorted(positions, found), max(len(positions) - 1, 0))
         strange = table.column("id").filter(pa.array(positions[places] != found if len(positions) else found == found))
         if len(strange):
-            text = f"{source.name}: {len(strange):,} rows are no candidates of this round (ids {check.naming(check.first_ids(strange))})"
+            named = check.naming(check.first_ids(strange))
+            text = f"{source.name}: {count(len(strange), 'row')} not among the candidates of this round (ids {named})"
             raise InputError(text, "give the queries that altool select wrote in this round")
         batches.append((places, table.column("target_class").to_pylist(), np.asarray(pc.equal(table.column("phase"), "search"))))
     return batches

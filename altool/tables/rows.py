@@ -45,6 +45,6 @@ def read_rows(source: Source, batch: pa.RecordBatch, column: str, width: int | N
         found = matrix(source, batch, column, width)
         check.features(batch.column("id"), found)
         return found, align.checksums([array])
-    check.mark(batch.column("id"), column, {"hold no text (null)": np.asarray(array.is_null())})
+    check.mark(batch.column("id"), column, {"without a text (null)": np.asarray(array.is_null())})
     texts = array.to_numpy(zero_copy_only=False).astype(object)
     return texts, np.fromiter((zlib.crc32(text.encode()) for text in texts), np.uint32, len(texts))

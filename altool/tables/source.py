@@ -120,10 +120,10 @@ class Source:
     def _other_classes(self, fragment: Fragment, found: Sequence[str]) -> InputError:
         strange = [name for name in found if name not in self.classes]
         lacking = [name for name in self.classes if name not in found]
-        said = [f"{verb} {check.naming(names)}" for verb, names in (("knows", strange), ("lacks", lacking)) if names]
+        parts = [f"{verb} {check.naming(names)}" for verb, names in (("has", strange), ("lacks", lacking)) if names]
         first = self.fragments[0].path
         return InputError(
-            f"{self.name}: {fragment.path} has other classes than {first} (it {' and '.join(said)})",
+            f"{self.name}: {fragment.path} has other classes than {first} (it {' and '.join(parts)})",
             "write all files with the same classes, in any order",
         )
 
@@ -152,7 +152,7 @@ class Source:
         """
         found = self._named(self.fragments[0]) or self.declared
         if not found:
-            raise InputError(f"{self.name}: nothing says which class each probability belongs to", "name them in order: --classes a,b,c")
+            raise InputError(f"{self.name}: the classes of its probabilities are unnamed", "name them in order: --classes a,b,c")
         if self.declared and set(self.declared) != set(found):
             raise InputError(
                 f"{self.name}: its classes ({check.naming(found)}, … {len(found)}) are not those of --classes "
@@ -177,7 +177,7 @@ class Source:
                 named = own is not None or not self.knows_classes or self.declared or not self.physical(fragment, "probabilities")
                 if not named:
                     raise InputError(
-                        f"{self.name}: {fragment.path} does not say which class each probability belongs to, other files do",
+                        f"{self.name}: the classes of the probabilities are unnamed in {fragment.path}, and named in other files",
                         "name the classes of all its files in order: --classes a,b,c",
                     )
                 orders[fragment.path] = None
@@ -305,7 +305,7 @@ class Source:
                     array = self._array(fragment, raw, name, column)
                     array = self._cast(fragment, array, column, ids)
             if column == "id" and array.null_count:
-                check.mark(array, "id", {"hold a null id": np.asarray(array.is_null())})
+                check.mark(array, "id", {"without an id": np.asarray(array.is_null())})
             arrays.append(array)
             names.append(column)
         return pa.RecordBatch.from_arrays(arrays, names)
@@ -321,7 +321,7 @@ class Source:
             if not pc.all(same).as_py() and not _same_number(array, constant):
                 other = array.filter(pc.invert(same))[0].as_py()
                 raise InputError(
-                    f"{self.name}, column {column!r}: {fragment.path} holds {other!r}, its folder's name says {constant!r}",
+                    f"{self.name}, column {column!r}: {fragment.path} holds {other!r}, its folder's name gives {constant!r}",
                     "write the file into the folder of its value",
                 )
         return columns.class_names(fragment.schema, name, array) if column in columns.NAMES else array

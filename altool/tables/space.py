@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from altool.errors import InputError
 from altool.tables import align
+from altool.text import count
 
 if TYPE_CHECKING:
     from altool.console import Console
@@ -83,9 +84,11 @@ def of(source: Source) -> Space | None:
         if found.digest != first.digest:
             others.append(found)
     if first and others:
-        of_others = f"{len(others):,} of its {len(source.fragments):,} files {'is' if len(others) == 1 else 'are'} of another vector space"
+        of_others = (
+            f"{len(others):,} of its {count(len(source.fragments), 'file')} {'is' if len(others) == 1 else 'are'} of another vector space"
+        )
         raise InputError(
-            f"{source.name}: {of_others}, whose numbers mean other things: {first.of} is of {first}, {others[0].of} of {others[0]}",
+            f"{source.name}: {of_others}, and vectors of two cannot be compared: {first.of} is of {first}, {others[0].of} of {others[0]}",
             f"embed their items again, in one space: altool embed --items … --like {first.of} -o {others[0].of} --overwrite",
         )
     return first
@@ -97,8 +100,8 @@ def told(source: Source, console: Console) -> Space | None:
     silent = [fragment.path for fragment in source.fragments if "space" not in fragment.facts]
     if found is not None and silent:
         console.warn(
-            f"{source.name}: {len(silent):,} of its {len(source.fragments):,} files say no vector space (such as {silent[0]}); "
-            f"theirs is taken to be that of {found.of}"
+            f"{source.name}: {len(silent):,} of its {count(len(source.fragments), 'file')} without a vector space (such as {silent[0]}); "
+            f"it is taken to be that of {found.of}"
         )
     return found
 
@@ -120,7 +123,7 @@ def match(own: Space | None, source: Source, theirs: Space | None, model: str, c
     """Refuse features of another space than the model's. Where only one of the two says its space, it is said that nobody can tell."""
     if own is not None and theirs is not None and own.digest != theirs.digest:
         raise InputError(
-            f"{source.name} is of another vector space than model {model}, so its numbers mean other things: "
+            f"{source.name} is of another vector space than model {model}, and vectors of two cannot be compared: "
             f"it is of {own}, the model's is {theirs}",
             f"embed its items in the model's: altool embed --items … --like {model} -o FEATURES"
             if "backbone" in theirs.facts
@@ -128,7 +131,7 @@ def match(own: Space | None, source: Source, theirs: Space | None, model: str, c
         )
     if (own is None) != (theirs is None):
         silent = source.name if own is None else f"model {model}"
-        console.info(f"note: {silent} does not say of what vector space it is, so nothing tells whether features and model belong together")
+        console.info(f"note: {silent} names no vector space, so whether features and model belong together is not checked")
 
 
 def fit(space: Space, paths: Sequence[str]) -> Path | None:
@@ -174,7 +177,7 @@ def _stated(facts: Mapping[str, str], who: str, of: str) -> Space | None:
     if digest is None:
         return None
     if not DIGEST.fullmatch(digest):
-        raise InputError(f"{who}: {SPACE} is no SHA-256 digest ({digest[:40]!r})", AGAIN)
+        raise InputError(f"{who}: {SPACE} is not a SHA-256 digest ({digest[:40]!r})", AGAIN)
     return Space(digest, facts.get("space_facts", ""), of)
 
 

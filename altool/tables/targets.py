@@ -12,7 +12,7 @@ from altool.tables.classes import respelled
 from altool.tables.outside import load_toml, read_bytes
 from altool.tables.read import Reader
 from altool.tables.schema import METRICS
-from altool.text import clip
+from altool.text import clip, count
 
 LARGEST = 1e9  # a priority that weights can still be computed with
 
@@ -38,20 +38,19 @@ class Targets:
     def resolve(self, classes: Sequence[str], known: Iterable[str] = ()) -> dict[str, Target]:
         """The target of each class of the run, in class order, then of those that only the targets and `known` (labels) name.
 
-        Raises InputError for a target whose class no table knows, and for a class without a target.
+        Raises InputError for a target whose class is in no other table, and for a class without a target.
         """
         everywhere = dict.fromkeys([*classes, *(name for name in known if name in self.named)])
         unknown = sorted(set(self.named) - set(everywhere))
         if unknown:
             raise InputError(
-                f"{self.name}, column 'class': {len(unknown)} {'class' if len(unknown) == 1 else 'classes'} that no table knows "
-                f"({check.naming(unknown)})",
+                f"{self.name}, column 'class': {count(len(unknown), 'class', 'classes')} in no other table ({check.naming(unknown)})",
                 respelled(unknown, everywhere) or "correct the spelling, or name the class in --classes when you train",
             )
         missing = [name for name in everywhere if name not in self.named]
         if missing and self.default is None:
             raise InputError(
-                f"{self.name}: {len(missing)} classes of this run have no target ({check.naming(missing)})",
+                f"{self.name}: {count(len(missing), 'class', 'classes')} of this run without a target ({check.naming(missing)})",
                 "add them (priority 0 leaves a class out), or a [default] section in TOML",
             )
         return {name: self.named.get(name) or self.default for name in everywhere}  # type: ignore[misc]
@@ -73,7 +72,7 @@ def read_targets(reader: Reader, location: str) -> Targets:
         if class_ is None:
             default = target
         elif class_ in named:
-            raise InputError(f"{name}, column 'class': {class_!r} is there twice", "keep one row per class")
+            raise InputError(f"{name}, column 'class': duplicate class {class_!r}", "keep one row per class")
         else:
             named[class_] = target
     return Targets(name, default, named)
@@ -85,7 +84,9 @@ def _toml(name: str, location: str) -> list[tuple[str | None, dict[str, Any]]]:
     sections = classes if isinstance(classes, dict) else {"": classes}
     parts = [*([] if default is None else [default]), *sections.values()]
     if content or not parts or not all(isinstance(part, dict) for part in parts):
-        raise InputError(f'{name}: expected [default] and [class."NAME"] sections', "see the README for the format")
+        raise InputError(
+            f'{name}: expected [default] and [class."NAME"] sections', 'write for example [default] metric = "f1", target = 0.9'
+        )
     base = default or {}
     rows: list[tuple[str | None, dict[str, Any]]] = [(None, base)] if default is not None else []
     return rows + [(class_, {**base, **own}) for class_, own in sections.items()]
@@ -97,14 +98,14 @@ def _target(name: str, class_: str | None, values: dict[str, Any]) -> Target:
     if unknown:
         raise InputError(f"{where}: unknown key {sorted(unknown)[0]!r}", "the keys are metric, target, at_precision and priority")
     if not isinstance(values.get("metric"), str) or values["metric"] not in METRICS:
-        raise InputError(f"{where}, column 'metric': {_shown(values.get('metric'))} is no metric", f"use one of {', '.join(METRICS)}")
+        raise InputError(f"{where}, column 'metric': unknown metric {_shown(values.get('metric'))}", f"choose from {', '.join(METRICS)}")
     if values["metric"] == "recall_at_precision" and "at_precision" not in values:
         raise InputError(f"{where}, column 'at_precision': recall_at_precision needs one", "for example at_precision = 0.9")
     for key, low, high in (("target", 0, 1), ("at_precision", 0, 1), ("priority", 0, float("inf"))):
         value = values.get(key, 0.0 if key != "target" else None)
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= min(high, LARGEST):
-            wanted = f"number from {low}" + (f" to {high}" if high == 1 else "")
-            raise InputError(f"{where}, column {key!r}: {_shown(value)} is no {wanted}", "write shares, as 0.95 for 95 %")
+            wanted = f"expected a number from {low} to {min(high, LARGEST):,.0f}"
+            raise InputError(f"{where}, column {key!r}: {wanted}, found {_shown(value)}", "write shares, as 0.95 for 95 %")
     return Target(**values)
 
 

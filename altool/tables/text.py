@@ -45,7 +45,7 @@ def read_json(label: str, content: bytes) -> Json:
             values.append(value)
     except json.JSONDecodeError as error:
         line = f"line {error.lineno:,}, column {error.colno:,}"
-        raise InputError(f"{label}: {line} is no JSON ({error.msg})", "write a JSON array of objects, or one object per line") from error
+        raise InputError(f"{label}: {line} is not JSON ({error.msg})", "write a JSON array of objects, or one object per line") from error
     except (RecursionError, ValueError) as error:
         raise InputError(f"{label}: its JSON is nested too deeply, or holds a number that is too long", "write flat objects") from error
     return Json(values, len(text.removesuffix("\n").split("\n")) == len(values))
@@ -55,7 +55,7 @@ def json_table(label: str, rows: Sequence[Any]) -> pa.Table:
     """A table of JSON objects, a column per key. Raises InputError for other values, and for a column of several types."""
     wrong = next((number for number, row in enumerate(rows, 1) if not isinstance(row, dict)), None)
     if wrong:
-        raise InputError(f"{label}: entry {wrong:,} is no JSON object", "write a JSON array of objects, or one object per line")
+        raise InputError(f"{label}: entry {wrong:,} is not a JSON object", "write a JSON array of objects, or one object per line")
     columns = {}
     for name in dict.fromkeys(name for row in rows for name in row):
         values = [row.get(name) for row in rows]
@@ -116,9 +116,9 @@ def read_csv(label: str, content: bytes) -> tuple[pa.Table, bool]:
             ),
         )
     except pa.ArrowException as error:
-        raise InputError(f"{label}: it is no whole CSV file ({short(error)})", "export it again as CSV") from error
+        raise InputError(f"{label}: not a complete CSV file ({short(error)})", "export it again as CSV") from error
     if table.column_names != names:  # then the types that were asked for went to no column
-        raise InputError(f"{label}: its first line is no CSV header", "write the columns' names in the first line, one a cell")
+        raise InputError(f"{label}: the first line is not a CSV header", "write the columns' names in the first line, one a cell")
     if skipped:
         row = skipped[0]
         more = f", and {len(skipped) - 1:,} more lines" if len(skipped) > 1 else ""
@@ -145,7 +145,7 @@ def _header(label: str, text: str, delimiter: str | None) -> tuple[list[str], st
         return next(row for row in reader if row), delimiter, reader.line_num
     except (StopIteration, python_csv.Error) as error:
         raise InputError(
-            f"{label}: its first line is no CSV header ({short(error)})", "write the columns' names in the first line"
+            f"{label}: the first line is not a CSV header ({short(error)})", "write the columns' names in the first line"
         ) from error
 
 

@@ -33,7 +33,7 @@ class Clock:
 def clock(zone: str | None, unit: str | None) -> Clock:
     """Raises UsageError for a zone or a unit that there is none of."""
     if unit is not None and unit not in UNITS:
-        raise UsageError(f"--time-unit: there is no {unit!r}", f"give {', '.join(UNITS)}")
+        raise UsageError(f"--time-unit: {unit!r} is unknown", f"choose from {', '.join(UNITS)}")
     if zone is None:
         return Clock(None, unit)
     if offset := re.fullmatch(r"([+-])(\d\d):?(\d\d)", zone):
@@ -45,7 +45,7 @@ def clock(zone: str | None, unit: str | None) -> Clock:
     try:
         return Clock(UTC if zone in ("UTC", "Z") else ZoneInfo(zone), unit)
     except (KeyError, ValueError, OSError) as error:
-        raise UsageError(f"--time-zone: there is no {zone!r}", "for example UTC, +02:00 or Europe/Berlin") from error
+        raise UsageError(f"--time-zone: {zone!r} is unknown", "give for example UTC, +02:00 or Europe/Berlin") from error
 
 
 def integers(array: pa.Array) -> tuple[pa.Array, pa.Array]:

@@ -43,7 +43,7 @@ def provenance(command: str, options: Mapping[str, Any], seed: int, inputs: Mapp
 
 
 def metadata(kind: str, origin: Mapping[str, Any], classes: Sequence[str] | None = None) -> dict[str, str]:
-    """The schema metadata of what altool writes (interface.md, "Tables")."""
+    """The schema metadata of what altool writes (docs/contract.md, "What altool writes")."""
     content = {"altool.kind": kind, "altool.version": __version__, "altool.provenance": json.dumps(origin, ensure_ascii=False)}
     if classes is not None:
         content["altool.classes"] = json.dumps(list(classes), ensure_ascii=False)
@@ -252,7 +252,7 @@ def cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     if "\0" in value or not (value.isascii() or _encodes(value)):
-        text = f"{clip(visible(value), 80)!r} holds a NUL or half a character, which CSV cannot"
+        text = f"{clip(visible(value), 80)!r} contains NUL or half a character, which CSV cannot hold"
         raise InputError(text, "leave this row out, or write another format")
     return "'" + value if is_formula(value) else value
 

@@ -1,6 +1,6 @@
 """A pool in random parts, each with its share of the budget, for strategies whose time or memory grows faster than the pool.
 
-As in SIMILAR, CLARIFIER and Cluster-Margin (algorithms.md 4.1), but by a seeded permutation and with exact integers.
+As in SIMILAR, CLARIFIER and Cluster-Margin (docs/algorithms.md, "Partitions"), but by a seeded permutation and with exact integers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""TAAL: a queue re-ordered so that classes far from their targets come sooner (Kotian et al.; algorithms.md 5).
+"""TAAL: a queue re-ordered so that classes far from their targets come sooner (Kotian et al.; docs/algorithms.md, "TAAL").
 
 The candidate classes of many rows are held one row after another: `classes[starts[row] : starts[row + 1]]`, rising, are those of `row`.
 """

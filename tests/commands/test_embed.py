@@ -158,7 +158,7 @@ def test_a_folder_of_parts(altool: Run, tmp_path: Path, monkeypatch: pytest.Monk
     embedded(tmp_path, "many", "parts", image_size=3, overwrite=True)
     assert pq.read_schema(tmp_path / "parts" / "part-00000.parquet").field("features").type.list_size == 27
     (tmp_path / "parts" / "notes.txt").write_text("mine")
-    with pytest.raises(UsageError, match="parts is there, and it is no table of features that altool wrote"):
+    with pytest.raises(UsageError, match="parts exists and is not a table of features written by altool"):
         embedded(tmp_path, "many", "parts", overwrite=True)
     assert listing(tmp_path) == {"many", "parts", "one.parquet"}
 
@@ -302,7 +302,7 @@ def test_paths(altool: Run, tmp_path: Path) -> None:
     )
     done = altool("embed", "--items", "data/items.parquet", *options, "-o", "c.parquet", code=3)
     assert done.said == (
-        "error: items data/items.parquet, column 'path': 1 row lead out of the table's folder (ids i00002)\n"
+        "error: items data/items.parquet, column 'path': 1 row with a path out of the table's folder (ids i00002)\n"
         "hint: keep the files below the table, or give --allow-outside\n"
     )
     assert not (tmp_path / "c.parquet").exists()
@@ -334,8 +334,8 @@ def bad(ids: list[Any] | None = None, **columns: Any) -> pa.Table:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        (bad(["a", "b", "a"]), "column 'id': 1 id is there more than once (ids a)"),
-        (bad(["a", None, "c"]), "1 row hold a null id"),
+        (bad(["a", "b", "a"]), "column 'id': 1 duplicate id (a)"),
+        (bad(["a", None, "c"]), "1 row without an id"),
         (bad().slice(0, 0), "the table is empty"),
         (bad(text=["x", "y", "z"]), "no column 'image' or 'path' (it has id, text)"),
         (bad(image=[b"x", None, b""]), "none of the 3 rows can be used (a: not an image of a known format; b: null; c: 0 bytes)"),

@@ -88,7 +88,7 @@ def test_two_fits_are_refused_and_like_makes_them_one(altool: Run, months: Path,
     assert one != other
     name = backbone[1]
     refused = (
-        "error: features f: 1 of its 2 files is of another vector space, whose numbers mean other things: f/feb.parquet is of "
+        "error: features f: 1 of its 2 files is of another vector space, and vectors of two cannot be compared: f/feb.parquet is of "
         f"{other[:19]}… ({name}), f/jan.parquet of {one[:19]}… ({name})\n"
         "hint: embed their items again, in one space: altool embed --items … --like f/feb.parquet -o f/jan.parquet --overwrite\n"
     )
@@ -116,7 +116,7 @@ def test_two_fits_are_refused_and_like_makes_them_one(altool: Run, months: Path,
     assert said.said == refused
     altool(*train, "--features", "f/jan.parquet", "--quiet")
     assert altool("score", "--model", "m", "--features", "f/feb.parquet", "-o", "p.parquet", code=3).said == (
-        "error: features f/feb.parquet is of another vector space than model m, so its numbers mean other things: "
+        "error: features f/feb.parquet is of another vector space than model m, and vectors of two cannot be compared: "
         f"it is of {other[:19]}… ({name}), the model's is {one[:19]}… ({name})\n"
         "hint: embed its items in the model's: altool embed --items … --like m -o FEATURES\n"
     )
@@ -202,9 +202,7 @@ def test_foreign_features_pass_with_a_note(altool: Run, months: Path) -> None:
     assert said.startswith(note)
     assert altool("train", "--features", "foreign.parquet", "--labels", "y_jan.parquet", "-o", "m2", "--quiet").said == ""
     said = altool("score", "--model", "m", "--features", "jan.parquet", "-o", "p.parquet").said
-    assert said.startswith(
-        "note: model m does not say of what vector space it is, so nothing tells whether features and model belong together\n"
-    )
+    assert said.startswith("note: model m names no vector space, so whether features and model belong together is not checked\n")
     done = altool("embed", "--items", "items/feb.parquet", "--like", "foreign.parquet", "-o", "x.parquet", code=3)
     assert done.said == (
         "error: features foreign.parquet does not say of what vector space it is\nhint: embed all items together, with --backbone\n"

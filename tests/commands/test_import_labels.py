@@ -235,10 +235,7 @@ def test_queries_that_the_log_could_not_hold(tmp_path: Path, altool: Callable[..
         "queries q1, column 'source': 1 rows hold something else than"
         in altool("import-labels", "e", "--labels", "log", "--queries", "q1", code=3).said
     )
-    assert (
-        "queries q2, column 'id': 1 id is there more than once"
-        in altool("import-labels", "e", "--labels", "log", "--queries", "q2", code=3).said
-    )
+    assert "queries q2, column 'id': 1 duplicate id" in altool("import-labels", "e", "--labels", "log", "--queries", "q2", code=3).said
 
 
 def test_the_log_is_a_folder(tmp_path: Path, altool: Callable[..., Any]) -> None:

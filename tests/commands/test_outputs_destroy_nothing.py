@@ -96,23 +96,26 @@ SIMULATE = (
         ((*SCORE, "-o", "f.parquet"), "--output f.parquet is the --features f.parquet"),
         ((*SCORE, "-o", "m/weights.safetensors"), "--output m/weights.safetensors lies in the --model m"),
         ((*SCORE, "-o", "m"), "--output m is a folder"),
-        ((*SCORE, "-o", "q.parquet"), "q.parquet is there, and it is no table of predictions that altool wrote"),
+        ((*SCORE, "-o", "q.parquet"), "q.parquet exists and is not a table of predictions written by altool"),
         ((*SELECT, "-o", "p.parquet"), "--output p.parquet is the --predictions p.parquet"),
         ((*SELECT, "-o", "file://{here}/p.parquet"), "--output file://{here}/p.parquet is the --predictions p.parquet"),
         ((*SELECT, "-o", "labels/q.parquet"), "--output labels/q.parquet lies in the --labels labels"),
-        ((*SELECT, "-o", "notes.txt"), "notes.txt is there, and it is no table of queries that altool wrote"),
-        ((*SELECT, "-o", "file://{here}/notes.txt"), "file://{here}/notes.txt is there, and it is no table of queries that altool wrote"),
+        ((*SELECT, "-o", "notes.txt"), "notes.txt exists and is not a table of queries written by altool"),
+        ((*SELECT, "-o", "file://{here}/notes.txt"), "file://{here}/notes.txt exists and is not a table of queries written by altool"),
         ((*EXPORT, "-o", "q2.parquet", "--export", "csv=items.parquet"), "--export csv items.parquet is the --items items.parquet"),
         ((*EXPORT, "-o", "x", "--export", "csv=./x"), "--export csv ./x is the --output x"),
-        ((*EXPORT, "-o", "q.parquet", "--export", "csv=notes.txt"), "notes.txt is there, and it holds answers, or it is no sheet"),
-        ((*EXPORT, "-o", "q.parquet", "--export", "csv=-", "--json"), "--export csv and --json want standard output"),
+        ((*EXPORT, "-o", "q.parquet", "--export", "csv=notes.txt"), "notes.txt exists and holds answers, or is not a sheet"),
+        (
+            (*EXPORT, "-o", "q.parquet", "--export", "csv=-", "--json"),
+            "--export csv and --json: only one of them can be on standard output",
+        ),
         ((*REPORT, "-o", "p.parquet"), "--output p.parquet is the --predictions p.parquet"),
-        ((*REPORT, "-o", "notes.txt"), "notes.txt is there, and it is no page of altool report that altool wrote"),
+        ((*REPORT, "-o", "notes.txt"), "notes.txt exists and is not a page of altool report written by altool"),
         ((*REPORT, "--metrics-output", "labels/m.parquet"), "--metrics-output labels/m.parquet lies in the --labels labels"),
         ((*REPORT, "--history", "metrics.parquet", "--metrics-output", "metrics.parquet"), "is the --history metrics.parquet"),
         ((*EMBED, "-o", "items.parquet"), "--output items.parquet is the --items items.parquet"),
-        ((*EMBED, "-o", "labels"), "labels is there, and it is no table of features that altool wrote"),
-        ((*EMBED, "-o", "f.parquet"), "f.parquet is there, and it is no table of features that altool wrote"),
+        ((*EMBED, "-o", "labels"), "labels exists and is not a table of features written by altool"),
+        ((*EMBED, "-o", "f.parquet"), "f.parquet exists and is not a table of features written by altool"),
         ((*SIMULATE, "-o", "labels"), "--output labels/runs lies in the --labels labels"),
     ],
 )
@@ -138,7 +141,7 @@ def test_nothing_is_replaced_but_what_altool_wrote(altool: Altool, project: Path
 def test_a_file_that_is_there_is_kept_under_every_name(altool: Altool, project: Path, arguments: tuple[Any, ...]) -> None:
     before = content(project)
     result = altool(*(str(word).format(here=project) for word in arguments), code=2)
-    assert "is there already\n" in result.said
+    assert " exists\n" in result.said
     assert content(project) == before
 
 
@@ -167,14 +170,14 @@ def test_a_sheet_that_people_have_filled_in_stays(altool: Altool, project: Path)
     cells[place] = "ant"
     (project / "todo.csv").write_text("\n".join([lines[0], ",".join(cells), *lines[2:]]) + "\n")
     before = content(project)
-    assert "todo.csv is there, and it holds answers" in altool(*arguments, code=2).said
+    assert "todo.csv exists and holds answers" in altool(*arguments, code=2).said
     assert content(project) == before
 
 
 def test_a_rejects_table_of_somebody_else_stays(altool: Altool, project: Path) -> None:
     (project / "new.rejects.parquet").write_text("mine")
     before = content(project)
-    assert "new.rejects.parquet is there, and it is no table of rejects" in altool(*EMBED, "-o", "new.parquet", code=2).said
+    assert "new.rejects.parquet exists and is not a table of rejects" in altool(*EMBED, "-o", "new.parquet", code=2).said
     assert content(project) == before
 
 
@@ -191,7 +194,7 @@ def test_a_run_folder_of_somebody_else_stays(altool: Altool, project: Path) -> N
     (project / "out" / "runs" / "random-000" / "mine").touch()
     before = content(project)
     for more in ((), ("--overwrite",)):
-        assert "random-000 is there, and it is no simulated run" in altool(*SIMULATE, "-o", "out", *more, code=2).said
+        assert "random-000 exists and is not a simulated run" in altool(*SIMULATE, "-o", "out", *more, code=2).said
     assert content(project) == before
 
 

@@ -207,11 +207,11 @@ def test_just_missed_is_missed(case):
         ({"features": "oof.parquet"}, "--features has no effect without --output"),
         ({"evaluate_on": "train"}, "--evaluate-on: expected auto, holdout, out-of-fold or all, found 'train'"),
         ({"output": "x", "metrics_output": "x"}, "--metrics-output x is the --output x"),
-        ({"output": "-"}, "--output and --json want standard output"),
+        ({"output": "-"}, "--output and --json: only one of them can be on standard output"),
         ({"output": "oof.parquet"}, "--output oof.parquet is the --predictions oof.parquet"),
         ({"metrics_output": "labels.parquet"}, "--metrics-output labels.parquet is the --labels labels.parquet"),
-        ({"metrics_output": "targets.toml"}, "targets.toml is there already"),
-        ({"output": "s3://bucket/r.html"}, "is no local path"),
+        ({"metrics_output": "targets.toml"}, "targets.toml exists"),
+        ({"output": "s3://bucket/r.html"}, "is not a local path"),
     ],
 )
 def test_usage(case, options, message):
@@ -320,9 +320,9 @@ def test_a_target_of_an_unknown_class(case):
     [
         (lambda: labels([], "labels.parquet"), "the table is empty"),
         (lambda: labels([("x1", "ant", "seed", 0)], "labels.parquet"), "none of its rows is among the 1 labeled row"),
-        (lambda: predictions([*CASE, CASE[0]], "oof.parquet"), "1 id is there more than once"),
-        (lambda: predictions([*CASE, ("u", "", "", 0, (np.nan, 0.5, 0.5))], "oof.parquet"), "1 row hold NaN or infinity"),
-        (lambda: predictions([*CASE, ("u", "", "", 0, (0.5, 0.5, 0.5))], "oof.parquet"), "do not sum to 1"),
+        (lambda: predictions([*CASE, CASE[0]], "oof.parquet"), "1 duplicate id"),
+        (lambda: predictions([*CASE, ("u", "", "", 0, (np.nan, 0.5, 0.5))], "oof.parquet"), "1 row with NaN or infinity"),
+        (lambda: predictions([*CASE, ("u", "", "", 0, (0.5, 0.5, 0.5))], "oof.parquet"), "1 row with a sum other than 1"),
         (lambda: labels([(number, *row[1:]) for number, row in enumerate(CASE)], "labels.parquet"), "ids are int64"),
         (lambda: Path("oof.parquet").write_bytes(Path("oof.parquet").read_bytes()[:300]), "cannot be read"),
     ],
@@ -418,7 +418,7 @@ def test_features(case):
     pq.write_table(pq.read_table("features.parquet")[3:], "fewer.parquet")
     bad = pa.array([[np.nan] * 4] * 59, pa.list_(pa.float32(), 4))
     pq.write_table(pa.table({"id": ids, "features": bad}), "bad.parquet")
-    with pytest.raises(InputError, match="59 rows hold NaN or infinity"):
+    with pytest.raises(InputError, match="59 rows with NaN or infinity"):
         report(features="bad.parquet", output="d.html", metrics_output="d.parquet")
     assert not Path("d.html").exists()
     assert not Path("d.parquet").exists()

@@ -122,14 +122,14 @@ def test_classes_may_have_been_added(altool: Altool, tmp_path: Path, rounds: tup
 def test_a_class_that_is_gone_is_refused(altool: Altool, tmp_path: Path, rounds: tuple[np.ndarray, np.ndarray]) -> None:
     write(predictions(probabilities(ROWS, 3), classes=("ant", "bee", "dog")), tmp_path / "old.parquet")
     said = altool(*ALAMP, 5, "--previous", "old.parquet", "-o", "q.parquet", code=3).said
-    assert "predictions old.parquet: 1 of its classes (dog) are not in predictions p.parquet: the rounds cannot be compared" in said
+    assert "predictions old.parquet: 1 class not in predictions p.parquet (dog): rounds cannot be compared" in said
     for name, width in (("a", 3), ("b", 4)):  # tables that name no classes
         write(predictions(probabilities(ROWS, width), classes=None), tmp_path / f"{name}.parquet")
     plain = ("select", "--strategy", "alamp", "--predictions", "a.parquet", "--budget", 5, "-o", "q.parquet", "--previous")
     assert "it has 4 classes, predictions a.parquet has 3" in altool(*plain, "b.parquet", code=3).said
     altool(*plain, "a.parquet")
     said = altool(*plain, "p.parquet", "--overwrite", code=3).said  # which of the two is named?
-    assert "nothing says which class each probability belongs to" in said
+    assert "the classes of its probabilities are unnamed" in said
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_faulty_previous_predictions_are_refused(altool: Altool, tmp_path: Path,
     before[7, 1] = np.nan
     write(predictions(before), tmp_path / "old.parquet")
     said = altool(*ALAMP, 5, "--previous", "old.parquet", "-o", "q.parquet", code=3).said
-    assert "predictions old.parquet, column 'probabilities': 1 row hold NaN or infinity (ids row-0007)" in said
+    assert "predictions old.parquet, column 'probabilities': 1 row with NaN or infinity (ids row-0007)" in said
 
 
 def test_alamp_feeds_target_aware_queues(altool: Altool, tmp_path: Path, rounds: tuple[np.ndarray, np.ndarray]) -> None:

@@ -198,7 +198,7 @@ def test_suggestions_need_class_names(altool: Altool, tmp_path: Path, matrix: np
         (*CLARIFIER, "5,0,5"),
     ):
         said = altool(*select, "-o", "q.parquet", "--overwrite", code=3).said
-        assert "nothing says which class each probability belongs to" in said
+        assert "the classes of its probabilities are unnamed" in said
         altool(*select, "-o", "q.parquet", "--classes", "ant,bee,cat", "--overwrite")
         assert set(pq.read_table(tmp_path / "q.parquet").column("suggested_label").to_pylist()) <= set(CLASSES)
 

@@ -116,7 +116,7 @@ def test_bald_reads_the_mutual_information(altool: Altool, tmp_path: Path) -> No
     values[[4, 9]] = np.nan
     write(table.set_column(2, "mutual_information", pa.array(values)), tmp_path / "p.parquet")
     said = altool("select", "--strategy", "bald", "--budget", 5, "--predictions", "p.parquet", "-o", "q2.parquet", code=3).said
-    assert "column 'mutual_information': 2 rows hold none, NaN or infinity (ids row-0004, row-0009)" in said
+    assert "column 'mutual_information': 2 rows with null, NaN or infinity (ids row-0004, row-0009)" in said
     write(table.drop_columns("mutual_information"), tmp_path / "p.parquet")
     said = altool("select", "--strategy", "bald", "--budget", 5, "--predictions", "p.parquet", "-o", "q2.parquet", code=3).said
     assert "no column 'mutual_information'" in said
@@ -144,7 +144,7 @@ def test_query_classes_default_to_all_but_the_most_common(altool: Altool, tmp_pa
         (("gcmi", "--similarity", "gradient"), "--similarity gradient needs --predictions"),
         (("coreset", "--metrics", "m.parquet"), "--metrics means nothing here"),
         (("coreset", "--model", "model"), "--model means nothing to --strategy coreset"),
-        (("coreset", "--memory", "much"), "--memory: 'much' is no size"),
+        (("coreset", "--memory", "much"), "--memory: expected a size, found 'much'"),
         (("coreset", "--device", "cuda:77"), "--device cuda:77"),
         (("badge",), "--strategy badge needs --predictions"),
         (("random", "--partitions", 2), "--partitions means nothing to --strategy random"),

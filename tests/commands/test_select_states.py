@@ -148,12 +148,12 @@ def test_classes_that_the_model_does_not_know_are_said(altool: Altool, tmp_path:
     write(pa.table({"id": IDS[:4], "label": ["ant", "dog", "dog", "Bee"]}), tmp_path / "l.parquet")
     said = altool(*MARGIN, "--labels", "l.parquet").said
     assert (
-        "warning: labels l.parquet: 3 rows are of 2 classes (Bee, dog) that predictions p.parquet does not know; is 'Bee' the class 'bee'?"
+        "warning: labels l.parquet: 3 rows of 2 classes (Bee, dog) that predictions p.parquet does not have; is 'Bee' the class 'bee'?"
         in said
     )
     assert "predictions p.parquet: 2 of its 3 classes have no label (bee, cat)\n" in said
     strict = altool(*MARGIN, "--labels", "l.parquet", "--strict", "--overwrite", code=3).said
-    assert "3 rows are of 2 classes" in strict
+    assert "3 rows of 2 classes" in strict
 
 
 def test_items_without_an_export_are_a_note(altool: Altool, tmp_path: Path) -> None:

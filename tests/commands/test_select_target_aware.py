@@ -140,7 +140,7 @@ def test_e3g_explores_and_exploits(altool: Altool, tmp_path: Path, matrix: np.nd
             3,
             "none of its 1 class (fox) is one of this run",
         ),
-        (("--strategy", "margin", "--target-aware", "--targets", "fox.toml"), 3, "that no table knows (fox)"),
+        (("--strategy", "margin", "--target-aware", "--targets", "fox.toml"), 3, "in no other table (fox)"),
         (("--strategy", "e3g", "--features", "f.parquet", "--partitions", 2), 2, "--partitions means nothing to --strategy e3g"),
     ],
 )

@@ -129,7 +129,7 @@ def test_items_that_are_refused(tmp_path: Path) -> None:
     bad = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xff\xfe"))
     write(pa.table({"id": ["a"], "text": bad}), tmp_path / "bytes.parquet")
     for name, says in [
-        ("null", "column 'text': 2 rows hold no text (null) (ids b, c)"),
+        ("null", "column 'text': 2 rows without a text (null) (ids b, c)"),
         ("title", "no column 'text' (it has id, title)"),
         ("bytes", "column 'text': bytes.parquet holds texts that are not UTF-8"),
     ]:

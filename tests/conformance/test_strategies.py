@@ -1,4 +1,4 @@
-"""What every registered strategy promises (style.md, "Conformance tests"); a new strategy gets these for free."""
+"""What every registered strategy promises (CONTRIBUTING.md, "Conformance"); a new strategy gets these for free."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every function against the formula written out over all cuts (algorithms.md 8)."""
+"""Every function against the formula written out over all cuts (docs/algorithms.md, "Class lists")."""
 
 import math
 from fractions import Fraction
@@ -77,7 +77,7 @@ def test_columns_are_read_alike_in_groups_and_blocks(monkeypatch: pytest.MonkeyP
 
 
 def test_rows_that_are_predicted_alike_come_by_falling_probability() -> None:
-    """Not in the order of the published code, whose second class comes out reversed (algorithms.md 8.1)."""
+    """Not in the order of the published code, whose second class comes out reversed (docs/algorithms.md, "Class lists")."""
     first = np.array([0.9, 0.8, 0.6, 0.4, 0.2, 0.1], np.float32)
     _, in_turn = lists(np.stack([first, 1 - first], axis=1))
     assert [listed(keys) for keys in in_turn(np.array([0, 1]))] == [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]]

@@ -126,7 +126,7 @@ def test_copies_are_taken_in_order() -> None:
 def test_too_many_labeled_rows_for_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_det, "GIVEN", 8)
     case = Case(8, 10, gradient=True, shifted=True)
-    with pytest.raises(InputError, match="9 labeled rows") as caught:
+    with pytest.raises(InputError, match="9 rows of the query") as caught:
         greedy(case.rows, 3, [[(case.private, 1.0)]], 1.0)
     assert "--similarity features" in caught.value.hint
 

@@ -1,4 +1,4 @@
-"""Label Studio: the shapes of its exports (annotation-formats.md), and the tasks that go out."""
+"""Label Studio: the shapes of its exports (docs/formats.md, "Label Studio"), and the tasks that go out."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def test_what_may_be_either_of_two_is_refused(tmp_path: Path) -> None:
         ("[]", "no rows"),
         ("label\ncat\n", "no column 'altool_id'"),
         ("id,label\nr1,cat\nr2,dog,extra\n", "line 3 has 3 fields, the header has 2"),
-        ('{"id": "r1", "label": "cat"}\n{"id": "r2", "la', "line 2, column 14 is no JSON"),
+        ('{"id": "r1", "label": "cat"}\n{"id": "r2", "la', "line 2, column 14 is not JSON"),
         ('{"id": "r1", "label": "cat"}\n[]\n', "entry 2 is no JSON object"),
         ('{"id": 1.5, "label": "cat"}\n', "neither strings nor integers .1.5."),
         ('{"id": true, "label": "cat"}\n', "neither strings nor integers .true."),

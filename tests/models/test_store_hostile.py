@@ -89,12 +89,12 @@ def test_a_model_json_without_a_key(logistic: Path, key: str) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "it is no JSON (Expecting value: line 1 column 1 (char 0))"),
-        (b"[" * 100_000, "more than 100 lists or objects lie in each other"),
-        (b'{"a":' * 100_000, "more than 100 lists or objects lie in each other"),
+        (b"", "not JSON (Expecting value: line 1 column 1 (char 0))"),
+        (b"[" * 100_000, "lists or objects nested more than 100 deep"),
+        (b'{"a":' * 100_000, "lists or objects nested more than 100 deep"),
         (b"\xff{}", "not UTF-8 (probably Windows-1252, as spreadsheets write it; the first such byte is in line 1)"),
-        (b'"\\ud800"', "a text in it has half a surrogate pair, which is no character"),
-        (b" " * (16 * 1024 * 1024 + 1), "it has 16,777,217 bytes, more than the 16,777,216 that such a file may have"),
+        (b'"\\ud800"', "a text with half a surrogate pair, which is not a character"),
+        (b" " * (16 * 1024 * 1024 + 1), "found 16,777,217 bytes, expected at most 16,777,216"),
     ],
 )
 def test_a_model_json_that_is_none(logistic: Path, content: bytes, says: str) -> None:

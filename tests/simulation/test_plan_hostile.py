@@ -58,7 +58,7 @@ def test_any_value_of_any_key_is_taken_or_refused(tmp_path: Path, key: str) -> N
 @pytest.mark.parametrize(
     ("text", "says", "kind"),
     [
-        ("a = " + "[" * 50_000, "more than 100 lists or objects lie in each other", InputError),
+        ("a = " + "[" * 50_000, "lists or objects nested more than 100 deep", InputError),
         ("run = 5", "run is no list of tables", InputError),
         ('run = ["margin"]', "run is no list of tables", InputError),
         ("labels = 5", "labels = 5 is not a text", InputError),

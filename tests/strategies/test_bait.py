@@ -23,7 +23,7 @@ def fisher(features: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def reference(
     features: np.ndarray, probabilities: np.ndarray, labeled: tuple[np.ndarray, np.ndarray], count: int, ridge: float, oversample: float
 ) -> list[int]:
-    """algorithms.md 10.4 with the authors' weights: one trace of a plain inverse for every row in every step."""
+    """docs/algorithms.md, "BAIT", with the authors' weights: one trace of a plain inverse for every row in every step."""
     pool, known = fisher(features, probabilities), fisher(*labeled)
     count = min(count, len(pool))
     target = np.concatenate([pool, known]).mean(axis=0)

@@ -11,7 +11,7 @@ from altool.strategies import base
 
 
 def loops(features: np.ndarray, weights: np.ndarray, bias: np.ndarray, count: int) -> list[int]:
-    """algorithms.md 10.1, in Python's floats."""
+    """docs/algorithms.md, "BASE", in Python's floats."""
     rows, classes = len(features), len(bias)
     logits = [
         [math.fsum(float(w) * float(h) for w, h in zip(weights[c], row, strict=True)) + float(bias[c]) for c in range(classes)]

@@ -32,7 +32,7 @@ def linkage(points: np.ndarray, threshold: float | None, wanted: int) -> list[se
 def reference(
     features: np.ndarray, probabilities: np.ndarray, labeled: np.ndarray, count: int, factor: float, threshold: float | None
 ) -> list[int]:
-    """algorithms.md 10.3, a row at a time."""
+    """docs/algorithms.md, "Cluster-Margin", a row at a time."""
     gaps = [Fraction(float(a)) - Fraction(float(b)) for *_, b, a in np.sort(probabilities, axis=1)]
     exact = Fraction(str(factor))
     near = sorted(range(len(features)), key=lambda row: (gaps[row], row))[: math.ceil(exact * count)]

@@ -54,5 +54,5 @@ def test_a_fingerprint_knows_the_content_and_not_the_layout(values: list[str] | 
 
 def test_duplicates_are_refused_wherever_they_stand() -> None:
     for values in (["a", "a", "b"], ["b", "a", "b"]):
-        with pytest.raises(InputError, match="1 id is there more than once"):
+        with pytest.raises(InputError, match="1 duplicate id"):
             align.index([pa.array([value]) for value in values], "table")

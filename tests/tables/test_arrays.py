@@ -53,7 +53,7 @@ def test_faults_are_found_in_rows_that_nobody_wants(tmp_path: Path) -> None:
     rows[[7, 900]] = np.nan
     write(features(rows), tmp_path / "f.parquet", row_group_size=100)
     source = opened(tmp_path / "f.parquet")
-    with pytest.raises(InputError, match=r"2 rows hold NaN or infinity \(ids row-0007, row-0900\)"):
+    with pytest.raises(InputError, match=r"2 rows with NaN or infinity \(ids row-0007, row-0900\)"):
         read_matrices(source, "features", read_index(source), [np.array([1])], Scratch(1 << 40))
 
 

@@ -17,9 +17,9 @@ def test_classes_that_are_known_are_not_worth_a_word() -> None:
 
 def test_some_unknown_classes_are_counted_and_named() -> None:
     text = classes.match({"ant": 3, "dog": 1200, "emu": 1}, ("ant", "bee"), "labels l", "predictions p", "")
-    assert text == "labels l: 1,201 rows are of 2 classes (dog, emu) that predictions p does not know"
+    assert text == "labels l: 1,201 rows of 2 classes (dog, emu) that predictions p does not have"
     many = classes.match({"ant": 1, **{f"c{number}": 1 for number in range(9)}}, ("ant",), "labels l", "predictions p", "")
-    assert many == "labels l: 9 rows are of 9 classes (c0, c1, c2, c3, c4, …) that predictions p does not know"
+    assert many == "labels l: 9 rows of 9 classes (c0, c1, c2, c3, c4, …) that predictions p does not have"
 
 
 def test_no_class_in_common_is_refused_with_both_lists() -> None:

@@ -80,7 +80,7 @@ OUTSIDE = [
 @pytest.mark.parametrize("path", OUTSIDE)
 def test_paths_out_of_the_folder_are_refused(place: Path, path: str) -> None:
     table = written(place, ["a.png", path])
-    with pytest.raises(InputError, match=r"column 'path': 1 row lead out of the table's folder \(ids r1\)") as caught:
+    with pytest.raises(InputError, match=r"column 'path': 1 row with a path out of the table's folder \(ids r1\)") as caught:
         items(table)
     assert "--allow-outside" in caught.value.hint
     assert len(items(table, allow_outside=True)) == 2

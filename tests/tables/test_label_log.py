@@ -68,7 +68,7 @@ def test_a_row_without_label_is_kept_only_as_a_skip(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("column", "value"), [("source", "web"), ("status", "done")])
 def test_unknown_values_are_refused(tmp_path: Path, column: str, value: str) -> None:
     (tmp_path / "labels.csv").write_text(f"id,label,{column}\nr1,a,\nr2,b,{value}\n")
-    with pytest.raises(InputError, match=f"column '{column}': 1 rows .*ids r2"):
+    with pytest.raises(InputError, match=f"column '{column}': 1 row with another value than .*ids r2"):
         opened(tmp_path)
 
 

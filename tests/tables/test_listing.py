@@ -103,7 +103,7 @@ def test_other_files_beside_the_tables_are_named_once(tmp_path: Path) -> None:
     ids, heard = read(tmp_path / "t")
     assert ids == ["a"]
     (warning,) = heard.warnings
-    assert "left out 7 files that are no part of it" in warning
+    assert "left out 7 files not part of it" in warning
     assert "and 1 file with a hidden name (_old/x.parquet)" in warning
 
 

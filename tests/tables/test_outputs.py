@@ -148,8 +148,10 @@ def test_two_outputs_that_meet_are_refused(project: Path, one: str, two: str, re
 
 
 def test_standard_output_holds_one_table() -> None:
-    assert refusal(Output("-o", "-", "queries"), Output("--export csv", "-", "csv")).startswith("-o and --export csv want standard output")
-    with pytest.raises(UsageError, match="-o and --json want standard output"):
+    assert refusal(Output("-o", "-", "queries"), Output("--export csv", "-", "csv")).startswith(
+        "-o and --export csv: only one of them can be on standard output"
+    )
+    with pytest.raises(UsageError, match="-o and --json: only one of them can be on standard output"):
         outputs.check([Output("-o", "-", "queries")], json=True)
     outputs.check([Output("-o", "-", "queries"), Output("--oof", None, "predictions")], [("--labels", "-")])
 
@@ -166,13 +168,13 @@ def test_standard_output_holds_one_table() -> None:
         ("new/", "queries", "-o new/ names a folder"),
         ("", "queries", "-o is empty"),
         ("f.parquet", "model", "-o f.parquet is a file, not a folder"),
-        ("f.parquet/q.parquet", "queries", "-o f.parquet/q.parquet: .*/here/f.parquet is no folder"),
-        ("f.parquet/deep/q.parquet", "queries", "-o f.parquet/deep/q.parquet: .*/here/f.parquet is no folder"),
-        ("s3://bucket/model", "model", "-o s3://bucket/model is no local path"),
-        ("nothing://x", "queries", "nothing://x: no address that altool can write to"),
-        ("file://here/x", "queries", "file://here/x: no address that altool can write to"),
+        ("f.parquet/q.parquet", "queries", "-o f.parquet/q.parquet: .*/here/f.parquet is not a folder"),
+        ("f.parquet/deep/q.parquet", "queries", "-o f.parquet/deep/q.parquet: .*/here/f.parquet is not a folder"),
+        ("s3://bucket/model", "model", "-o s3://bucket/model is not a local path"),
+        ("nothing://x", "queries", "nothing://x: not an address that altool can write to"),
+        ("file://here/x", "queries", "file://here/x: not an address that altool can write to"),
         ("n" * 300, "queries", "File name too long"),
-        ("n" * 250, "queries", "-o: the name of what is to be written is longer than 234 bytes"),
+        ("n" * 250, "queries", "-o: the name of the output is longer than 234 bytes"),
         ("d" * 300 + "/q", "queries", "File name too long"),
     ],
 )
@@ -184,7 +186,7 @@ def test_a_place_that_cannot_be_written(location: str, kind: str, says: str) -> 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_folder_that_may_not_be_changed(project: Path) -> None:
     (project / "labels").chmod(0o500)
-    assert "may not be changed" in refusal(Output("-o", "labels/q.parquet", "queries"))
+    assert "is not writable" in refusal(Output("-o", "labels/q.parquet", "queries"))
 
 
 SHEET = "altool_id,altool_round,altool_rank,text,suggestion,suggestion_score,tier,label,annotator,comment\na,0,1,t,,,,{label},,\n"
@@ -218,12 +220,12 @@ CONFIG = '<View><Text name="text" value="$text"/><Choices name="label" toName="t
 )
 def test_what_altool_wrote_is_told_by_its_content(project: Path, kind: str, content: str, ours: bool) -> None:
     (project / "out").write_text(content)
-    assert refusal(Output("-o", "out", kind), overwrite=False) == "out is there already"
+    assert refusal(Output("-o", "out", kind), overwrite=False) == "out exists"
     if ours:
         outputs.check([Output("-o", "out", kind)], overwrite=True)
     else:
-        assert refusal(Output("-o", "out", kind)).endswith("that altool wrote")
-        assert refusal(Output("-o", f"file://{project}/out", kind)).endswith("that altool wrote")
+        assert refusal(Output("-o", "out", kind)).endswith("written by altool")
+        assert refusal(Output("-o", f"file://{project}/out", kind)).endswith("written by altool")
     assert (project / "out").read_text() == content
 
 
@@ -231,7 +233,7 @@ def test_what_altool_wrote_is_told_by_its_content(project: Path, kind: str, cont
 def test_a_table_of_the_same_kind_may_be_replaced(ending: str) -> None:
     write.write_table(QUERIES, "queries", f"q.{ending}", origin={})
     outputs.check([Output("-o", f"q.{ending}", "queries")], overwrite=True)
-    assert refusal(Output("-o", f"q.{ending}", "metrics")) == f"q.{ending} is there, and it is no table of metrics that altool wrote"
+    assert refusal(Output("-o", f"q.{ending}", "metrics")) == f"q.{ending} exists and is not a table of metrics written by altool"
 
 
 def model(folder: Path) -> Path:
@@ -245,10 +247,10 @@ def test_a_model_folder_holds_nothing_foreign(project: Path) -> None:
     made = model(project / "m")
     outputs.check([Output("-o", "m", "model")], overwrite=True)
     (made / "notes.txt").touch()
-    assert refusal(Output("-o", "m", "model")) == "m is there, and it is no model that altool wrote"
+    assert refusal(Output("-o", "m", "model")) == "m exists and is not a model written by altool"
     (made / "notes.txt").unlink()
     (made / "model.json").write_text('{"name": "mine"}')
-    assert refusal(Output("-o", "m", "model")) == "m is there, and it is no model that altool wrote"
+    assert refusal(Output("-o", "m", "model")) == "m exists and is not a model written by altool"
 
 
 def test_a_sidecar_replaces_what_altool_wrote_and_nothing_else(project: Path) -> None:
@@ -256,7 +258,7 @@ def test_a_sidecar_replaces_what_altool_wrote_and_nothing_else(project: Path) ->
     write.write_table(pa.table({"id": ["a"], "reason": ["b"]}), "rejects", "r.parquet", origin={})
     outputs.check([sidecar])
     (project / "r.parquet").write_text("mine")
-    assert refusal(sidecar, overwrite=False) == "r.parquet is there, and it is no table of rejects that altool wrote"
+    assert refusal(sidecar, overwrite=False) == "r.parquet exists and is not a table of rejects written by altool"
 
 
 def test_metrics_may_join_their_history(project: Path) -> None:
@@ -279,11 +281,11 @@ def test_metrics_may_join_their_history(project: Path) -> None:
 def test_nothing_special_is_replaced(project: Path, special: str) -> None:
     os.mkfifo(project / "pipe")
     (project / "dangling").symlink_to("nowhere")
-    assert refusal(Output("-o", special, "queries")) == f"{special} is there, and it is no table of queries that altool wrote"
+    assert refusal(Output("-o", special, "queries")) == f"{special} exists and is not a table of queries written by altool"
 
 
 def test_a_folder_that_came_meanwhile_stays(project: Path) -> None:
-    with pytest.raises(UsageError, match="m is there, and it is no model"), write.replacing("m", "model") as path:  # noqa: PT012
+    with pytest.raises(UsageError, match="m exists and is not a model"), write.replacing("m", "model") as path:  # noqa: PT012
         model(path)
         (project / "m").mkdir()
         (project / "m" / "mine").touch()

@@ -35,14 +35,14 @@ def test_json_is_read_with_or_without_a_byte_order_mark(text: str | bytes, value
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "x: it is no JSON (Expecting value: line 1 column 1 (char 0))"),
-        ("{", "x: it is no JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
+        ("", "x: not JSON (Expecting value: line 1 column 1 (char 0))"),
+        ("{", "x: not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
         (b"\xff[]", "x: not UTF-8 (probably Windows-1252, as spreadsheets write it; the first such byte is in line 1)"),
-        ('["\\ud83d"]', "x: a text in it has half a surrogate pair, which is no character"),
-        ('["\ud83d"]', "x: a text in it has half a surrogate pair, which is no character"),
-        ("[" * 101 + "]" * 101, "x: more than 100 lists or objects lie in each other"),
-        ("[" * 100_000, "x: more than 100 lists or objects lie in each other"),
-        ('{"a":' * 100_000, "x: more than 100 lists or objects lie in each other"),
+        ('["\\ud83d"]', "x: a text with half a surrogate pair, which is not a character"),
+        ('["\ud83d"]', "x: a text with half a surrogate pair, which is not a character"),
+        ("[" * 101 + "]" * 101, "x: lists or objects nested more than 100 deep"),
+        ("[" * 100_000, "x: lists or objects nested more than 100 deep"),
+        ('{"a":' * 100_000, "x: lists or objects nested more than 100 deep"),
     ],
 )
 def test_what_is_no_usable_json(text: str | bytes, says: str) -> None:
@@ -52,7 +52,7 @@ def test_what_is_no_usable_json(text: str | bytes, says: str) -> None:
 
 
 def test_an_integer_of_thousands_of_digits_is_no_usable_json() -> None:
-    with pytest.raises(InputError, match=r"^x: it is no JSON "):
+    with pytest.raises(InputError, match=r"^x: not JSON "):
         outside.load_json("9" * 5000, "x")
 
 
@@ -85,7 +85,7 @@ def test_only_a_regular_file_of_a_sane_size_is_read(tmp_path: Path) -> None:
         ("pipe", "x: it is a pipe or a device, not a file"),
         ("endless", "x: it is a pipe or a device, not a file"),
         (".", "x: it is a folder, not a file"),
-        ("large", "x: it has 11 bytes, more than the 10 that such a file may have"),
+        ("large", "x: found 11 bytes, expected at most 10"),
         ("none", "x: cannot be read (No such file or directory)"),
     ):
         with pytest.raises(InputError) as caught:

@@ -94,7 +94,7 @@ def test_nulls_are_left_to_pyarrow_and_refused(tmp_path: Path) -> None:
         except pa.ArrowNotImplementedError:
             pytest.skip("this pyarrow reads such a column, but does not write one")
         assert directly(tmp_path / "f.parquet") == 2
-        with pytest.raises(InputError, match=r"1 row hold (no list|a null number)"):
+        with pytest.raises(InputError, match=r"1 row (without a list|with a null number)"):
             scanned(tmp_path / "f.parquet")
 
 

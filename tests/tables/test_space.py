@@ -61,7 +61,7 @@ def test_files_of_two_spaces_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         opened(tmp_path / "f")
     assert caught.value.message == (
-        f"features {tmp_path / 'f'}: 2 of its 3 files are of another vector space, whose numbers mean other things: {files[0]} is of "
+        f"features {tmp_path / 'f'}: 2 of its 3 files are of another vector space, and vectors of two cannot be compared: {files[0]} is of "
         f"{PIXELS.digest[:19]}… (pixels), {files[1]} of {OTHER.digest[:19]}… (pixels)"
     )
     assert caught.value.hint == (
@@ -77,14 +77,14 @@ def test_files_that_say_nothing_among_others_are_counted(tmp_path: Path) -> None
     assert found is not None
     assert found.digest == PIXELS.digest
     assert console.warnings == [
-        f"features {tmp_path / 'f'}: 2 of its 3 files say no vector space (such as {tmp_path / 'f' / 'a.parquet'}); "
-        f"theirs is taken to be that of {tmp_path / 'f' / 'b.parquet'}"
+        f"features {tmp_path / 'f'}: 2 of its 3 files without a vector space (such as {tmp_path / 'f' / 'a.parquet'}); "
+        f"it is taken to be that of {tmp_path / 'f' / 'b.parquet'}"
     ]
 
 
 @pytest.mark.parametrize("digest", ["", "x", "sha256:12", PIXELS.digest.upper(), PIXELS.digest + "\x1b[2J", "[1]"])
 def test_what_is_no_digest_is_refused(tmp_path: Path, digest: str) -> None:
-    with pytest.raises(InputError, match=r"altool\.space is no SHA-256 digest") as caught:
+    with pytest.raises(InputError, match=r"altool\.space is not a SHA-256 digest") as caught:
         opened(put(tmp_path / "f.parquet", {**PIXELS.metadata, "altool.space": digest}))
     assert "\x1b" not in caught.value.message
     with pytest.raises(InputError, match=r"model m: altool\.space is no"):

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from altool.errors import UsageError
-from altool.options import LARGEST, Option, flag
+from altool.options import LARGEST, Option
 
 
 def invalid(option: Option) -> dict[str, Any]:
@@ -41,9 +41,15 @@ def check_declarations(who: str, options: Iterable[Option]) -> None:
         if option.default is not None and not option.many:
             option.take(option.default, about)  # its own default is a value that it can have
         for wrong, value in invalid(option).items():
-            try:
-                option.take(value, option.flag)
-            except UsageError as error:
-                assert error.message.startswith(f"{flag(option.name) if not option.flags else option.flag}: expected "), about
-            else:
-                raise AssertionError(f"{about}: {value!r} is taken, which is {wrong}")
+            refusal = _refusal(option, value)
+            assert refusal, f"{about}: {value!r} is taken, which is {wrong}"
+            assert refusal.startswith(f"{option.flag}: expected "), f"{about}: {value!r} is refused as {refusal!r}"
+
+
+def _refusal(option: Option, value: Any) -> str:
+    """What is said where the option does not take the value; "" where it does."""
+    try:
+        option.take(value, option.flag)
+    except UsageError as error:
+        return error.message
+    return ""

@@ -102,7 +102,7 @@ def test_a_number_is_taken_only_within_its_bounds(value: Any) -> None:
         try:
             found = option.take(value, option.flag)
         except UsageError as error:
-            assert not right  # noqa: PT017
+            assert not right
             assert error.message.startswith(f"--{option.name}: expected a ")  # noqa: PT017
         else:
             assert right

@@ -9,7 +9,8 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from altool.errors import UsageError
-from altool.models import store, training, vaal
+from altool.models.registry import REGISTRY, classifier, own_of_plan, prefix, vaal_of
+from altool.options import of_run
 from altool.selection.options import Options
 from altool.strategies import clarifier, registry
 from altool.strategies.registry import Strategy
@@ -74,7 +75,7 @@ class Plan:
         if isinstance(run.label_noise, str):
             del own["label_noise"]
         if run.fit:
-            files_ = store.classifier(run.classifier).FILES
+            files_ = classifier(run.classifier).files
             own["fit"] = {name: value for name, value in run.fit.items() if name not in files_}
         return {**shared, **own}
 
@@ -86,12 +87,12 @@ VAAL = "vaal_"
 
 def of_models(name: str) -> bool:
     """Is this the name of an option of a classifier, as `logistic_c`, or of VAAL, as `vaal_epochs`?"""
-    return name.startswith((VAAL, *map(store.prefix, store.CLASSIFIERS)))
+    return name.startswith((VAAL, *map(prefix, REGISTRY.names())))
 
 
 def files() -> set[str]:
     """The classifiers' options that name files, as `fasttext_pretrained`."""
-    return {store.prefix(name) + option for name in store.CLASSIFIERS for option in store.classifier(name).FILES}
+    return {prefix(name) + option for name in REGISTRY.names() for option in classifier(name).files}
 
 
 def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
@@ -140,8 +141,8 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     if wrong := [name for name in lists - {"clarifier_budgets"} if not all(isinstance(class_, str) for class_ in own[name])]:
         raise UsageError(f"{who}: {wrong[0]} = {clip(repr(own[wrong[0]]), 80)}", "give names of classes")
     wraps = [name.replace("_", "-") for name in ("diversify", "target_aware", "suggest") if known.get(name)]
-    prefix = store.prefix(given.get("classifier", "logistic"))
-    known["fit"] = {name.removeprefix(prefix): value for name, value in fit.items() if name.startswith(prefix)}
+    start = prefix(str(given.get("classifier", "logistic")))
+    known["fit"] = {name.removeprefix(start): value for name, value in fit.items() if name.startswith(start)}
     if strategy.wrapped.name == "ta-vaal":
         known["fit"] = {"ranker": "ranking", **known["fit"]}
     of_vaal = "labeled_probability" in strategy.wrapped.takes
@@ -150,7 +151,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     registry.check(strategy, own, diversify=run.diversify, partitions=run.partitions, who=f"run {run.name}", flag=str)
     if "ranks" in strategy.takes and not run.queue:
         raise UsageError(f"run {run.name}: it needs a queue")
-    usable = (prefix, VAAL) if of_vaal else (prefix,)
+    usable = (start, VAAL) if of_vaal else (start,)
     if stray := [name for name in row if of_models(name.replace("-", "_")) and not name.replace("-", "_").startswith(usable)]:
         raise UsageError(f"run {run.name}: {stray[0]} means nothing to {strategy.name} with classifier {run.classifier}")
     if "queue" in row and "ranks" not in strategy.takes:
@@ -159,23 +160,15 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
         raise UsageError(f"run {run.name}: audit is a number of rows of clarifier's easy tier")
     if run.diversify_by not in (None, "previous", "current") or (run.diversify_by and not run.diversify):
         raise UsageError(f"run {run.name}: diversify_by is previous or current, beside diversify = true")
-    if run.classifier not in store.CLASSIFIERS:
-        raise UsageError(f"run {run.name}: there is no classifier {run.classifier!r}; there are {', '.join(store.CLASSIFIERS)}")
-    module = store.classifier(run.classifier)
-    if "head" in strategy.takes and not module.HEAD:
+    if run.classifier not in REGISTRY.names():
+        raise UsageError(f"run {run.name}: there is no classifier {run.classifier!r}; there are {', '.join(REGISTRY.names())}")
+    module = classifier(run.classifier)
+    if "head" in strategy.takes and not module.head:
         raise UsageError(f"run {run.name}: classifier {run.classifier} has no linear head, which {strategy.name} needs")
-    defaults = store.options(module)
-    _check_deep(run, strategy.wrapped, {name: run.fit.get(name, default) for name, default in defaults.items()})
-    names = list(defaults)
-    if unknown := [name for name in run.fit if name not in names]:
-        raise UsageError(f"run {run.name}: classifier {run.classifier} has no option {unknown[0]!r}", f"it has {', '.join(names)}")
-    if unknown := [name for name in run.vaal if name not in vaal.OPTIONS]:
-        raise UsageError(f"run {run.name}: VAAL has no option {unknown[0]!r}", f"it has {', '.join(vaal.OPTIONS)}")
-    vaal.check(run.vaal)
-    if hasattr(module, "OPTIONS"):
-        training.settings_of({**defaults, **run.fit})
-    else:
-        _check_types(f"run {run.name}", run.fit, get_type_hints(module.fit), prefix)
+    say = of_run(run.name)
+    own_of_plan(module, {start + name: value for name, value in run.fit.items()}, say)
+    vaal_of({VAAL + name: value for name, value in run.vaal.items()}, say, "VAAL")
+    _check_deep(run, strategy.wrapped, {**module.defaults, **run.fit})
     if not (0 <= run.skip < 1 and run.annotators >= 1 and 0 <= run.candidate_threshold <= 1):
         raise UsageError(f"run {run.name}: skip and candidate_threshold are shares, annotators at least 1")
     if not isinstance(run.label_noise, str) and not 0 <= run.label_noise <= 1:

@@ -12,7 +12,9 @@ import numpy as np
 from altool import seeds
 from altool.metrics import cost, gaps
 from altool.metrics.evaluation import Evaluation, evaluate
-from altool.models import folds, store
+from altool.models import folds
+from altool.models.registry import classifier
+from altool.models.shape import Deep, Model
 from altool.simulation import bot
 from altool.simulation.plan import Plan, Run
 from altool.strategies import clarifier, registry
@@ -106,8 +108,8 @@ def replay(
     open_, explored, automatic = np.ones(rows, bool), np.zeros(rows, bool), np.zeros(rows, bool)
     history = History()
     asked, answered = np.zeros(3, np.int64), np.zeros(3, np.int64)
-    fit: Callable[[np.ndarray, np.ndarray], tuple[store.Model, bool]] = partial(
-        store.classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **run.fit
+    fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
+        classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **run.fit
     )
 
     def ask(number: int, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
@@ -160,7 +162,7 @@ def replay(
 class State:
     """What is known when a round's questions are chosen. Positions are in the pool."""
 
-    model: store.Model
+    model: Model
     candidates: np.ndarray
     labeled: np.ndarray
     labels: np.ndarray  # of the labeled rows
@@ -220,7 +222,7 @@ def _choose(
     rows = pool.rows[candidates] if likely or deep or "features" in wanted else pool.rows[:0]
     if "features" in wanted:
         arrays["features"] = model.vectors(rows)
-    found = model.outputs(rows, run.mc_dropout or 0, state.seed) if deep and isinstance(model, store.Deep) else None
+    found = model.outputs(rows, run.mc_dropout or 0, state.seed) if deep and isinstance(model, Deep) else None
     arrays |= {name: getattr(found, name) for name in deep}
     if likely:
         arrays["probabilities"] = found.probabilities if found else _probabilities(model, run, rows, state.seed)
@@ -264,9 +266,9 @@ def _choose(
     return choice, None if suggested is None else suggested.astype(np.int64), kept
 
 
-def _probabilities(model: store.Model, run: Run, rows: np.ndarray, seed: int) -> np.ndarray:
+def _probabilities(model: Model, run: Run, rows: np.ndarray, seed: int) -> np.ndarray:
     """As `score` gives them: with MC dropout the mean over its samples."""
-    if run.mc_dropout and isinstance(model, store.Deep):
+    if run.mc_dropout and isinstance(model, Deep):
         return model.outputs(rows, run.mc_dropout, seed).probabilities
     return model.probabilities(rows)
 
@@ -278,7 +280,7 @@ def _labeled_probability(pool: Pool, run: Run, state: State, *, ranked: bool) ->
 
     known = np.sort(np.concatenate([state.candidates, state.labeled]))
     rows = pool.rows[known]
-    rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, store.Deep) else None
+    rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, Deep) else None
     seen = training.Pool(state.model.vectors(rows) if rows.dtype == object else rows)
     places = np.searchsorted(known, state.candidates)
     with training.threads(1):

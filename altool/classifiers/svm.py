@@ -278,7 +278,7 @@ def _fitted(x: np.ndarray, codes: np.ndarray, **options: Any) -> Any:
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few labels of many classes are meant
         warnings.simplefilter("ignore", ConvergenceWarning)  # `fit_status_` says it
         try:
-            return SVC(**options, max_iter=STEPS).fit(x, codes)
+            return SVC(**options, max_iter=STEPS, random_state=0).fit(x, codes)  # without a state numpy's global one moves
         except ValueError as error:
             text = f"features: {len(x):,} rows of up to {np.abs(x).max():.3g} are too much for a support vector machine ({error})"
             raise InputError(text, "scale them, or use --classifier linear-svm") from error

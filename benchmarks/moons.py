@@ -18,7 +18,8 @@ import torch
 from sklearn.datasets import make_moons
 
 from altool import seeds
-from altool.models import mlp, vaal
+from altool.classifiers import mlp
+from altool.models import vaal
 from altool.strategies import registry
 from altool.wrappers.choose import Request, choose
 

@@ -20,6 +20,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import v2
 
+from altool.classifiers import torchvision
 from altool.engines import device as devices
 from altool.engines.local import cores
 from altool.models import network, training
@@ -146,10 +147,10 @@ def main() -> None:
         "minibatch": given.minibatch,
         "compile": given.compile,
     }
-    architecture = network.Architecture(given.network)
+    architecture = torchvision.classifier(given.network)
     work = training.Work(str(device), given.threads)
-    body, _ = network._body(given.network, given.size, given.stem == "small", 0)
-    width = network._taps(given.network, body, given.size)[1][-1]
+    body, _ = network.build_body(given.network, given.size, given.stem == "small", 0)
+    width = network.tapped(given.network, body, given.size)[1][-1]
     net = torch.nn.Sequential(body, torch.nn.Flatten(), torch.nn.Linear(width, given.classes))
     net = net.to(device, memory_format=torch.channels_last)
     warm, _ = architecture.fit(rows[: 2 * given.minibatch], labels[: 2 * given.minibatch], given.classes, work, epochs=1, **options)

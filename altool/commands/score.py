@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,23 @@ from altool.engines.local import limited
 from altool.engines.scratch import Scratch, available
 from altool.errors import InputError, UsageError
 from altool.models import store
-from altool.models.store import Outputs, Stored
+from altool.models.shape import Deep, ImageModel, Outputs
+from altool.models.store import Stored
 from altool.models.thresholds import decided
+from altool.options import option, shared
+from altool.shared import (
+    ALLOW_OUTSIDE,
+    COLUMNS,
+    DEVICE,
+    FEATURES,
+    ITEMS,
+    OUTPUT,
+    OVERWRITE,
+    SEED,
+    TABLES,
+    THREADS,
+    WORKERS,
+)
 from altool.tables import align, check, outputs, space, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
@@ -30,26 +45,29 @@ from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
 from altool.tables.rows import open_rows, read_rows
+from altool.text import count
 
 SHARD = 4096  # pictures whose outputs are put away together
 
 
 @dataclass(frozen=True)
 class Options:
-    model: str
-    output: str
-    features: str | None = None
-    items: str | None = None
-    features_output: str | None = None
-    thresholds: str | None = None
-    mc_dropout: int | None = None
-    workers: int | None = None
-    allow_outside: bool = False
-    columns: str | None = None
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 0
-    overwrite: bool = False
+    model: str = option("The model: a folder that altool train wrote.", required=True, metavar="DIR", panel=TABLES)
+    output: str = shared(replace(OUTPUT, required=True))
+    features: str | None = shared(FEATURES)
+    items: str | None = shared(ITEMS)
+    features_output: str | None = option("Also write the vectors that the softmax sees.", metavar="PATH", panel=TABLES)
+    thresholds: str | None = option("Metrics of a report; adds every class above its threshold as decided.", metavar="TABLE", panel=TABLES)
+    mc_dropout: int | None = option(
+        "Average N networks with dropout, and write their mutual information.", low=2, metavar="N", panel="What to predict"
+    )
+    columns: str | None = shared(COLUMNS)
+    allow_outside: bool = shared(ALLOW_OUTSIDE)
+    seed: int = shared(SEED)
+    device: str = shared(DEVICE)
+    threads: int = shared(THREADS)
+    workers: int | None = shared(WORKERS)
+    overwrite: bool = shared(OVERWRITE)
 
 
 @dataclass
@@ -113,16 +131,16 @@ def run(options: Options, console: Console) -> None:
     _check_outputs(options, console)
     stored = store.load(options.model)
     who = f"model {options.model} ({stored.facts['classifier']})"
-    deep = isinstance(stored.model, store.Deep)
+    deep = isinstance(stored.model, Deep)
     if options.features_output and stored.reads == "features" and not deep:
-        raise UsageError(f"--features-output: {who} makes no features", "what it sees are those of --features")
+        raise UsageError(f"--features-output: {who} makes no features", "use those of --features, which it reads")
     if options.device not in ("auto", "cpu") and not (deep or stored.vaal):
-        raise UsageError(f"--device means nothing with {who}", "leave it out")
+        raise UsageError(f"--device has no effect with {who}", "leave it out")
     if options.device not in ("auto", "cpu"):
         devices.choose(options.device)  # refused before any work
     if options.workers is not None and stored.reads != "image":
-        raise UsageError(f"--workers means nothing with {who}", "leave it out: they decode images")
-    if options.mc_dropout and not (isinstance(stored.model, store.Deep) and stored.model.has_dropout):
+        raise UsageError(f"--workers has no effect with {who}", "leave it out: it is for images")
+    if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
     reader = Reader(options.columns, None, console)
     source = open_rows(reader, stored.reads, who, options.features, options.items)
@@ -149,18 +167,18 @@ def run(options: Options, console: Console) -> None:
     changing = {"model": stored.facts["label_digest"], "mc_dropout": options.mc_dropout, "vaal": trained.get("vaal")}
     predict, extras = _predictor(stored, options)
     tables = _Tables(options, stored, write.provenance("score", changing, options.seed, inputs), extras, derived)
-    if stored.reads == "image":
+    if isinstance(stored.model, ImageModel):
         rows = _score_pictures(source, stored.model, predict, tables, options, console)
     else:
         rows = _score_rows(source, stored, predict, tables, options, console)
     summary = {"command": "score", "rows": rows, "classes": list(stored.classes), "output": options.output}
-    text = f"scored {rows:,} rows for {len(stored.classes)} classes -> {options.output}"
+    text = f"scored {count(rows, 'row')} for {count(len(stored.classes), 'class', 'classes')} -> {options.output}"
     if options.features_output:
         summary |= {"width": tables.width, "features_output": options.features_output}
-        text += f"; {tables.width} features -> {options.features_output}"
+        text += f"; {count(tables.width, 'feature')} -> {options.features_output}"
     if derived:
         summary["decided"] = sum(counts)
-        text += f"; {sum(counts):,} rows are above a threshold"
+        text += f"; {count(sum(counts), 'row')} above a threshold"
     console.result(summary, text)
 
 
@@ -168,7 +186,7 @@ def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray],
     """What turns rows into a matrix float32 (n, K + E) of probabilities and further columns, and the vectors (n, D); and these columns."""
     model = stored.model
     extras: list[str] = []
-    if isinstance(model, store.Deep):
+    if isinstance(model, Deep):
         wanted = {"predicted_loss": model.has_ranker, "mutual_information": bool(options.mc_dropout)}
         extras = [name for name, there in wanted.items() if there]
         outputs: Callable[[np.ndarray], Outputs] = partial(
@@ -188,9 +206,9 @@ def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray],
             columns.append(labeled(found.vectors if stored.reads == "text" else rows, found.predicted_loss))
         matrix = np.column_stack(columns)
         if not np.isfinite(matrix).all():
-            count = (~np.isfinite(matrix)).any(axis=1).sum()
-            hint = "look for numbers beyond all others in these rows, or train it again with a lower --rate"
-            raise InputError(f"model {options.model}: what it says of {count:,} rows is NaN or infinity", hint)
+            bad = count(int((~np.isfinite(matrix)).any(axis=1).sum()), "row")
+            hint = "look for extreme numbers in these rows, or train it again with a lower --rate"
+            raise InputError(f"model {options.model}: NaN or infinity predicted for {bad}", hint)
         return matrix, found.vectors
 
     return predict, (*extras, *(["labeled_probability"] if labeled is not None else []))
@@ -259,7 +277,7 @@ class _Scorer:
 
 def _score_pictures(
     source: Source,
-    model: Any,
+    model: ImageModel,
     predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     tables: _Tables,
     options: Options,
@@ -292,11 +310,11 @@ def _score_pictures(
         if not usable.any():
             shown = "; ".join(f"{row['id']}: {row['reason']}" for row in refused.slice(0, check.SHOWN).to_pylist())
             raise InputError(
-                f"{source.name}, column {items.column!r}: none of the {len(items):,} rows can be used ({shown})",
-                f"is this the right column? If not: --columns {items.column}=NAME",
+                f"{source.name}, column {items.column!r}: none of {count(len(items), 'row')} can be used ({shown})",
+                f"if this is the wrong column, give --columns {items.column}=NAME",
             )
         write.write_table(refused, "rejects", str(rejects), origin=tables.origin)
-        console.warn(f"{len(refused):,} of {len(items):,} items cannot be used; ids and reasons are in {rejects.name}")
+        console.warn(f"{len(refused):,} of {count(len(items), 'item')} cannot be used; ids and reasons are in {rejects.name}")
         index = align.index(items.ids.filter(pa.array(usable)).chunks, source.name)
     else:
         rejects.unlink(missing_ok=True)  # an earlier run's
@@ -326,7 +344,7 @@ def _thresholds(source: Source, classes: tuple[str, ...]) -> tuple[np.ndarray, s
     """float64 (K,): each class's threshold of recall at precision, infinity where it has none; and the table's fingerprint.
 
     Of several rounds the last one counts. Raises InputError for a table without thresholds, for a class that has two in one round,
-    and for one that the model does not know.
+    and for one that the model does not have.
     """
     source.require("threshold")
     table = source.read()
@@ -343,6 +361,8 @@ def _thresholds(source: Source, classes: tuple[str, ...]) -> tuple[np.ndarray, s
             found[row["class"]] = np.inf if value is None or np.isnan(value) else value
     unknown = sorted(name for name, value in found.items() if np.isfinite(value) and name not in classes)
     if unknown:
-        text = f"{source.name}: thresholds of {len(unknown)} classes that the model does not know ({check.naming(unknown)})"
+        text = (
+            f"{source.name}: thresholds of {count(len(unknown), 'class', 'classes')} that the model does not have ({check.naming(unknown)})"
+        )
         raise InputError(text, respelled(unknown, classes) or "give the metrics of this model's out-of-fold predictions")
     return np.array([found.get(name, np.inf) for name in classes]), align.table_fingerprint(table)

@@ -22,7 +22,7 @@ from altool.engines.scratch import Scratch
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import codes, resolve
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
-from altool.models import store
+from altool.models.registry import classifier
 from altool.options import check as check_values
 from altool.simulation import plan as plans
 from altool.simulation import pool as pools
@@ -75,7 +75,7 @@ def run(options: Options, console: Console) -> None:
     _check_outputs(output, options, settings, plan)
     given = meaning(settings.get("time_zone"), settings.get("time_unit"), settings.get("unlabeled_value"))
     reader = Reader(settings.get("columns"), settings.get("classes"), console, given)
-    columns = {store.classifier(run_.classifier).READS: run_.classifier for run_ in plan.runs}
+    columns = {classifier(run_.classifier).reads: run_.classifier for run_ in plan.runs}
     if len(columns) > 1:
         raise UsageError(f"classifiers {' and '.join(columns.values())} read different tables", "simulate them one after another")
     (column, name), *_ = columns.items()
@@ -116,7 +116,7 @@ def run(options: Options, console: Console) -> None:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
             own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
-        own |= {name: align.file_digest(run_.fit[name]) for name in store.classifier(run_.classifier).FILES if name in run_.fit}
+        own |= {name: align.file_digest(run_.fit[name]) for name in classifier(run_.classifier).files if name in run_.fit}
         task = Task(_folder(output, run_, repeat), plan, run_, repeat, own, noise, found[positions] if run_.queue else None, aims)
         if options.overwrite or not _finished(task):
             tasks.append(task)
@@ -198,7 +198,7 @@ def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], 
     locations = {_queue(run_, repeat) for run_ in plan.runs for repeat in range(plan.repeats)} - {""}
     read += [("--queue", location) for location in sorted(locations)]
     for run_ in plan.runs:
-        files = [run_.label_noise, settings.get("classes"), *(run_.fit.get(name) for name in store.classifier(run_.classifier).FILES)]
+        files = [run_.label_noise, settings.get("classes"), *(run_.fit.get(name) for name in classifier(run_.classifier).files)]
         read += [(f"run {run_.name}", location) for location in files if isinstance(location, str) and os.path.isfile(location)]
     outputs.check([Output("--output", str(output / "runs"), "folder")], read)
     for run_ in plan.runs:

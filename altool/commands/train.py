@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
-import json
-import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,98 +13,107 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from altool import __version__, seeds
-from altool.backbones import pictures, pipeline
+from altool import seeds
 from altool.console import Console
-from altool.engines import distributed, scratch
+from altool.engines import distributed
 from altool.errors import InputError, UsageError
-from altool.labels.consensus import codes, resolve
-from altool.models import folds, store, training, vaal
-from altool.models.store import Classifier, Model
-from altool.models.training import Work
-from altool.tables import align, arrays, check, label_log, outputs, shards, space, write
+from altool.labels.consensus import Labels, codes, resolve
+from altool.models import companion, folds, registry, store
+from altool.models.labeled import Labeled, Pictures, Table
+from altool.models.recipes import RECIPES
+from altool.models.shape import BALANCES, Classifier, Deep, Model
+from altool.models.training import DEEP, Work
+from altool.options import flag, option, shared
+from altool.shared import (
+    ALLOW_OUTSIDE,
+    CLASSES,
+    COLUMNS,
+    DEVICE,
+    FEATURES,
+    ITEMS,
+    LABELS,
+    OUTPUT,
+    OVERWRITE,
+    SEED,
+    STRICT,
+    TARGETS,
+    THREADS,
+    TIME_UNIT,
+    TIME_ZONE,
+    UNLABELED_VALUE,
+    WORKERS,
+)
+from altool.tables import align, check, label_log, outputs, shards, space, write
 from altool.tables import classes as class_lists
-from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, meaning
-from altool.tables.rows import open_rows, read_rows
+from altool.tables.rows import open_rows
 from altool.tables.space import Space
-from altool.tables.targets import read_targets
+from altool.tables.targets import Targets, read_targets
+from altool.text import count
 
-BALANCES = ("none", "class-weight", "prior")
-VAALS = ("none", "vaal", "ta-vaal")
-CHUNK = 4096  # rows of the pool that are ranked at a time
+FIT = "What to fit"
+NO_VAAL = "give --vaal vaal or --vaal ta-vaal"
 
 
 @dataclass(frozen=True)
 class Options:
-    labels: str
-    output: str
-    features: str | None = None
-    items: str | None = None
-    classifier: str = "logistic"
-    folds: int | None = None
-    oof: str | None = None
-    balance: str = "none"
-    targets: str | None = None
-    logistic_c: float | None = None
-    logistic_iterations: int | None = None
-    svm_kernel: str | None = None
-    svm_c: str | None = None
-    linear_svm_c: str | None = None
-    linear_svm_iterations: int | None = None
-    fasttext_dim: int | None = None
-    fasttext_epochs: int | None = None
-    fasttext_rate: float | None = None
-    fasttext_word_ngrams: int | None = None
-    fasttext_minn: int | None = None
-    fasttext_maxn: int | None = None
-    fasttext_buckets: int | None = None
-    fasttext_min_count: int | None = None
-    fasttext_pretrained: str | None = None
-    mlp_hidden: str | None = None
-    recipe: str | None = None
-    from_model: str | None = None
-    epochs: int | None = None
-    minibatch: int | None = None
-    optimizer: str | None = None
-    rate: float | None = None
-    momentum: float | None = None
-    weight_decay: float | None = None
-    schedule: str | None = None
-    stop_accuracy: float | None = None
-    dropout: float | None = None
-    ranker: str | None = None
-    ranker_weight: float | None = None
-    precision: str | None = None
-    compile: bool | None = None
-    weights: str | None = None
-    frozen: bool | None = None
-    stem: str | None = None
-    image_size: int | None = None
-    augment: str | None = None
-    crop_border: int | None = None
-    checkpoint_seconds: float | None = None
-    vaal: str = "none"
-    vaal_epochs: int | None = None
-    vaal_rate: float | None = None
-    vaal_latent: int | None = None
-    vaal_width: int | None = None
-    workers: int | None = None
-    allow_outside: bool = False
-    columns: str | None = None
-    classes: str | None = None
-    time_zone: str | None = None
-    time_unit: str | None = None
-    unlabeled_value: Sequence[str] | None = None
-    seed: int = 0
-    device: str = "auto"
-    threads: int = 0
-    strict: bool = False
-    overwrite: bool = False
+    """The options of `altool train`; `own` are those of the classifier and of VAAL that are given, as `owned` calls them."""
+
+    labels: str = shared(replace(LABELS, required=True))
+    output: str = shared(replace(OUTPUT, required=True, help="The folder of the model.", metavar="DIR"))
+    features: str | None = shared(FEATURES)
+    items: str | None = shared(ITEMS)
+    classifier: str = option(
+        "On features: logistic, svm, linear-svm or mlp; on texts: fasttext; on images: resnet18, ….",
+        default="logistic",
+        metavar="NAME",
+        panel=FIT,
+    )
+    balance: str = option("Balance classes: none, class-weight or prior.", default="none", choices=BALANCES, metavar="NAME", panel=FIT)
+    folds: int | None = option("Also predict every labeled row by a model that did not see it.", low=2, metavar="N", panel=FIT)
+    oof: str | None = option("Where the out-of-fold predictions go.", metavar="PATH", panel=FIT)
+    vaal: str = option(
+        "Also learn what tells labeled rows from the pool: none, vaal or ta-vaal.",
+        default="none",
+        choices=companion.KINDS,
+        metavar="NAME",
+        panel=FIT,
+    )
+    targets: str | None = shared(TARGETS)
+    recipe: str | None = option(
+        "A paper's training: taal, alamp-ft, clarifier, direct or ta-vaal.", choices=tuple(RECIPES), metavar="NAME", panel=DEEP
+    )
+    from_model: str | None = option("Start from this model.", shown="from its first weights", flags=("--from",), metavar="DIR", panel=DEEP)
+    checkpoint_seconds: float | None = option(
+        "A killed run goes on from its state that long ago.", low=0, shown="60", metavar="SECONDS", panel=DEEP
+    )
+    own: Mapping[str, Any] = field(default_factory=dict)
+    columns: str | None = shared(COLUMNS)
+    classes: str | None = shared(replace(CLASSES, help="The model's classes in order, or a file of them; unlabeled ones too."))
+    time_zone: str | None = shared(TIME_ZONE)
+    time_unit: str | None = shared(TIME_UNIT)
+    unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
+    allow_outside: bool = shared(ALLOW_OUTSIDE)
+    seed: int = shared(SEED)
+    device: str = shared(DEVICE)
+    threads: int = shared(THREADS)
+    workers: int | None = shared(WORKERS)
+    strict: bool = shared(STRICT)
+    overwrite: bool = shared(OVERWRITE)
 
 
-DEEP = ("recipe", "from_model", "checkpoint_seconds")  # options of every deep classifier that shape no model
+owned = registry.owned
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What is fitted: the classifier with all its options, VAAL with those that are given, and how provenance records both."""
+
+    classifier: Classifier
+    options: dict[str, Any]
+    vaal: dict[str, Any]
+    recorded: dict[str, Any]
 
 
 def run(options: Options, console: Console) -> None:
@@ -115,84 +121,100 @@ def run(options: Options, console: Console) -> None:
 
     As one process of several that torchrun started it does the same with its share of each minibatch, and the first one writes.
     """
-    _check_options(options)
-    module = store.classifier(options.classifier)
-    own, recorded = _own_options(options, module)
-    if options.device not in ("auto", "cpu") and not (_deep(module) or options.vaal != "none"):
-        raise UsageError(f"--device means nothing with --classifier {options.classifier}", "leave it out")
-    if options.workers is not None and module.READS != "image":
-        raise UsageError(f"--workers means nothing with --classifier {options.classifier}", "leave it out: they decode images")
-    if distributed.launched() and not _deep(module):
-        raise UsageError(f"torchrun means nothing with --classifier {options.classifier}", "start altool itself")
+    if bool(options.folds) != bool(options.oof):
+        raise UsageError("--folds and --oof go together", "for example --folds 5 --oof oof.parquet")
+    wanted = _fit_of(options)
     with distributed.group(options.device) as (device, writes):
-        _train(options, console if writes else Console(silent=True), module, own, recorded, device, writes=writes)
+        _train(options, console if writes else Console(silent=True), wanted, device, writes=writes)
 
 
-def _train(
-    options: Options,
-    console: Console,
-    module: Classifier,
-    own: dict[str, Any],
-    recorded: dict[str, Any],
-    device: str,
-    *,
-    writes: bool,
-) -> None:
-    _check_outputs(options, console)
-    start = _start(options.from_model, options.classifier) if options.from_model else None
+def _fit_of(options: Options) -> _Fit:
+    """What the options ask for. Raises UsageError for one that has no effect, and InputError for a file that cannot be read."""
+    record = registry.classifier(options.classifier)
+    who = f"--classifier {record.name}"
+    idle = {"--device": options.device not in ("auto", "cpu") and not (record.deep or options.vaal != "none")}
+    idle |= {"--workers": options.workers is not None and record.reads != "image"}
+    if not record.deep:
+        idle |= {"--recipe": options.recipe is not None, "--from": options.from_model is not None, "torchrun": distributed.launched()}
+        idle |= {"--checkpoint-seconds": options.checkpoint_seconds is not None and options.vaal == "none"}
+    for name, given in idle.items():
+        if given:
+            raise UsageError(f"{name} has no effect with {who}", "start altool itself" if name == "torchrun" else f"leave {name} out")
+    of_vaal = {name: value for name, value in options.own.items() if name.startswith(registry.VAAL)}
+    own = {name: value for name, value in options.own.items() if name not in of_vaal}
+    if options.vaal == "none" and of_vaal:
+        raise UsageError(f"{flag(next(iter(of_vaal)))} has no effect with --vaal none", NO_VAAL)
+    recipe = dict(RECIPES[options.recipe]) if options.recipe else {}
+    if options.vaal == "ta-vaal":
+        if not record.deep:
+            raise UsageError(f"--vaal ta-vaal: {who} has no loss ranker", "give --vaal vaal, or a deep classifier as mlp")
+        if own.get("ranker") == "none":
+            raise UsageError("--vaal ta-vaal needs a loss ranker, and --ranker is none", "give --ranker ranking, or leave --ranker out")
+        recipe["ranker"] = "ranking"
+    fit_options = registry.own_of_command(record, own, recipe)
+    vaal_options = registry.vaal_of(of_vaal, flag, f"--vaal {options.vaal}")
+    recorded = {registry.prefix(record.name) + name: value for name, value in _recorded(record, fit_options).items()}
+    if options.vaal != "none":
+        recorded |= {"vaal": options.vaal, **{registry.VAAL + name: value for name, value in vaal_options.items()}}
+    return _Fit(record, fit_options, vaal_options, recorded)
+
+
+def _recorded(record: Classifier, values: Mapping[str, Any]) -> dict[str, Any]:
+    """A classifier's options as provenance has them: a file as its digest, a number that may also be a word as a text."""
+    recorded = dict(values)
+    for each in record.options:
+        value = values[each.name]
+        if each.file and value is not None and value not in each.words:
+            recorded[each.name] = align.file_digest(value)
+        elif each.words and isinstance(value, float):
+            recorded[each.name] = repr(value).removesuffix(".0")
+    return recorded
+
+
+def _train(options: Options, console: Console, wanted: _Fit, device: str, *, writes: bool) -> None:
+    record = wanted.classifier
+    _check_outputs(options, record, console)
+    start = _start(options.from_model, record.name) if options.from_model else None
     reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
-    source = open_rows(reader, module.READS, f"--classifier {options.classifier}", options.features, options.items)
+    source = open_rows(reader, record.reads, f"--classifier {record.name}", options.features, options.items)
     log = reader.open(options.labels, "labels", allow_empty=True)
     targets = read_targets(reader, options.targets) if options.targets else None
     reader.match_ids()
     vectors, fit_file = _space(source, options, start, console)
-
     rows = label_log.read(log)
     consensus = resolve(rows)
-    labels = consensus.training
     if consensus.undecided:
-        console.warn(f"{log.name}: for {consensus.undecided:,} ids nothing says which answer is newer; the smaller label was taken")
-    found = set(labels.column("label").to_pylist())
-    classes = reader.classes or tuple(sorted(found | set(targets.named if targets else ())))
-    if reader.classes:
-        class_lists.match(dict.fromkeys(sorted(found), 1), classes, log.name, "--classes", "give the labels and the classes of one project")
-    if targets and targets.named and targets.default is None and not reader.classes and found:
-        class_lists.match(dict.fromkeys(targets.named, 1), sorted(found), targets.name, log.name, "give the targets of this project")
-    if unknown := sorted(found - set(classes)):
-        text = f"{log.name}, column 'label': {len(unknown)} classes that --classes does not name ({check.naming(unknown)})"
-        raise InputError(text, class_lists.respelled(unknown, classes) or "name them in --classes, or leave it out")
-    if len(found) < 2:
-        text = f"{log.name}: {len(labels):,} labels of {len(found)} {'class' if found else 'classes'}; a classifier needs two classes"
-        raise InputError(text, "label some rows of another class first")
-    if module.READS == "image":
-        ids, found_rows, fingerprint = _labeled_pictures(source, module.picture(own), labels, options, console)  # type: ignore[attr-defined]
-    else:
-        ids, found_rows, fingerprint = _labeled_rows(source, module.READS, labels, options, console)
-    numbers = codes(labels.filter(pa.compute.is_in(labels.column("id"), value_set=ids)), classes)
+        text = f"{log.name}: {count(consensus.undecided, 'id')} with answers of which none is the newest; the smaller label was taken"
+        console.warn(text)
+    labels = consensus.training
+    classes = _classes(reader, log, consensus, targets)
+    table = Table(source, record.reads, console, options.threads, options.workers, options.strict, options.allow_outside)
+    labeled, pool = _read(table, wanted, rows, labels, with_pool=writes and options.vaal != "none")
+    numbers = codes(labels.filter(pa.compute.is_in(labels.column("id"), value_set=labeled.ids)), classes)
     counts = np.bincount(numbers, minlength=len(classes))
     if (counts > 0).sum() < 2:
-        raise InputError(f"{source.name}: the labeled rows that it holds are of one class", "it must hold the other labeled rows too")
-    fit: Callable[..., tuple[Model, bool]] = partial(module.fit, count=len(classes), balance=options.balance, seed=options.seed, **own)
+        text = f"{source.name}: the labeled rows that it holds are of one class"
+        raise InputError(text, "give the table that holds the other labeled rows too")
+    fit: Callable[..., tuple[Model, bool]] = partial(
+        record.fit, count=len(classes), balance=options.balance, seed=options.seed, **wanted.options
+    )
     with contextlib.ExitStack() as stack:
         first = fit
         work = Work(device, options.threads, progress=console.progress)
-        if _deep(module) or options.vaal != "none":
+        if record.deep or options.vaal != "none":
             every = 60.0 if options.checkpoint_seconds is None else options.checkpoint_seconds
             work = replace(work, checkpoints=stack.enter_context(_partial(options.output, writes)), every=every)
-        if _deep(module):
+        if record.deep:
             fit = partial(fit, work=work)
             first = fit if start is None else partial(fit, start=(start.model, _numbers(start.classes, classes)))
-        model, converged = first(found_rows, numbers)
+        model, converged = first(labeled.rows, numbers)
         if not converged:
-            remedy = f"raise --{options.classifier}-iterations" if "iterations" in store.options(module) else "lower --svm-c"
-            console.warn(f"the solver stopped after its last step without converging; {remedy}")
-        shared = {"classifier": options.classifier, "balance": options.balance, "folds": options.folds, "classes": list(classes)}
-        if options.vaal != "none":
-            shared |= {"vaal": options.vaal, **{f"vaal_{name}": value for name, value in _vaal_options(options).items()}}
-        inputs = {source.kind.name: fingerprint, "labels": align.table_fingerprint(rows)}
+            console.warn(f"the solver stopped after its last step without converging; {_remedy(record)}")
+        own = {"classifier": record.name, "balance": options.balance, "folds": options.folds, "classes": list(classes)}
+        inputs = {source.kind.name: labeled.fingerprint, "labels": align.table_fingerprint(rows)}
         if start is not None:
             inputs["from"] = start.facts["label_digest"]
-        origin = write.provenance("train", {**shared, **recorded}, options.seed, inputs)
+        origin = write.provenance("train", {**own, **wanted.recorded}, options.seed, inputs)
         facts: dict[str, Any] = {
             "provenance": origin,
             "labels": dict(zip(classes, counts.tolist(), strict=True)),
@@ -200,49 +222,104 @@ def _train(
         }
         if vectors is not None:
             facts |= {"space": vectors.digest, "space_facts": vectors.facts}
-        if isinstance(model, store.Deep):
+        if isinstance(model, Deep):
             facts["curve"] = dict(model.curve)
         # Never from a model that saw the rows: what --from names is for the first model alone.
-        oof, correlation = _out_of_fold(options, ids, found_rows, numbers, fit) if options.folds else (None, None)
+        oof, correlation = _out_of_fold(options, labeled, numbers, fit) if options.folds else (None, None)
         if writes:
             tensors = None
             if options.vaal != "none":
-                pool = _pool(source, module, model, rows, options, console)
-                tensors = _fit_vaal(pool, ids, model, options, work)
-                origin["inputs"][f"pool of {source.kind.name}"] = pool.fingerprint
+                seen = _pool(table, wanted, rows, labels, labeled, model, pool)
+                tensors = companion.fit(seen, options.vaal, model, wanted.vaal, options.seed, work)
+                origin["inputs"][f"pool of {source.kind.name}"] = seen.fingerprint
             with write.replacing(options.output, "model") as temporary:
-                store.save(temporary, options.classifier, model, classes, facts, tensors)
+                store.save(temporary, record.name, model, classes, facts, tensors)
                 if fit_file is not None:
                     space.keep(fit_file, temporary / f"space{fit_file.suffix}")
             if oof is not None and options.oof:
                 write.write_table(oof, "predictions", options.oof, origin=origin, classes=classes)
             if work.checkpoints is not None:
                 shards.clear(work.checkpoints)
-    empty = [name for name, count in zip(classes, counts, strict=True) if not count]
+    empty = [name for name, number in zip(classes, counts, strict=True) if not number]
     if empty:
         console.warn(f"classes without a label get probability 0: {len(empty)} of {len(classes)} ({check.naming(empty)})")
-    if module.READS == "features" and vectors is None:
-        console.info(f"note: {source.name} does not say of what vector space it is, so nothing will tell whether others fit the model")
-    summary = {"command": "train", "classifier": options.classifier, "labels": len(numbers), "classes": facts["labels"]}
-    text = f"trained {options.classifier} on {len(numbers):,} labels of {len(classes)} classes -> {options.output}"
-    if isinstance(model, store.Deep):
+    if record.reads == "features" and vectors is None:
+        console.info(f"note: {source.name} names no vector space, so altool cannot check whether other features fit the model")
+    summary = {"command": "train", "classifier": record.name, "labels": len(numbers), "classes": facts["labels"]}
+    text = f"trained {record.name} on {count(len(numbers), 'label')} of {count(len(classes), 'class', 'classes')} -> {options.output}"
+    if isinstance(model, Deep):
         epochs, loss, accuracy = len(model.curve["loss"]), model.curve["loss"][-1], model.curve["accuracy"][-1]
         summary |= {"epochs": epochs, "loss": loss, "accuracy": accuracy}
-        text += f"; {epochs} epochs, in the last {accuracy:.1%} of them right"
+        text += f"; {count(epochs, 'epoch')}, final training accuracy {accuracy:.1%}"
     if correlation is not None:
         summary["rank_correlation"] = None if np.isnan(correlation) else correlation
         text += f"; rank correlation of predicted and real losses, out of fold: {correlation:.2f}"
     console.result({**summary, "converged": converged, "output": options.output, "oof": options.oof}, text)
 
 
-def _check_outputs(options: Options, console: Console) -> None:
-    read = ("features", "items", "labels", "targets", "from_model", "fasttext_pretrained", "text:weights", "text:classes")
+def _classes(reader: Reader, log: Source, consensus: Labels, targets: Targets | None) -> tuple[str, ...]:
+    """The model's classes: those of --classes, else those of the labels and the targets. Raises InputError for labels of fewer than two, of
+    another class, or where the three have no class in common."""
+    labels = consensus.training
+    found = set(labels.column("label").to_pylist())
+    classes = reader.classes or tuple(sorted(found | set(targets.named if targets else ())))
+    if reader.classes:
+        class_lists.match(dict.fromkeys(sorted(found), 1), classes, log.name, "--classes", "give the labels and the classes of one project")
+    if targets and targets.named and targets.default is None and not reader.classes and found:
+        class_lists.match(dict.fromkeys(targets.named, 1), sorted(found), targets.name, log.name, "give the targets of this project")
+    if unknown := sorted(found - set(classes)):
+        text = f"{log.name}, column 'label': {count(len(unknown), 'class', 'classes')} not in --classes ({check.naming(unknown)})"
+        raise InputError(text, class_lists.respelled(unknown, classes) or "name them in --classes, or leave it out")
+    if len(found) < 2:
+        there = f"{count(len(labels), 'label')} of {count(len(found), 'class', 'classes')}"
+        raise InputError(f"{log.name}: {there}; a classifier needs two classes", "label some rows of another class first")
+    return classes
+
+
+def _read(table: Table, wanted: _Fit, log: pa.Table, labels: pa.Table, *, with_pool: bool) -> tuple[Labeled, Pictures | None]:
+    """The labeled rows; and the images of the pool, where it is needed and made of the same pictures, so that none is decoded twice."""
+    ids, record = labels.column("id").combine_chunks(), wanted.classifier
+    if record.picture is None:
+        return table.labeled_rows(ids), None
+    recipe = record.picture(wanted.options, True)
+    with_pool = with_pool and recipe == record.picture(wanted.options, False)
+    read = table.pictures(recipe, ids, _out(log, ids) if with_pool else None)
+    return table.labeled_pictures(read, ids), read if with_pool else None
+
+
+def _out(log: pa.Table, labeled: pa.Array) -> pa.Array:
+    """The ids of the log that can neither be asked for nor learned from: held out or skipped."""
+    others = pa.compute.invert(pa.compute.is_in(log.column("id"), value_set=labeled))
+    return log.column("id").filter(others).combine_chunks().unique()
+
+
+def _pool(
+    table: Table, wanted: _Fit, log: pa.Table, labels: pa.Table, labeled: Labeled, model: Model, read: Pictures | None
+) -> companion.Pool:
+    """What VAAL learns from: all rows of the table that can be asked for or have a label, but for images that cannot be used."""
+    ids = labels.column("id").combine_chunks()
+    if wanted.classifier.picture is None:
+        return table.pool(model, _out(log, ids), labeled.ids)
+    read = read or table.pictures(wanted.classifier.picture(wanted.options, False), ids, _out(log, ids))
+    return table.pool_of_pictures(read, labeled.ids)
+
+
+def _remedy(record: Classifier) -> str:
+    """What to do where its solver does not converge."""
+    options = registry.called(record)
+    if "iterations" in options:
+        return f"raise {options['iterations'].flag}"
+    return f"lower {options['c'].flag}" if "c" in options else "give it simpler options"
+
+
+def _check_outputs(options: Options, record: Classifier, console: Console) -> None:
+    read = outputs.given(options, "features", "items", "labels", "targets", "from_model", "text:classes")
+    for each in registry.called(record).values():
+        location = options.own.get(each.name)
+        if each.file and location is not None and (not each.words or os.path.isfile(location)):
+            read.append((each.flag, location))
     wanted = [Output("--output", options.output, "model"), Output("--oof", options.oof, "predictions")]
-    outputs.check(wanted, outputs.given(options, *read), overwrite=options.overwrite, json=console.json_output)
-
-
-def _deep(module: Classifier) -> bool:
-    return hasattr(module, "OPTIONS")
+    outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
 
 
 @contextlib.contextmanager
@@ -288,292 +365,18 @@ def _numbers(old: Sequence[str], new: Sequence[str]) -> np.ndarray:
     return np.array([list(new).index(name) if name in new else -1 for name in old], np.int64)
 
 
-def _check_options(options: Options) -> None:
-    if not store.known(options.classifier):
-        there = ", ".join(store.CLASSIFIERS)
-        raise UsageError(f"--classifier: there is no {options.classifier!r}; there are {there} and torchvision's networks (resnet18, …)")
-    if options.balance not in BALANCES:
-        raise UsageError(f"--balance: {options.balance!r} is none of {', '.join(BALANCES)}")
-    if options.vaal not in VAALS:
-        raise UsageError(f"--vaal: {options.vaal!r} is none of {', '.join(VAALS)}")
-    if options.vaal == "none" and (given := _vaal_options(options)):
-        raise UsageError(f"--vaal-{next(iter(given))} needs --vaal", "for example --vaal ta-vaal")
-    vaal.check(_vaal_options(options))
-    if bool(options.folds) != bool(options.oof):
-        raise UsageError("--folds and --oof go together", "for example --folds 5 --oof oof.parquet")
-
-
-def _own_options(options: Options, module: Classifier) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The classifier's own options, those of a recipe among them; and all of them as provenance has them, a file as its digest.
-
-    Raises UsageError for options of another classifier, and InputError for a file that cannot be read.
-    """
-    known = store.options(module)
-    names = {_field(options.classifier, name): name for name in known}
-    given = {}
-    for field in _classifier_fields():
-        value = getattr(options, field)
-        if value is None:
-            continue
-        if field in names:
-            given[names[field]] = value
-        elif not (field in DEEP and _deep(module)):
-            flag = "--" + {"from_model": "from"}.get(field, field.replace("_", "-"))
-            raise UsageError(f"{flag} means nothing with --classifier {options.classifier}", "leave it out, or give another --classifier")
-    if options.vaal == "ta-vaal":
-        if not _deep(module):
-            raise UsageError(
-                f"--vaal ta-vaal needs a loss ranker, which {options.classifier} has not", "give --vaal vaal, or a deep classifier"
-            )
-        if given.get("ranker") == "none":
-            raise UsageError("--vaal ta-vaal needs a loss ranker", "give --ranker ranking, or leave --ranker out")
-        given.setdefault("ranker", "ranking")
-    own = module.options({**given, "recipe": options.recipe}) if _deep(module) else given  # type: ignore[attr-defined]
-    recorded = {**known, **own}
-    for name in set(module.FILES) & set(own):
-        if own[name] not in ("DEFAULT", "none"):
-            recorded[name] = align.file_digest(own[name])
-    return own, {f"{store.prefix(options.classifier)}{name}": value for name, value in recorded.items()}
-
-
-def _vaal_options(options: Options) -> dict[str, Any]:
-    """The options of VAAL that are given."""
-    given = {name: getattr(options, f"vaal_{name}") for name in vaal.OPTIONS}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _field(classifier: str, option: str) -> str:
-    """The field of `Options` that holds a classifier's option: its own, or one that several share."""
-    own = f"{store.prefix(classifier)}{option}"
-    return own if own in _fields() else option
-
-
-@functools.cache
-def _fields() -> tuple[str, ...]:
-    return tuple(field.name for field in fields(Options))
-
-
-def _classifier_fields() -> list[str]:
-    """The options that some classifiers have: all that begin with the name of one, and those that the deep ones share."""
-    from altool.models import network
-
-    prefixes = tuple(map(store.prefix, store.CLASSIFIERS))
-    return [name for name in _fields() if name.startswith(prefixes) or name in network.OPTIONS or name in DEEP]
-
-
-def _labeled_pictures(
-    source: Source, recipe: pictures.Recipe, labels: pa.Table, options: Options, console: Console
-) -> tuple[pa.Array, np.ndarray, str]:
-    """The ids and the pictures uint8 (n, height, width, 3) of the labeled rows that can be used, in id order, and their fingerprint.
-
-    Raises InputError where there are none.
-    """
-    items = Items(source, ("image", "path"), allow_outside=options.allow_outside)
-    wanted = labels.column("id").combine_chunks()
-    chosen = np.asarray(pa.compute.is_in(items.ids, value_set=wanted))
-    if not chosen.any():
-        raise InputError(f"{source.name}: it holds none of the {len(wanted):,} labeled rows", "give the table that the labels belong to")
-    index, result, digests, reasons = _read_pictures(items, chosen, recipe, options, console)
-    _warn_missing(source, index, wanted, options, console)
-    usable = np.array([reason is None for reason in reasons])
-    ids = index.take(np.arange(len(index)))
-    if not usable.all():
-        shown = "; ".join(f"{ids[int(place)].as_py()}: {reasons[place]}" for place in np.flatnonzero(~usable)[: check.SHOWN])
-        text = f"{source.name}, column {items.column!r}: {(~usable).sum():,} labeled rows cannot be used ({shown})"
-        if not usable.any():
-            raise InputError(text, f"is this the right column? If not: --columns {items.column}=NAME")
-        console.mismatch(text, "replace these images, or take their labels away", strict=options.strict)
-        ids, result = ids.filter(pa.array(usable)), result[usable]
-    return ids, result, align.fingerprint(align.Index(index.ids, None), digests)
-
-
-def _read_pictures(
-    items: Items, chosen: np.ndarray, recipe: pictures.Recipe, options: Options, console: Console
-) -> tuple[align.Index, np.ndarray, np.ndarray, list[str | None]]:
-    """The index of the chosen rows (bool, in file order); and in id order their pictures uint8 (n, height, width, 3), the digests of
-    their payloads and the reasons why one cannot be used."""
-    index = align.index(items.ids.filter(pa.array(chosen)).chunks, items.source.name)
-    count = len(index)
-    places = np.arange(count)
-    if index.order is not None:
-        places[index.order] = np.arange(count)
-    result = scratch.Scratch(scratch.available() // 2).empty((count, *recipe.shape), np.uint8)
-    with console.progress(f"reading {items.source.name}", count) as advance:
-        load = partial(pictures.load, recipe)
-        found = pipeline.decode(load, _chosen(items, chosen), places, result, workers=options.workers, advance=advance)
-    return align.Index(index.ids, None), result, *found
-
-
-def _chosen(items: Items, chosen: np.ndarray) -> Iterator[list[Any]]:
-    """The payloads of the chosen rows (bool, in file order)."""
-    done = 0
-    for rows in items.payloads():
-        yield [row for row, wanted in zip(rows, chosen[done : done + len(rows)], strict=True) if wanted]
-        done += len(rows)
-
-
-def _warn_missing(source: Source, index: align.Index, wanted: pa.Array, options: Options, console: Console) -> None:
-    """Say which labeled rows the table does not hold."""
-    if len(index) < len(wanted):
-        missing = wanted.filter(pa.array(index.positions(wanted) < 0))
-        text = f"{source.name}: {len(missing):,} labeled rows are not in it (ids {check.naming(check.first_ids(missing))})"
-        console.mismatch(text, "it must hold these rows too", strict=options.strict)
-
-
-def _labeled_rows(source: Source, column: str, labels: pa.Table, options: Options, console: Console) -> tuple[pa.Array, np.ndarray, str]:
-    """The ids, and the features (n, D) or texts (n,), of the labeled rows that the table holds, in id order, and their fingerprint."""
-    wanted = labels.column("id").combine_chunks()
-
-    def work(batch: pa.RecordBatch) -> tuple[pa.Array, tuple[pa.Array, np.ndarray, np.ndarray] | None]:
-        labeled = batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted))
-        return batch.column("id"), (labeled.column("id"), *read_rows(source, labeled, column)) if labeled.num_rows else None
-
-    scanned = list(source.scan(["id", column], work, threads=options.threads))
-    align.index([ids for ids, _ in scanned], source.name)  # refuses ids that are there twice, labeled or not
-    batches = [rows for _, rows in scanned if rows is not None]
-    found = sum(len(ids) for ids, _, _ in batches)
-    if not found:
-        raise InputError(f"{source.name}: it holds none of the {len(wanted):,} labeled rows", "give the table that the labels belong to")
-    ids, parts, sums = zip(*batches, strict=True)
-    index = align.index(ids, source.name)
-    _warn_missing(source, index, wanted, options, console)
-    widths = {part.shape[1] for part in parts if part.ndim == 2}
-    if len(widths) > 1:
-        raise InputError(f"{source.name}, column 'features': rows of {min(widths)} to {max(widths)} numbers", "embed all rows alike")
-    return index.take(np.arange(found)), index.arrange(np.concatenate(parts)), align.fingerprint(index, np.concatenate(sums))
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """The rows that VAAL learns from, in id order: `array` features (n, D), texts' vectors (n, D) or pictures uint8 (n, H, W, 3).
-
-    `fingerprint` is of the table, `made` says how `array` was made of it."""
-
-    ids: align.Index
-    array: np.ndarray
-    fingerprint: str
-    made: str = ""
-
-
-def _pool(source: Source, module: Classifier, model: Model, log: pa.Table, options: Options, console: Console) -> _Pool:
-    """All rows of the table, but for those that can neither be asked for nor learned from: held out, skipped, or unusable images."""
-    known = resolve(log).training.column("id").combine_chunks()
-    others = pa.compute.invert(pa.compute.is_in(log.column("id"), value_set=known))
-    out = log.column("id").filter(others).combine_chunks().unique()
-    if module.READS == "image":
-        items = Items(source, ("image", "path"), allow_outside=options.allow_outside)
-        chosen = ~np.asarray(pa.compute.is_in(items.ids, value_set=out))
-        index, array, digests, reasons = _read_pictures(items, chosen, model.recipe, options, console)  # type: ignore[attr-defined]
-        usable = np.array([reason is None for reason in reasons])
-        if not usable.all():
-            index, array, digests = align.Index(index.ids.filter(pa.array(usable)), None), array[usable], digests[usable]
-        return _Pool(index, array, align.fingerprint(index, digests), repr(model.recipe))  # type: ignore[attr-defined]
-    whole = arrays.read_index(source, options.threads)
-    kept = np.flatnonzero(~whole.mask(out))
-    made = ""
-    if module.READS == "features":
-        (array,), fingerprint, _ = arrays.read_matrices(source, "features", whole, [kept], scratch.Scratch(scratch.available() // 2))
-    else:
-
-        def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray]:
-            texts, sums = read_rows(source, batch, module.READS)
-            return model.vectors(texts), sums
-
-        parts = list(source.scan(["id", module.READS], work, threads=options.threads))
-        vectors, sums = (np.concatenate(each) for each in zip(*parts, strict=True))
-        array, fingerprint = whole.arrange(vectors)[kept], align.fingerprint(whole, sums)
-        made = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()  # by a model that other options make another
-    return _Pool(align.Index(pa.chunked_array([whole.take(kept)]), None), array, fingerprint, made)
-
-
-def _fit_vaal(pool: _Pool, labeled: pa.Array, model: Model, options: Options, work: Work) -> dict[str, np.ndarray]:
-    """The tensors of a VAAL of the pool, in which `labeled` ids have a label; TA-VAAL is told what the model's ranker says of each row.
-
-    It goes on from its checkpoint, if there is one.
-    """
-    from altool.engines import device as devices
-
-    mask = pool.ids.mask(labeled)
-    rank = None
-    if options.vaal == "ta-vaal" and isinstance(model, store.Deep):
-        parts = [model.outputs(pool.array[start : start + CHUNK]).predicted_loss for start in range(0, len(mask), CHUNK)]
-        rank = np.concatenate([part for part in parts if part is not None])
-    given = _vaal_options(options)
-    digest = hashlib.sha256(json.dumps([pool.fingerprint, pool.made, given, options.seed, __version__]).encode())
-    for array in (mask, rank):
-        digest.update(b"" if array is None else np.ascontiguousarray(array).data)
-    path = (work.checkpoints or Path()) / f"{digest.hexdigest()[:32]}.vaal.checkpoint"
-    last = time.monotonic()
-
-    def keep(epoch: int, state: Callable[[], dict[str, np.ndarray]]) -> None:
-        nonlocal last
-        if time.monotonic() - last >= work.every:
-            with write.replacing(path) as temporary:
-                save_file(state(), temporary)
-            last = time.monotonic()
-
-    from safetensors import SafetensorError
-    from safetensors.numpy import load_file, save_file
-
-    try:
-        resume = load_file(path) if path.exists() else None
-    except SafetensorError as error:
-        raise training.damaged(path) from error
-    threads = training.threads(work.threads)
-    with threads, work.progress(f"training {options.vaal}", given.get("epochs", 100)) as advance:
-        advance(int(resume["epochs"]) if resume else 0)
-        fitted = vaal.fit(
-            training.Pool(pool.array),
-            mask,
-            rank,
-            **given,
-            seed=options.seed,
-            device=devices.choose(work.device),
-            progress=advance,
-            checkpoint=keep,
-            resume=resume,
-        )
-    return fitted.tensors()
-
-
 def _out_of_fold(
-    options: Options, ids: pa.Array, rows: np.ndarray, numbers: np.ndarray, fit: Callable[..., tuple[Model, bool]]
+    options: Options, labeled: Labeled, numbers: np.ndarray, fit: Callable[..., tuple[Model, bool]]
 ) -> tuple[pa.Table, float | None]:
-    """The predictions of every labeled row by a model that did not see it; and the rank correlation of what these models' rankers say with
-    the rows' losses, None without rankers."""
+    """The predictions of every labeled row by a model that did not see it; and the rank correlation of the losses that these models predict
+    with the rows' own, None without rankers."""
     try:
         fold = folds.assign(numbers, options.folds or 0, seeds.integer(options.seed, "train", "folds"))
     except ValueError as error:
         raise InputError(f"labels {options.labels}: {error}", "label a second row of some class, or leave --folds out") from error
-    ranked = False
-
-    def predictor(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-        nonlocal ranked
-        model = fit(x, y)[0]
-        if not (isinstance(model, store.Deep) and model.has_ranker):
-            return model.probabilities
-        ranked = True
-
-        def predict(held: np.ndarray) -> np.ndarray:
-            found = model.outputs(held)
-            return np.column_stack([found.probabilities, *([] if found.predicted_loss is None else [found.predicted_loss])])
-
-        return predict
-
-    matrix_ = folds.predict(rows, numbers, fold, predictor)
-    probabilities = np.ascontiguousarray(matrix_[:, :-1] if ranked else matrix_)
+    probabilities, losses = folds.outputs(labeled.rows, numbers, fold, lambda x, y: fit(x, y)[0])
     column = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.reshape(-1)), probabilities.shape[1])
-    table = {"id": ids, "probabilities": column, "fold": pa.array(fold)}
-    if not ranked:
+    table = {"id": labeled.ids, "probabilities": column, "fold": pa.array(fold)}
+    if losses is None:
         return pa.table(table), None
-    losses = -np.log(np.maximum(probabilities[np.arange(len(numbers)), numbers], 1e-30))
-    return pa.table({**table, "predicted_loss": pa.array(matrix_[:, -1])}), _rank_correlation(matrix_[:, -1], losses)
-
-
-def _rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
-    """Spearman's, NaN where one of them does not vary."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(values) for values in (one, other)]
-    with np.errstate(invalid="ignore"):
-        return float(np.corrcoef(*ranks)[0, 1])
+    return pa.table({**table, "predicted_loss": pa.array(losses)}), folds.rank_correlation(losses, probabilities, numbers)

@@ -1,1 +1,1 @@
-"""Classifiers: one file each, as `store.Classifier` says; `store.py` keeps what they fit on disk."""
+"""What classifiers are made with: `shape.py` says what one is, `registry.py` finds it, `store.py` keeps what it fits on disk."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from altool import seeds
-from altool.errors import UsageError
 from altool.models import folds
 
 LEAST = 0.01  # weight of the first score: labels out of fold that say nothing leave its order
@@ -33,15 +32,9 @@ class Choice:
         return (1 - self.prior) * np.log(shares)
 
 
-def cost(c: float | str, option: str) -> float | None:
-    """The number that an option says; None for `auto`. Raises UsageError where it is neither, or not above 0."""
-    try:
-        number = None if c == "auto" else float(c)
-    except ValueError:
-        number = 0.0
-    if number is not None and not 0 < number < np.inf:
-        raise UsageError(f"{option}: {c!r} is neither auto nor a number above 0")
-    return number
+def fixed(c: float | str) -> float | None:
+    """The cost that is given; None where it is `auto`."""
+    return None if c == "auto" else float(c)
 
 
 def row_weights(labels: np.ndarray, balance: str) -> np.ndarray:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from altool.models.shape import Deep, Model
+
 
 def assign(labels: np.ndarray, folds: int, seed: int) -> np.ndarray:
     """int16 fold number of each row, stratified over the class numbers `labels` int64 (n,).
@@ -40,3 +42,37 @@ def predict(
     for held, probabilities in parts:
         result[held] = probabilities
     return result
+
+
+def outputs(
+    rows: np.ndarray, labels: np.ndarray, fold: np.ndarray, fit: Callable[[np.ndarray, np.ndarray], Model]
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Probabilities float32 (n, K) as `predict` gives them, and the losses float32 (n,) that the models predict, None without rankers."""
+    ranked = False
+
+    def predictor(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+        nonlocal ranked
+        model = fit(x, y)
+        if not (isinstance(model, Deep) and model.has_ranker):
+            return model.probabilities
+        ranked = True
+
+        def both(held: np.ndarray) -> np.ndarray:
+            found = model.outputs(held)
+            return np.column_stack([found.probabilities, *([] if found.predicted_loss is None else [found.predicted_loss])])
+
+        return both
+
+    matrix = predict(rows, labels, fold, predictor)
+    return (np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1]) if ranked else (matrix, None)
+
+
+def rank_correlation(predicted_loss: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Spearman's correlation of predicted losses (n,) with the real ones, those of `probabilities` (n, K) for the class numbers `labels`
+    (n,). NaN where one of them does not vary."""
+    from scipy.stats import rankdata
+
+    losses = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-30))
+    ranks = [rankdata(values) for values in (predicted_loss, losses)]
+    with np.errstate(invalid="ignore"):
+        return float(np.corrcoef(*ranks)[0, 1])

@@ -1,48 +1,32 @@
-"""torchvision's classification networks, trained on images: a body that makes vectors, and a softmax on them."""
+"""A torchvision classification network that was trained on pictures: a body that makes vectors, and a softmax on them."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass, field, replace
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from altool import seeds
-from altool.backbones import networks, pictures
+from altool.backbones import networks
+from altool.backbones.pictures import Recipe
 from altool.engines import device as devices
 from altool.engines.local import cores, ordered_map
 from altool.errors import UsageError
-from altool.models import logistic, ranker, recipes, training
-from altool.models.logistic import Logistic
-from altool.models.store import Outputs
-from altool.models.tensors import take
+from altool.models import ranker, training
+from altool.models import weights as kept
+from altool.models.pictures import middle, normalised, sent
+from altool.models.shape import Outputs
+from altool.models.softmax import Softmax
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor, nn
+    from torch import Tensor
 
-STEMS = ("imagenet", "small")
-AUGMENTS = ("none", "flip", "crop", "flip,crop")
-SMALL = 32  # pixels of a picture for a small stem
-LARGEST = 4096  # pixels of a picture that a model may read
 BILINEAR = 2  # PIL.Image.Resampling.BILINEAR
 TAPS = 4  # layers that the ranker sees, as it sees the four stages of a residual network
-RESIDENT = 0.25  # share of a GPU's free memory that labeled pictures may take; else each minibatch is sent
-OPTIONS = MappingProxyType(
-    {
-        **asdict(training.Settings()),
-        "weights": "DEFAULT",
-        "frozen": False,
-        "stem": "imagenet",
-        "image_size": None,
-        "augment": "flip",
-        "crop_border": None,
-    }
-)
 
 
 @dataclass
@@ -71,7 +55,7 @@ class Network:
     mean: np.ndarray
     std: np.ndarray
     body: Any
-    head: Logistic
+    head: Softmax
     dropout: float = 0.0
     rank: Any = None
     taps: tuple[str, ...] = ()
@@ -84,7 +68,7 @@ class Network:
         return self.head.width
 
     @property
-    def recipe(self) -> pictures.Recipe:
+    def recipe(self) -> Recipe:
         """How images become the pictures that it reads."""
         return picture(self.name, self.image_size, self.small, whole=False)
 
@@ -118,7 +102,7 @@ class Network:
         return replace(self, body=body, rank=None if self.rank is None else self.rank.to(chosen), device=chosen)
 
     def outputs(self, rows: np.ndarray, samples: int = 0, seed: int = 0) -> Outputs:
-        """What it says of `rows` uint8 (n, E, E, 3), E at least its image size: their middle is looked at.
+        """What it predicts for `rows` uint8 (n, E, E, 3), E at least its image size: their middle is looked at.
 
         With `samples` the probabilities are the mean over as many networks, each with dropout drawn once (with the seed) and the same for
         all rows, and the mutual information is the entropy of that mean less the mean of the entropies (BALD). Batch norms keep their
@@ -179,15 +163,15 @@ class Network:
 
     @functools.cached_property
     def _head(self) -> tuple[Tensor, Tensor]:
-        return _tensor(self.head.weights, self.device), _tensor(self.head.bias, self.device)
+        return tensor_on(self.head.weights, self.device), tensor_on(self.head.bias, self.device)
 
     @functools.cached_property
     def _mean(self) -> Tensor:
-        return _tensor(self.mean, self.device)
+        return tensor_on(self.mean, self.device)
 
     @functools.cached_property
     def _std(self) -> Tensor:
-        return _tensor(self.std, self.device)
+        return tensor_on(self.std, self.device)
 
     def vectors(self, rows: np.ndarray) -> np.ndarray:
         """float32 (n, D) for pictures: what the softmax sees."""
@@ -206,7 +190,7 @@ class Network:
         """What `from_tensors` needs to make the model again. The head's are `weights`, `bias` and `trained`, as a linear model's."""
         settings = np.array([self.image_size, self.small], np.int64)
         own = {"mean": self.mean, "std": self.std, "settings": settings, "dropout": np.array(self.dropout)}
-        return {**own, **training.arrays(self.body, "body."), **training.arrays(self.rank, "ranker."), **self.head.tensors()}
+        return {**own, **kept.arrays(self.body, "body."), **kept.arrays(self.rank, "ranker."), **self.head.tensors()}
 
 
 @dataclass(frozen=True)
@@ -221,236 +205,21 @@ class _Sample:
         if not share:
             return values
         kept = seeds.generator(self.seed, "score", "dropout", self.number, place).random(tuple(values.shape[1:]), np.float32) >= share
-        return values * _tensor((kept / (1 - share)).astype(np.float32), values.device).to(values.dtype)
+        return values * tensor_on((kept / (1 - share)).astype(np.float32), values.device).to(values.dtype)
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """Labeled pictures uint8 (n, E, E, 3) as training reads them, varied on the device.
-
-    Of each a square of `size` pixels is taken: the middle or, with `crops`, one drawn anew in each epoch, which may reach over the edge by
-    `border` black pixels; `flips` mirrors half of them. `held` are the pictures on the device, if they fit.
-    """
-
-    array: np.ndarray
-    size: int
-    flips: bool
-    crops: bool
-    border: int
-    mean: Any
-    std: Any
-    held: Any = None
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def identity(self) -> list[np.ndarray]:
-        """The pictures, and how they are cut, varied and normalised."""
-        return [self.array, np.array([self.size, self.flips, self.crops, self.border]), self.mean.cpu().numpy(), self.std.cpu().numpy()]
-
-    def draw(self, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """Whether each picture is mirrored, bool (n,), and its square's first row and column, int64 (n, 2)."""
-        count, room = len(self.array), self.array.shape[1] - self.size
-        flips = generator.random(count) < 0.5 if self.flips else np.zeros(count, bool)
-        if not self.crops:
-            return flips, np.full((count, 2), round(room / 2.0), np.int64)
-        return flips, generator.integers(-self.border, room + self.border, (count, 2), endpoint=True)
-
-    def minibatch(self, positions: np.ndarray, drawn: tuple[np.ndarray, np.ndarray]) -> Tensor:
-        """float32 (n, 3, size, size), normalised."""
-        import torch
-
-        flips, corners = drawn[0][positions], drawn[1][positions]
-        device = self.mean.device
-        if self.held is not None:
-            values = self.held[torch.from_numpy(positions).to(device)]
-        else:
-            order = np.argsort(positions)  # as the rows lie, where they are in a file
-            values = sent(torch.from_numpy(self.array[positions[order]]), device)
-            flips, corners = flips[order], corners[order]
-        cut = varied(values, self.size, *(torch.from_numpy(part).to(device, non_blocking=True) for part in (flips, corners)))
-        given = normalised(cut, self.mean, self.std)
-        return given if self.held is not None else given[torch.from_numpy(np.argsort(order)).to(device)]
-
-    def batch(self, positions: np.ndarray) -> Tensor:
-        """float32 (n, 3, size, size) in [0, 1]: the middles as they are."""
-        import torch
-
-        cut = torch.from_numpy(np.ascontiguousarray(middle(self.array[positions], self.size)))
-        return sent(cut, self.mean.device).permute(0, 3, 1, 2).float().div_(255)
-
-
-def middle(rows: np.ndarray, size: int) -> np.ndarray:
-    """The middle squares of `size` pixels of pictures (n, E, E, 3)."""
-    start = round((rows.shape[1] - size) / 2.0)
-    return rows[:, start : start + size, start : start + size]
-
-
-def varied(values: Tensor, size: int, flips: Tensor, corners: Tensor) -> Tensor:
-    """Squares of `size` pixels of pictures (n, E, E, 3), from the rows and columns `corners` (n, 2) on, mirrored where `flips` (n,); black
-    beyond the edge."""
-    import torch
-
-    edge = torch.arange(size, device=values.device)
-    rows, columns = corners[:, :1] + edge, corners[:, 1:] + edge
-    columns = torch.where(flips[:, None], columns.flip(1), columns)
-    last = values.shape[1] - 1
-    inside = ((rows >= 0) & (rows <= last))[:, :, None] & ((columns >= 0) & (columns <= last))[:, None, :]
-    each = torch.arange(len(values), device=values.device)[:, None, None]
-    return values[each, rows.clamp(0, last)[:, :, None], columns.clamp(0, last)[:, None, :]] * inside[..., None]
-
-
-def normalised(values: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """uint8 (n, S, S, 3) to the network's input float32 (n, 3, S, S), which lies as the pixels do (channels last)."""
-    return values.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)
-
-
-def sent(values: Tensor, device: torch.device) -> Tensor:
-    """On the device; to a GPU from pinned memory, so that the copy does not wait."""
-    return values.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else values.to(device)
-
-
-def picture(name: str, image_size: int, small: bool, *, whole: bool) -> pictures.Recipe:
+def picture(name: str, image_size: int, small: bool, *, whole: bool) -> Recipe:
     """How an image becomes the picture that a network reads: the whole of it at `image_size` for a small stem, else resized and cut as
     torchvision's weights want it; `whole` leaves that margin for random crops."""
     from torchvision import models
 
     if small:
-        return pictures.Recipe(image_size, None, BILINEAR)
+        return Recipe(image_size, None, BILINEAR)
     recipe = networks.recipe_of(models.get_model_weights(name).DEFAULT.transforms(), image_size)
     return replace(recipe, crop=recipe.size) if whole else recipe
 
 
-@dataclass(frozen=True)
-class Architecture:
-    """The classifier of this name, as the room's modules are: `fit`, `from_tensors` and what they read."""
-
-    name: str
-    READS = "image"
-    FILES = ("weights",)
-    HEAD = True
-    OPTIONS = OPTIONS
-
-    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """All its options, where these are given; see `recipes.resolve`. The image size is that of its weights, 32 for a small stem."""
-        from torchvision import models
-
-        own = recipes.resolve(OPTIONS, given)
-        if own["image_size"] is None:
-            preset = models.get_model_weights(self.name).DEFAULT.transforms()
-            own["image_size"] = SMALL if own["stem"] == "small" else preset.crop_size[0]
-        if own["crop_border"] is None:
-            own["crop_border"] = own["image_size"] // 8 if own["stem"] == "small" else 0
-        for name, values in (("stem", STEMS), ("augment", AUGMENTS)):
-            if own[name] not in values:
-                raise UsageError(f"--{name}: {own[name]!r} is none of {', '.join(values)}")
-        if own["stem"] == "small" and own["weights"] != "none":
-            raise UsageError(f"--stem small: no weights fit it, and --weights is {own['weights']}", "give --weights none too")
-        if own["frozen"] and own["weights"] == "none":
-            raise UsageError("--frozen: random weights below the head would never learn", "give --weights DEFAULT or a file")
-        training.settings_of(own)
-        return own
-
-    def picture(self, options: Mapping[str, Any]) -> pictures.Recipe:
-        """How labeled images become the pictures that `fit` takes."""
-        return picture(self.name, options["image_size"], options["stem"] == "small", whole="crop" in options["augment"])
-
-    def fit(
-        self,
-        rows: np.ndarray,
-        labels: np.ndarray,
-        count: int,
-        work: training.Work | None = None,
-        start: tuple[Any, np.ndarray] | None = None,
-        *,
-        balance: str = "none",
-        seed: int = 0,
-        **given: Any,
-    ) -> tuple[Network, bool]:
-        """Fit on pictures `rows` uint8 (n, E, E, 3) and class numbers `labels` int64 (n,) of `count` classes; returns the model and True.
-
-        From given `weights` or, with none, from scratch, normalised by the rows' own mean and deviation; `frozen` trains the head alone.
-        `balance` as in `mlp.fit`. `start`, a Network of the same name and size and the class number that each of its classes has now (-1:
-        none), is what training starts from. The other options are `OPTIONS`. Raises UsageError for options that cannot be, and InputError
-        for weights that do not fit.
-        """
-        import torch
-        from torch import nn
-
-        own = self.options(given)
-        settings = training.settings_of(own)
-        work = work or training.Work()
-        device = devices.choose(work.device)
-        size, small = own["image_size"], own["stem"] == "small"
-        trained, codes = np.unique(labels, return_inverse=True)
-        state = seeds.integer(seed, "train", "weights")
-        with training.threads(work.threads), training.quiet_random(device):
-            body, head_name = _body(self.name, size, small, state)
-            if start is None:
-                networks.load_weights(body, head_name, self.name, own["weights"])
-            mean, std = _statistics(self.name, rows, size, own["weights"]) if start is None else (start[0].mean, start[0].std)
-            _simplify(body)
-            taps, widths, last = _taps(self.name, body, size)
-            training.seed_torch(state, device)
-            head = nn.Linear(widths[-1], len(trained))
-            rank = ranker.build(widths[:-1]) if settings.ranker != "none" else None
-            if start is not None:
-                self._copy(body, rank, start[0], size, small)
-                training.started(head, *start, trained)
-            body.to(device, memory_format=torch.channels_last)
-            held = None
-            if device.type == "cuda" and rows.nbytes < RESIDENT * torch.cuda.mem_get_info(device)[0]:
-                held = torch.from_numpy(np.ascontiguousarray(rows)).to(device)
-            flips, crops = "flip" in own["augment"], "crop" in own["augment"]
-            means = _tensor(mean, device), _tensor(std, device)
-            source: training.Rows = Pictures(rows, size, flips, crops, own["crop_border"], *means, held)
-            task = training.task_class()(body, head, settings.dropout, taps, rank, last)
-            if own["frozen"]:
-                body.requires_grad_(False)
-                task.frozen = True
-                if own["augment"] == "none" and rank is None:  # what never changes is computed once
-                    vectors = _vectors(body.eval(), source, settings)
-                    source, task = training.Matrix(vectors), training.task_class()(nn.Identity(), head, settings.dropout)
-            weights = training.class_weights(codes) if balance == "class-weight" else None
-            curve = training.train(task, source, codes, settings, weights=weights, seed=seed, work=work, text=f"training {self.name}")
-        softmax = training.head_of(trained, head, codes, balance, count)
-        body, rank = body.cpu(), None if rank is None else rank.cpu()
-        model = Network(self.name, size, small, mean, std, body, softmax, settings.dropout, rank, taps, curve=training.rounded(curve))
-        _hook(model, last)
-        return model.on(str(device)), True
-
-    def _copy(self, body: nn.Module, rank: Any, start: Any, size: int, small: bool) -> None:
-        """Start from the weights of another model."""
-        if not isinstance(start, Network) or (start.name, start.image_size, start.small) != (self.name, size, small):
-            raise UsageError(f"--from: the model is no {self.name} for pictures of this size", "give the same options, or leave --from out")
-        body.load_state_dict(start.body.state_dict())
-        if rank is not None and start.rank is not None:
-            rank.load_state_dict(start.rank.state_dict())
-
-    def from_tensors(self, tensors: Mapping[str, np.ndarray], count: int) -> Network:
-        """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
-        head = logistic.from_tensors(tensors, count)
-        mean, std = take(tensors, "mean", "f", (3,)), take(tensors, "std", "f", (3,), 1e-6)
-        dropout = float(take(tensors, "dropout", "f", (), 0, 1))
-        size, small = take(tensors, "settings", "i", (2,), 0, LARGEST).tolist()
-        if not size or small > 1 or dropout == 1:
-            raise ValueError("tensor 'settings' or 'dropout' is none of a network's")
-        body, _ = _body(self.name, size, bool(small), 0)
-        _simplify(body)
-        training.fits(body, training.unprefixed(tensors, "body."))
-        taps, widths, last = _taps(self.name, body, size)
-        if head.width != widths[-1]:
-            raise ValueError("the sizes of its tensors do not fit together")
-        rank = None
-        if kept := training.unprefixed(tensors, "ranker."):
-            rank = ranker.build(widths[:-1])
-            training.fits(rank, kept)
-        model = Network(self.name, size, bool(small), mean, std, body, head, dropout, rank, taps)
-        _hook(model, last)
-        return model.on("cpu")
-
-
-def _body(name: str, size: int, small: bool, seed: int) -> tuple[Any, str]:
+def build_body(name: str, size: int, small: bool, seed: int) -> tuple[Any, str]:
     """The network without its head, with random weights, and its head's name. Raises UsageError for a small stem that it cannot have."""
     import torch
     from torch import nn
@@ -459,7 +228,7 @@ def _body(name: str, size: int, small: bool, seed: int) -> tuple[Any, str]:
     net: Any = networks.build(name, size, seed)
     if small:
         if not isinstance(net, ResNet):
-            raise UsageError(f"--stem small: {name} has no such stem", "residual networks (resnet18, …) have; or give --stem imagenet")
+            raise UsageError(f"stem small: {name} has no such stem", "choose a residual network, as resnet18, or stem imagenet")
         with torch.random.fork_rng(devices=[]):  # as CIFAR's residual networks begin (He et al. 2016, 4.2), at torchvision's scale
             torch.default_generator.manual_seed(seed)
             net.conv1 = nn.Conv2d(3, net.conv1.out_channels, 3, padding=1, bias=False)
@@ -468,7 +237,7 @@ def _body(name: str, size: int, small: bool, seed: int) -> tuple[Any, str]:
     return net, networks.behead(net)
 
 
-def _simplify(net: Any) -> None:
+def simplify(net: Any) -> None:
     """Take away the classifiers beside the network that two of them train with."""
     for name in ("aux1", "aux2", "AuxLogits"):
         if hasattr(net, name):
@@ -476,7 +245,7 @@ def _simplify(net: Any) -> None:
             net.aux_logits = False
 
 
-def _taps(name: str, body: Any, size: int) -> tuple[tuple[str, ...], list[int], bool]:
+def tapped(name: str, body: Any, size: int) -> tuple[tuple[str, ...], list[int], bool]:
     """The modules whose outputs the ranker sees; their widths and, behind them, the vectors'; whether channels come last.
 
     They are the last of its blocks (its children, and the children of those that are rows of layers) at each size of their output, of
@@ -519,7 +288,7 @@ def _taps(name: str, body: Any, size: int) -> tuple[tuple[str, ...], list[int], 
     return tuple(label for label, _ in found), [*(wide for _, wide in found), width], last
 
 
-def _hook(model: Network, channels_last: bool) -> None:
+def attach_hooks(model: Network, channels_last: bool) -> None:
     """Let a `_Pass` see the ranker's layers and draw dropout, whenever the network is run within one."""
 
     def see(module: Any, inputs: Any, output: Any) -> None:
@@ -546,38 +315,6 @@ def _dropouts(body: Any) -> list[Any]:
     return [module for module in body.modules() if isinstance(module, kinds) and module.p > 0]
 
 
-def _vectors(body: Any, rows: training.Rows, settings: training.Settings) -> Tensor:
-    """float32 (n, D) of all rows, as they are in every epoch."""
-    import torch
-
-    parts = np.array_split(np.arange(len(rows)), -(-len(rows) // settings.minibatch))
-    drawn = rows.draw(seeds.generator(0))
-    found = []
-    with torch.no_grad():
-        for part in parts:
-            given = rows.minibatch(part, drawn)
-            dtype = training.amp(given.device, settings.precision)
-            with torch.autocast(given.device.type, dtype, enabled=dtype is not None):
-                found.append(body(given).flatten(1).float())
-    return torch.cat(found)
-
-
-def _statistics(name: str, rows: np.ndarray, size: int, weights: str) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (3,) mean and deviation of pixels in [0, 1]: the rows' own, or those that given weights were trained with."""
-    if weights == "none":
-        sums, squares, count = np.zeros(3), np.zeros(3), 0
-        for start in range(0, len(rows), 256):
-            values = middle(rows[start : start + 256], size).reshape(-1, 3).astype(np.float64) / 255
-            sums, squares, count = sums + values.sum(0), squares + (values**2).sum(0), count + len(values)
-        mean = sums / count
-        deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-        return mean.astype(np.float32), np.where(deviation > 1e-3, deviation, 1).astype(np.float32)
-    from torchvision import models
-
-    preset = models.get_model_weights(name).DEFAULT.transforms()
-    return np.array(preset.mean, np.float32), np.array(preset.std, np.float32)
-
-
 def _entropy(probabilities: Tensor) -> Tensor:
     return -probabilities.xlogy(probabilities).sum(-1)
 
@@ -587,7 +324,7 @@ def _wide(values: Tensor) -> Tensor:
     return values.float() if values.device.type == "mps" else values.double()
 
 
-def _tensor(values: np.ndarray, device: Any) -> Tensor:
+def tensor_on(values: np.ndarray, device: Any) -> Tensor:
     import torch
 
     return torch.from_numpy(np.array(values)).to(device)

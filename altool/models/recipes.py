@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from altool.errors import UsageError
-
 # Networks for 32-pixel images, from scratch: what SIMILAR (Kothawade et al. 2021) and those who follow its setup do on CIFAR.
 _SMALL = {"weights": "none", "stem": "small"}
 _SGD = {"optimizer": "sgd", "rate": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "cosine", "epochs": 300, "stop_accuracy": 0.99}
@@ -58,16 +56,3 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         },
     }
 )
-
-
-def resolve(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """A classifier's options: those `given`, else those of the recipe among them that it has, else its `defaults`.
-
-    Raises UsageError for a recipe that does not exist.
-    """
-    name = given.get("recipe")
-    if name is not None and name not in RECIPES:
-        raise UsageError(f"--recipe: there is no {name!r}", f"there are {', '.join(RECIPES)}")
-    recipe = RECIPES.get(name or "", {})
-    known = {option: value for option, value in recipe.items() if option in defaults}
-    return {**defaults, **known, **{option: value for option, value in given.items() if option != "recipe"}}

@@ -2,121 +2,29 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import json
 import os
 import stat
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any
 
 import numpy as np
 
 from altool.errors import AltoolError, InputError
-from altool.models.logistic import Logistic
+from altool.models import registry
+from altool.models.shape import Model
 from altool.tables.outside import load_json, read_bytes
 from altool.text import clip
 
 FORMAT = 1
 LARGEST = 16 << 20  # bytes of a model.json
-CLASSIFIERS = ("fasttext", "linear-svm", "logistic", "mlp", "svm")
-
-
-class Model(Protocol):
-    """A fitted classifier of rows (a matrix of features, or an array of texts): it makes vectors of them, and probabilities of these.
-
-    `predict` gives both in one go. `head` is the softmax on the vectors, where the probabilities are one.
-    """
-
-    @property
-    def width(self) -> int: ...  # the features' that it reads, or the vectors'
-    @property
-    def head(self) -> Logistic | None: ...
-    def predict(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]: ...
-    def vectors(self, rows: np.ndarray) -> np.ndarray: ...
-    def probabilities(self, rows: np.ndarray) -> np.ndarray: ...
-    def tensors(self) -> dict[str, np.ndarray]: ...
-
-
-@dataclass(frozen=True)
-class Outputs:
-    """What a model says of n rows: `vectors` float32 (n, D) that its softmax sees, `probabilities` float32 (n, K), and, where it has them,
-    `predicted_loss` float32 (n,) of its loss ranker and `mutual_information` float32 (n,) of its dropout samples."""
-
-    vectors: np.ndarray
-    probabilities: np.ndarray
-    predicted_loss: np.ndarray | None = None
-    mutual_information: np.ndarray | None = None
-
-
-@runtime_checkable
-class Deep(Model, Protocol):
-    """A model of several layers, with what they have to say beside the probabilities. `curve` is how training went."""
-
-    curve: Mapping[str, list[float]]
-
-    @property
-    def has_dropout(self) -> bool: ...
-    @property
-    def has_ranker(self) -> bool: ...
-    def on(self, device: str) -> Deep: ...
-    def outputs(self, rows: np.ndarray, samples: int = 0, seed: int = 0) -> Outputs: ...
-
-
-class Classifier(Protocol):
-    """What the module of a classifier holds; `altool/models/NAME.py` is `--classifier NAME`, with - for _; `network.py` any network.
-
-    `fit` takes rows, class numbers, the number of classes, `balance`, `seed` and the classifier's own options by keyword, and returns the
-    model and whether the fit converged. A module with `OPTIONS` makes deep models: they are its options and their defaults, `options`
-    gives them all where some are given, and `fit` takes, behind the number of classes, the work's surroundings (`training.Work`) and
-    what to start from. The others' options are the keywords of `fit`.
-    """
-
-    READS: str  # the column that its rows are: features, text or image
-    FILES: tuple[str, ...]  # its options that name files
-    HEAD: bool  # do its models have a linear head?
-
-    def fit(self, rows: np.ndarray, labels: np.ndarray, count: int, **options: Any) -> tuple[Model, bool]: ...
-    def from_tensors(self, tensors: Mapping[str, np.ndarray], count: int) -> Model: ...
-
-
-def classifier(name: str) -> Classifier:
-    """The classifier of this name: one of `CLASSIFIERS`, or a torchvision network."""
-    if name in CLASSIFIERS:
-        return cast(Classifier, importlib.import_module(f"altool.models.{name.replace('-', '_')}"))
-    from altool.models.network import Architecture
-
-    return cast(Classifier, Architecture(name))
-
-
-def known(name: str) -> bool:
-    """Is there a classifier of this name?"""
-    if name in CLASSIFIERS:
-        return True
-    from altool.backbones import networks
-
-    return networks.known(name)
-
-
-def options(module: Classifier) -> dict[str, Any]:
-    """A classifier's own options and their defaults."""
-    if hasattr(module, "OPTIONS"):
-        return dict(module.OPTIONS)
-    keywords = inspect.signature(module.fit).parameters.values()
-    own = {keyword.name: keyword.default for keyword in keywords if keyword.kind is keyword.KEYWORD_ONLY}
-    return {name: default for name, default in own.items() if name not in ("balance", "seed")}
-
-
-def prefix(name: str) -> str:
-    """What the names of a classifier's own options begin with: `linear_svm_` of linear-svm."""
-    return f"{name}_".replace("-", "_")
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A model as it was loaded, the column that it reads, what `model.json` says of it, and the tensors of its VAAL, if it has one."""
+    """A model as it was loaded, the column that it reads, the content of `model.json`, and the tensors of its VAAL, if it has one."""
 
     model: Model
     reads: str
@@ -133,7 +41,7 @@ def save(
     facts: Mapping[str, Any],
     vaal: Mapping[str, np.ndarray] | None = None,
 ) -> None:
-    """Write the files of a model of the classifier `name` into `folder`, which is made. `facts` (JSON) says how it came about; `vaal` are
+    """Write the files of a model of the classifier `name` into `folder`, which is made. `facts` (JSON) are how it came about; `vaal`
     the tensors of a VAAL that was fitted beside it."""
     from safetensors.numpy import save_file
 
@@ -146,12 +54,12 @@ def save(
 
 
 def read_facts(location: str) -> dict[str, Any]:
-    """What `model.json` says of a model. Raises InputError if it is missing, damaged, of another shape or of a newer format."""
+    """The content of a model's `model.json`. Raises InputError if it is missing, damaged, of another shape or of a newer format."""
     label = f"model {location}"
     try:
         facts = load_json(read_bytes(_file(location, "model.json"), "model.json", LARGEST), "model.json")
         if not isinstance(facts, dict):
-            raise ValueError("it is no JSON object")
+            raise ValueError("expected a JSON object")
         for key in ("format", "classifier"):
             _check_key(facts, key)
     except (InputError, ValueError) as error:
@@ -159,7 +67,7 @@ def read_facts(location: str) -> dict[str, Any]:
         text = f"{label}: model.json {cause if cause.startswith('cannot be read') else f'cannot be read ({cause})'}"
         raise InputError(text, "give a folder that altool train wrote") from error
     format_, name = facts["format"], facts["classifier"]
-    if format_ > FORMAT or not known(name):
+    if format_ > FORMAT or not registry.known(name):
         raise InputError(
             f"{label}: written by a newer altool (format {clip(str(format_), 40)}, classifier {clip(repr(name), 80)}; "
             f"this one reads format {FORMAT})",
@@ -229,15 +137,15 @@ def load(location: str) -> Stored:
     """Load a model directory. Raises InputError if it is missing, damaged, of another shape or of a newer format."""
     facts = read_facts(location)
     classes = tuple(facts["classes"])
-    module = classifier(facts["classifier"])
+    record = registry.REGISTRY.load(facts["classifier"])
     try:
-        model = module.from_tensors(_tensors(location, "weights.safetensors"), len(classes))
+        model = record.from_tensors(_tensors(location, "weights.safetensors"), len(classes))
         if model.width != facts["width"]:
-            raise ValueError(f"they read {model.width} numbers per row, but model.json says {facts['width']}")
+            raise ValueError(f"they read {model.width} numbers per row, model.json has {facts['width']}")
         vaal = _tensors(location, "vaal.safetensors") if os.path.lexists(os.path.join(location, "vaal.safetensors")) else None
     except (AltoolError, KeyError, ValueError, TypeError, IndexError, OverflowError, RuntimeError) as error:
         raise InputError(f"model {location}: its weights cannot be read ({clip(str(error), 300)})", "train it again") from error
-    return Stored(model, module.READS, classes, facts, vaal)
+    return Stored(model, record.reads, classes, facts, vaal)
 
 
 def _tensors(location: str, name: str) -> dict[str, np.ndarray]:

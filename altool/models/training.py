@@ -8,27 +8,25 @@ of threads; on a GPU it does not, as its sums have no fixed order.
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import math
-import os
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from altool import __version__, seeds
+from altool import seeds
 from altool.engines import device as devices
 from altool.engines import distributed
 from altool.engines.local import cores, ordered_map
 from altool.errors import InputError, UsageError
 from altool.models import ranker
-from altool.models.tensors import take
+from altool.models.checkpoints import Checkpoint
+from altool.options import Option, Say, declared, option
+from altool.text import count
 
 if TYPE_CHECKING:
     import torch
@@ -38,6 +36,7 @@ OPTIMIZERS = ("sgd", "nesterov", "adam")
 SCHEDULES = ("constant", "cosine", "steps", "plateau")
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 STEP_AT = 0.8  # share of the epochs after which `steps` divides the rate by ten (TA-VAAL, 4.2: 160 of 200)
+DEEP = "Deep training"  # the panel of these options
 PATIENCE, THRESHOLD = 10, 1e-4  # epochs, and the least relative gain that counts, of `plateau`
 
 Progress = Callable[[str, "int | None"], AbstractContextManager[Callable[[int], None]]]
@@ -45,7 +44,7 @@ Progress = Callable[[str, "int | None"], AbstractContextManager[Callable[[int], 
 
 @dataclass(frozen=True)
 class Settings:
-    """The options of training that every deep classifier has.
+    """The options of training that every deep classifier has, each declared here.
 
     `optimizer` sgd and nesterov with `momentum`, or adam; `schedule` of the learning `rate`, set anew each epoch: constant, cosine to 0,
     steps (a tenth after 80 % of the epochs) or plateau (a tenth whenever the training error has not fallen for ten epochs). Training
@@ -53,19 +52,45 @@ class Settings:
     `ranker_weight`.
     """
 
-    epochs: int = 100
-    minibatch: int = 128
-    optimizer: str = "sgd"
-    rate: float = 0.01
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    schedule: str = "cosine"
-    stop_accuracy: float | None = None
-    dropout: float = 0.0
-    ranker: str = "none"
-    ranker_weight: float = 1.0
-    precision: str = "auto"
-    compile: bool = False
+    epochs: int = option("How often every row is seen.", default=100, low=1, metavar="N", panel=DEEP)
+    minibatch: int = option("Most rows of a step.", default=128, low=1, metavar="N", panel=DEEP)
+    optimizer: str = option("Optimizer: sgd, nesterov or adam.", default="sgd", choices=OPTIMIZERS, panel=DEEP)
+    rate: float = option("Learning rate.", default=0.01, low=1e-12, high=1e6, panel=DEEP)
+    momentum: float = option("Momentum of sgd and nesterov.", default=0.9, low=0, high=0.9999, panel=DEEP)
+    weight_decay: float = option("Weight decay.", default=5e-4, low=0, high=1e6, panel=DEEP)
+    schedule: str = option("The rate: constant, cosine, steps or plateau.", default="cosine", choices=SCHEDULES, panel=DEEP)
+    stop_accuracy: float | None = option(
+        "Stop once this share of the training rows is right.", low=0, high=1, shown="never", metavar="SHARE", panel=DEEP
+    )
+    dropout: float = option(
+        "Dropout before the head; mlp: behind every hidden layer.", default=0.0, low=0, high=0.99, metavar="SHARE", panel=DEEP
+    )
+    ranker: str = option(
+        "Learn to predict a row's loss: none, ranking (TA-VAAL) or loss.", default="none", choices=ranker.KINDS, panel=DEEP
+    )
+    ranker_weight: float = option("Weight of the ranker's loss.", default=1.0, low=0, high=1e6, panel=DEEP)
+    precision: str = option("auto (mixed on a GPU), float32, bfloat16 or float16.", default="auto", choices=PRECISIONS, panel=DEEP)
+    compile: bool = option("Compile the network, which pays in long runs on a GPU.", default=False, panel=DEEP)
+
+
+OPTIONS = declared(Settings)
+
+
+def options(**defaults: Any) -> tuple[Option, ...]:
+    """The options of training, for a classifier with other `defaults`."""
+    return tuple(replace(each, default=defaults.get(each.name, each.default)) for each in OPTIONS)
+
+
+def settings_of(options: Mapping[str, Any]) -> Settings:
+    """The settings among all options of a classifier."""
+    return Settings(**{each.name: options[each.name] for each in OPTIONS})
+
+
+def settle(options: dict[str, Any], say: Say) -> dict[str, Any]:
+    """The options as they are. Raises UsageError for settings that contradict each other."""
+    if options["optimizer"] == "nesterov" and not options["momentum"]:
+        raise UsageError(f"{say('optimizer')} nesterov needs a {say('momentum')} above 0", f"raise {say('momentum')}, or choose sgd")
+    return options
 
 
 @dataclass(frozen=True)
@@ -127,47 +152,6 @@ class Pool:
 
         rows = torch.from_numpy(self.array[positions])
         return rows.permute(0, 3, 1, 2).float().div_(255) if rows.ndim == 4 else rows.float()
-
-
-def check(settings: Settings) -> None:
-    """Raises UsageError for a value that cannot be."""
-    known = {"optimizer": OPTIMIZERS, "schedule": SCHEDULES, "ranker": ranker.KINDS, "precision": PRECISIONS}
-    for name, values in known.items():
-        if getattr(settings, name) not in values:
-            raise UsageError(f"--{name}: {getattr(settings, name)!r} is none of {', '.join(values)}")
-    limits: dict[str, tuple[float, float]] = {
-        "epochs": (1, math.inf),
-        "minibatch": (1, math.inf),
-        "rate": (1e-12, 1e6),
-        "momentum": (0, 0.9999),
-        "weight_decay": (0, 1e6),
-        "stop_accuracy": (0, 1),
-        "dropout": (0, 0.99),
-        "ranker_weight": (0, 1e6),
-    }
-    for name, (low, high) in limits.items():
-        value = getattr(settings, name)
-        whole = name in ("epochs", "minibatch")
-        if value is not None and not (is_number(value, whole=whole) and low <= value <= high):
-            bound = f"at least {low:g}, and whole" if whole else f"{low:g} to {high:g}"
-            shown = f"{value:g}" if is_number(value) else repr(value)
-            raise UsageError(f"--{name.replace('_', '-')} {shown}: must be {bound}")
-    if not isinstance(settings.compile, bool):
-        raise UsageError(f"--compile: {settings.compile!r} is neither true nor false")
-    if settings.optimizer == "nesterov" and not settings.momentum:
-        raise UsageError("--optimizer nesterov needs a --momentum above 0")
-
-
-def is_number(value: Any, *, whole: bool = False) -> bool:
-    """Is it a number, as a plan may not have it?"""
-    return isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-
-
-def settings_of(options: Mapping[str, Any]) -> Settings:
-    """The settings among a classifier's options, checked."""
-    settings = Settings(**{field.name: options[field.name] for field in fields(Settings)})
-    check(settings)
-    return settings
 
 
 def learning_rate(settings: Settings, errors: Sequence[float]) -> float:
@@ -260,12 +244,12 @@ def seed_torch(seed: int, device: torch.device) -> None:
 
 
 @contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Let torch work in so many threads on the processor (0: one per core) within it."""
+def threads(number: int) -> Iterator[None]:
+    """Let torch work in that many threads on the processor (0: one per core) within it."""
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(count or cores())
+    torch.set_num_threads(number or cores())
     try:
         yield
     finally:
@@ -321,7 +305,7 @@ def train(
     Epochs are cut into minibatches of as equal a size as can be, of at most `minibatch` rows. `weights` float32 (k,) of the classes
     multiply the rows' losses, not those that the ranker learns. The ranker's gradient reaches the body in the first 60 % of the epochs
     only, as in its authors' code. Under torchrun every process takes its share of each minibatch. Raises UsageError where the loss, or
-    what the model says in the end, is not finite any more, and where a process has less than two rows; InputError for one row alone.
+    what the model predicts in the end, is not finite any more, and where a process has less than two rows; InputError for one row alone.
     """
     import torch
     from torch.nn import functional
@@ -330,9 +314,9 @@ def train(
     device = devices.choose(work.device)
     place, processes = distributed.world()
     if len(rows) < 2:
-        raise InputError("one labeled row is too few to train a deep classifier on", "label more rows, or give fewer --folds")
+        raise InputError("1 labeled row is too few to train a deep classifier on", "label more rows, or give fewer --folds")
     if len(rows) < 2 * processes:
-        raise UsageError(f"{len(rows):,} labeled rows are too few for {processes} processes", "start fewer with torchrun")
+        raise UsageError(f"{count(len(rows), 'labeled row')}: too few for {processes} processes", "start fewer with torchrun")
     dtype = amp(device, settings.precision)
     task.to(device)
     labels = torch.from_numpy(codes).to(device)
@@ -346,7 +330,14 @@ def train(
         optimizer = torch.optim.SGD(learned, settings.rate, settings.momentum, weight_decay=settings.weight_decay, nesterov=nesterov)
     scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
     curve: dict[str, list[float]] = {name: [] for name in ("loss", "accuracy", "rate", *(["ranker"] if settings.ranker != "none" else []))}
-    checkpoint = _Checkpoint(work, task, optimizer, scaler, rows, codes, weights, settings, seed)
+    checkpoint = Checkpoint(
+        work.checkpoints,
+        work.every,
+        {"task": task, "optimizer": optimizer, "scaler": scaler},
+        [asdict(settings), seed, [name for name, value in task.named_parameters() if value.requires_grad]],
+        work.device,
+        lambda: [*rows.identity(), codes, *([] if weights is None else [weights])],
+    )
     curve = checkpoint.load(device) or curve
     model = distributed.wrap(task, device)
     if settings.compile:
@@ -394,7 +385,7 @@ def train(
                 totals[1] += (logits.detach().argmax(1) == truth).sum()
             loss, right, ranked = (value / len(rows) for value in distributed.total(totals).tolist())
             if not math.isfinite(loss):
-                raise UsageError(f"--rate {settings.rate:g}: the loss is {loss} after epoch {epoch + 1}", "give a lower --rate")
+                raise UsageError(f"rate {settings.rate:g}: the loss is {loss} after epoch {epoch + 1}", "give a lower rate")
             for name, value in {"loss": loss, "accuracy": right, "rate": rate, "ranker": ranked}.items():
                 if name in curve:
                     curve[name].append(value)
@@ -404,8 +395,8 @@ def train(
     with torch.inference_mode():  # the last step's loss was that before it
         said = task(rows.minibatch(np.arange(min(len(rows), settings.minibatch)), rows.draw(seeds.generator(seed))))
     if not all(bool(torch.isfinite(values).all()) for values in said if values is not None):
-        text = f"--rate {settings.rate:g}: what the model says is not finite after epoch {len(curve['loss'])}"
-        raise UsageError(text, "give a lower --rate")
+        text = f"rate {settings.rate:g}: the model's outputs are not finite after epoch {len(curve['loss'])}"
+        raise UsageError(text, "give a lower rate")
     for hook in task.hooks:  # they would keep what the body makes of every row that it sees from now on
         hook.remove()
     return curve
@@ -416,120 +407,6 @@ def _done(curve: Mapping[str, Sequence[float]], settings: Settings) -> bool:
     return len(curve["loss"]) >= settings.epochs or (stop is not None and bool(curve["accuracy"]) and curve["accuracy"][-1] >= stop)
 
 
-def damaged(path: Path) -> InputError:
-    """What to raise where a checkpoint cannot be read."""
-    return InputError(f"checkpoint {path} is damaged", "delete it; the run then begins anew")
-
-
-class _Checkpoint:
-    """The state of a training run in a file, named by everything that decides its result, so no other run takes it for its own."""
-
-    def __init__(
-        self,
-        work: Work,
-        task: Any,
-        optimizer: Any,
-        scaler: Any,
-        rows: Rows,
-        codes: np.ndarray,
-        weights: np.ndarray | None,
-        settings: Settings,
-        seed: int,
-    ) -> None:
-        self._every, self._last = work.every, time.monotonic()
-        self._state = {"task": task, "optimizer": optimizer, "scaler": scaler}
-        self._path: Path | None = None
-        if work.checkpoints is None:
-            return
-        import torch
-
-        place = distributed.world()
-        learned = [name for name, value in task.named_parameters() if value.requires_grad]
-        made_by = __version__, torch.__version__, work.device, place[1]
-        digest = hashlib.sha256(json.dumps([asdict(settings), seed, learned, *made_by]).encode())
-        for name, value in sorted(task.state_dict().items()):
-            digest.update(name.encode())
-            digest.update(np.ascontiguousarray(value.detach().cpu().numpy()).data)
-        for array in (*rows.identity(), codes, *([] if weights is None else [weights])):
-            digest.update(np.ascontiguousarray(array).data)
-        self._path = work.checkpoints / f"{digest.hexdigest()[:32]}.checkpoint"
-        self._writes = place[0] == 0
-
-    def load(self, device: torch.device) -> dict[str, list[float]] | None:
-        """Bring the run to where its last checkpoint was, and return its curve so far; None where there is none."""
-        if self._path is None or not self._path.exists():
-            return None
-        import torch
-
-        try:
-            state = torch.load(self._path, map_location=device, weights_only=True)
-        except Exception as error:  # zip, pickle and file errors, of several kinds
-            raise damaged(self._path) from error
-        for name, holder in self._state.items():
-            holder.load_state_dict(state[name])
-        return state["curve"]
-
-    def save(self, curve: Mapping[str, list[float]]) -> None:
-        if self._path is None or not self._writes or time.monotonic() - self._last < self._every:
-            return
-        import torch
-
-        temporary = self._path.with_suffix(f".{os.getpid()}.tmp")
-        with open(temporary, "wb") as file:
-            torch.save({name: holder.state_dict() for name, holder in self._state.items()} | {"curve": dict(curve)}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._path)
-        self._last = time.monotonic()
-
-
-def head_of(trained: Sequence[int] | np.ndarray, layer: Any, codes: np.ndarray, balance: str, count: int) -> Any:
-    """The head as the room's softmax (`logistic.Logistic`), its bias less the logarithm of each class's share for balance "prior"."""
-    from altool.models.logistic import Logistic
-
-    weights = layer.weight.detach().float().cpu().numpy().copy()
-    bias = layer.bias.detach().double().cpu().numpy()
-    if balance == "prior":
-        bias = bias - np.log(np.bincount(codes) / len(codes))
-    return Logistic(weights, bias.astype(np.float32), np.asarray(trained), count)
-
-
 def rounded(curve: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     """The curve as model.json keeps it: six digits."""
     return {name: [float(f"{value:.6g}") for value in values] for name, values in curve.items()}
-
-
-def arrays(module: nn.Module | None, prefix: str) -> dict[str, np.ndarray]:
-    """A module's state dict as arrays, their names behind `prefix`."""
-    found = {} if module is None else module.state_dict()
-    return {prefix + name: value.detach().cpu().numpy() for name, value in found.items()}
-
-
-def unprefixed(tensors: Mapping[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
-    """Those of the tensors whose names begin with `prefix`, without it."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def fits(module: nn.Module, tensors: Mapping[str, np.ndarray]) -> None:
-    """Load the tensors into the module, all of them. Raises ValueError where they are not its own."""
-    import torch
-
-    for name, own in module.state_dict().items():
-        if name in tensors:  # load_state_dict names the others
-            take(tensors, name, "f" if own.is_floating_point() else "i", tuple(own.shape))
-    try:
-        module.load_state_dict({name: torch.from_numpy(value) for name, value in tensors.items()}, assign=True)
-    except (RuntimeError, TypeError) as error:
-        raise ValueError("the sizes of its tensors do not fit together") from error
-
-
-def started(head: Any, start: Any, numbers: np.ndarray, trained: np.ndarray) -> None:
-    """Put the head's rows of an earlier model, whose class i is number `numbers[i]` now (-1: none), where `head` has the same class."""
-    import torch
-
-    now = {int(number): place for place, number in enumerate(trained)}
-    with torch.no_grad():
-        for place, old in enumerate(start.head.trained):
-            if (row := now.get(int(numbers[old]))) is not None:
-                head.weight[row] = torch.from_numpy(start.head.weights[place].copy())
-                head.bias[row] = float(start.head.bias[place])

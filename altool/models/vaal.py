@@ -12,14 +12,15 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from altool import seeds
-from altool.errors import InputError, UsageError
+from altool.errors import InputError
 from altool.models.tensors import take
-from altool.models.training import is_number
+from altool.options import Option
+from altool.text import count
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 Tensors = Mapping[str, np.ndarray]
 BLOCK = 128  # rows scored together, always as many: kernels, and so the last bits, are chosen by the shape
-OPTIONS = ("epochs", "rate", "latent", "width")  # those of `fit` that users set
+OPTIONS = (  # those of `fit` that users set
+    Option("epochs", int, 100, "How often the labeled rows are seen.", low=1, metavar="N", panel="VAAL"),
+    Option("rate", float, 5e-4, "Learning rate.", low=1e-9, panel="VAAL"),
+    Option("latent", int, 32, "Width of the latent space.", low=1, metavar="N", panel="VAAL"),
+    Option("width", int, 128, "Channels of the first layer.", low=1, metavar="N", panel="VAAL"),
+)
 NETS = ("encoder", "decoder", "discriminator")
 
 
@@ -94,15 +100,6 @@ class Vaal:
         state = {name: value.cpu().numpy().copy() for name, value in self.nets.state_dict().items()}
         sizes = np.array([*self.sizes, *self.shape], np.int64)
         return {**state, "sizes": sizes, "mean": self.mean.cpu().numpy().copy(), "scale": self.scale.cpu().numpy().copy()}
-
-
-def check(options: Mapping[str, Any]) -> None:
-    """Raises UsageError for one of OPTIONS with a value that cannot be."""
-    for name, value in options.items():
-        whole = name != "rate"
-        if not (is_number(value, whole=whole) and (1 if whole else 1e-9) <= value < math.inf):
-            bound = "at least 1, and whole" if whole else "at least 1e-09, and finite"
-            raise UsageError(f"--vaal-{name} {value!r}: must be {bound}")
 
 
 def from_tensors(tensors: Tensors, device: str | torch.device = "cpu") -> Vaal:
@@ -203,8 +200,8 @@ def fit(
     if not (len(positions[0]) and len(positions[1])):
         kind = "unlabeled" if len(positions[0]) else "labeled"
         raise InputError(
-            f"VAAL learns to tell labeled rows from unlabeled ones; none of {len(rows):,} is {kind}",
-            "leave --vaal out, or give the whole pool",
+            f"VAAL: it learns to tell labeled rows from unlabeled ones, and none of {count(len(rows), 'row')} is {kind}",
+            "train without VAAL, or give the whole pool",
         )
     shape = tuple(rows.batch(np.zeros(1, np.int64)).shape[1:])
     sizes = latent, width, int(rank is not None)
@@ -248,7 +245,7 @@ def fit(
             told = discriminator_loss(logits[: counts[0]], logits[counts[0] :])
             _descend(adams["discriminator"], told, discriminator)
         if not math.isfinite(loss.item() + told.item()):
-            raise InputError(f"VAAL diverged in epoch {epoch + 1}: its loss is no number", "give a lower --vaal-rate")
+            raise InputError(f"VAAL diverged in epoch {epoch + 1}: its loss is not finite", "give VAAL a lower rate")
         if progress:
             progress(1)
         if checkpoint:
@@ -280,7 +277,7 @@ def _statistics(rows: Rows, shape: tuple[int, ...]) -> tuple[torch.Tensor, torch
     mean = sum(rows.batch(part).cpu().double().sum(0) for part in parts) / len(rows)
     scale = (sum((rows.batch(part).cpu().double() - mean).square().sum(0) for part in parts) / len(rows)).sqrt()
     if not bool(torch.isfinite(scale).all()):
-        raise InputError("VAAL: features hold NaN or infinity", "leave these rows out")
+        raise InputError("VAAL: the features hold NaN or infinity", "leave these rows out")
     scale[scale == 0] = 1
     return mean.float(), scale.float()
 

@@ -309,12 +309,13 @@ def read_head(location: str, features: Source, width: int, inputs: dict[str, str
     """Weights (K, D) and bias (K,) of a model that is one linear layer, for these features. Raises InputError for another, and where the
     features are of another vector space than those that the layer sees."""
     from altool.models import store  # here alone: few strategies ask for a model
+    from altool.models.shape import Deep
 
     stored = store.load(location)
     head = stored.model.head
     if head is None:
         raise InputError(f"model {location}: it has no linear head", "give a model of --classifier logistic or linear-svm")
-    seen = stored.reads == "features" and not isinstance(stored.model, store.Deep)
+    seen = stored.reads == "features" and not isinstance(stored.model, Deep)
     theirs = space.of_model(stored.facts, location) if seen else space.made_by(stored.facts, location)
     space.match(space.of(features), features, theirs, location, console)
     if head.width != width:

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from altool.models import store
+from altool.models.shape import Deep, Model
 from altool.simulation import bot
 from altool.simulation.plan import Run
 from altool.strategies.registry import Strategy
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
 
-DEEP = {"mutual_information", "predicted_loss"}  # what deep models alone predict
+OF_DEEP = {"mutual_information", "predicted_loss"}  # what deep models alone predict
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Pool:
 class State:
     """What is known when a round's questions are chosen. Positions are in the pool."""
 
-    model: store.Model
+    model: Model
     candidates: np.ndarray
     labeled: np.ndarray
     labels: np.ndarray  # of the labeled rows
@@ -65,7 +65,7 @@ def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collec
     arrays: dict[str, Any] = {"labels": state.labels, "automatic": state.automatic, "classes": len(pool.classes)}
     arrays |= {"head": (state.model.head.weights, state.model.head.bias)} if state.model.head else {}
     arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
-    arrays |= _predicted(state.model, run, pool.rows, candidates, names & {"features", "probabilities", *DEEP}, state.seed)
+    arrays |= _predicted(state.model, run, pool.rows, candidates, names & {"features", "probabilities", *OF_DEEP}, state.seed)
     of_labeled = {name.removeprefix("labeled_") for name in names & {"labeled_features", "labeled_probabilities"}}
     found = _predicted(state.model, run, pool.rows, state.labeled, of_labeled, state.seed)
     arrays |= {f"labeled_{name}": array for name, array in found.items()}
@@ -81,14 +81,12 @@ def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collec
     return arrays, _across(strategy.wrapped, run, arrays, len(pool.truth), state) if compared else None
 
 
-def _predicted(
-    model: store.Model, run: Run, rows: np.ndarray, positions: np.ndarray, names: Collection[str], seed: int
-) -> dict[str, np.ndarray]:
-    """What the model says of some rows of the pool, as `score` has it: `names` of features (its vectors), probabilities and DEEP."""
+def _predicted(model: Model, run: Run, rows: np.ndarray, positions: np.ndarray, names: Collection[str], seed: int) -> dict[str, np.ndarray]:
+    """What the model says of some rows of the pool, as `score` has it: `names` of features (its vectors), probabilities and OF_DEEP."""
     if not names:
         return {}
     own = rows[positions]
-    if isinstance(model, store.Deep) and (DEEP & set(names) or (run.mc_dropout and "probabilities" in names)):
+    if isinstance(model, Deep) and (OF_DEEP & set(names) or (run.mc_dropout and "probabilities" in names)):
         outputs = model.outputs(own, run.mc_dropout or 0, seed)
         found = {name: getattr(outputs, name) for name in names if name != "features"}
         return found | ({"features": outputs.vectors if not run.mc_dropout else model.vectors(own)} if "features" in names else {})
@@ -98,7 +96,7 @@ def _predicted(
     return {"features": model.vectors(own)} if "features" in names else {"probabilities": model.probabilities(own)}
 
 
-def probabilities(model: store.Model, run: Run, rows: np.ndarray, seed: int) -> np.ndarray:
+def probabilities(model: Model, run: Run, rows: np.ndarray, seed: int) -> np.ndarray:
     """As `score` gives them: with MC dropout the mean over its samples."""
     return _predicted(model, run, rows, np.arange(len(rows)), ("probabilities",), seed)["probabilities"]
 
@@ -110,7 +108,7 @@ def _labeled_probability(pool: Pool, run: Run, state: State, *, ranked: bool) ->
 
     known = np.sort(np.concatenate([state.candidates, state.labeled]))
     rows = pool.rows[known]
-    rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, store.Deep) else None
+    rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, Deep) else None
     seen = training.Pool(state.model.vectors(rows) if rows.dtype == object else rows)
     places = np.searchsorted(known, state.candidates)
     with training.threads(1):

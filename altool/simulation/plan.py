@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from altool.errors import UsageError
-from altool.models import store, training, vaal
+from altool.models.registry import REGISTRY, classifier, own_of_plan, prefix, vaal_of
 from altool.options import Say, check, of_run
 from altool.simulation.options import of_plans, of_runs
 from altool.strategies import registry
@@ -74,8 +74,7 @@ class Plan:
         if isinstance(run.label_noise, str):
             del own["label_noise"]
         if run.fit:
-            files_ = store.classifier(run.classifier).FILES
-            own["fit"] = {name: value for name, value in run.fit.items() if name not in files_}
+            own["fit"] = {name: value for name, value in run.fit.items() if name not in classifier(run.classifier).files}
         return {**shared, **own}
 
 
@@ -86,12 +85,12 @@ VAAL = "vaal_"
 
 def of_models(name: str) -> bool:
     """Is this the name of an option of a classifier, as `logistic_c`, or of VAAL, as `vaal_epochs`?"""
-    return name.startswith((VAAL, *map(store.prefix, store.CLASSIFIERS)))
+    return name.startswith((VAAL, *map(prefix, REGISTRY.names())))
 
 
 def files() -> set[str]:
     """The classifiers' options that name files, as `fasttext_pretrained`."""
-    return {store.prefix(name) + option for name in store.CLASSIFIERS for option in store.classifier(name).FILES}
+    return {prefix(name) + option for name in REGISTRY.names() for option in classifier(name).files}
 
 
 def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
@@ -136,7 +135,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     known |= _fit(known.get("classifier", "logistic"), strategy.wrapped, fit, say)
     run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, **known)
     _check_run(run, strategy, say)
-    usable = (store.prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (store.prefix(run.classifier),)
+    usable = (prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (prefix(run.classifier),)
     if stray := [key for key in row if of_models(key.replace("-", "_")) and not key.replace("-", "_").startswith(usable)]:
         raise UsageError(f"{say(stray[0])} has no effect with {strategy.name} and classifier {run.classifier}", "leave it out")
     if "queue" in row and "ranks" not in strategy.takes:
@@ -144,25 +143,17 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     return run
 
 
-def _fit(classifier: str, strategy: Strategy, given: Mapping[str, Any], say: Say) -> dict[str, Any]:
+def _fit(name: str, strategy: Strategy, given: Mapping[str, Any], say: Say) -> dict[str, Any]:
     """What a run fits: the options of its classifier and of VAAL among the `given` ones, checked. Raises UsageError."""
-    if classifier not in store.CLASSIFIERS:
-        raise UsageError(f"{say('classifier')}: {classifier!r} is unknown", f"choose from {', '.join(store.CLASSIFIERS)}")
-    prefix, module = store.prefix(classifier), store.classifier(classifier)
-    fit = {name.removeprefix(prefix): value for name, value in given.items() if name.startswith(prefix)}
-    if strategy.name == "ta-vaal":
-        fit = {"ranker": "ranking", **fit}
+    if name not in REGISTRY.names():
+        raise UsageError(f"{say('classifier')}: {clip(repr(name), 80)} is unknown", f"choose from {', '.join(REGISTRY.names())}")
+    record, start = classifier(name), prefix(name)
+    fit = {key: value for key, value in given.items() if key.startswith(start)}
+    if strategy.name == "ta-vaal" and record.deep:
+        fit = {f"{start}ranker": "ranking", **fit}
     of_vaal = "labeled_probability" in strategy.takes
-    own = {name.removeprefix(VAAL): value for name, value in given.items() if name.startswith(VAAL) and of_vaal}
-    defaults = store.options(module)
-    if unknown := [name for name in fit if name not in defaults]:
-        raise UsageError(f"{say(prefix + unknown[0])} has no effect with {classifier}", f"it takes {', '.join(defaults)}")
-    if unknown := [name for name in own if name not in vaal.OPTIONS]:
-        raise UsageError(f"{say(VAAL + unknown[0])} has no effect with VAAL", f"it takes {', '.join(vaal.OPTIONS)}")
-    vaal.check(own)
-    if hasattr(module, "OPTIONS"):
-        training.settings_of({**defaults, **fit})
-    return {"fit": fit, "vaal": own}
+    own = {key: value for key, value in given.items() if key.startswith(VAAL) and of_vaal}
+    return {"fit": own_of_plan(record, fit, say), "vaal": vaal_of(own, say, "VAAL")}
 
 
 def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
@@ -174,9 +165,9 @@ def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
         raise UsageError(f"{say('audit')} has no effect with {strategy.name}", "use it with a strategy that has tiers, as clarifier")
     if run.diversify_by and not run.diversify:
         raise UsageError(f"{say('diversify_by')} has no effect without diversify = true", "add it, or leave diversify_by out")
-    classifier = store.classifier(run.classifier)
-    _check_deep(run, strategy.wrapped, {**store.options(classifier), **run.fit})
-    if "head" in strategy.takes and not classifier.HEAD:
+    record = classifier(run.classifier)
+    _check_deep(run, strategy.wrapped, {**record.defaults, **run.fit})
+    if "head" in strategy.takes and not record.head:
         raise UsageError(f"{say('classifier')}: {run.classifier} has no linear head, which {strategy.name} needs", 'give "logistic"')
 
 

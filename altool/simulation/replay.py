@@ -12,7 +12,9 @@ import numpy as np
 from altool import seeds
 from altool.metrics import cost, gaps
 from altool.metrics.evaluation import Evaluation, evaluate
-from altool.models import folds, store
+from altool.models import folds
+from altool.models.registry import classifier
+from altool.models.shape import Model
 from altool.simulation import bot
 from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
 from altool.simulation.plan import Plan, Run
@@ -95,8 +97,8 @@ def replay(
     open_, explored, automatic = np.ones(rows, bool), np.zeros(rows, bool), np.zeros(rows, bool)
     history = History()
     asked, answered = np.zeros(3, np.int64), np.zeros(3, np.int64)
-    fit: Callable[[np.ndarray, np.ndarray], tuple[store.Model, bool]] = partial(
-        store.classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **run.fit
+    fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
+        classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **run.fit
     )
 
     def ask(number: int, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:

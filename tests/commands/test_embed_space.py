@@ -198,7 +198,7 @@ def test_foreign_features_pass_with_a_note(altool: Run, months: Path) -> None:
     altool("embed", "--items", "items/jan.parquet", *FITTED[0], "-o", "jan.parquet", "--quiet")
     pq.write_table(pq.read_table(months / "jan.parquet").replace_schema_metadata(None), months / "foreign.parquet")
     said = altool("train", "--features", "foreign.parquet", "--labels", "y_jan.parquet", "-o", "m").said
-    note = "note: features foreign.parquet does not say of what vector space it is, so nothing will tell whether others fit the model\n"
+    note = "note: features foreign.parquet names no vector space, so altool cannot check whether other features fit the model\n"
     assert said.startswith(note)
     assert altool("train", "--features", "foreign.parquet", "--labels", "y_jan.parquet", "-o", "m2", "--quiet").said == ""
     said = altool("score", "--model", "m", "--features", "jan.parquet", "-o", "p.parquet").said

@@ -190,7 +190,7 @@ def test_a_plan(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
         (("--plan", "kernel.toml"), "kernel: there is no 'round'"),
         (("--plan", "queue.toml"), "a queue means nothing to margin"),
         (("--plan", "samples.toml"), "run margin: mc-dropout = N takes N samples of a classifier with dropout"),
-        (("--plan", "depth.toml"), "run vaal: VAAL has no option 'depth'"),
+        (("--plan", "depth.toml"), 'run "vaal", vaal_depth has no effect with VAAL'),
         (("--plan", "stray.toml"), "run margin: vaal_epochs means nothing to margin with classifier logistic"),
     ],
 )

@@ -65,7 +65,7 @@ def test_classes_keep_their_order_and_their_columns(altool: Altool, tmp_path: Pa
     assert classes == ["dog", "cat", "bee", "ant"]
     assert (matrix[:, 0] == 0).all()
     result = altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "other", "--classes", "cat,bee", code=3)
-    assert "1 classes that --classes does not name (ant)" in result.said
+    assert "column 'label': 1 class not in --classes (ant)" in result.said
 
 
 def test_the_same_bytes_from_every_layout(altool: Altool, tmp_path: Path, pool: np.ndarray) -> None:
@@ -101,8 +101,8 @@ def test_float16_features_and_foreign_names(altool: Altool, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--classifier", "forest"), "there is no 'forest'"),
-        (("--balance", "yes"), "none of none, class-weight, prior"),
+        (("--classifier", "forest"), "--classifier: 'forest' is unknown"),
+        (("--balance", "yes"), "--balance: expected none, class-weight or prior, found 'yes'"),
         (("--folds", 3), "--folds and --oof go together"),
         (("--logistic-c", 0), "--logistic-c"),
     ],
@@ -116,7 +116,7 @@ def test_labeled_rows_without_features_are_counted(altool: Altool, tmp_path: Pat
     labels = [*pq.read_table(tmp_path / "l.parquet").to_pylist(), {"id": "row-9999", "label": "ant", "source": "seed"}]
     write(pa.Table.from_pylist(labels), tmp_path / "more.parquet")
     result = altool("train", "--features", "f.parquet", "--labels", "more.parquet", "-o", "model")
-    assert "warning: features f.parquet: 1 labeled rows are not in it (ids row-9999)" in result.said
+    assert "warning: features f.parquet: 1 labeled row not in it (ids row-9999)" in result.said
     altool("train", "--features", "f.parquet", "--labels", "more.parquet", "-o", "strict", "--strict", code=3)
 
 

@@ -15,7 +15,7 @@ from conftest import CLASSES, features, write
 from sklearn.svm import SVC
 
 from altool.errors import UsageError
-from altool.models import store
+from altool.models.registry import REGISTRY, prefix
 from altool.simulation import plan
 
 pytestmark = pytest.mark.slow
@@ -56,9 +56,12 @@ def test_svm(altool: Altool, tmp_path: Path, pool: tuple[np.ndarray, np.ndarray]
     assert np.array_equal(probabilities(tmp_path / "p.parquet").argmax(axis=1), expected)
     base = ("select", "--strategy", "base", "--budget", 6, "--features", "f.parquet", "-o", "q.parquet")
     assert "model model: it has no linear head" in altool(*base, "--model", "model", code=3).said
-    assert "--svm-c: 'x' is neither auto nor" in altool(*TRAIN, "--classifier", "svm", "--svm-c", "x", "-o", "other", code=2).said
+    assert (
+        "--svm-c: expected auto or a number above 0, found 'x'"
+        in altool(*TRAIN, "--classifier", "svm", "--svm-c", "x", "-o", "other", code=2).said
+    )
     said = altool(*TRAIN, "--classifier", "svm", "--linear-svm-c", 1, "-o", "other", code=2).said
-    assert "--linear-svm-c means nothing with --classifier svm" in said
+    assert "--linear-svm-c has no effect with --classifier svm" in said
 
 
 def test_linear_svm_is_a_linear_head(altool: Altool, tmp_path: Path) -> None:
@@ -84,12 +87,12 @@ def test_simulate(altool: Altool, tmp_path: Path) -> None:
         assert accuracies[-1] > 0.6
 
 
-@pytest.mark.parametrize("name", store.CLASSIFIERS)
+@pytest.mark.parametrize("name", REGISTRY.names())
 def test_every_classifier_can_be_planned(name: str) -> None:
     settings = {"classifier": name, "seed_size": 3, "rounds": 1, "budget": 2}
     base = [{"strategy": "base"}]
-    assert plan.make({**settings, f"{store.prefix(name)}c": 1.0} if "svm" in name else settings, [{"strategy": "margin"}]).runs
-    if store.classifier(name).HEAD:
+    assert plan.make({**settings, f"{prefix(name)}c": 1.0} if "svm" in name else settings, [{"strategy": "margin"}]).runs
+    if REGISTRY.load(name).head:
         assert plan.make(settings, base).runs
     else:
         with pytest.raises(UsageError, match="no linear head, which base needs"):

@@ -108,9 +108,9 @@ def test_the_table_must_be_the_classifiers(tmp_path: Path) -> None:
         (("train", "--classifier", "fasttext", *labels), "fasttext reads texts"),
         (("train", "--items", "i.parquet", *labels), "logistic reads features, not items"),
         (("train", "--features", "x.parquet", "--items", "i.parquet", *labels), "logistic reads features, not items"),
-        (("train", "--features", "x.parquet", "--fasttext-dim", 3, *labels), "--fasttext-dim means nothing with --classifier logistic"),
-        ((*FIT, "--logistic-c", 3, "-o", "m"), "--logistic-c means nothing with --classifier fasttext"),
-        ((*FIT, "--fasttext-minn", 3, "--fasttext-maxn", 2, "-o", "m"), "--fasttext-minn 3 is more"),
+        (("train", "--features", "x.parquet", "--fasttext-dim", 3, *labels), "--fasttext-dim has no effect with --classifier logistic"),
+        ((*FIT, "--logistic-c", 3, "-o", "m"), "--logistic-c has no effect with --classifier fasttext"),
+        ((*FIT, "--fasttext-minn", 3, "--fasttext-maxn", 2, "-o", "m"), "--fasttext-minn 3: more than --fasttext-maxn 2"),
         (("score", "--model", "texts", "--features", "x.parquet", "-o", "p"), "model texts (fasttext) reads texts, not features"),
         (("score", "--model", "numbers", "--items", "i.parquet", "-o", "p"), "model numbers (logistic) reads features, not items"),
         (("score", "--model", "numbers", "--features", "x.parquet", "-o", "p", "--features-output", "f"), "makes no features"),
@@ -178,7 +178,7 @@ def test_thresholds_decide(altool: Altool, tmp_path: Path) -> None:
     here("select", "--strategy", "margin", "--budget", 3, "--predictions", "p.parquet", "-o", "q.parquet")
     for more, says in [
         ([("hat", "recall_at_precision", 0.1, 2)], "two thresholds for class 'hat'"),
-        ([("dog", "recall_at_precision", 0.1, 2)], "thresholds of 1 classes that the model does not know (dog)"),
+        ([("dog", "recall_at_precision", 0.1, 2)], "thresholds of 1 class that the model does not have (dog)"),
     ]:
         thresholds(tmp_path, first + more)
         with pytest.raises(InputError, match=re.escape(says)):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from altool.classifiers import svm
 from altool.errors import UsageError
 from altool.models import cross_validation
-from altool.models.cross_validation import Choice, calibrate, choose, cost, row_weights, sample
+from altool.models.cross_validation import Choice, calibrate, choose, fixed, row_weights, sample
 
 
 def slow(weights: np.ndarray, scores: np.ndarray, known: np.ndarray, labels: np.ndarray, row_weights: np.ndarray) -> float:
@@ -99,8 +100,9 @@ def test_choice() -> None:
 
 
 def test_costs() -> None:
-    assert cost("auto", "--c") is None
-    assert cost("0.5", "--c") == cost(0.5, "--c") == 0.5
+    option = next(option for option in svm.CLASSIFIER.options if option.name == "c")
+    assert fixed(option.take(option.read("auto"), "--c")) is None
+    assert fixed(option.take(option.read("0.5"), "--c")) == fixed(0.5) == 0.5
     for wrong in ("0", "-1", "nan", "inf", "x"):
         with pytest.raises(UsageError, match="--c"):
-            cost(wrong, "--c")
+            option.take(option.read(wrong), "--c")

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from altool.classifiers import mlp, torchvision
 from altool.errors import UsageError
-from altool.models import mlp, network, recipes, training
+from altool.models import recipes, registry, training
+from altool.models.shape import Classifier
 
-RESNET = network.Architecture("resnet18")
+RESNET = torchvision.classifier("resnet18")
+assert RESNET is not None
+
+
+def options(record: Classifier, recipe: str, **given: object) -> dict[str, object]:
+    return registry.own_of_command(record, given, recipes.RECIPES[recipe])
+
+
 PAPERS = {
     "taal": {"optimizer": "sgd", "rate": 0.01, "momentum": 0.9},
     "alamp-ft": {
@@ -47,19 +56,17 @@ PAPERS = {
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_a_recipe_is_its_papers(name: str) -> None:
-    found = RESNET.options({"recipe": name})
+    found = options(RESNET, name)
     assert {option: found[option] for option in PAPERS[name]} == PAPERS[name]
     assert "recipe" not in found
 
 
 def test_what_is_given_overrides_and_what_an_mlp_has_not_is_left_out() -> None:
-    assert RESNET.options({"recipe": "direct", "epochs": 7})["epochs"] == 7
-    assert RESNET.options({"recipe": "clarifier", "weights": "DEFAULT", "stem": "imagenet"})["image_size"] == 224
-    found = mlp.options({"recipe": "ta-vaal", "rate": 0.02})
-    assert set(found) == set(mlp.OPTIONS)
+    assert options(RESNET, "direct", epochs=7)["epochs"] == 7
+    assert options(RESNET, "clarifier", weights="DEFAULT", stem="imagenet")["image_size"] == 224
+    found = options(mlp.CLASSIFIER, "ta-vaal", rate=0.02)
+    assert set(found) == set(mlp.CLASSIFIER.defaults)
     assert (found["schedule"], found["rate"], found["hidden"]) == ("steps", 0.02, "128,128")
-    with pytest.raises(UsageError, match="there is no 'vaal'"):
-        mlp.options({"recipe": "vaal"})
 
 
 @pytest.mark.parametrize(
@@ -69,19 +76,19 @@ def test_what_is_given_overrides_and_what_an_mlp_has_not_is_left_out() -> None:
         ({"stem": "large"}, "--stem"),
         ({"frozen": True, "weights": "none"}, "--frozen"),
         ({"augment": "turn"}, "--augment"),
-        ({"epochs": 0}, "--epochs 0: must be at least 1"),
-        ({"dropout": 1.0}, "--dropout 1: must be 0 to 0.99"),
-        ({"optimizer": "rmsprop"}, "sgd, nesterov, adam"),
-        ({"optimizer": "nesterov", "momentum": 0}, "needs a --momentum"),
+        ({"epochs": 0}, "--epochs: expected a whole number of at least 1, found 0"),
+        ({"dropout": 1.0}, "--dropout: expected a number from 0 to 0.99, found 1"),
+        ({"optimizer": "rmsprop"}, "--optimizer: expected sgd, nesterov or adam, found 'rmsprop'"),
+        ({"optimizer": "nesterov", "momentum": 0}, "--optimizer nesterov needs a --momentum above 0"),
         ({"ranker": "yes"}, "--ranker"),
     ],
 )
 def test_options_that_cannot_be_are_refused(given: dict[str, object], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        RESNET.options(given)
+        registry.own_of_command(RESNET, given)
 
 
 def test_the_step_of_ta_vaal_is_after_160_of_200_epochs() -> None:
-    settings = training.settings_of(RESNET.options({"recipe": "ta-vaal"}))
+    settings = training.settings_of(options(RESNET, "ta-vaal"))
     rates = [training.learning_rate(settings, [0.5] * epoch) for epoch in range(200)]
     assert rates == [0.1] * 160 + [0.1 / 10] * 40

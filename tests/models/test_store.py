@@ -11,6 +11,8 @@ from safetensors.numpy import load_file, save_file
 
 from altool.errors import InputError
 from altool.models import store
+from altool.models.registry import REGISTRY
+from altool.models.shape import Model
 
 ROWS = {
     "features": np.random.default_rng(0).normal(size=(20, 4)).astype(np.float32),
@@ -19,19 +21,12 @@ ROWS = {
 LABELS = np.arange(20) % 3 * 2
 CLASSES = ("ant", "bee", "cat", "dog", "élan")
 FACTS = {"labels": 20, "label_digest": "sha256:0", "provenance": {"options": {}}}
-# What classifiers are made with.
-OTHERS = {"__init__", "store", "tensors", "folds", "thresholds", "cross_validation", "network", "training", "recipes", "ranker", "vaal"}
 
 
-def test_every_classifier_of_the_room_is_known() -> None:
-    files = {path.stem for path in Path(store.__file__).parent.glob("*.py")}
-    assert files - OTHERS == {name.replace("-", "_") for name in store.CLASSIFIERS}
-
-
-@pytest.fixture(params=store.CLASSIFIERS)
-def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, store.Model, np.ndarray, Path]:
-    module = store.classifier(request.param)
-    rows = ROWS[module.READS]
+@pytest.fixture(params=REGISTRY.names())
+def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, Model, np.ndarray, Path]:
+    module = REGISTRY.load(request.param)
+    rows = ROWS[module.reads]
     model, converged = module.fit(rows, LABELS, len(CLASSES), balance="prior", seed=1)
     assert converged
     store.save(tmp_path / "model", request.param, model, CLASSES, FACTS)
@@ -39,11 +34,11 @@ def saved(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, store.Mo
 
 
 @pytest.mark.slow
-def test_round_trip(saved: tuple[str, store.Model, np.ndarray, Path]) -> None:
+def test_round_trip(saved: tuple[str, Model, np.ndarray, Path]) -> None:
     name, model, rows, folder = saved
     found = store.load(str(folder))
     assert found.classes == CLASSES
-    assert found.reads == store.classifier(name).READS
+    assert found.reads == REGISTRY.load(name).reads
     assert found.facts["labels"] == 20
     assert found.facts["width"] == found.model.width == model.width
     assert np.array_equal(found.model.probabilities(rows), model.probabilities(rows))
@@ -51,13 +46,13 @@ def test_round_trip(saved: tuple[str, store.Model, np.ndarray, Path]) -> None:
     assert vectors.shape == (20, model.width if found.model.head is None else found.model.head.width)
     assert np.array_equal(found.model.vectors(rows), vectors)
     assert np.array_equal(probabilities, model.probabilities(rows))
-    assert (found.model.head is not None) == store.classifier(name).HEAD
+    assert (found.model.head is not None) == REGISTRY.load(name).head
     if found.model.head is not None:
         assert np.array_equal(found.model.head.probabilities(vectors), probabilities)
 
 
 @pytest.mark.slow
-def test_damage_is_refused(saved: tuple[str, store.Model, np.ndarray, Path]) -> None:
+def test_damage_is_refused(saved: tuple[str, Model, np.ndarray, Path]) -> None:
     _, _, _, folder = saved
     weights, facts = folder / "weights.safetensors", json.loads((folder / "model.json").read_text())
     whole = weights.read_bytes()

@@ -15,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from altool.errors import InputError
 from altool.models import store
+from altool.models.registry import REGISTRY, classifier
 
 DRAW = np.random.default_rng(0)
 ROWS = {
@@ -26,8 +27,8 @@ FACTS = {"label_digest": "sha256:0", "provenance": {"options": {}}}
 
 
 def made(folder: Path, name: str, **options: Any) -> Path:
-    module = store.classifier(name)
-    model, _ = module.fit(ROWS[module.READS], np.arange(20) % 3, 3, **options)
+    module = classifier(name)
+    model, _ = module.fit(ROWS[module.reads], np.arange(20) % 3, 3, **options)
     store.save(folder / "m", name, model, CLASSES, FACTS)
     return folder / "m"
 
@@ -47,8 +48,8 @@ def logistic(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ([], "it is no JSON object"),
-        ("text", "it is no JSON object"),
+        ([], "expected a JSON object"),
+        ("text", "expected a JSON object"),
         ({"format": None}, "'format' is null, not a whole number above 0"),
         ({"format": [1]}, "'format' is [1], not a whole number above 0"),
         ({"format": True}, "'format' is true, not a whole number above 0"),
@@ -149,13 +150,12 @@ HOSTILE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*store.CLASSIFIERS, "mlp with a ranker", "svm of one class"])
+@pytest.mark.parametrize("name", [*REGISTRY.names(), "mlp with a ranker", "svm of one class"])
 def test_tensors_of_another_shape_dtype_or_range(tmp_path: Path, name: str) -> None:
     if name == "mlp with a ranker":
-        module = store.classifier("mlp")
-        folder = made(tmp_path, "mlp", **module.options({"epochs": 1, "ranker": "ranking", "dropout": 0.5}))  # type: ignore[attr-defined]
+        folder = made(tmp_path, "mlp", epochs=1, ranker="ranking", dropout=0.5)
     elif name == "svm of one class":
-        model, _ = store.classifier("svm").fit(ROWS["features"], np.zeros(20, np.int64), 3)
+        model, _ = classifier("svm").fit(ROWS["features"], np.zeros(20, np.int64), 3)
         store.save(tmp_path / "m", "svm", model, CLASSES, FACTS)
         folder = tmp_path / "m"
     else:
@@ -193,7 +193,7 @@ def test_a_tensor_is_named(logistic: Path) -> None:
         ({"trained": np.array([0, 1, 1])}, "tensor 'trained' does not name each class once, in order"),
         ({"bias": np.zeros(2, np.float32)}, "tensor 'bias' has the shape [2], not [3]"),
         ({"bias": np.array([0, np.nan, 0], np.float32)}, "tensor 'bias' holds NaN or infinity"),
-        ({"weights": np.zeros((3, 5), np.float32)}, "they read 5 numbers per row, but model.json says 4"),
+        ({"weights": np.zeros((3, 5), np.float32)}, "they read 5 numbers per row, model.json has 4"),
         ({"weights": np.zeros((3, 4), np.int64)}, "tensor 'weights' holds int64, not floating-point numbers"),
     ):
         save_file({**tensors, **change}, path)

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from altool.classifiers import mlp
 from altool.errors import InputError, UsageError
-from altool.models import mlp, training
+from altool.models import registry, training
 from altool.models.training import Settings, Work
 
 DRAW = np.random.default_rng(0)
@@ -90,7 +91,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, left: int) -> None:
     mlp.fit(FEATURES, LABELS, 3, work, **GIVEN)
     path = next(tmp_path.glob("*.checkpoint"))
     path.write_bytes(path.read_bytes()[:left])
-    with pytest.raises(InputError, match=f"{path.name} is damaged"):
+    with pytest.raises(InputError, match=f"{path.name}: it is damaged"):
         mlp.fit(FEATURES, LABELS, 3, work, **GIVEN)
 
 
@@ -136,25 +137,25 @@ def test_training_stops_at_the_accuracy() -> None:
 
 
 def test_a_loss_that_is_no_number_is_said() -> None:
-    with pytest.raises(UsageError, match="--rate 1e"), np.errstate(all="ignore"):
+    with pytest.raises(UsageError, match="rate 1e"), np.errstate(all="ignore"):
         mlp.fit(FEATURES, LABELS, 3, optimizer="sgd", rate=1e20, epochs=5)
 
 
 def test_a_model_that_the_last_step_ruins_is_said() -> None:
     """The loss of a step is that before it."""
-    with pytest.raises(UsageError, match="what the model says is not finite after epoch 1"):
+    with pytest.raises(UsageError, match="the model's outputs are not finite after epoch 1"):
         mlp.fit(FEATURES, LABELS, 3, epochs=1, minibatch=25, optimizer="sgd", rate=1e6, hidden="16,16,16")
 
 
 def test_one_row_is_too_few() -> None:
-    with pytest.raises(InputError, match="one labeled row is too few"):
+    with pytest.raises(InputError, match="1 labeled row is too few"):
         mlp.fit(FEATURES[:1], LABELS[:1], 3, epochs=1)
 
 
 @pytest.mark.parametrize("name", ["rate", "weight_decay", "ranker_weight"])
 def test_numbers_beyond_all_bounds_are_refused(name: str) -> None:
-    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')} inf: must be"):
-        mlp.fit(FEATURES, LABELS, 3, epochs=1, **{name: np.inf})
+    with pytest.raises(UsageError, match=f"--{name.replace('_', '-')}: expected a number from .* found inf"):
+        registry.own_of_command(mlp.CLASSIFIER, {name: np.inf})
 
 
 def test_class_weights_have_mean_one_over_rows() -> None:

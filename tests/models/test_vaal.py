@@ -249,7 +249,7 @@ def test_ta_vaal_also_listens_to_the_rank() -> None:
 
 @pytest.mark.parametrize(("labeled", "kind"), [(np.zeros(40, bool), "labeled"), (np.ones(40, bool), "unlabeled")])
 def test_it_needs_rows_of_both_kinds(labeled: np.ndarray, kind: str) -> None:
-    with pytest.raises(InputError, match=f"none of 40 is {kind}"):
+    with pytest.raises(InputError, match=f"none of 40 rows is {kind}"):
         vaal.fit(Table(features()), labeled, **SMALL)
 
 

@@ -7,28 +7,20 @@ and the likeliest class is LinearSVC's own. So the model is one linear head, as 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from altool import seeds
 from altool.engines.local import limited
-from altool.models import cross_validation, logistic
+from altool.models import cross_validation, softmax
 from altool.models.cross_validation import Choice
-from altool.models.logistic import Logistic
+from altool.models.shape import Classifier
+from altool.models.softmax import Softmax
+from altool.options import Option
 
-NAME = "linear-svm"
-READS = "features"
-FILES = ()
-HEAD = True
 COSTS = (0.01, 0.1, 1, 10)  # divided by the features' width
 FOLDS = 3
-
-
-def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Logistic:
-    """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
-    return logistic.from_tensors(tensors, count)
 
 
 def fit(
@@ -40,20 +32,18 @@ def fit(
     seed: int = 0,
     c: float | str = "auto",
     iterations: int = 1000,
-) -> tuple[Logistic, bool]:
+) -> tuple[Softmax, bool]:
     """Fit on `features` float (n, D) and class numbers `labels` int64 (n,) of `count` classes; also says whether it converged.
 
     The features are centred and divided by their root mean square, as for `logistic`. `c` is scikit-learn's on these; `auto` takes the
     one of `COSTS`, divided by D, with the smallest log-loss out of fold; 1 / D where no class has two labels. `balance`:
     "class-weight" weighs classes by 1 / frequency; "prior" is that of `svm`. One class alone gets probability 1.
-
-    Raises UsageError where `c` is neither `auto` nor above 0.
     """
-    fixed = cross_validation.cost(c, "--linear-svm-c")
+    fixed = cross_validation.fixed(c)
     trained, codes = np.unique(labels, return_inverse=True)
     if len(trained) == 1:
-        return logistic.certain(trained, features.shape[1], count), True
-    x, mean, scale = logistic.scaled(features)
+        return softmax.certain(trained, features.shape[1], count), True
+    x, mean, scale = softmax.scaled(features)
     width = x.shape[1]
 
     def decisions(c: float, rows: np.ndarray, y: np.ndarray, **solver: Any) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -66,7 +56,7 @@ def fit(
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", ConvergenceWarning)
             machine.fit(rows, y)
-        weights, bias = logistic.both(machine.coef_, machine.intercept_)
+        weights, bias = softmax.both(machine.coef_, machine.intercept_)
         return weights, bias, not any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
 
     sample = cross_validation.sample(codes, seed)
@@ -84,4 +74,18 @@ def fit(
     weights, bias = weights * choice.weights, bias * choice.weights
     if balance == "prior":
         bias = bias - choice.taken_off(np.bincount(codes) / len(codes))
-    return logistic.unscaled(weights, bias, mean, scale, trained, count), converged
+    return softmax.unscaled(weights, bias, mean, scale, trained, count), converged
+
+
+CLASSIFIER = Classifier(
+    name="linear-svm",
+    summary="A linear support vector machine per class, for more labels than svm can take.",
+    reads="features",
+    options=(
+        Option("c", float, "auto", "Cost of a row on the wrong side, on scaled features.", above=0, words=("auto",), metavar="C"),
+        Option("iterations", int, 1000, "Most steps of the solver.", low=1, metavar="N"),
+    ),
+    fit=fit,
+    from_tensors=softmax.from_tensors,
+    head=True,
+)

@@ -14,9 +14,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
+from altool.classifiers import svm
+from altool.classifiers.svm import SVM
 from altool.errors import InputError, UsageError
-from altool.models import svm
-from altool.models.svm import SVM
+from altool.models import machines as pairs
+from altool.models import registry
 
 KERNELS = ("linear", "rbf", "poly")
 
@@ -142,9 +144,9 @@ def test_the_errors_of_float32_are_bounded(kernel: str, size: float) -> None:
     decisions = {}
     for dtype in (np.float32, np.float64):
         support = model.support.astype(dtype)
-        values = svm.bend(kernel, model.gamma, support @ rows.astype(dtype).T, (model.support**2).sum(axis=1), lengths**2)
+        values = pairs.kernel_values(kernel, model.gamma, support @ rows.astype(dtype).T, (model.support**2).sum(axis=1), lengths**2)
         machines = model._machines[np.dtype(dtype)]
-        decisions[dtype] = svm.duels(machines, values, np.empty((5, 5, 400), dtype), votes=False)[0]
+        decisions[dtype] = pairs.pairwise(machines, values, np.empty((5, 5, 400), dtype), votes=False)[0]
     assert (np.abs(decisions[np.float32] - decisions[np.float64]) <= model._errors(lengths)).all()
 
 
@@ -271,8 +273,13 @@ def test_c_means_the_same_for_features_of_any_size() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "says"), [({"kernel": "sigmoid"}, "none of linear"), ({"c": "0"}, "--svm-c"), ({"c": "much"}, "--svm-c")]
+    ("options", "says"),
+    [
+        ({"svm_kernel": "sigmoid"}, "--svm-kernel: expected linear, rbf or poly"),
+        ({"svm_c": 0.0}, "--svm-c"),
+        ({"svm_c": "much"}, "--svm-c"),
+    ],
 )
 def test_wrong_options(options: dict[str, str], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        svm.fit(*data(2, 10), 2, **options)
+        registry.own_of_command(svm.CLASSIFIER, options)

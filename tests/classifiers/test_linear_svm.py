@@ -7,8 +7,9 @@ import pytest
 from sklearn.svm import LinearSVC
 
 from altool import seeds
+from altool.classifiers import linear_svm
 from altool.errors import UsageError
-from altool.models import linear_svm
+from altool.models import registry
 
 
 def data(classes: int = 4, rows: int = 200, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -75,4 +76,4 @@ def test_a_few_labels_are_enough(counts: tuple[int, ...]) -> None:
 def test_the_solver_may_not_converge() -> None:
     assert not linear_svm.fit(*data(), 4, c=1e6, iterations=1)[1]
     with pytest.raises(UsageError, match="--linear-svm-c"):
-        linear_svm.fit(*data(), 4, c=-1.0)
+        registry.own_of_command(linear_svm.CLASSIFIER, {"linear_svm_c": -1.0})

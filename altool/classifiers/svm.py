@@ -3,17 +3,21 @@
 The decided class is that of SVC.predict on the same rows: the one with most votes of the k(k - 1) / 2 machines, ties to the lower class.
 Features that lie far from the origin have their mean taken off first: that changes no machine but those of `poly`, and without it LIBSVM,
 which keeps kernel values as float32, would not come to an end.
-Its machines share their support vectors, so their decisions are sums of k (k - 1) products of one block of kernel values, which is
-computed once for all of them. That is done in float32; where its rounding errors, bounded, could change the decided class, in float64.
+
+Prediction is own code, beside SVC.predict, because that computes every machine's kernel values one row and one support vector at a time:
+of 201,000 rows and 100 classes it took 121 s where this takes 20 (benchmarks/svm.py: 6 times, and less memory), and because a stored SVC
+could only be read back by running code. Decisions are computed in float32; where the rounding errors, bounded by `_errors`, could change
+the decided class, in float64. If scikit-learn changes what an SVC keeps (`dual_coef_`, `n_support_`, the signs of two classes) or how it
+breaks ties, tests/classifiers/test_svm.py, which compares with SVC.predict, fails. Once SVC.predict works at blocks of rows, this can go.
 
 An SVC has no probabilities. (Its `probability=True` fits one sigmoid per machine on five random folds, which two labels in a class
 do not carry, and may contradict the decided class.) Here they are a softmax over the classes of
 
     a min_j f_cj + b mean_j f_cj
 
-where f_cj is the decision between c and j, seen from c: a class holds if it wins all its duels, so the one that it wins least clearly
-says most. a and b (none below 0) are fitted by log-loss on decisions out of fold, of the folds that chose C: two numbers for all
-classes, which few labels can estimate. Where a class other than the decided one would get the largest probability, the two change
+where f_cj is the decision between c and j, seen from c: a class holds if it wins against every other, so the one that it wins against
+least clearly counts most. a and b (none below 0) are fitted by log-loss on decisions out of fold, of the folds that chose C: two numbers
+for all classes, which few labels can estimate. Where a class other than the decided one would get the largest probability, the two change
 places. Nothing can be fitted where no class has two labels: then a = 1 and b = 0, so that a row on the margin between two classes is
 of its class with probability 1 / (1 + exp(-2)) = 0.88.
 """
@@ -29,17 +33,15 @@ from typing import Any
 import numpy as np
 
 from altool.engines.local import limited
-from altool.errors import InputError, UsageError
+from altool.errors import InputError
 from altool.models import cross_validation
 from altool.models.cross_validation import Choice
+from altool.models.machines import DEGREE, Machines, kernel_values, machines, pairwise
+from altool.models.shape import Classifier
 from altool.models.tensors import take, take_classes
+from altool.options import Option
 
-NAME = "svm"
-READS = "features"
-FILES = ()
-HEAD = False
 KERNELS = ("linear", "rbf", "poly")
-DEGREE = 3  # of poly, without a constant, as scikit-learn has it
 COSTS = (0.01, 0.1, 0.5, 2, 10, 100)  # times 1 / variance of the kernel, so that they mean the same for any features
 FOLDS = 5
 SETTINGS = ("kernel", "gamma", "c", "smallest", "mean")
@@ -146,8 +148,8 @@ class SVM:
                 size = len(features[part])
                 block[:size] = features[part] - self.centre
                 lengths = np.einsum("nd,nd->n", block, block, dtype=np.float64)
-                values = bend(self.kernel, self.gamma, vectors @ block.T, squares, lengths)
-                smallest, votes = duels(machines_, values, space, votes=not single)
+                values = kernel_values(self.kernel, self.gamma, vectors @ block.T, squares, lengths)
+                smallest, votes = pairwise(machines_, values, space, votes=not single)
                 found = self.smallest * smallest
                 if self.mean:
                     found += self.mean * machines_.means(values)
@@ -179,97 +181,6 @@ class SVM:
     @cached_property
     def _longest(self) -> float:
         return float(np.sqrt(np.einsum("sd,sd->s", self.support, self.support).max(initial=0)))
-
-
-@dataclass(frozen=True)
-class Machines:
-    """One decision per pair of classes, as sums over the support vectors of the two: `coefficients` (k - 1, S), `starts` int64 (k + 1,),
-    an array (i,) of `intercepts` per class i above 0, against those before it. `sums` (k, S) and `offsets` (k,) give each class's mean
-    decision. `largest` is the largest sum of absolute coefficients of a decision, `terms` the most terms of one.
-    """
-
-    coefficients: np.ndarray
-    starts: np.ndarray
-    intercepts: tuple[np.ndarray, ...]
-    sums: np.ndarray
-    offsets: np.ndarray
-    largest: float
-    terms: int
-
-    def means(self, values: np.ndarray) -> np.ndarray:
-        """(k, n) of kernel values (S, n): each class's mean decision."""
-        return self.sums @ values + self.offsets[:, None]
-
-    def single(self) -> Machines:
-        """The same in float32."""
-        arrays = (array.astype(np.float32) for array in (self.coefficients, self.sums, self.offsets))
-        coefficients, sums, offsets = arrays
-        intercepts = tuple(part.astype(np.float32) for part in self.intercepts)
-        return Machines(coefficients, self.starts, intercepts, sums, offsets, self.largest, self.terms)
-
-
-def machines(coefficients: np.ndarray, sizes: np.ndarray, intercepts: np.ndarray) -> Machines:
-    """The machines of what `SVM` keeps."""
-    classes = len(sizes)
-    starts = np.concatenate([[0], np.cumsum(sizes)])
-    own = np.repeat(np.arange(classes), sizes)
-    column = np.arange(classes - 1)
-    other = column + (column >= own[:, None])  # (S, k - 1): the class that each coefficient is against
-    signed = np.where(own[:, None] < other, coefficients, -coefficients)  # as the vector's own class sees the decision
-    sums = np.zeros((len(own), classes))
-    rows = np.arange(len(own))
-    sums[rows[:, None], other] = -signed
-    sums[rows, own] = signed.sum(axis=1)
-    first, second = np.triu_indices(classes, 1)
-    offsets = np.bincount(first, intercepts, classes) - np.bincount(second, intercepts, classes)
-    absolute = np.stack([np.abs(part).sum(axis=0) for part in np.split(coefficients, starts[1:-1])])
-    largest = float((absolute[first, second - 1] + absolute[second, first]).max())
-    ordered = np.sort(sizes)
-    parts = tuple(intercepts[second == class_] for class_ in range(1, classes))
-    scale = 1 / (classes - 1)
-    return Machines(
-        np.ascontiguousarray(coefficients.T), starts, parts, sums.T * scale, offsets * scale, largest, int(ordered[-1] + ordered[-2])
-    )
-
-
-def bend(kernel: str, gamma: float, products: np.ndarray, squares: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Kernel values (s, n) from inner products, which are overwritten, and squared lengths (s,) and (n,), in the products' precision."""
-    if kernel == "poly":
-        products *= gamma
-        products *= products * products
-    elif kernel == "rbf":
-        products *= -2
-        products += squares.astype(products.dtype)[:, None]
-        products += lengths.astype(products.dtype)
-        np.maximum(products, 0, out=products)
-        products *= -gamma
-        np.exp(products, out=products)
-    return products
-
-
-def duels(model: Machines, values: np.ndarray, space: np.ndarray, *, votes: bool) -> tuple[np.ndarray, np.ndarray | None]:
-    """(k, n) of kernel values (S, n): each class's smallest decision; and, if asked for, its votes (k, n).
-
-    `space` (k, k, n) is overwritten. A decision of 0 is a vote for the later class, as in LIBSVM.
-    """
-    classes = len(space)
-    smallest = np.full((classes, values.shape[1]), np.inf, values.dtype)
-    counts = np.zeros_like(smallest) if votes else None
-    for class_ in range(classes):
-        mine = slice(model.starts[class_], model.starts[class_ + 1])
-        np.matmul(model.coefficients[class_:, mine], values[mine], out=space[class_, class_ + 1 :])  # the later classes' add theirs
-        if not class_:
-            continue
-        decisions = np.matmul(model.coefficients[:class_, mine], values[mine], out=space[class_, :class_])
-        decisions += space[:class_, class_]
-        decisions += model.intercepts[class_ - 1][:, None]
-        np.minimum(smallest[:class_], decisions, out=smallest[:class_])
-        np.minimum(smallest[class_], -decisions.max(axis=0), out=smallest[class_])
-        if counts is not None:
-            np.greater(decisions, 0, out=decisions)
-            counts[:class_] += decisions
-            counts[class_] += class_ - decisions.sum(axis=0)
-    return smallest, counts
 
 
 def _block_rows(classes: int) -> int:
@@ -330,11 +241,9 @@ def fit(
     probabilities by the classes' shares of the labels ("thresholding", Buda et al. 2018), which may change the likeliest class; the
     shares are part of the calibration then, see `cross_validation.choose`. One class alone gets probability 1.
 
-    Raises UsageError for another kernel, or a `c` that is neither `auto` nor above 0; InputError for features too large for LIBSVM.
+    Raises InputError for features too large for LIBSVM.
     """
-    if kernel not in KERNELS:
-        raise UsageError(f"--svm-kernel: {kernel!r} is none of {', '.join(KERNELS)}")
-    fixed = cross_validation.cost(c, "--svm-c")
+    fixed = cross_validation.fixed(c)
     trained, codes = np.unique(labels, return_inverse=True)
     classes, width = len(trained), features.shape[1]
     if classes == 1:
@@ -369,7 +278,7 @@ def _fitted(x: np.ndarray, codes: np.ndarray, **options: Any) -> Any:
         warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)  # few labels of many classes are meant
         warnings.simplefilter("ignore", ConvergenceWarning)  # `fit_status_` says it
         try:
-            return SVC(**options, max_iter=STEPS).fit(x, codes)
+            return SVC(**options, max_iter=STEPS, random_state=0).fit(x, codes)  # without a state numpy's global one moves
         except ValueError as error:
             text = f"features: {len(x):,} rows of up to {np.abs(x).max():.3g} are too much for a support vector machine ({error})"
             raise InputError(text, "scale them, or use --classifier linear-svm") from error
@@ -396,7 +305,7 @@ def _choose(x: np.ndarray, codes: np.ndarray, kernel: str, gamma: float, c: floa
     rows = cross_validation.sample(codes, seed)
     labels = np.unique(codes[rows], return_inverse=True)[1]
     squares = np.einsum("nd,nd->n", x[rows], x[rows])
-    gram = bend(kernel, gamma, x[rows] @ x[rows].T, squares, squares)
+    gram = kernel_values(kernel, gamma, x[rows] @ x[rows].T, squares, squares)
     variance = float(np.trace(gram) / len(gram) - gram.mean())
     costs = [c] if c else [factor / variance if variance > 0 else factor for factor in COSTS]
     weight = "balanced" if balance == "class-weight" else None
@@ -411,9 +320,23 @@ def _choose(x: np.ndarray, codes: np.ndarray, kernel: str, gamma: float, c: floa
         step = _block_rows(classes)
         for start in range(0, values.shape[1], step):
             part = np.ascontiguousarray(values[:, start : start + step])
-            found[0, :, start : start + step] = duels(model, part, np.empty((classes, classes, part.shape[1])), votes=False)[0]
+            found[0, :, start : start + step] = pairwise(model, part, np.empty((classes, classes, part.shape[1])), votes=False)[0]
             found[1, :, start : start + step] = model.means(part)
         bounded = np.abs(coefficients).max(axis=1) >= np.repeat(limits, machine.n_support_) * (1 - 1e-9)
         return found.transpose(2, 1, 0), bool(bounded.any())
 
     return cross_validation.choose(costs, labels, balance, seed, FOLDS, decide) or Choice(costs[-1], np.array([1.0, 0.0]))
+
+
+CLASSIFIER = Classifier(
+    name="svm",
+    summary="Support vector machines, one for every two classes, for few labels.",
+    reads="features",
+    options=(
+        Option("kernel", str, "linear", "Kernel: linear, rbf or poly.", choices=KERNELS),
+        Option("c", float, "auto", "Cost of a row on the wrong side; auto: by cross-validation.", above=0, words=("auto",), metavar="C"),
+    ),
+    fit=fit,
+    from_tensors=from_tensors,
+    head=False,
+)

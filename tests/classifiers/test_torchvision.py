@@ -14,14 +14,16 @@ import torch
 from torchvision import models
 
 from altool import seeds
+from altool.classifiers import torchvision
 from altool.errors import InputError, UsageError
-from altool.models import network, training
-from altool.models.network import Architecture, Network
+from altool.models import network, training, weights
+from altool.models import pictures as pixels
+from altool.models.network import Network
 
 pytestmark = pytest.mark.slow
 
-SMALL = Architecture("squeezenet1_1")  # has dropout of its own
-RESNET = Architecture("resnet18")
+SMALL = torchvision.classifier("squeezenet1_1")  # has dropout of its own
+RESNET = torchvision.classifier("resnet18")
 BASE: dict[str, Any] = {"weights": "none", "image_size": 32, "minibatch": 8}
 WORK = training.Work(threads=1)
 DRAW = np.random.default_rng(0)
@@ -67,8 +69,8 @@ def test_what_is_stored_comes_back_and_torch_says_the_same(model: Network) -> No
     for name in ("vectors", "probabilities", "predicted_loss"):
         assert np.array_equal(getattr(mine, name), getattr(theirs, name)), name
     assert (mine.probabilities[:, [1, 2, 4]] == 0).all()
-    body, _ = network._body("squeezenet1_1", 32, False, 7)
-    training.fits(body, training.unprefixed(model.tensors(), "body."))
+    body, _ = network.build_body("squeezenet1_1", 32, False, 7)
+    weights.fits(body, weights.unprefixed(model.tensors(), "body."))
     given = (torch.from_numpy(ROWS).permute(0, 3, 1, 2) / 255 - torch.from_numpy(model.mean)[:, None, None]) / torch.from_numpy(model.std)[
         :, None, None
     ]
@@ -134,7 +136,7 @@ def test_dropout_samples(model: Network) -> None:
     assert np.array_equal(found.vectors, model.outputs(ROWS).vectors)
     assert found.mutual_information is not None
     assert found.mutual_information.max() > 0
-    body, _ = network._body("squeezenet1_1", 32, False, 0)
+    body, _ = network.build_body("squeezenet1_1", 32, False, 0)
     still = Network("squeezenet1_1", 32, False, model.mean, model.std, body, model.head, 0.25).on("cpu")
     for layer in body.modules():
         if isinstance(layer, torch.nn.Dropout):
@@ -153,7 +155,7 @@ def test_frozen_trains_the_head_alone(tmp_path: Path) -> None:
         given = models.mobilenet_v3_small()
     torch.save(given.state_dict(), tmp_path / "weights.pth")
     options = {**BASE, "weights": str(tmp_path / "weights.pth"), "frozen": True, "epochs": 2}
-    mobile = Architecture("mobilenet_v3_small")
+    mobile = torchvision.classifier("mobilenet_v3_small")
     found = mobile.fit(ROWS, LABELS, 5, WORK, **options)[0]
     state = given.state_dict()
     for name, value in found.body.state_dict().items():
@@ -173,14 +175,14 @@ def test_a_warm_start_goes_on_from_the_model(model: Network) -> None:
     start = (model, np.array([1, -1, -1, 0, -1]))
     found = SMALL.fit(ROWS, LABELS // 3, 2, WORK, start, epochs=1, rate=1e-12, **BASE)[0]
     assert found.probabilities(ROWS) == pytest.approx(model.probabilities(ROWS)[:, [3, 0]], abs=1e-3)
-    with pytest.raises(UsageError, match="--from: the model is no resnet18"):
+    with pytest.raises(UsageError, match="the model to start from is no resnet18"):
         RESNET.fit(ROWS, LABELS, 5, None, start, epochs=1, **BASE)
 
 
 def test_varied_pictures() -> None:
     rows = DRAW.integers(1, 256, (4, 6, 6, 3)).astype(np.uint8)
     flips, corners = np.array([False, True, False, True]), np.array([[0, 0], [1, 2], [-2, 3], [2, -1]])
-    found = network.varied(torch.from_numpy(rows), 4, torch.from_numpy(flips), torch.from_numpy(corners)).numpy()
+    found = pixels.varied(torch.from_numpy(rows), 4, torch.from_numpy(flips), torch.from_numpy(corners)).numpy()
     wide = np.zeros((4, 12, 12, 3), np.uint8)
     wide[:, 3:9, 3:9] = rows
     for row, (flip, (top, left)) in enumerate(zip(flips, corners, strict=True)):
@@ -191,21 +193,21 @@ def test_varied_pictures() -> None:
 def test_what_training_draws_is_within_bounds_and_fits_the_middle() -> None:
     rows = pictures(LABELS, 36)
     zeros = torch.zeros(3), torch.ones(3)
-    drawn = network.Pictures(rows, 32, True, True, 2, *zeros).draw(np.random.default_rng(0))
+    drawn = pixels.Pictures(rows, 32, True, True, 2, *zeros).draw(np.random.default_rng(0))
     assert 0 < drawn[0].mean() < 1
     assert (drawn[1].min(), drawn[1].max()) == (-2, 6)
-    still = network.Pictures(rows, 32, False, False, 0, *zeros)
+    still = pixels.Pictures(rows, 32, False, False, 0, *zeros)
     positions = np.array([5, 2, 9])
     expected = torch.from_numpy(rows[positions][:, 2:34, 2:34].copy()).permute(0, 3, 1, 2) / 255
     assert torch.allclose(still.minibatch(positions, still.draw(np.random.default_rng(0))), expected)
     assert torch.allclose(still.batch(positions), expected)
-    held = network.Pictures(rows, 32, False, False, 0, *zeros, torch.from_numpy(rows))
+    held = pixels.Pictures(rows, 32, False, False, 0, *zeros, torch.from_numpy(rows))
     middles = np.zeros(24, bool), np.full((24, 2), 2)
     assert torch.equal(held.minibatch(positions, middles), still.minibatch(positions, middles))
 
 
 def test_the_pictures_mean_and_deviation() -> None:
-    mean, std = network._statistics("resnet18", ROWS, 32, "none")
+    mean, std = torchvision._statistics("resnet18", ROWS, 32, "none")
     values = ROWS.reshape(-1, 3) / 255
     assert mean == pytest.approx(values.mean(0), rel=1e-5)
     assert std == pytest.approx(values.std(0), rel=1e-5)
@@ -221,9 +223,9 @@ STAGES = {
 
 @pytest.mark.parametrize("name", STAGES)
 def test_the_ranker_sees_the_last_stages(name: str) -> None:
-    body, _ = network._body(name, 64, False, 0)
-    network._simplify(body)
-    taps, widths, last = network._taps(name, body, 64)
+    body, _ = network.build_body(name, 64, False, 0)
+    network.simplify(body)
+    taps, widths, last = network.tapped(name, body, 64)
     assert list(taps) == STAGES[name]
     assert last == (name == "vit_b_32")
     assert widths[-1] == {"densenet121": 1024, "vit_b_32": 768, "googlenet": 1024}[name]
@@ -236,7 +238,7 @@ def test_what_is_trained_does_not_collect_what_it_sees(resnet: Network) -> None:
 
 def test_pictures_too_small_for_a_network() -> None:
     with pytest.raises(UsageError, match="--image-size 16 does not suit alexnet"):
-        Architecture("alexnet").fit(pictures(LABELS, 16), LABELS, 4, WORK, **{**BASE, "image_size": 16})
+        torchvision.classifier("alexnet").fit(pictures(LABELS, 16), LABELS, 4, WORK, **{**BASE, "image_size": 16})
 
 
 def test_a_small_stem_is_for_residual_networks() -> None:

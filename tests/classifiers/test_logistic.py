@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from altool.models import folds, logistic
+from altool.classifiers import logistic
+from altool.models import folds, softmax
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_a_row_has_the_same_probabilities_in_any_company(data: tuple[np.ndarray,
 
 
 def test_saturated_logits_stay_probabilities() -> None:
-    model = logistic.Logistic(np.array([[1e4], [-1e4]], np.float32), np.zeros(2, np.float32), np.array([0, 1]), 2)
+    model = softmax.Softmax(np.array([[1e4], [-1e4]], np.float32), np.zeros(2, np.float32), np.array([0, 1]), 2)
     assert model.probabilities(np.array([[1e4], [-1e4], [0]], np.float32)).tolist() == [[1, 0], [0, 1], [0.5, 0.5]]
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,22 +11,14 @@ import numpy as np
 from altool import seeds
 from altool.engines import device as devices
 from altool.errors import UsageError
-from altool.models import logistic, ranker, recipes, training
-from altool.models.logistic import Logistic
-from altool.models.store import Outputs
+from altool.models import ranker, softmax, training
+from altool.models import weights as kept
+from altool.models.shape import Classifier, Outputs
+from altool.models.softmax import Softmax
 from altool.models.tensors import take
+from altool.options import Option
 
-NAME = "mlp"
-READS = "features"
-FILES = ()
-HEAD = True
 BLOCK = 1024  # rows per matrix product: always the same, so that a row's numbers do not depend on how many share its batch
-OPTIONS = MappingProxyType(
-    {
-        **asdict(training.Settings(optimizer="adam", rate=0.003, minibatch=64, weight_decay=1e-4)),
-        "hidden": "128,128",
-    }
-)
 
 
 @dataclass(frozen=True)
@@ -41,7 +32,7 @@ class Mlp:
     mean: np.ndarray
     scale: np.ndarray
     layers: tuple[tuple[np.ndarray, np.ndarray], ...]
-    head: Logistic
+    head: Softmax
     dropout: float = 0.0
     ranker: Mapping[str, np.ndarray] = field(default_factory=dict)
     curve: Mapping[str, list[float]] = field(default_factory=dict)
@@ -94,21 +85,19 @@ class Mlp:
         """float32 (n, classes) for features `rows` float (n, D)."""
         return self.head.probabilities(self.vectors(rows))
 
-    def predicted_loss(self, rows: np.ndarray) -> np.ndarray:
-        """float32 (n,): the ranker's word, of which only the order means something."""
-        result = np.empty(len(rows), np.float32)
-        for part, found in self._blocks(rows):
-            result[part] = ranker.predict(self.ranker, found)[: part.stop - part.start]
-        return result
-
     def outputs(self, rows: np.ndarray, samples: int = 0, seed: int = 0) -> Outputs:
-        """What it says of features `rows` float (n, D).
+        """What it predicts for features `rows` float (n, D); of the predicted losses only the order means something.
 
         With `samples` the probabilities are the mean over as many perceptrons, each with dropout drawn once (with the seed) and the same
         for all rows, and the mutual information is the entropy of that mean less the mean of the entropies (BALD).
         """
-        vectors = self.vectors(rows)
-        predicted = self.predicted_loss(rows) if self.ranker else None
+        vectors = np.empty((len(rows), self.head.width), np.float32)
+        predicted = np.empty(len(rows), np.float32) if self.ranker else None
+        for part, hidden in self._blocks(rows):
+            size = part.stop - part.start
+            vectors[part] = hidden[-1][:size]
+            if predicted is not None:
+                predicted[part] = ranker.predict(self.ranker, hidden)[:size]
         if not samples:
             return Outputs(vectors, self.head.probabilities(vectors), predicted)
         mean, entropies = np.zeros((len(rows), self.head.count)), np.zeros(len(rows))
@@ -132,16 +121,16 @@ class Mlp:
 
 def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Mlp:
     """The model that `tensors()` came from, for `count` classes. Raises ValueError where they do not fit together."""
-    head = logistic.from_tensors(tensors, count)
+    head = softmax.from_tensors(tensors, count)
     mean, scale, dropout = take(tensors, "mean", "f", (None,)), take(tensors, "scale", "f", ()), take(tensors, "dropout", "f", (), 0, 1)
     if scale <= 0 or dropout == 1:
         raise ValueError("tensor 'scale' is not above 0, or 'dropout' not below 1")
     layers, widths = [], [len(mean)]
-    for number in range(max(1, -(-len(training.unprefixed(tensors, "layers.")) // 2))):
+    for number in range(max(1, -(-len(kept.unprefixed(tensors, "layers.")) // 2))):
         weights = take(tensors, f"layers.{number}.weight", "f", (None, widths[-1]))
         layers.append((weights, take(tensors, f"layers.{number}.bias", "f", (len(weights),))))
         widths.append(len(weights))
-    rank = training.unprefixed(tensors, "ranker.")
+    rank = kept.unprefixed(tensors, "ranker.")
     if head.width != widths[-1] or (rank and not _ranks(rank, widths[1:])):
         raise ValueError("the sizes of its tensors do not fit together")
     return Mlp(mean, scale, tuple(layers), head, float(dropout), rank)
@@ -153,11 +142,6 @@ def _ranks(tensors: Mapping[str, np.ndarray], widths: list[int]) -> bool:
     for number, width in enumerate(widths):
         shapes |= {f"layers.{number}.weight": (ranker.WIDTH, width), f"layers.{number}.bias": (ranker.WIDTH,)}
     return shapes == {name: value.shape for name, value in tensors.items() if value.dtype == np.float32 and np.isfinite(value).all()}
-
-
-def options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """All its options, where these are given; see `recipes.resolve`."""
-    return recipes.resolve(OPTIONS, given)
 
 
 def fit(
@@ -177,14 +161,14 @@ def fit(
     behind each. `balance`: "class-weight" weighs rows by 1 / their class's frequency; "prior" takes the logarithm of each class's share
     off its logit. `start`, an Mlp and the class number that each of its classes has now (-1: none), is what training starts from; its
     mean and scale stay. It works in one thread on the processor, where more would only cost: a seed gives the same weights anywhere.
-    The other options are those of `training.Settings`. Raises UsageError for options that cannot be, or a `start` of other widths.
+    The other options are those of `training.Settings`. Raises UsageError for a `start` of other widths, and as `training.settle`.
     """
     import torch
     from torch import nn
 
-    own = {**OPTIONS, **given}
-    settings = training.settings_of(own)
-    widths = _widths(own["hidden"])
+    options = CLASSIFIER.complete(given)
+    settings = training.settings_of(options)
+    widths = _widths(options["hidden"])
     work = work or training.Work()
     device = devices.choose(work.device)
     trained, codes = np.unique(labels, return_inverse=True)
@@ -208,16 +192,16 @@ def fit(
         rank = ranker.build(widths) if settings.ranker != "none" else None
         if start is not None:
             _copy(body, rank, start[0], widths, features.shape[1])
-            training.started(head, *start, trained)
+            kept.started(head, *start, trained)
         task = training.task_class()(body, head, settings.dropout, taps, rank)
         values = torch.from_numpy((features.astype(np.float32) - mean) / scale).to(device)
         weights = training.class_weights(codes) if balance == "class-weight" else None
         rows = training.Matrix(values)
         curve = training.train(task, rows, codes, settings, weights=weights, seed=seed, work=work, text="training mlp")
-    found = training.arrays(body, "")
+    found = kept.arrays(body, "")
     layers = tuple((found[f"linear{number}.weight"], found[f"linear{number}.bias"]) for number in range(len(widths)))
-    softmax = training.head_of(trained, head, codes, balance, count)
-    return Mlp(mean, scale, layers, softmax, settings.dropout, training.arrays(rank, ""), training.rounded(curve)), True
+    top = kept.head_of(trained, head, codes, balance, count)
+    return Mlp(mean, scale, layers, top, settings.dropout, kept.arrays(rank, ""), training.rounded(curve)), True
 
 
 def _entropy(probabilities: np.ndarray) -> np.ndarray:
@@ -225,14 +209,21 @@ def _entropy(probabilities: np.ndarray) -> np.ndarray:
         return -np.where(probabilities > 0, probabilities * np.log(probabilities), 0).sum(axis=1)
 
 
-def _widths(text: str) -> list[int]:
+def _widths(text: Any) -> list[int]:
+    """The widths of hidden layers that an option gives. Raises ValueError."""
     try:
         widths = [int(part) for part in str(text).split(",")]
     except ValueError:
         widths = []
     if not widths or min(widths) < 1:
-        raise UsageError(f"--mlp-hidden: {text!r} are no widths of hidden layers", "for example 128,128")
+        raise ValueError("widths of hidden layers, as 128,128")
     return widths
+
+
+def _hidden(text: Any) -> Any:
+    """The option, as it is given. Raises ValueError."""
+    _widths(text)
+    return text
 
 
 def _copy(body: Any, rank: Any, start: Any, widths: list[int], width: int) -> None:
@@ -241,7 +232,7 @@ def _copy(body: Any, rank: Any, start: Any, widths: list[int], width: int) -> No
 
     if not isinstance(start, Mlp) or start.width != width or [len(bias) for _, bias in start.layers] != widths:
         raise UsageError(
-            "--from: the model is no mlp of these features and hidden layers", "give the same --mlp-hidden, or leave --from out"
+            "the model to start from is no mlp of these features and hidden layers", "give the same hidden layers, or start from none"
         )
     with torch.no_grad():
         for number, (weights, bias) in enumerate(start.layers):
@@ -250,3 +241,19 @@ def _copy(body: Any, rank: Any, start: Any, widths: list[int], width: int) -> No
             layer.bias.copy_(torch.from_numpy(bias))
         if rank is not None and start.ranker:
             rank.load_state_dict({name: torch.from_numpy(value.copy()) for name, value in start.ranker.items()})
+
+
+CLASSIFIER = Classifier(
+    name="mlp",
+    summary="A multilayer perceptron on features.",
+    reads="features",
+    options=(
+        *training.options(optimizer="adam", rate=0.003, minibatch=64, weight_decay=1e-4),
+        Option("hidden", str, "128,128", "Widths of the hidden layers.", convert=_hidden, metavar="N,N"),
+    ),
+    fit=fit,
+    from_tensors=from_tensors,
+    head=True,
+    deep=True,
+    settle=training.settle,
+)

@@ -10,8 +10,9 @@ import fasttext as library
 import numpy as np
 import pytest
 
+from altool.classifiers import fasttext
 from altool.errors import InputError, UsageError
-from altool.models import fasttext, folds
+from altool.models import folds, registry, tokens
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +68,7 @@ def test_equals_the_library(data: tuple[np.ndarray, np.ndarray, list[str]], kept
     model, _ = fasttext.fit(texts, labels, CLASSES, epochs=5, seed=3, **options)
     vectors, found = model.vectors(asked), model.probabilities(asked)
     assert vectors.dtype == found.dtype == np.float32
-    lines = fasttext.normalised(asked).decode()[1:-1].split("\n")
+    lines = tokens.normalised(asked).decode()[1:-1].split("\n")
     assert len(lines) == len(asked)
     numbers = np.unique(labels)
     for line, vector, row in zip(lines, vectors, found, strict=True):
@@ -105,22 +106,22 @@ def test_a_text_is_the_same_in_any_company(data: tuple[np.ndarray, np.ndarray, l
     "texts", [[""], ["a\u00a0b", "\ta  b ", "a\nb", "a</s>b", "a\0b\r\n", "\x01a\x1f \u3000b\x85"], ["", "\n", "</s>"]]
 )
 def test_white_space(texts: list[str]) -> None:
-    lines = fasttext.normalised(texts)[1:-1].split(b"\n")
+    lines = tokens.normalised(texts)[1:-1].split(b"\n")
     assert [line.split(b" ") for line in lines] == [line.split(b" ") for line in lines]
     assert [line.split() for line in lines] == [[b"a", b"b"] if "a" in text else [] for text in texts]
 
 
 def test_words_of_other_scripts_stay_whole() -> None:
     letters = "".join(chr(code) for code in [*range(0x100, 0x1680), *range(0x3001, 0x3100), 0x1F642, 0x10FFFF])
-    assert fasttext.normalised([letters])[1:-1].decode() == letters
+    assert tokens.normalised([letters])[1:-1].decode() == letters
 
 
 def test_a_vocabulary_with_crowded_places() -> None:
     words = [b"%d" % number for number in range(3000)]
-    vocabulary = fasttext.Vocabulary(np.frombuffer(b"".join(words), np.uint8), np.cumsum([len(word) for word in words]))
-    data, starts, ends, _ = fasttext._tokens([" ".join(str(number) for number in range(4000))])
+    vocabulary = tokens.Vocabulary(np.frombuffer(b"".join(words), np.uint8), np.cumsum([len(word) for word in words]))
+    data, starts, ends, _ = tokens.of([" ".join(str(number) for number in range(4000))])
     expected = np.where(np.arange(4000) < 3000, np.arange(4000), -1)
-    assert np.array_equal(vocabulary.find(fasttext._keys(data, starts, ends)), expected)
+    assert np.array_equal(vocabulary.find(tokens.keys_of(data, starts, ends)), expected)
 
 
 def test_prior_and_class_weight() -> None:
@@ -204,9 +205,8 @@ def test_a_file_that_holds_no_vectors(tmp_path: Path, content: str, message: str
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"minn": 4, "maxn": 3}, "--fasttext-minn 4 is more than --fasttext-maxn 3"),
-        ({"rate": 1e30}, "the weights overflow"),
-        ({"word_ngrams": 2, "buckets": 0}, "--fasttext-buckets must be at least 1"),
+        ({"minn": 4, "maxn": 3}, "minn 4: more than maxn 3"),
+        ({"rate": 1e30}, "the weights of fasttext overflow"),
     ],
 )
 def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:
@@ -214,10 +214,15 @@ def test_options_that_cannot_be(options: dict[str, Any], message: str) -> None:
         fasttext.fit(np.array(["a b", "b c"], object), np.array([0, 1]), 2, **options)
 
 
+def test_no_buckets() -> None:
+    with pytest.raises(UsageError, match="--fasttext-buckets: expected a whole number from 1 to 2"):
+        registry.own_of_command(fasttext.CLASSIFIER, {"fasttext_word_ngrams": 2, "fasttext_buckets": 0})
+
+
 def test_texts_without_words() -> None:
     for texts, options, message in [
-        (["", "\n", "</s>"], {}, "hold no words"),
-        (["a", "b", "c"], {"min_count": 2}, "no word that is there 2 times"),
+        (["", "\n", "</s>"], {}, "they hold no words"),
+        (["a", "b", "c"], {"min_count": 2}, "no word occurs 2 times"),
     ]:
         with pytest.raises(InputError, match=message):
             fasttext.fit(np.array(texts, object), np.array([0, 1, 1]), 2, **options)

@@ -7,9 +7,10 @@ import pytest
 import torch
 from sklearn.datasets import make_moons
 
+from altool.classifiers import mlp
+from altool.classifiers.mlp import Mlp
 from altool.errors import UsageError
-from altool.models import mlp, ranker
-from altool.models.mlp import Mlp
+from altool.models import ranker, registry
 
 X, Y = make_moons(400, noise=0.2, random_state=0)
 X = X.astype(np.float32) * 3 + 10
@@ -112,11 +113,11 @@ def test_a_warm_start_goes_on_from_the_model(moons: Mlp) -> None:
     assert again.probabilities(X) == pytest.approx(moons.probabilities(X)[:, [0, 2]], abs=1e-4)
     grown, _ = mlp.fit(X[:60], np.arange(60) % 3, 3, None, (moons, np.array([0, -1, 1])), hidden="32,16", epochs=1, rate=1e-9)
     assert grown.head.weights[:2] == pytest.approx(moons.head.weights, abs=1e-4)  # a third class begins anew
-    with pytest.raises(UsageError, match="--from: the model is no mlp of these features and hidden layers"):
+    with pytest.raises(UsageError, match="the model to start from is no mlp of these features and hidden layers"):
         mlp.fit(X[:200], Y[:200], 2, None, (moons, np.array([0, -1, 1])), hidden="32", epochs=1)
 
 
 @pytest.mark.parametrize("hidden", ["", "0", "8,-1", "wide"])
 def test_hidden_layers_that_cannot_be(hidden: str) -> None:
     with pytest.raises(UsageError, match="--mlp-hidden"):
-        mlp.fit(X[:20], Y[:20], 2, hidden=hidden)
+        registry.own_of_command(mlp.CLASSIFIER, {"mlp_hidden": hidden})

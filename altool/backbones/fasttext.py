@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from altool import seeds
-from altool.backbones.payloads import load_texts
 from altool.backbones.shape import Settings, Texts
 from altool.errors import InputError, UsageError
+from altool.payloads.reading import load_texts
 
 WIDTH = 100
 SAMPLE = 200_000  # texts that vectors are learned from

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from altool import seeds
-from altool.backbones.payloads import load_texts
 from altool.backbones.shape import Settings, Texts
 from altool.errors import UsageError
+from altool.payloads.reading import load_texts
 
 WIDTH = 256
 BUCKETS = 2**15  # for words and for characters each

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from altool import seeds
-from altool.backbones import FAMILIES, pictures
+from altool.backbones import FAMILIES
 from altool.backbones.shape import Settings, Texts
 from altool.engines import device as devices
 from altool.engines.local import cores
 from altool.errors import InputError, UsageError
+from altool.payloads import pictures
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from altool.backbones import pictures
 from altool.backbones.shape import Settings, Texts
+from altool.payloads import pictures
 
 SIZE = 32
 BILINEAR = 2  # PIL.Image.Resampling.BILINEAR

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
-# What a row holds: encoded bytes, a text, a file as (root, name) or nothing. The root of a local file is "", else a URI.
-Payload = bytes | str | tuple[str, str] | None
+from altool.payloads.shape import Embedder
 
 
 @dataclass(frozen=True)
@@ -29,16 +26,6 @@ class Settings:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Loaded:
-    """Rows ready for a backbone. `digests` is uint8 (n, 16), zero where a payload could not be read; `values` uint8 pictures
-    (n, height, width[, 3]) or n texts; `reasons` says why a row cannot be used (its value is then blank), or None."""
-
-    digests: np.ndarray
-    values: Any
-    reasons: list[str | None]
-
-
 class Texts(Protocol):
     """The texts of a run, for a backbone that learns from them. Null texts are left out."""
 
@@ -49,23 +36,6 @@ class Texts(Protocol):
     def sample(self, limit: int) -> list[str]:
         """At most `limit` texts, drawn with the run's seed, in id order."""
         ...
-
-
-class Embedder(Protocol):
-    """What `pipeline.run` runs.
-
-    `load` turns payloads into values; it is picklable and runs in worker processes. `embed` is called from `threads` threads with
-    at most `minibatch` values, and gives float32 (n, width); a row's vector depends on nothing but the row.
-    """
-
-    @property
-    def threads(self) -> int: ...
-    @property
-    def minibatch(self) -> int: ...
-    @property
-    def load(self) -> Callable[[Sequence[Payload]], Loaded]: ...
-
-    def embed(self, values: Any) -> np.ndarray: ...
 
 
 class Backbone(Embedder, Protocol):

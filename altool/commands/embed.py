@@ -17,12 +17,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from altool import __version__, backbones
-from altool.backbones import payloads, pipeline
 from altool.backbones.shape import Backbone, Settings
 from altool.console import Console
 from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
 from altool.models import store as models
+from altool.payloads import pipeline, reading
 from altool.tables import align, check, outputs, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.items import Items, ItemTexts
@@ -313,7 +313,7 @@ def _finished(items: Items, store: Shards, stored: set[int], shard_rows: int) ->
     finished: set[int] = set()
     held: list[np.ndarray] = []
     chunks = pipeline.cut(items.payloads(), len(items), shard_rows, shard_rows, missing)
-    for chunk, digests in ordered_map(lambda chunk: (chunk, payloads.digests(chunk.payloads)), chunks):
+    for chunk, digests in ordered_map(lambda chunk: (chunk, reading.digests(chunk.payloads)), chunks):
         held.append(digests)
         if chunk.last:
             if store.fits(chunk.shard, np.concatenate(held)):

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from altool.backbones import pictures, pipeline
-from altool.backbones.shape import Loaded, Payload
 from altool.console import Console
 from altool.engines import device as devices
 from altool.engines.local import limited
@@ -22,6 +20,8 @@ from altool.errors import InputError, UsageError
 from altool.models import store
 from altool.models.store import Outputs, Stored
 from altool.models.thresholds import decided
+from altool.payloads import pictures, pipeline
+from altool.payloads.shape import Loaded, Payload
 from altool.tables import align, check, outputs, space, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index

@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 
 from altool import __version__, seeds
-from altool.backbones import pictures, pipeline
 from altool.console import Console
 from altool.engines import distributed, scratch
 from altool.errors import InputError, UsageError
@@ -25,6 +24,7 @@ from altool.labels.consensus import codes, resolve
 from altool.models import folds, store, training, vaal
 from altool.models.store import Classifier, Model
 from altool.models.training import Work
+from altool.payloads import pictures, pipeline
 from altool.tables import align, arrays, check, label_log, outputs, shards, space, write
 from altool.tables import classes as class_lists
 from altool.tables.items import Items

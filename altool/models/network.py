@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from altool import seeds
-from altool.backbones import networks, pictures
+from altool.backbones import networks
 from altool.engines import device as devices
 from altool.engines.local import cores, ordered_map
 from altool.errors import UsageError
@@ -20,6 +20,7 @@ from altool.models import logistic, ranker, recipes, training
 from altool.models.logistic import Logistic
 from altool.models.store import Outputs
 from altool.models.tensors import take
+from altool.payloads import pictures
 
 if TYPE_CHECKING:
     import torch

@@ -23,11 +23,11 @@ from conftest import features, write
 from PIL import Image
 from scipy.stats import spearmanr
 
-from altool.backbones.pictures import Recipe
 from altool.commands import train
 from altool.console import Console
 from altool.errors import InputError
 from altool.models.training import Work
+from altool.payloads.pictures import Recipe
 from altool.tables import label_log
 from altool.tables.read import Reader
 

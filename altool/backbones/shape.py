@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
+from altool.options import Option
 from altool.payloads.shape import Embedder
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The options of `altool embed` that shape a backbone; None (or the default) where they were not given."""
-
-    weights: str = "DEFAULT"
-    image_size: int | None = None
-    gray: bool = False
-    width: int | None = None
-    projection: str | None = None
-    minibatch: int | None = None
-    device: str = "auto"
-    workers: int | None = None
-    allow_outside: bool = False
-    seed: int = 0
 
 
 class Texts(Protocol):
@@ -38,24 +23,52 @@ class Texts(Protocol):
         ...
 
 
-class Backbone(Embedder, Protocol):
-    """Made by `backbones.create`, which checks its options; then `prepare`, then `embed` as often as needed.
+class Encoder(Embedder, Protocol):
+    """What a backbone makes of its options: first `prepare`, then `embed` as often as needed.
 
-    `reads` are the items' columns that it can work on, the preferred first; `takes` the settings that mean something to it;
-    `libraries` the packages whose arithmetic it is. `facts` say what it computes and go into the provenance.
-
-    `space` are those of the facts, once prepared, without which a vector means something else: the identity of its vector space, if
-    nothing is learned. Where `learns`, `prepare` learns from the texts, or takes up the `fit` that `save` wrote at a path.
+    `libraries` are the packages whose arithmetic it is. `facts` say what it computes and go into the provenance. `space` are those of the
+    facts, once prepared, without which a vector means something else: the identity of its vector space, if nothing is learned; both are
+    JSON. Where `learns`, `prepare` learns from the texts, or takes up the `fit` that `save` wrote at a path.
     """
 
-    reads: tuple[str, ...]
-    takes: frozenset[str]
-    device: str
-    width: int
-    facts: dict[str, Any]
-    space: dict[str, Any]
-    libraries: tuple[str, ...]
-    learns: bool
+    @property
+    def device(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def facts(self) -> dict[str, Any]: ...
+    @property
+    def space(self) -> dict[str, Any]: ...
+    @property
+    def libraries(self) -> tuple[str, ...]: ...
+    @property
+    def learns(self) -> bool: ...
 
     def prepare(self, texts: Texts, fit: Path | None = None) -> None: ...
     def save(self, path: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A backbone, as `--backbone` names it.
+
+    `reads` are the items' columns that it can work on, the preferred first. `create` makes its encoder, of the `seed` and of its `options`
+    as keywords; an option named device says where it computes, one named as a fact of its vector space is settled by `--like`. `fit` is the
+    ending of the file that keeps what it learned, where it may learn. `summary` is one line.
+    """
+
+    name: str
+    summary: str
+    reads: tuple[str, ...]
+    create: Callable[..., Encoder]
+    options: tuple[Option, ...] = ()
+    fit: Literal["", ".safetensors", ".bin"] = ""
+
+    @property
+    def decodes(self) -> bool:
+        """Does it work on images, which are decoded in worker processes?"""
+        return not {"image", "path"}.isdisjoint(self.reads)
+
+    def made(self, values: Mapping[str, Any], seed: int) -> Encoder:
+        """The encoder of these values of its options, and of the defaults of the others."""
+        return self.create(seed=seed, **({option.name: option.default for option in self.options} | dict(values)))

@@ -44,7 +44,6 @@ def writer(name: str) -> Format:
 def read(export: Export, wanted: str, naming: Naming) -> Answers:
     """The answers in an export, of the format that is `wanted`, or `auto`. Raises InputError for an export that is in no such format."""
     export = _readable(export)
-    rows = export.table.num_rows if export.table is not None else len(export.records)
     formats = ordered()
     found = next(form for form in formats if form.recognizes(export))
     if wanted not in (AUTO, found.name):
@@ -54,6 +53,16 @@ def read(export: Export, wanted: str, naming: Naming) -> Answers:
         found = form
     if found.plain:
         foreign.check_tool(export, naming)
+    return _read_as(found, export, naming)
+
+
+def read_as(form: Format, export: Export, naming: Naming) -> Answers:
+    """The answers in an export, read as this format. Raises InputError where that cannot be."""
+    return _read_as(form, _readable(export), naming)
+
+
+def _read_as(found: Format, export: Export, naming: Naming) -> Answers:
+    rows = export.table.num_rows if export.table is not None else len(export.records)
     export = _counted(export, naming)
     left_out = rows - (rows if export.entries is None else len(export.entries))
     said = found.read(export, naming) if left_out < rows else answers(export.name, {"id": pa.array([], pa.string())}, None, naming.columns)

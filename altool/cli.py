@@ -111,10 +111,6 @@ def options_of(module: Any) -> tuple[tuple[Option, ...], dict[str, tuple[Option,
 def command(name: str) -> Command:
     """The command of that name, with all its options."""
     module = module_of(name)
-    if not declared(module.Options):
-        from altool import cli_old
-
-        return typer.main.get_command(cli_old.app).commands[name]  # type: ignore
     own, panels = options_of(module)
     others = merged(option for options in panels.values() for option in options)
 

@@ -1,24 +1,24 @@
-"""What `altool embed` runs, by name: torchvision's classification networks, and the families below, which need no torch."""
+"""What `altool embed` runs: one file for each backbone, with its record BACKBONE, and `networks` for all of torchvision's."""
 
 from __future__ import annotations
 
-import importlib
-from dataclasses import fields
+from typing import Any
 
-from altool.backbones.shape import Backbone, Settings
-from altool.errors import UsageError
-
-FAMILIES = ("pixels", "hashing", "fasttext")  # name = file; every other name is a network's
+from altool.backbones.shape import Backbone, Encoder
+from altool.options import check, flag
+from altool.registry import Registry
 
 
-def create(name: str, settings: Settings) -> Backbone:
-    """The backbone of that name. Raises UsageError for an unknown one, and for options that mean nothing to it."""
-    family = importlib.import_module(f"altool.backbones.{name if name in FAMILIES else 'networks'}").create
-    for field in fields(Settings):
-        value = getattr(settings, field.name)
-        free = field.name == "seed" or (field.name, value) == ("device", "cpu")
-        if value != field.default and not free and field.name not in family.takes:
-            option = "--" + field.name.replace("_", "-")
-            meant = ", ".join("--" + other.replace("_", "-") for other in sorted(family.takes)) or "none"
-            raise UsageError(f"{option} means nothing for --backbone {name}", f"leave it out; of such options it takes {meant}")
-    return family(name, settings)
+def _network(name: str) -> Backbone:
+    from altool.backbones import networks  # here alone: it imports torch
+
+    return networks.backbone(name)
+
+
+BACKBONES = Registry("altool.backbones", "BACKBONE", "--backbone", lambda: Backbone, others=("networks", "shape"), family=_network)
+
+
+def create(name: str, *, seed: int = 0, **given: Any) -> Encoder:
+    """The encoder of that name, with the options `given`. Raises UsageError for an unknown name, and for options that it does not take."""
+    backbone = BACKBONES.load(name)
+    return backbone.made(check(backbone.options, given, flag, f"--backbone {name}"), seed)

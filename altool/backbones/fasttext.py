@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from altool import seeds
-from altool.backbones.payloads import load_texts
-from altool.backbones.shape import Settings, Texts
+from altool.backbones.shape import Backbone, Texts
 from altool.errors import InputError, UsageError
+from altool.options import Option
+from altool.payloads.reading import load_texts
 
 WIDTH = 100
 SAMPLE = 200_000  # texts that vectors are learned from
@@ -34,21 +35,20 @@ class FastText:
     itself bit for bit on no more.
     """
 
-    reads = ("text",)
-    takes = frozenset({"weights", "width"})
     device = "cpu"
     threads = 1
     minibatch = 1024
     libraries: tuple[str, ...] = ("numpy",)
 
-    def __init__(self, name: str, settings: Settings) -> None:
-        if settings.weights == "DEFAULT":
-            raise UsageError("--backbone fasttext has no default weights", HINT)
-        self.file = None if settings.weights == "none" else Path(settings.weights)
-        if self.file is not None and settings.width is not None:
-            raise UsageError("--width means nothing with a file of vectors", "leave it out; the file has its own width")
-        self.width = settings.width or WIDTH
-        self.seed = settings.seed
+    def __init__(self, *, weights: str | None = None, width: int | None = None, seed: int = 0) -> None:
+        """Raises UsageError without weights, and for a width beside a file, which has its own."""
+        if weights is None or weights == "DEFAULT":
+            raise UsageError("--backbone fasttext needs --weights: it has no default", HINT)
+        self.file = None if weights == "none" else Path(weights)
+        if self.file is not None and width is not None:
+            raise UsageError("--width has no effect with a file of vectors", "leave it out; the file has its own width")
+        self.width = width or WIDTH
+        self.seed = seed
         self.learns = self.file is None
         self.facts: dict[str, Any] = {}
         self.load = load_texts
@@ -127,7 +127,17 @@ class FastText:
         return rows
 
 
-create = FastText
+BACKBONE = Backbone(
+    "fasttext",
+    "the mean of the words' vectors of texts, from a file or learned",
+    ("text",),
+    FastText,
+    (
+        Option("weights", file=True, metavar="none|FILE", help="A fastText model or vectors; none: learn from the items."),
+        Option("width", int, low=1, metavar="N", help="Numbers per text, where they are learned.", shown=str(WIDTH)),
+    ),
+    fit=".bin",
+)
 
 
 def _is_whole(file: Path) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from altool import seeds
-from altool.backbones.payloads import load_texts
-from altool.backbones.shape import Settings, Texts
-from altool.errors import UsageError
+from altool.backbones.shape import Backbone, Texts
+from altool.options import Option
+from altool.payloads.reading import load_texts
 
 WIDTH = 256
 BUCKETS = 2**15  # for words and for characters each
@@ -27,22 +27,17 @@ class Hashing:
     Church 2006), which learns nothing and keeps distances roughly. A text without any known n-gram is a zero vector.
     """
 
-    reads = ("text",)
-    takes = frozenset({"width", "projection"})
     device = "cpu"
     threads = 1
     minibatch = 1024
     libraries = ("numpy", "scikit-learn", "scipy")
 
-    def __init__(self, name: str, settings: Settings) -> None:
-        self.projection = settings.projection or "svd"
-        if self.projection not in ("svd", "random"):
-            raise UsageError(f"--projection: there is no {self.projection!r}", "give svd or random")
-        self.width = settings.width or WIDTH
-        self.seed = seeds.integer(settings.seed, "embed", "hashing")
+    def __init__(self, *, width: int = WIDTH, projection: str = "svd", seed: int = 0) -> None:
+        self.width, self.projection = width, projection
+        self.seed = seeds.integer(seed, "embed", "hashing")
         self.learns = self.projection == "svd"
         self.facts: dict[str, Any] = {"width": self.width, "projection": self.projection}
-        self.space = self.facts if self.learns else {**self.facts, "seed": settings.seed}
+        self.space = self.facts if self.learns else {**self.facts, "seed": seed}
         self.load = load_texts
 
     def prepare(self, texts: Texts, fit: Path | None = None) -> None:
@@ -117,4 +112,20 @@ class Hashing:
         return normalize(self._weights.transform(counts) @ self._basis, copy=False)
 
 
-create = Hashing
+BACKBONE = Backbone(
+    "hashing",
+    "hashed word and character n-grams of texts; needs no weights",
+    ("text",),
+    Hashing,
+    (
+        Option("width", int, WIDTH, low=1, metavar="N", help="Numbers per text."),
+        Option(
+            "projection",
+            default="svd",
+            choices=("svd", "random"),
+            metavar="svd|random",
+            help="How n-grams are reduced to --width: svd or random.",
+        ),
+    ),
+    fit=".safetensors",
+)

@@ -7,17 +7,22 @@ import functools
 import hashlib
 import importlib.metadata
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from altool import seeds
-from altool.backbones import FAMILIES, pictures
-from altool.backbones.shape import Settings, Texts
+from altool.backbones import BACKBONES
+from altool.backbones.shape import Backbone, Texts
 from altool.engines import device as devices
 from altool.engines.local import cores
 from altool.errors import InputError, UsageError
+from altool.options import Option
+from altool.payloads import pictures
+from altool.shared import DEVICE
+from altool.text import clip
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,26 +43,29 @@ class Network:
     minibatch runs on one core, so that a vector does not depend on how many there are.
     """
 
-    reads = ("image", "path")
-    takes = frozenset({"weights", "image_size", "minibatch", "device", "workers", "allow_outside"})
     libraries = ("numpy", "pillow", "torch", "torchvision")
     learns = False
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        weights: str = "DEFAULT",
+        image_size: int | None = None,
+        minibatch: int | None = None,
+        device: str = "auto",
+        seed: int = 0,
+    ) -> None:
+        """Raises UsageError for a device that is not there."""
         from torchvision import models
 
-        if not known(name):
-            names = models.list_models(module=models)
-            near = difflib.get_close_matches(name, [*FAMILIES, *names], 5)
-            hint = f"did you mean {', '.join(near)}?" if near else f"give {', '.join(FAMILIES)} or one of {', '.join(names)}"
-            raise UsageError(f"--backbone: there is no {name!r}", hint)
-        self.name, self.seed, self.given = name, settings.seed, settings.weights
-        self.torch_device = devices.choose(settings.device)
+        self.name, self.seed, self.given = name, seed, weights
+        self.torch_device = devices.choose(device)
         self.device = str(self.torch_device)
         self.threads = cores() if self.device == "cpu" else 1
-        self.minibatch = settings.minibatch or MINIBATCH.get(self.device, MINIBATCH_GPU)
+        self.minibatch = minibatch or MINIBATCH.get(self.device, MINIBATCH_GPU)
         self.preset = models.get_model_weights(name).DEFAULT.transforms()
-        recipe = recipe_of(self.preset, settings.image_size)
+        recipe = recipe_of(self.preset, image_size)
         self.image_size = recipe.shape[0]
         self.load = functools.partial(pictures.load, recipe)
         self.width = 0
@@ -119,15 +127,40 @@ class Network:
             return vectors.flatten(1).float().cpu().numpy()
 
 
-create = Network
+OPTIONS = (
+    Option(
+        "weights", default="DEFAULT", file=True, metavar="DEFAULT|none|FILE", help="torchvision's best weights, random ones, or a file."
+    ),
+    Option("image_size", int, low=1, metavar="N", help="Images at N x N pixels.", shown="the network's own"),
+    Option("minibatch", int, low=1, metavar="N", help="Images per step.", shown=f"{MINIBATCH['cpu']}, on a GPU {MINIBATCH_GPU}"),
+    replace(DEVICE, name="device"),
+)
+
+
+def names() -> list[str]:
+    """torchvision's classification networks, sorted."""
+    from torchvision import models
+
+    found: list[str] = models.list_models(module=models)
+    return found
+
+
+def backbone(name: str) -> Backbone:
+    """The network of that name as a backbone. Raises UsageError for an unknown one."""
+    if not known(name):
+        near = difflib.get_close_matches(name, [*BACKBONES.names(), *names()], 5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"choose from {', '.join([*BACKBONES.names(), *names()])}"
+        raise UsageError(f"--backbone: {clip(repr(name), 80)} is unknown", hint)
+    summary = "a classification network of torchvision, without its head"
+    return Backbone(name, summary, ("image", "path"), functools.partial(Network, name), OPTIONS)
+
+
 _SIZE_HINT = "leave --image-size out for the network's own, or give a larger one"
 
 
 def known(name: str) -> bool:
     """Is this one of torchvision's classification networks?"""
-    from torchvision import models
-
-    return name in models.list_models(module=models)
+    return name in names()
 
 
 def recipe_of(preset: Any, image_size: int | None) -> pictures.Recipe:

@@ -10,7 +10,6 @@ import numpy as np
 
 from altool import seeds
 from altool.backbones import networks
-from altool.backbones.pictures import Recipe
 from altool.engines import device as devices
 from altool.errors import UsageError
 from altool.models import network, ranker, softmax, training
@@ -20,6 +19,7 @@ from altool.models.pictures import Pictures, middle
 from altool.models.shape import Classifier
 from altool.models.tensors import take
 from altool.options import Option, Say
+from altool.payloads.pictures import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
 import os
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from altool import __version__, backbones
-from altool.backbones import payloads, pipeline
-from altool.backbones.shape import Backbone, Settings
+from altool import __version__
+from altool.backbones import BACKBONES, networks
+from altool.backbones.shape import Backbone, Encoder
 from altool.console import Console
 from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
 from altool.models import store as models
-from altool.tables import align, check, outputs, shards, space, write
+from altool.options import Option, declared, flag, option, shared
+from altool.options import check as check_options
+from altool.payloads import pipeline, reading
+from altool.shared import ALLOW_OUTSIDE, COLUMNS, DEVICE, ITEMS, OUTPUT, OVERWRITE, RUN, SEED, WORKERS
+from altool.tables import align, check, outputs, rejects, shards, space, write
 from altool.tables.arrays import read_index
+from altool.tables.feature_files import Target
 from altool.tables.items import Items, ItemTexts
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
@@ -32,59 +37,43 @@ from altool.tables.rows import read_rows
 from altool.tables.schema import KINDS
 from altool.tables.shards import Shards
 from altool.tables.space import Space
+from altool.text import count
 
+WHAT = "What to embed with"
 DTYPES = {"float32": np.float32, "float16": np.float16}
-SPACE_OPTIONS = ("backbone", "dtype", "weights", "image_size", "gray", "width", "projection", "seed")  # what --like may settle
+OF_RUN = ("backbone", "dtype", "seed")  # what --like may settle, beside the backbone's own options
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    items: str
-    output: str
-    backbone: str | None = None
-    like: str | None = None
-    update: bool = False
-    weights: str | None = None
-    image_size: int | None = None
-    gray: bool = False
-    width: int | None = None
-    projection: str | None = None
-    dtype: str | None = None
-    minibatch: int | None = None
-    workers: int | None = None
-    shard_rows: int = 4096
-    allow_outside: bool = False
-    columns: str | None = None
-    seed: int | None = None
-    device: str = "auto"
-    overwrite: bool = False
+    """Turn images or texts into feature vectors."""
+
+    items: str = shared(replace(ITEMS, required=True))
+    output: str = shared(replace(OUTPUT, required=True, help="A Parquet file, or with a / at its end a folder of them."))
+    backbone: str | None = option("A torchvision network, or one of altool backbones.", metavar="NAME", shown="resnet18", panel=WHAT)
+    like: str | None = option("Embed in the vector space of these features, or of a model.", metavar="FEATURES|MODEL", panel=WHAT)
+    update: bool = option("Add the items that the output does not hold yet, in its space.", default=False, panel=WHAT)
+    dtype: str | None = option(
+        "The numbers that are written.", metavar="float32|float16", choices=tuple(DTYPES), shown="float32", panel=WHAT
+    )
+    allow_outside: bool = shared(ALLOW_OUTSIDE)
+    columns: str | None = shared(COLUMNS)
+    seed: int | None = shared(replace(SEED, default=None, shown="0"))
+    device: str = shared(DEVICE)
+    workers: int | None = shared(WORKERS)
+    shard_rows: int = option("A killed run loses at most this many rows.", metavar="N", default=4096, low=1, panel=RUN)
+    overwrite: bool = shared(OVERWRITE)
+    own: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where the features go: a file, or a folder of part files. `given` is --output; `there`: it is to be updated."""
-
-    given: str
-    path: Path
-    parts: bool
-    there: bool
-
-    @property
-    def rejects(self) -> Path:
-        return self.beside(".rejects.parquet")
-
-    def beside(self, ending: str) -> Path:
-        name = self.path.name if self.parts else self.path.name.removesuffix(".parquet")
-        return self.path.with_name(name + ending)
-
-    def written(self) -> list[Path]:
-        """The files that hold features."""
-        return sorted(self.path.glob("part-*.parquet")) if self.parts else [self.path]
-
-    def next_part(self) -> Path:
-        """The file that holds the rows of an update of a folder."""
-        numbers = [int(path.stem.removeprefix("part-")) for path in self.written()]
-        return self.path / f"part-{max(numbers, default=-1) + 1:05d}.parquet"
+def owned() -> list[tuple[str, tuple[Option, ...]]]:
+    """The options that belong to a backbone, by panel; those of several backbones are in each of their panels."""
+    found: list[tuple[str, tuple[Option, ...]]] = [("Networks of torchvision", networks.OPTIONS)]
+    for name in BACKBONES.names():
+        with contextlib.suppress(InputError):  # a broken one of another package is refused where it is asked for
+            found.append((name, BACKBONES.load(name).options))
+    shared_names = {one.name for one in declared(Options)}
+    return [(title, tuple(one for one in options if one.name not in shared_names)) for title, options in found]
 
 
 @dataclass(frozen=True)
@@ -98,11 +87,11 @@ class Like:
 
 @dataclass(frozen=True)
 class Run:
-    """What is embedded with what: the backbone's `name`, itself, the `dtype` and the seed; `space` is that of the vectors, and `fit` the
-    file that keeps what was learned."""
+    """What is embedded with what: the backbone's `name`, its encoder, the `dtype` and the seed; `space` is that of the vectors, and `fit`
+    the file that keeps what was learned."""
 
     name: str
-    backbone: Backbone
+    encoder: Encoder
     dtype: str
     seed: int
     space: Space
@@ -110,11 +99,11 @@ class Run:
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {"backbone": self.name, "dtype": self.dtype, **self.backbone.facts}
+        return {"backbone": self.name, "dtype": self.dtype, **self.encoder.facts}
 
     def key(self, shard_rows: int) -> str:
         """What a stored shard must have in common with this run, beside its rows."""
-        versions = {name: importlib.metadata.version(name) for name in self.backbone.libraries}
+        versions = {name: importlib.metadata.version(name) for name in self.encoder.libraries}
         run = [__version__, versions, self.facts, self.space.digest, self.seed, shard_rows]
         return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
@@ -124,8 +113,8 @@ def run(options: Options, console: Console) -> None:
     started = time.monotonic()
     target = _target(options)
     like = _like(options, target)
-    name, dtype, settings = _settings(options, like)
-    backbone = backbones.create(name, settings)
+    backbone, dtype, seed, values = _settings(options, like)
+    encoder = backbone.made(values, seed)
     reader = Reader(options.columns, None, console)
     source = reader.open(options.items, "items")
     with shards.partial(target.path) as folder:
@@ -139,19 +128,19 @@ def run(options: Options, console: Console) -> None:
         new = items.without(before.ids) if before is not None else items
         rejected = 0
         if len(new):
-            made = _prepared(name, backbone, dtype, settings.seed, like, new, folder)
+            made = _prepared(backbone, encoder, dtype, seed, like, new, folder)
             store = Shards(folder)
             stored = store.begin(made.key(options.shard_rows), new.ids, options.shard_rows)
             finished = _finished(new, store, stored, options.shard_rows)
             if finished:
-                console.info(f"going on where an earlier run stopped: {len(finished)} of {len(store)} shards are there")
+                console.info(f"going on where an earlier run stopped: {len(finished):,} of {count(len(store), 'shard')} done")
             _embed(new, made, store, finished, options, console)
             rejected = _write(new, store, target, made, old, console)
             store.remove()
         else:
             target.rejects.unlink(missing_ok=True)  # what could not be used is no longer among the items
             Shards(folder).remove()  # of a run that was killed when all was written
-    width = backbone.width if old is None else old.fragments[0].schema.field("features").type.list_size
+    width = encoder.width if old is None else old.fragments[0].schema.field("features").type.list_size
     rows, seconds = len(new) - rejected, round(time.monotonic() - started, 1)
     summary = {
         "command": "embed",
@@ -159,17 +148,17 @@ def run(options: Options, console: Console) -> None:
         "width": width,
         "dtype": dtype,
         "rejected": rejected,
-        "backbone": name,
-        "device": backbone.device,
+        "backbone": backbone.name,
+        "device": encoder.device,
         "seconds": seconds,
         "output": options.output,
     }
-    text = f"embedded {rows:,} items with {name}, {width} wide, in {seconds} s -> {options.output}"
+    text = f"embedded {count(rows, 'item')} with {backbone.name}, {width} wide, in {seconds} s -> {options.output}"
     if before is not None:
         summary |= {"there": len(before), "gone": gone}
-        text = f"embedded {rows:,} new items with {name} in {seconds} s, {len(before):,} were there -> {options.output}"
+        text = f"embedded {count(rows, 'new item')} with {backbone.name} in {seconds} s, {len(before):,} were there -> {options.output}"
         if gone:
-            text += f"; {gone:,} of them are no longer among the items, and stay"
+            text += f"; kept {count(gone, 'row')} whose item is gone"
     console.result(summary, text)
 
 
@@ -193,7 +182,7 @@ def _check_outputs(target: Target, options: Options) -> None:
         Output("--output", options.output, "features", parts=target.parts, local=True, sidecar=target.there),
         Output("--output", str(target.rejects), "rejects", sidecar=True),
     ]
-    outputs.check(wanted, outputs.given(options, "items", "text:weights", "like"), overwrite=options.overwrite)
+    outputs.check(wanted, [*outputs.given(options, "items", "like"), *_files(options)], overwrite=options.overwrite)
 
 
 def _like(options: Options, target: Target) -> Like | None:
@@ -212,7 +201,7 @@ def _like(options: Options, target: Target) -> Like | None:
         source = Reader().open(location, "features")
         found, files, who = space.of(source), [fragment.path for fragment in source.fragments], source.name
     if found is None:
-        raise InputError(f"{who} does not say of what vector space it is", "embed all items together, with --backbone")
+        raise InputError(f"{who}: its vector space is unknown", "embed all items together, with --backbone")
     if "backbone" not in found.facts:
         raise InputError(
             f"{who}: its vectors are a model's, not those of altool embed",
@@ -221,37 +210,58 @@ def _like(options: Options, target: Target) -> Like | None:
     return Like(found, space.fit(found, files), option)
 
 
-def _settings(options: Options, like: Like | None) -> tuple[str, str, Settings]:
-    """The backbone's name, the type of the numbers and the backbone's settings: those given or, where the space is given, the space's.
+def _settings(options: Options, like: Like | None) -> tuple[Backbone, str, int, dict[str, Any]]:
+    """The backbone, the type of the numbers, the seed and the values of the backbone's options: those given or, where the space is given,
+    the space's.
 
-    Raises UsageError for options that contradict the space, or where its weights are a file that is not given again.
+    Raises UsageError for options that have no effect, or contradict the space, or where its weights are a file that is not given again.
     """
-    given = {name: getattr(options, name) for name in (*SPACE_OPTIONS, "minibatch", "device", "workers", "allow_outside")}
-    given = {name: value for name, value in given.items() if value is not None and value is not False}
+    given = {name: value for name in OF_RUN if (value := getattr(options, name)) is not None}
+    facts = like.space.facts if like is not None else {}
     if like is not None:
-        facts = like.space.facts
+        _refuse_other(like, given)
+    backbone = BACKBONES.load(given.get("backbone") or facts.get("backbone", "resnet18"))
+    own = check_options(backbone.options, options.own, flag, f"--backbone {backbone.name}")
+    names = {one.name for one in backbone.options}
+    if like is not None:
+        _refuse_other(like, own)
         weights = str(facts.get("weights", ""))
-        for name, value in given.items():
-            wanted = facts.get(name, value)
-            if name == "weights" and weights:
-                wanted = value if value not in ("none", "DEFAULT") and weights.startswith("sha256:") else _option(weights)
-            if value != wanted:
-                shown = "" if value is True else f" {value}"
-                raise UsageError(
-                    f"--{name.replace('_', '-')}{shown} contradicts {like.option}: {like.space.of} has {name.replace('_', ' ')} {wanted}",
-                    "leave it out",
-                )
-        if weights.startswith("sha256:") and "weights" not in given:
+        if weights.startswith("sha256:") and "weights" not in own:
             raise UsageError(
                 f"{like.option}: the weights of {like.space.of} are a file (SHA-256 {weights[7:19]}…)", "give it again: --weights FILE"
             )
-        given = {name: facts[name] for name in SPACE_OPTIONS if name in facts and name != "weights"} | given
-        if weights and "weights" not in given:
-            given["weights"] = _option(weights)
-    name, dtype = given.pop("backbone", "resnet18"), given.pop("dtype", "float32")
-    if dtype not in DTYPES:
-        raise UsageError(f"--dtype: there is no {dtype!r}", f"give {' or '.join(DTYPES)}")
-    return name, dtype, Settings(**given)
+        own = {name: facts[name] for name in names if name in facts and name != "weights"} | own
+        if weights and "weights" in names and "weights" not in own:
+            own["weights"] = _option(weights)
+    useless = [name for name in ("workers", "allow_outside") if getattr(options, name) not in (None, False) and not backbone.decodes]
+    if "device" in names:
+        own["device"] = options.device
+    elif options.device not in ("auto", "cpu"):
+        useless.append("device")
+    if useless:
+        raise UsageError(f"{flag(useless[0])} has no effect with --backbone {backbone.name}", "leave it out")
+    settled = {name: facts[name] for name in OF_RUN if name in facts} | given
+    return backbone, settled.get("dtype", "float32"), settled.get("seed", 0), own
+
+
+def _refuse_other(like: Like, given: Mapping[str, Any]) -> None:
+    """Raise UsageError for an option that contradicts the space."""
+    facts = like.space.facts
+    weights = str(facts.get("weights", ""))
+    for name, value in given.items():
+        wanted = facts.get(name, value)
+        if name == "weights" and weights:
+            wanted = value if value not in ("none", "DEFAULT") and weights.startswith("sha256:") else _option(weights)
+        if value != wanted:
+            shown = "" if value is True else f" {value}"
+            raise UsageError(
+                f"{flag(name)}{shown} contradicts {like.option}: {like.space.of} has {name.replace('_', ' ')} {wanted}", "leave it out"
+            )
+
+
+def _files(options: Options) -> list[tuple[str, str]]:
+    """(option, location) of the files that the backbone's options name."""
+    return [(flag(name), value) for name, value in options.own.items() if isinstance(value, str) and os.path.isfile(value)]
 
 
 def _option(weights: str) -> str:
@@ -259,18 +269,18 @@ def _option(weights: str) -> str:
     return weights if weights == "none" else "a file" if weights.startswith("sha256:") else "DEFAULT"
 
 
-def _prepared(name: str, backbone: Backbone, dtype: str, seed: int, like: Like | None, items: Items, folder: Path) -> Run:
-    """The run, its backbone prepared, and with its fit stored in `folder` where it is a new one.
+def _prepared(backbone: Backbone, encoder: Encoder, dtype: str, seed: int, like: Like | None, items: Items, folder: Path) -> Run:
+    """The run, its encoder prepared, and with its fit stored in `folder` where it is a new one.
 
     Raises InputError where the space is not the one that is wanted: other weights, or random ones of another library.
     """
     fit = like.fit if like is not None else None
-    backbone.prepare(ItemTexts(items, seed), fit)
-    facts = {"backbone": name, "dtype": dtype, **backbone.space}
-    if backbone.learns:
+    encoder.prepare(ItemTexts(items, seed), fit)
+    facts = {"backbone": backbone.name, "dtype": dtype, **encoder.space}
+    if encoder.learns:
         if fit is None:
-            fit = folder / f"fit{space.FITS[name]}"
-            backbone.save(fit)
+            fit = folder / f"fit{backbone.fit}"
+            encoder.save(fit)
         facts["fit"] = align.file_digest(str(fit))
     if like is not None and (wanted := like.space.facts) != facts:
         other = [f"{key} {facts.get(key)}, not {wanted.get(key)}" for key in sorted({*facts, *wanted}) if facts.get(key) != wanted.get(key)]
@@ -278,7 +288,7 @@ def _prepared(name: str, backbone: Backbone, dtype: str, seed: int, like: Like |
             f"{like.space.of}: this run's vectors would be of another vector space ({'; '.join(other)})",
             "give the same --weights, or install the same versions",
         )
-    return Run(name, backbone, dtype, seed, space.made(facts, name), fit)
+    return Run(backbone.name, encoder, dtype, seed, space.made(facts, backbone.name), fit)
 
 
 def _old(reader: Reader, target: Target, like: Like | None, options: Options) -> Source | None:
@@ -313,7 +323,7 @@ def _finished(items: Items, store: Shards, stored: set[int], shard_rows: int) ->
     finished: set[int] = set()
     held: list[np.ndarray] = []
     chunks = pipeline.cut(items.payloads(), len(items), shard_rows, shard_rows, missing)
-    for chunk, digests in ordered_map(lambda chunk: (chunk, payloads.digests(chunk.payloads)), chunks):
+    for chunk, digests in ordered_map(lambda chunk: (chunk, reading.digests(chunk.payloads)), chunks):
         held.append(digests)
         if chunk.last:
             if store.fits(chunk.shard, np.concatenate(held)):
@@ -324,16 +334,15 @@ def _finished(items: Items, store: Shards, stored: set[int], shard_rows: int) ->
 
 def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: Options, console: Console) -> None:
     """Make and store every shard that is not finished. Raises InputError where a vector is not finite."""
-    backbone = run.backbone
     with console.progress(f"embedding {items.source.name}", len(items)) as advance:
         advance(sum(len(store.ids(number)) for number in finished))
         made = pipeline.run(
-            backbone,
+            run.encoder,
             items.payloads(),
             len(items),
             shard_rows=options.shard_rows,
             skip=finished,
-            workers=options.workers if "workers" in backbone.takes else 0,
+            workers=0 if items.column == "text" else options.workers,
             advance=advance,
         )
         for shard in made:
@@ -343,7 +352,7 @@ def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: O
             if bad.any():
                 ids = check.naming(check.first_ids(store.ids(shard.number).filter(pa.array(bad))))
                 raise InputError(
-                    f"{items.source.name}: {run.name} gives NaN or infinity for some rows (ids {ids})",
+                    f"{items.source.name}: {run.name} gives NaN or infinity for {count(int(bad.sum()), 'row')} (ids {ids})",
                     "give --dtype float32"
                     if run.dtype == "float16"
                     else "try --device cpu, which computes in full precision, or other --weights",
@@ -363,33 +372,22 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
         digests.append(shard.digests.copy())  # no shard's file is held open
         reasons.append(pa.array(shard.reasons.to_pylist(), pa.string()))
     reason = pa.chunked_array(reasons)
-    rejected = reason.is_valid()
-    refused = pa.table({"id": items.ids, "reason": reason}).filter(rejected)
-    refused = refused.take(pc.array_sort_indices(refused.column("id")))
+    refused = rejects.of(items.ids, reason)
     if len(refused) == len(items) and old is None:
         store.remove()
-        shown = "; ".join(f"{row['id']}: {row['reason']}" for row in refused.slice(0, check.SHOWN).to_pylist())
-        raise InputError(
-            f"{items.source.name}, column {items.column!r}: none of the {len(items):,} rows can be used ({shown})",
-            f"is this the right column? If not: --columns {items.column}=NAME",
-        )
+        raise rejects.nothing_left(items, refused)
     origin = write.provenance("embed", run.facts, run.seed, {"items": align.fingerprint(items.index, np.concatenate(digests))})
-    if len(refused) and not (old is not None and _same(refused, target.rejects)):
-        write.write_table(refused, "rejects", str(target.rejects), origin=origin)
-    if len(refused):
-        console.warn(f"{len(refused):,} of {len(items):,} items cannot be used; ids and reasons are in {target.rejects.name}")
-    else:
-        target.rejects.unlink(missing_ok=True)  # an earlier run's
+    rejects.keep(refused, items, target.rejects, origin, console, again=old is not None)
     if len(refused) == len(items):
         return len(refused)
-    ids = items.ids.filter(pc.invert(rejected))
+    ids = items.ids.filter(reason.is_null())
     path, parts, beside = target.path, target.parts, {}
     if parts and old is not None:
         path, parts = target.next_part(), False
     elif parts and run.fit is not None:
         beside = {f"_space{run.fit.suffix}": run.fit}
     elif not parts and run.fit is not None:
-        _keep_fit(run.fit, target)
+        target.keep_fit(run.fit)
     rewritten = old if not target.parts else None
     if rewritten is not None:
         earlier = list(rewritten.scan(["id"], lambda batch: batch.column("id")))
@@ -397,7 +395,7 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
     else:
         index = align.index(ids.chunks, items.source.name) if len(refused) else items.index
     zero = 0
-    dtype, width = DTYPES[run.dtype], run.backbone.width
+    dtype, width = DTYPES[run.dtype], run.encoder.width
     with write.matrix_writer(
         str(path), "features", "features", width, dtype, index, origin, parts=parts, facts=run.space.metadata, beside=beside
     ) as append:
@@ -416,18 +414,5 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
         if run.fit is None or run.fit.suffix != ending:
             target.beside(f".space{ending}").unlink(missing_ok=True)  # of the features that were there before
     if zero and items.column == "text":
-        console.warn(f"{zero:,} of {len(items):,} texts have a vector of zeros, as texts without a known word do")
+        console.warn(f"{zero:,} of {count(len(items), 'text')} got a vector of zeros, as a text without a known word does")
     return len(refused)
-
-
-def _same(refused: pa.Table, path: Path) -> bool:
-    """Does the file hold these rejects already?"""
-    return path.exists() and pq.read_table(path).select(["id", "reason"]).equals(refused)
-
-
-def _keep_fit(fit: Path, target: Target) -> None:
-    """Put the fit beside the file that is about to be written."""
-    place = target.beside(f".space{fit.suffix}")
-    if not (place.exists() and place.samefile(fit)):
-        with write.replacing(place) as temporary:
-            space.keep(fit, temporary)

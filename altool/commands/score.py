@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from altool.backbones import pictures, pipeline
-from altool.backbones.shape import Loaded, Payload
 from altool.console import Console
 from altool.engines import device as devices
 from altool.engines.local import limited
@@ -24,6 +22,8 @@ from altool.models.shape import Deep, ImageModel, Outputs
 from altool.models.store import Stored
 from altool.models.thresholds import decided
 from altool.options import option, shared
+from altool.payloads import pictures, pipeline
+from altool.payloads.shape import Loaded, Payload
 from altool.shared import (
     ALLOW_OUTSIDE,
     COLUMNS,
@@ -37,7 +37,7 @@ from altool.shared import (
     THREADS,
     WORKERS,
 )
-from altool.tables import align, check, outputs, space, write
+from altool.tables import align, check, outputs, rejects, space, write
 from altool.tables.align import Index
 from altool.tables.arrays import read_index
 from altool.tables.classes import respelled
@@ -303,21 +303,11 @@ def _score_pictures(
             reasons += shard.reasons
     tables.origin["inputs"][source.kind.name] = align.fingerprint(items.index, np.concatenate(digests))
     usable = np.array([reason is None for reason in reasons])
-    rejects = _rejects(options)
-    index = items.index
-    if not usable.all():
-        refused = pa.table({"id": items.ids, "reason": pa.array(reasons, pa.string())}).filter(pa.array(~usable)).sort_by("id")
-        if not usable.any():
-            shown = "; ".join(f"{row['id']}: {row['reason']}" for row in refused.slice(0, check.SHOWN).to_pylist())
-            raise InputError(
-                f"{source.name}, column {items.column!r}: none of {count(len(items), 'row')} can be used ({shown})",
-                f"if this is the wrong column, give --columns {items.column}=NAME",
-            )
-        write.write_table(refused, "rejects", str(rejects), origin=tables.origin)
-        console.warn(f"{len(refused):,} of {count(len(items), 'item')} cannot be used; ids and reasons are in {rejects.name}")
-        index = align.index(items.ids.filter(pa.array(usable)).chunks, source.name)
-    else:
-        rejects.unlink(missing_ok=True)  # an earlier run's
+    refused = rejects.of(items.ids, pa.chunked_array([pa.array(reasons, pa.string())]))
+    if len(refused) == len(items):
+        raise rejects.nothing_left(items, refused)
+    rejects.keep(refused, items, _rejects(options), tables.origin, console)
+    index = align.index(items.ids.filter(pa.array(usable)).chunks, source.name) if len(refused) else items.index
     with tables.open(index) as append:
         for start in range(0, len(items), write.ROW_GROUP):
             part = results[start : start + write.ROW_GROUP][usable[start : start + write.ROW_GROUP]]

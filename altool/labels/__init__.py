@@ -1,1 +1,1 @@
-"""Labels from people: one file per annotation-tool format, and the consensus over annotators."""
+"""Labels from people: what annotation tools exchange, how answers join the label log, and the consensus over annotators."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from altool.labels.consensus import standing
-from altool.tables.schema import KINDS, RENAMED, WITHDRAWN
+from altool.errors import InputError
+from altool.labels.consensus import given, standing
+from altool.labels.lookalikes import quoted
+from altool.tables import align, check, label_log, write
+from altool.tables.read import Reader
+from altool.tables.schema import KINDS, RENAMED, RETRACTED, WITHDRAWN
 
 COLUMNS = KINDS["labels"].columns
 PLACE = ("id", "source", "round", "annotator", "labeled_at")  # what a correction has in common with what it corrects
@@ -39,3 +44,72 @@ def of_classes(log: pa.Table, names: Collection[str]) -> pa.Table:
     """The standing rows of the log that are of these classes."""
     rows = standing(log)
     return rows.filter(pc.is_in(rows.column("label"), value_set=pa.array(list(names), pa.string())))
+
+
+def retract(folder: str, round_: int) -> tuple[int, int, str | None]:
+    """Withdraw the auto labels of a round: a row of status `retracted` for each, as one file of the log.
+
+    Returns how many are withdrawn, how many had been before, and the file's name (None: there is nothing to withdraw). Raises InputError
+    for a round without auto labels.
+    """
+    name = _existing(folder)
+    path = None
+    with label_log.locked(folder):
+        log = _read(folder)
+        auto = standing(log)
+        auto = auto.filter(pc.equal(auto.column("source"), "auto"))
+        mine = auto.filter(pc.equal(auto.column("round"), round_))
+        gone = log.filter(pc.and_(pc.equal(log.column("status"), RETRACTED), pc.equal(log.column("round"), round_)))
+        if not mine.num_rows and not gone.num_rows:
+            others = ", ".join(str(number) for number in sorted(set(auto.column("round").drop_null().to_pylist())))
+            raise InputError(f"{name}: round {round_} has no auto label", f"rounds with auto labels: {others or 'none'}")
+        ids = pc.unique(mine.column("id"))
+        if len(ids):
+            said = {"id": ids, "source": "auto", "round": round_, "status": RETRACTED}
+            columns = {
+                column: said[column] if column == "id" else pa.array([said.get(column)] * len(ids), type_)
+                for column, type_ in COLUMNS.items()
+            }
+            origin = write.provenance("import-labels", {"retract_auto": round_}, 0, {"labels": align.table_fingerprint(log)})
+            path = label_log.write(pa.table(columns), folder, round_, origin, label_log.next_import(log))
+    return len(ids), gone.num_rows, path.name if path else None
+
+
+def correct(folder: str, names: Mapping[str, str], dropped: Collection[str]) -> tuple[int, int, str | None]:
+    """Give classes another name (`names`), and take others out (`dropped`): a row for each of their answers, as one file of the log.
+
+    Returns how many labels are renamed, how many withdrawn, and the file's name (None: nothing changes). Raises InputError for a class
+    that no label was ever of.
+    """
+    name = _existing(folder)
+    path = None
+    with label_log.locked(folder):
+        log = _read(folder)
+        ever = set(given(log).column("label").to_pylist())
+        if strange := [other for other in (*names, *dropped) if other not in ever]:
+            raise InputError(
+                f"{name}: no label was ever of class {quoted(strange[0])}",
+                f"its classes are {check.naming(sorted(map(quoted, filter(None, set(standing(log).column('label').to_pylist())))))}",
+            )
+        renamed, withdrawn = renamings(log, names), withdrawals(of_classes(log, dropped))
+        rows = pa.concat_tables([renamed, withdrawn])
+        if rows.num_rows:
+            changing = {"rename": dict(names) or None, "drop_class": sorted(dropped) or None}
+            origin = write.provenance("import-labels", changing, 0, {"labels": align.table_fingerprint(log)})
+            path = label_log.write(rows, folder, pc.max(rows.column("round")).as_py() or 0, origin, label_log.next_import(log))
+    return renamed.num_rows, withdrawn.num_rows, path.name if path else None
+
+
+def _existing(folder: str) -> str:
+    """The name of a log in messages. Raises InputError where it is not there."""
+    if not os.path.isdir(folder):
+        raise InputError(f"labels {folder}: no such folder", "give the label log")
+    return f"labels {folder}"
+
+
+def _read(folder: str) -> pa.Table:
+    """The rows of the log as they are now."""
+    reader = Reader()
+    source = reader.open(folder, "labels", allow_empty=True)
+    reader.match_ids()
+    return label_log.read(source)

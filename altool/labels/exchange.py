@@ -25,6 +25,7 @@ from altool.tables.schema import KINDS, SOURCES, STATUSES
 from altool.tables.source import Listener, Meaning
 from altool.tables.text import Json, with_values
 from altool.tables.values import Clock, lengths, times
+from altool.text import count
 
 NO_ID = "no id"
 NO_INTEGER_ID = "id is no integer"
@@ -136,12 +137,25 @@ class Answers:
 
 @dataclass(frozen=True)
 class Format:
-    """A format as `--from` and `--export` name it; `write` gives the files to write, by what follows the name that was asked for."""
+    """A format as `--from` and `--export` name it.
+
+    `recognizes` tells by an export's content whether it is in this format, `read` gives its answers, and raises InputError where it cannot.
+    `write` makes the files that the tool imports, of tasks in rank order and the classes to choose from (empty: unknown), by what follows
+    the name that the user gave ("" is the file itself, the others are `sidecars`); the same tasks must give the same bytes.
+
+    A `plain` format takes whatever has an id and a label, and so is tried after those that know their own shape; of these, altool's own
+    are tried by their `order`. `reads` and `writes` say in words what the files are.
+    """
 
     name: str
     recognizes: Callable[[Export], bool]
     read: Callable[[Export, Naming], Answers]
     write: Callable[[Sequence[Task], Sequence[str]], dict[str, bytes]] | None = None
+    plain: bool = False
+    order: int = 0
+    sidecars: tuple[str, ...] = ()
+    reads: str = ""
+    writes: str = ""
 
 
 def open_exports(location: str, console: Listener | None = None) -> list[Export]:
@@ -161,7 +175,7 @@ def open_exports(location: str, console: Listener | None = None) -> list[Export]
         raise next(iter(stray.values()))
     if stray and console is not None:
         names = check.naming([os.path.relpath(path, folder) for path in stray])
-        console.warn(f"{label}: left out {len(stray):,} {'file' if len(stray) == 1 else 'files'} of no table ({names})")
+        console.warn(f"{label}: left out {count(len(stray), 'file')} without a table ({names})")
     return exports
 
 
@@ -173,7 +187,7 @@ def _open(name: str, path: str, filesystem: Any, folder_values: Mapping[str, str
     if isinstance(content, Json):
         wrong = next((number for number, row in enumerate(content.values, 1) if not isinstance(row, dict)), None)
         if wrong:
-            raise InputError(f"{name}: entry {wrong:,} is no JSON object", "give a JSON array, or lines, of objects")
+            raise InputError(f"{name}, entry {wrong:,}: expected a JSON object", "give a JSON array, or lines, of objects")
         records = [{**folder_values, **row} for row in content.values] if folder_values else content.values
         export = Export(name, "jsonl" if content.by_line else "json", records=records)
     else:
@@ -232,7 +246,7 @@ def answers(
     faults = {}
     for column, allowed in (("source", SOURCES), ("status", STATUSES)):
         known = pc.is_in(table[column], value_set=pa.array([*allowed, None], pa.string()))
-        faults[column] = (pc.invert(known), f"something else than {', '.join(allowed)}")
+        faults[column] = (pc.invert(known), f"another value than {', '.join(allowed)}")
     faults["round"] = (pc.fill_null(pc.less(table["round"], 0), False), "a negative round")
     _refuse(name, table, faults)
     for column in ("id", "label", "annotator"):
@@ -272,13 +286,13 @@ def _refuse(name: str, table: Mapping[str, pa.Array], faults: Mapping[str, tuple
         ids = table["id"].cast(pa.string()).filter(wrong)
         if len(ids):
             values = check.naming([str(value) for value in check.first_ids(pc.unique(table[column].filter(wrong)))])
-            count = f"{len(ids):,} {'row holds' if len(ids) == 1 else 'rows hold'}"
-            found.append((column, f"column {column!r}: {count} {what} ({values}; ids {check.naming(check.first_ids(ids))})"))
+            rows = count(len(ids), "row")
+            found.append((column, f"column {column!r}: {rows} with {what} ({values}; ids {check.naming(check.first_ids(ids))})"))
     if found:
         raise InputError(
             f"{name}, {'; '.join(text for _, text in found)}",
-            f"what means something else is left out by --columns {','.join(f'{column}=' for column, _ in found)}; "
-            "what says which rows count is heard by --where NAME=VALUE",
+            f"if it means something else, leave it out: --columns {','.join(f'{column}=' for column, _ in found)}; "
+            "if it decides which rows count: --where NAME=VALUE",
         )
 
 
@@ -295,7 +309,7 @@ def cast(name: str, column: str, array: pa.Array, wanted: pa.DataType) -> pa.Arr
             array = pc.if_else(blank, pa.scalar(None, array.type), array)
         return array.cast(wanted)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise InputError(f"{name}, column {column!r}: it holds {array.type}, not {wanted}", f"write the column as {wanted}") from error
+        raise InputError(f"{name}, column {column!r}: expected {wanted}, found {array.type}", f"write the column as {wanted}") from error
 
 
 def json_ids(name: str, values: Sequence[Any]) -> tuple[pa.Array, pa.DataType | None]:
@@ -304,7 +318,7 @@ def json_ids(name: str, values: Sequence[Any]) -> tuple[pa.Array, pa.DataType | 
     wrong = [value for value in ids if value is not None and type(value) not in (str, int)]
     if wrong:
         shown = check.naming([json.dumps(value) for value in wrong])
-        raise InputError(f"{name}: {len(wrong):,} ids are neither strings nor integers ({shown})", "write them as strings")
+        raise InputError(f"{name}: {count(len(wrong), 'id')} of another type than string or integer ({shown})", "write them as strings")
     types = {type(value) for value in ids if value is not None}
     if types == {int} and all(-(1 << 63) <= value < 1 << 63 for value in ids if value is not None):
         return pa.array(ids, pa.int64()), pa.int64()

@@ -21,8 +21,10 @@ def parse(given: Sequence[str]) -> dict[str, str]:
     names: dict[str, str] = {}
     for text in given:
         for old, new in _file(text) if os.path.isfile(text) else pairs(text, "--label-map"):
-            if not old or not new or old in names:
-                raise UsageError(f"--label-map: {f'{old}={new}'!r} is not OLD=NEW, or its OLD is there twice", EXAMPLE)
+            if not old or not new:
+                raise UsageError(f"--label-map: expected OLD=NEW, found {f'{old}={new}'!r}", EXAMPLE)
+            if old in names:
+                raise UsageError(f"--label-map: {old!r} is given twice", "give each OLD once")
             names[old] = new
     return names
 
@@ -34,7 +36,7 @@ def pairs(text: str, option: str) -> Iterable[tuple[str, str]]:
         old, equals, new = part.partition("=")
         if not equals or not old or not new:
             raise UsageError(
-                f"{option}: {part!r} is not OLD=NEW", EXAMPLE if option == "--label-map" else f"for example {option} pos=positive"
+                f"{option}: expected OLD=NEW, found {part!r}", EXAMPLE if option == "--label-map" else f"for example {option} pos=positive"
             )
         yield old, new
 
@@ -54,7 +56,7 @@ def _file(path: str) -> Iterable[tuple[str, str]]:
             f"--label-map {path}: cannot be read ({error})", 'write OLD = "NEW" lines, a JSON object or CSV of two columns'
         ) from error
     if not isinstance(found, dict) or not all(isinstance(new, str) for new in found.values()):
-        raise InputError(f"--label-map {path}: it does not give one text for each name", 'for example "Home, garden" = "home"')
+        raise InputError(f"--label-map {path}: expected one text per name", 'for example "Home, garden" = "home"')
     return found.items()
 
 
@@ -64,5 +66,5 @@ def _table(text: str) -> dict[str, str]:
     if not rows or any(len(row) != 2 for row in rows):
         raise ValueError("neither TOML nor CSV of two columns")
     if len({row[0] for row in rows}) < len(rows):
-        raise ValueError("a name is there twice")
+        raise ValueError("a name is given twice")
     return {row[0]: row[1] for row in rows}

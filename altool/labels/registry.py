@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,32 +12,61 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError, UsageError
-from altool.labels import foreign, ground_truth, label_studio, mturk, prodigy, table
+from altool.labels import foreign, table
 from altool.labels.exchange import NO_VERDICT, Answers, Export, Format, Naming, Task, answers, json_text, whole_characters
+from altool.registry import Registry
 from altool.tables import check, label_log
 from altool.tables.columns import plain
+from altool.text import clip
 
-# A tool's own shapes before the plain ones, which take whatever has an id and a label.
-FORMATS: tuple[Format, ...] = (*label_studio.FORMATS, *prodigy.FORMATS, *ground_truth.FORMATS, *mturk.FORMATS, *table.FORMATS)
-NAMES = ("auto", *(form.name for form in FORMATS))
+AUTO = "auto"
+FORMATS = Registry("altool.formats", "FORMAT", "--from", lambda: Format)
+
+
+def ordered() -> list[Format]:
+    """All formats in the order in which an export is tried on them: tools' own shapes first, and of these altool's own first."""
+    found = [replace(FORMATS.load(name), name=name) for name in FORMATS.names()]
+    return sorted(found, key=lambda form: (form.plain, form.name not in FORMATS.own, form.order, form.name))
+
+
+def writer(name: str) -> Format:
+    """The format of that name, to write. Raises UsageError for an unknown one, and for one that is only read."""
+    writers = [form for form in ordered() if form.write]
+    for form in writers:
+        if form.name == name:
+            return form
+    names = sorted(form.name for form in writers)
+    close = difflib.get_close_matches(name, names, 1)
+    hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(names)}"
+    raise UsageError(f"--export: {clip(repr(name), 80)} is {'only read' if name in FORMATS.names() else 'unknown'}", hint)
 
 
 def read(export: Export, wanted: str, naming: Naming) -> Answers:
-    """The answers in an export; `wanted` is one of NAMES. Raises InputError for an export that is in no such format."""
+    """The answers in an export, of the format that is `wanted`, or `auto`. Raises InputError for an export that is in no such format."""
     export = _readable(export)
-    rows = export.table.num_rows if export.table is not None else len(export.records)
-    found = next(form for form in FORMATS if form.recognizes(export))
-    if wanted not in ("auto", found.name):
-        form = next(form for form in FORMATS if form.name == wanted)
-        if not form.recognizes(export) or (form in table.FORMATS and found not in table.FORMATS):
-            raise InputError(f"{export.name}: it is not {wanted}; it looks like {found.name}", "leave --from out")
+    formats = ordered()
+    found = next(form for form in formats if form.recognizes(export))
+    if wanted not in (AUTO, found.name):
+        form = next(form for form in formats if form.name == wanted)
+        if not form.recognizes(export) or (form.plain and not found.plain):
+            raise InputError(f"{export.name}: expected format {wanted}, found {found.name}", "leave --from out")
         found = form
-    if found in table.FORMATS:
+    if found.plain:
         foreign.check_tool(export, naming)
+    return _read_as(found, export, naming)
+
+
+def read_as(form: Format, export: Export, naming: Naming) -> Answers:
+    """The answers in an export, read as this format. Raises InputError where that cannot be."""
+    return _read_as(form, _readable(export), naming)
+
+
+def _read_as(found: Format, export: Export, naming: Naming) -> Answers:
+    rows = export.table.num_rows if export.table is not None else len(export.records)
     export = _counted(export, naming)
     left_out = rows - (rows if export.entries is None else len(export.entries))
     said = found.read(export, naming) if left_out < rows else answers(export.name, {"id": pa.array([], pa.string())}, None, naming.columns)
-    said = _without_codes(said if found in table.FORMATS else _by_status(export, said), naming)
+    said = _without_codes(said if found.plain else _by_status(export, said), naming)
     places = [export.place(row) for row in said.table.column("entry").to_pylist()]
     table_ = said.table.set_column(said.table.column_names.index("place"), "place", pa.array(places, pa.string()))
     return replace(said, table=table_, left_out=left_out)
@@ -100,7 +130,6 @@ def export(format: str, tasks: Sequence[Task], classes: Sequence[str]) -> dict[s
     `tasks` are in rank order, `classes` those to choose from (empty: unknown). The same tasks give the same bytes.
     Raises UsageError for a format that is not written, InputError for tasks that it cannot show.
     """
-    writers = {form.name: form.write for form in FORMATS if form.write}
-    if format not in writers:
-        raise UsageError(f"--export: there is no {format!r}; there are {', '.join(sorted(writers))}", "for example --export csv=FILE")
-    return writers[format](tasks, classes)
+    form = writer(format)
+    assert form.write is not None
+    return form.write(tasks, classes)

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from altool.labels.consensus import standing
 from altool.labels.lookalikes import alike, nearest, plain, quoted
 from altool.labels.merge import Change, Outcome
+from altool.text import count
 
 SHOWN = 5  # of pairs and changes in a message
 CLASSES = 12  # of new classes in a message
@@ -60,7 +61,7 @@ def _new(imported: Counter[str], held: Counter[str], told: Collection[str], list
     shown += [f"{plain(name)} ({imported[name]:,})" for name in frequent if name not in close and listed]
     rest = f" and {len(shown) - CLASSES:,} more" if len(shown) > CLASSES else ""
     if shown:
-        text = f"{'nothing says which classes there are; new' if listed else 'new classes'}: {', '.join(shown[:CLASSES])}{rest}"
+        text = f"{'no list of classes is given; new classes' if listed else 'new classes'}: {', '.join(shown[:CLASSES])}{rest}"
         yield f"{text}; if one is wrong: --classes A,B or --rename OLD=NEW"
 
 
@@ -68,17 +69,17 @@ def of_changes(outcome: Outcome, withdraw: bool) -> Iterator[str]:
     """Warnings about answers that changed since they were imported."""
     if outcome.changed:
         nobody = any(change.annotator is None for change in outcome.changed)
-        who = "; if these are different people's, say who is who: --annotator NAME or file" if nobody else ""
-        yield f"{_count(len(outcome.changed), 'answer')} changed ({_listed(outcome.changed)}){who}"
+        who = "; if they are different people's, name the annotators: --annotator NAME or file" if nobody else ""
+        yield f"{count(len(outcome.changed), 'answer')} changed ({_listed(outcome.changed)}){who}"
     if outcome.outdated:
         yield (
-            f"{_count(len(outcome.outdated), 'answer')} of the export {'was' if len(outcome.outdated) == 1 else 'were'} changed since, and "
-            f"the log stays as it is ({_listed(outcome.outdated)}); if the export is newer, say so by labeled_at or a later --round"
+            f"{count(len(outcome.outdated), 'answer')} of the export {'was' if len(outcome.outdated) == 1 else 'were'} changed since, and "
+            f"the log stays as it is ({_listed(outcome.outdated)}); if the export is newer, give labeled_at or a later --round"
         )
     if len(outcome.gone) and not withdraw:
         ids = ", ".join(map(str, outcome.gone.column("id").to_pylist()[:3]))
         yield (
-            f"{_count(len(outcome.gone), 'answer')} {'is' if len(outcome.gone) == 1 else 'are'} gone from the export, but not from the log "
+            f"{count(len(outcome.gone), 'answer')} {'is' if len(outcome.gone) == 1 else 'are'} gone from the export, but not from the log "
             f"(ids {ids}): --withdraw"
         )
 
@@ -86,7 +87,3 @@ def of_changes(outcome: Outcome, withdraw: bool) -> Iterator[str]:
 def _listed(changes: Sequence[Change]) -> str:
     shown = [f"{change.id}: {plain(change.before)} -> {plain(change.after)}" for change in changes[:SHOWN]]
     return ", ".join(shown) + (f" and {len(changes) - SHOWN:,} more" if len(changes) > SHOWN else "")
-
-
-def _count(count: int, word: str) -> str:
-    return f"{count:,} {word}{'' if count == 1 else 's'}"

@@ -23,9 +23,7 @@ from altool.labels.exchange import (
     NO_SKIP,
     Answers,
     Export,
-    Format,
     Naming,
-    Task,
     answers,
     cast,
     choices,
@@ -37,7 +35,6 @@ from altool.tables import check
 from altool.tables.columns import plain, refuse_codes
 from altool.tables.schema import KINDS
 from altool.tables.values import Clock
-from altool.tables.write import cell, csv_line
 
 ANNOTATOR = "annotator:"
 ALIASES = {
@@ -238,34 +235,6 @@ def _wide(
     return answers(export.name, {"id": ids.take(pa.array(positions)), **taken, "entry": positions}, id_type, used, clock)
 
 
-def write_csv(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
-    """A sheet with empty columns for the answers, in rank order; `read` takes it back. Cells are guarded against formulas.
-
-    The payload is `text` and `path`, each where any task has one. Encoded images are left out: a spreadsheet shows none.
-    """
-    payload = [name for name in ("text", "path") if any(getattr(task, name) is not None for task in tasks)]
-    header = [
-        "altool_id",
-        "altool_round",
-        "altool_rank",
-        *payload,
-        "suggestion",
-        "suggestion_score",
-        "tier",
-        "label",
-        "skip",
-        "annotator",
-        "comment",
-    ]
-    lines = [csv_line(header)]
-    for task in tasks:
-        shown = [getattr(task, name) for name in payload]
-        score = None if task.suggested_probability is None else str(np.float32(task.suggested_probability))
-        values = [task.id, task.round, task.rank, *shown, task.suggested_label, score, task.tier, None, None, None, None]
-        lines.append(csv_line(map(cell, values)))
-    return {"": "".join(lines).encode()}
-
-
 FRAGILE = re.compile(
     r"""0\d+|\d{16,}|\d+(?:\.\d+)?[eE][+-]?\d+  # leading zeros, more digits than are kept, E-notation
     |\d{1,4}[-/.]\d{1,2}(?:[-/.]\d{1,4})?|\d{1,2}:\d{2}(?::\d{2})?  # a date, a time
@@ -279,10 +248,3 @@ FRAGILE = re.compile(
 def fragile(ids: Sequence[str | int]) -> list[str | int]:
     """The ids that a spreadsheet does not give back as it got them."""
     return [value for value in ids if FRAGILE.fullmatch(str(value))]
-
-
-FORMATS = (
-    Format("csv", lambda export: export.encoding == "csv", read, write_csv),
-    Format("jsonl", lambda export: export.encoding in ("jsonl", "json"), read),
-    Format("parquet", lambda export: export.encoding in ("parquet", "arrow"), read),
-)

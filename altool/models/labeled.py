@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from altool.backbones import pictures, pipeline
 from altool.console import Console
 from altool.engines import scratch
 from altool.errors import InputError
 from altool.models.companion import Pool
 from altool.models.shape import Model
+from altool.payloads import pictures, pipeline
 from altool.tables import align, arrays, check
 from altool.tables.items import Items
 from altool.tables.read import Source

@@ -12,7 +12,6 @@ import numpy as np
 
 from altool import seeds
 from altool.backbones import networks
-from altool.backbones.pictures import Recipe
 from altool.engines import device as devices
 from altool.engines.local import cores, ordered_map
 from altool.errors import UsageError
@@ -21,6 +20,7 @@ from altool.models import weights as kept
 from altool.models.pictures import middle, normalised, sent
 from altool.models.shape import Outputs
 from altool.models.softmax import Softmax
+from altool.payloads.pictures import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor

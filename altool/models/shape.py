@@ -9,9 +9,9 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from altool.backbones.pictures import Recipe
 from altool.models.softmax import Softmax
 from altool.options import Option, Say
+from altool.payloads.pictures import Recipe
 
 BALANCES = ("none", "class-weight", "prior")  # what `fit` takes as `balance`
 

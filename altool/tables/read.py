@@ -22,6 +22,7 @@ from altool.text import count
 __all__ = ["Meaning", "Reader", "Source", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
 
 NAMED = 3  # files named in a message
+UNTYPED = pa.string()  # the type of ids that no table of a run gives one
 
 
 class Reader:
@@ -39,12 +40,16 @@ class Reader:
         self.sources: list[Source] = []
         self._used: set[str] = {name for name, other in self.names.items() if not other}
 
-    def open(self, location: str, kind: str, *, allow_empty: bool = False) -> Source:
+    def open(self, location: str, kind: str, *, allow_empty: bool = False, allow_missing: bool = False) -> Source:
         """Open a table; reads its schema only. Raises InputError if it is missing, empty, damaged or lacks a column.
 
-        With `allow_empty` a folder without files is a table without rows: a label log to which nobody has written yet.
+        With `allow_empty` a folder without files is a table without rows: a label log to which nobody has written yet; with
+        `allow_missing`, so is a folder that is not there.
         """
         source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console)
+        if allow_missing and not os.path.isdir(location):
+            self.sources.append(source)
+            return source
         found = listing(source.name, location, allow_empty)
         fragments = self._fragments(source, found)
         probe(source.name, fragments)
@@ -120,24 +125,29 @@ class Reader:
                 text = f"column {name!r} is left out because altool did not write it; to use it: --columns {name}={name}"
                 self.console.info(f"{source.name}: {text}")
 
-    def add(self, source: Source, used: Iterable[str] = ()) -> None:
-        """Take in a table that was read elsewhere: its ids must match too, and it has the columns `used` under their `--columns` names."""
+    def add(self, source: Source) -> None:
+        """Take in a table that another reader opened: its ids must match too."""
         self.sources.append(source)
-        self._used |= set(used)
 
-    def match_ids(self) -> pa.DataType:
-        """Check that all tables' ids are of one type, and give it to the CSV tables, whose ids have none. Returns the type.
+    def use(self, columns: Iterable[str]) -> None:
+        """What is no table here has these contract columns under their `--columns` names."""
+        self._used |= set(columns)
 
-        Also raises UsageError for a `--columns` name that no table has.
+    def match_ids(self, others: Iterable[tuple[str, pa.DataType | None]] = (), otherwise: pa.DataType = UNTYPED) -> pa.DataType:
+        """Check that all tables' ids are of one type, and give it to the CSV tables, whose ids have none. Returns the type: `otherwise`
+        where no table has one.
+
+        `others` are the names and types of ids that are not read here; they must match too (None: they are of either type). Also raises
+        UsageError for a `--columns` name that no table has.
         """
         with_ids = [source for source in self.sources if "id" in source.kind.columns]
-        typed = [source for source in with_ids if source.id_type is not None]
-        common = typed[0].id_type if typed else pa.string()
-        for source in typed:
-            if source.id_type != common:
+        named = [*((source.name, source.id_type) for source in with_ids), *others]
+        typed = [(name, id_type) for name, id_type in named if id_type is not None]
+        first, common = typed[0] if typed else ("", otherwise)
+        for name, id_type in typed:
+            if id_type != common:
                 raise InputError(
-                    f"{source.name}, column 'id': ids are {source.id_type}, but {typed[0].name} has {common}",
-                    "write the ids of every table as the same type",
+                    f"{name}, column 'id': ids are {id_type}, but {first} has {common}", "write the ids of every table as the same type"
                 )
         for source in with_ids:
             source.id_type = common

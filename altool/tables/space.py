@@ -142,8 +142,9 @@ def fit(space: Space, paths: Sequence[str]) -> Path | None:
     digest = space.facts.get("fit")
     if digest is None:
         return None
-    ending = FITS.get(str(space.facts.get("backbone")), "")
-    wanted = list(dict.fromkeys(place for path in paths for place in _places(path, ending)))
+    ending = FITS.get(str(space.facts.get("backbone")))
+    endings = FITS.values() if ending is None else (ending,)  # another package's backbone may have either
+    wanted = list(dict.fromkeys(place for path in paths for one in endings for place in _places(path, one)))
     there = [path for path in wanted if path.is_file()]
     for path in there:
         if align.file_digest(str(path)) == digest:

@@ -10,7 +10,6 @@ import pytest
 
 from altool import backbones
 from altool.backbones.fasttext import read_vectors
-from altool.backbones.shape import Settings
 from altool.errors import InputError, UsageError
 
 TEXTS = ["red shoe", "blue hat", "red hat", "green\nshoe"]
@@ -23,7 +22,7 @@ class Pool(list[str]):
 
 
 def made(weights: str, texts: list[str] = TEXTS, **given: Any) -> Any:
-    backbone = backbones.create("fasttext", Settings(weights=weights, **given))
+    backbone = backbones.create("fasttext", weights=weights, **given)
     backbone.prepare(Pool(texts))
     return backbone
 
@@ -107,7 +106,7 @@ def test_a_quantized_model_file(tmp_path: Path, qnorm: bool, qout: bool) -> None
 def test_a_fit_that_was_kept_gives_the_same_vectors_bit_for_bit(tmp_path: Path) -> None:
     learned = made("none", TEXTS * 9, width=4)
     learned.save(tmp_path / "fit.bin")
-    again = backbones.create("fasttext", Settings(weights="none", width=4, seed=3))
+    again = backbones.create("fasttext", weights="none", width=4, seed=3)
     again.prepare(Pool(["other"]), tmp_path / "fit.bin")
     np.testing.assert_array_equal(again.embed([*TEXTS, "unseen", ""]), learned.embed([*TEXTS, "unseen", ""]))
     assert again.space == learned.space == {"weights": "none", "width": 4}
@@ -154,9 +153,9 @@ def test_a_damaged_model_file_is_refused_or_gives_vectors(tmp_path: Path, kind: 
 
 
 def test_what_it_must_be_given(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no default weights"):
+    with pytest.raises(UsageError, match="needs --weights: it has no default"):
         made("DEFAULT")
-    with pytest.raises(UsageError, match="--width means nothing with a file"):
+    with pytest.raises(UsageError, match="--width has no effect with a file"):
         made("v.vec", width=3)
     with pytest.raises(InputError, match="No such file"):
         made(str(tmp_path / "absent.vec"))

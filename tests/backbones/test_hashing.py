@@ -12,7 +12,6 @@ from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
 from altool import backbones
 from altool.backbones import hashing
-from altool.backbones.shape import Settings
 from altool.errors import UsageError
 
 TEXTS = ["red shoe size 9", "Red Shoes, size 10", "blue hat", "a blue cap", "camera lens 50mm", "lens for camera", "ein blauer Hut", ""]
@@ -30,7 +29,7 @@ class Pool:
 
 
 def made(texts: Sequence[str] = TEXTS, **given: Any) -> Any:
-    backbone = backbones.create("hashing", Settings(**given))
+    backbone = backbones.create("hashing", **given)
     backbone.prepare(Pool(texts))
     return backbone
 
@@ -94,7 +93,7 @@ def test_the_global_generator_is_left_alone() -> None:
 def test_a_fit_that_was_kept_gives_the_same_vectors_bit_for_bit(tmp_path: Path) -> None:
     learned = made(width=5)
     learned.save(tmp_path / "fit.safetensors")
-    again = backbones.create("hashing", Settings(width=5, seed=7))  # the seed has no part in what was learned before
+    again = backbones.create("hashing", width=5, seed=7)  # the seed has no part in what was learned before
     again.prepare(Pool(["other texts", "that it must not look at"]), tmp_path / "fit.safetensors")
     texts = [*TEXTS, "a word of none of them", ""]
     np.testing.assert_array_equal(again.embed(texts), learned.embed(texts))
@@ -120,4 +119,4 @@ def test_a_fit_holds_what_scikit_learn_finds(tmp_path: Path) -> None:
 def test_options() -> None:
     with pytest.raises(UsageError, match="pca"):
         made(projection="pca")
-    assert hashing.Hashing("hashing", Settings()).width == 256
+    assert hashing.Hashing().width == 256

@@ -15,7 +15,6 @@ from torchvision import models
 
 from altool import backbones
 from altool.backbones import networks
-from altool.backbones.shape import Settings
 from altool.engines import device
 from altool.errors import InputError, UsageError
 
@@ -38,7 +37,7 @@ HEADS = {
 
 
 def network(name: str, **given: Any) -> networks.Network:
-    made = backbones.create(name, Settings(**{"weights": "none", "device": "cpu", "minibatch": 2, **given}))
+    made = backbones.create(name, **{"weights": "none", "device": "cpu", "minibatch": 2, **given})
     made.prepare(None)  # type: ignore[arg-type]
     assert isinstance(made, networks.Network)
     return made
@@ -109,7 +108,7 @@ def test_the_input_is_bit_for_bit_the_preset_of_the_weights(name: str) -> None:
     image = Image.fromarray(pixels(1, 300)[0, :, :211])
     image.save(stream, "PNG")
     preset = models.get_model_weights(name).DEFAULT.transforms()
-    made = backbones.create(name, Settings(weights="none", device="cpu"))
+    made = backbones.create(name, weights="none", device="cpu")
     assert isinstance(made, networks.Network)
     made.mean, made.std = (torch.tensor(values).view(1, 3, 1, 1) for values in (preset.mean, preset.std))
     given = made.normalize(made.load([stream.getvalue()]).values)
@@ -269,10 +268,10 @@ def test_a_size_that_does_not_suit(name: str, size: int) -> None:
 
 def test_unknown_names_and_devices() -> None:
     with pytest.raises(UsageError, match="resnt18") as caught:
-        backbones.create("resnt18", Settings())
+        backbones.create("resnt18")
     assert "resnet18" in caught.value.hint
     with pytest.raises(UsageError, match="fasterrcnn"):
-        backbones.create("fasterrcnn_resnet50_fpn", Settings())
+        backbones.create("fasterrcnn_resnet50_fpn")
     for name in ("gpu", "cuda:x", "cpu:0", ""):
         with pytest.raises(UsageError):
             device.choose(name)

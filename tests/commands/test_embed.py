@@ -62,6 +62,8 @@ def shuffled(table: pa.Table, folder: Path, files: int) -> None:
 def embedded(folder: Path, items: str, output: str, **options: Any) -> None:
     """The command without a process of its own."""
     given = {"backbone": "pixels", **options}
+    own = ("image_size", "gray", "width", "projection", "weights", "minibatch")
+    given["own"] = {name: given.pop(name) for name in own if name in given}
     embed.run(embed.Options(items=str(folder / items), output=os.path.join(folder, output), **given), Console(quiet=True))
 
 
@@ -239,7 +241,7 @@ def test_a_killed_run_goes_on_where_it_stopped(undisturbed: Path, tmp_path: Path
     kept = len(list(tmp_path.glob(".f.parquet.partial/shard-*.arrow")))
     process = started(tmp_path, *OPTIONS, "--workers", 1)
     _, said = process.communicate()
-    assert f"going on where an earlier run stopped: {kept} of 38 shards are there" in said.decode()
+    assert f"going on where an earlier run stopped: {kept} of 38 shards done" in said.decode()
     assert (tmp_path / "f.parquet").read_bytes() == (undisturbed / "f.parquet").read_bytes()
 
 
@@ -252,7 +254,7 @@ def test_shards_of_other_rows_or_options_are_made_again(undisturbed: Path, tmp_p
     data[45] = png(np.zeros((8, 8), np.uint8))  # in the second shard
     pq.write_table(table.set_column(1, "image", pa.array(data)), tmp_path / "items.parquet")
     said = started(tmp_path, *OPTIONS).communicate()[1].decode()
-    assert f"{kept - 1} of 38 shards are there" in said
+    assert f"{kept - 1} of 38 shards done" in said
     embedded(tmp_path, "items.parquet", "again.parquet", image_size=16, shard_rows=500)
     assert (tmp_path / "f.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
     (tmp_path / "f.parquet").unlink()
@@ -314,7 +316,7 @@ def test_texts(altool: Run, tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [1, 2, 3, 4], "text": ["red shoe", None, "", "blue\nhat"]}), tmp_path / "t.parquet")
     done = altool("embed", "--items", "t.parquet", "--backbone", "hashing", "--width", 4, "-o", "f.parquet")
     assert "1 of 4 items cannot be used" in done.said
-    assert "1 of 4 texts have a vector of zeros" in done.said
+    assert "1 of 4 texts got a vector of zeros" in done.said
     assert pq.read_table(tmp_path / "f.parquet").column("id").to_pylist() == [1, 3, 4]
     (tmp_path / "v.vec").write_text("red 1 0\nhat 0 2\n")
     embedded(tmp_path, "t.parquet", "v.parquet", backbone="fasttext", weights=str(tmp_path / "v.vec"))
@@ -338,7 +340,7 @@ def bad(ids: list[Any] | None = None, **columns: Any) -> pa.Table:
         (bad(["a", None, "c"]), "1 row without an id"),
         (bad().slice(0, 0), "the table is empty"),
         (bad(text=["x", "y", "z"]), "no column 'image' or 'path' (it has id, text)"),
-        (bad(image=[b"x", None, b""]), "none of the 3 rows can be used (a: not an image of a known format; b: null; c: 0 bytes)"),
+        (bad(image=[b"x", None, b""]), "no row of 3 can be used (a: not an image of a known format; b: null; c: 0 bytes)"),
         (bad([1.5, 2.5, 3.5]), "ids are double"),
         (bad(image=[1, 2, 3]), "holds int64, not binary"),
     ],
@@ -367,9 +369,9 @@ def test_damaged_items(altool: Run, tmp_path: Path) -> None:
         (["--backbone", "pixels", "-o", "f.csv"], "f.csv: features are written as Parquet"),
         (["--backbone", "pixels", "-o", "items.parquet"], "--output items.parquet is the --items items.parquet"),
         (["--backbone", "pixels", "-o", "items.parquet", "--overwrite"], "--output items.parquet is the --items items.parquet"),
-        (["--backbone", "pixels", "-o", "f.parquet", "--dtype", "int8"], "--dtype: there is no 'int8'"),
-        (["--backbone", "hashing", "-o", "f.parquet", "--workers", "2"], "--workers means nothing for --backbone hashing"),
-        (["--backbone", "fasttext", "-o", "f.parquet"], "fasttext has no default weights"),
+        (["--backbone", "pixels", "-o", "f.parquet", "--dtype", "int8"], "--dtype: expected float32 or float16, found 'int8'"),
+        (["--backbone", "hashing", "-o", "f.parquet", "--workers", "2"], "--workers has no effect with --backbone hashing"),
+        (["--backbone", "fasttext", "-o", "f.parquet"], "fasttext needs --weights: it has no default"),
         (["--backbone", "pixels", "-o", "f.parquet", "--image-size", "0"], "--image-size"),
         (["--backbone", "pixels", "-o", "f.parquet", "--columns", "image=nowhere"], "no table of this run has a column 'nowhere'"),
     ],

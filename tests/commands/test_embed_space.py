@@ -204,9 +204,7 @@ def test_foreign_features_pass_with_a_note(altool: Run, months: Path) -> None:
     said = altool("score", "--model", "m", "--features", "jan.parquet", "-o", "p.parquet").said
     assert said.startswith("note: model m names no vector space, so whether features and model belong together is not checked\n")
     done = altool("embed", "--items", "items/feb.parquet", "--like", "foreign.parquet", "-o", "x.parquet", code=3)
-    assert done.said == (
-        "error: features foreign.parquet does not say of what vector space it is\nhint: embed all items together, with --backbone\n"
-    )
+    assert done.said == ("error: features foreign.parquet: its vector space is unknown\nhint: embed all items together, with --backbone\n")
 
 
 def test_a_lost_or_other_fit_is_named(altool: Run, months: Path) -> None:
@@ -232,7 +230,7 @@ def test_a_lost_or_other_fit_is_named(altool: Run, months: Path) -> None:
         (("--backbone", "fasttext"), "--backbone fasttext contradicts --like: jan.parquet has backbone hashing"),
         (("--dtype", "float16"), "--dtype float16 contradicts --like: jan.parquet has dtype float32"),
         (("--projection", "random"), "--projection random contradicts --like: jan.parquet has projection svd"),
-        (("--image-size", 9), "--image-size means nothing for --backbone hashing"),
+        (("--image-size", 9), "--image-size has no effect with --backbone hashing"),
     ],
 )
 def test_options_that_contradict(altool: Run, months: Path, given: tuple[object, ...], message: str) -> None:
@@ -297,7 +295,7 @@ def test_an_update_adds_what_is_not_there(altool: Run, months: Path, output: str
     state = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in months.rglob("*") if path.is_file()}
     said = altool(*update, "--items", "grown.parquet").said
     assert "embedded 0 new items with hashing in" in said
-    assert f"320 were there -> {output}; 3 of them are no longer among the items, and stay" in said
+    assert f"320 were there -> {output}; kept 3 rows whose item is gone" in said
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in months.rglob("*") if path.is_file()} == state
     if output == "f/":
         assert listing(months / "f") == {"part-00000.parquet", "part-00001.parquet", "_space.safetensors"}
@@ -322,7 +320,7 @@ def test_what_could_not_be_used_is_tried_again(altool: Run, tmp_path: Path) -> N
     altool(*update, "--quiet")
     kept = (tmp_path / "f.parquet").read_bytes(), (tmp_path / "f.rejects.parquet").read_bytes()
     said = altool(*update).said
-    assert said.startswith("warning: 1 of 1 items cannot be used; ids and reasons are in f.rejects.parquet\nembedded 0 new items")
+    assert said.startswith("warning: 1 of 1 item cannot be used; ids and reasons are in f.rejects.parquet\nembedded 0 new items")
     assert ((tmp_path / "f.parquet").read_bytes(), (tmp_path / "f.rejects.parquet").read_bytes()) == kept
     put(good[0], good[1], good[2], good[3])
     altool(*update, "--quiet")

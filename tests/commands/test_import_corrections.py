@@ -57,7 +57,7 @@ def test_the_older_sheet_again_does_not_flip_it_back(folder: Path) -> None:
     assert (summary["known"], summary["outdated"], fragments(folder)) == (1, 1, before)
     assert summary["warnings"] == [
         "1 answer of the export was changed since, and the log stays as it is (r-1: TVs -> Digital Cameras); "
-        "if the export is newer, say so by labeled_at or a later --round"
+        "if the export is newer, give labeled_at or a later --round"
     ]
     assert counted(folder) == {"r-1": "Digital Cameras"}
     imported(folder, "old.csv", round=1)
@@ -192,14 +192,14 @@ def test_who_answered_a_sheet_without_names(folder: Path) -> None:
     sheet(folder, "named.csv", "eve", r_2="TVs")
     imported(folder, "named.csv", annotator="kim")  # a name in the sheet stays
     assert {row["annotator"] for row in log_rows(folder) if row["id"] == "r-2"} == {"eve"}
-    with pytest.raises(UsageError, match="has no name"):
+    with pytest.raises(UsageError, match="has no file name"):
         imported(folder, "kim.csv", annotator=" ")
 
 
 def test_sheets_without_names_one_after_another_say_who_may_be_two_people(folder: Path) -> None:
     imported(folder, sheet(folder, "kim.csv", "", r_1="TVs"))
     assert imported(folder, sheet(folder, "lee.csv", "", r_1="Radios"))["warnings"] == [
-        "1 answer changed (r-1: TVs -> Radios); if these are different people's, say who is who: --annotator NAME or file"
+        "1 answer changed (r-1: TVs -> Radios); if they are different people's, name the annotators: --annotator NAME or file"
     ]
 
 
@@ -291,19 +291,19 @@ def test_a_class_is_dropped_from_the_log(folder: Path) -> None:
 
 
 def test_corrections_that_mean_nothing(folder: Path) -> None:
-    with pytest.raises(InputError, match=r"labels .*log: there is no such folder"):
+    with pytest.raises(InputError, match=r"labels .*log: no such folder"):
         imported(folder, rename=["a=b"])
     imported(folder, sheet(folder, r_1="TVs"))
     with pytest.raises(InputError, match='no label was ever of class "TV"') as error:
         imported(folder, rename=["TV=Sets"])
-    assert error.value.hint == 'classes that it has: "TVs"'
-    with pytest.raises(UsageError, match="'TVs' is there twice"):
+    assert error.value.hint == 'its classes are "TVs"'
+    with pytest.raises(UsageError, match="'TVs' is given twice"):
         imported(folder, rename=["TVs=a", "TVs=b"])
-    with pytest.raises(UsageError, match="'TVs' is there twice"):
+    with pytest.raises(UsageError, match="'TVs' is given twice"):
         imported(folder, rename=["TVs=a"], drop_class=["TVs"])
-    with pytest.raises(UsageError, match="EXPORT means nothing to --rename"):
+    with pytest.raises(UsageError, match="EXPORT has no effect with --rename"):
         imported(folder, "sheet.csv", queries=None, rename=["TVs=a"])
-    with pytest.raises(UsageError, match="--trim means nothing to --drop-class"):
+    with pytest.raises(UsageError, match="--trim has no effect with --drop-class"):
         imported(folder, drop_class=["TVs"], trim=True)
 
 

@@ -213,7 +213,7 @@ def test_ids_of_another_type_are_refused(tmp_path: Path, altool: Callable[..., A
     pq.write_table(pa.table({"id": [1], "label": ["cat"]}), tmp_path / "e.parquet")
     pq.write_table(pa.table({"id": ["1"]}), tmp_path / "items.parquet")
     done = altool("import-labels", "e.parquet", "--labels", "log", "--items", "items.parquet", code=3)
-    assert "labels e.parquet, column 'id': ids are int64, but items items.parquet has string" in done.said
+    assert "export e.parquet, column 'id': ids are int64, but items items.parquet has string" in done.said
     assert not (tmp_path / "log").exists()
 
 
@@ -232,7 +232,7 @@ def test_queries_that_the_log_could_not_hold(tmp_path: Path, altool: Callable[..
     (tmp_path / "q1").write_text("id,source\nr1,web\n")
     (tmp_path / "q2").write_text("id,round\nr1,1\nr1,2\n")
     assert (
-        "queries q1, column 'source': 1 rows hold something else than"
+        "queries q1, column 'source': 1 row with another value than"
         in altool("import-labels", "e", "--labels", "log", "--queries", "q1", code=3).said
     )
     assert "queries q2, column 'id': 1 duplicate id" in altool("import-labels", "e", "--labels", "log", "--queries", "q2", code=3).said
@@ -240,7 +240,7 @@ def test_queries_that_the_log_could_not_hold(tmp_path: Path, altool: Callable[..
 
 def test_the_log_is_a_folder(tmp_path: Path, altool: Callable[..., Any]) -> None:
     (tmp_path / "e").write_text(HEAD + "r1,cat,,\n")
-    assert "--labels: e is no local folder" in altool("import-labels", "e", "--labels", "e", code=2).said
+    assert "--labels: expected a local folder, found e" in altool("import-labels", "e", "--labels", "e", code=2).said
 
 
 def test_standard_input_and_several_exports(tmp_path: Path, altool: Callable[..., Any]) -> None:
@@ -356,14 +356,14 @@ def test_auto_labels_and_retractions_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        ([], 2, "there is no EXPORT"),
-        (["e", "--auto", "q"], 2, "EXPORT means nothing to --auto"),
-        (["--auto", "q", "--queries", "q"], 2, "--queries means nothing to --auto"),
-        (["--auto", "q", "--retract-auto", "2"], 2, "--auto means nothing to --retract-auto"),
-        (["--retract-auto", "2", "--round", "2"], 2, "--round means nothing to --retract-auto"),
-        (["--retract-auto", "2"], 3, "labels log: there is no such folder"),
-        (["--auto", "q"], 3, "queries q, column 'suggested_label': 1 rows of source auto have none (ids r1)"),
-        (["--auto", "blank"], 3, "queries blank, column 'suggested_label': 1 rows of source auto have none (ids r1)"),
+        ([], 2, "EXPORT is missing"),
+        (["e", "--auto", "q"], 2, "EXPORT has no effect with --auto"),
+        (["--auto", "q", "--queries", "q"], 2, "--queries has no effect with --auto"),
+        (["--auto", "q", "--retract-auto", "2"], 2, "--auto has no effect with --retract-auto"),
+        (["--retract-auto", "2", "--round", "2"], 2, "--round has no effect with --retract-auto"),
+        (["--retract-auto", "2"], 3, "labels log: no such folder"),
+        (["--auto", "q"], 3, "queries q, column 'suggested_label': 1 row of source auto without one (ids r1)"),
+        (["--auto", "blank"], 3, "queries blank, column 'suggested_label': 1 row of source auto without one (ids r1)"),
         (["--auto", "items"], 3, "column 'source'"),
     ],
 )

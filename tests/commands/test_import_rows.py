@@ -124,7 +124,7 @@ def test_a_refusal_says_where(tmp_path: Path, name: str, content: str, place: st
 
 def test_a_column_that_only_happens_to_be_called_like_ours(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("altool_id,text,source,status,label,annotator\nr-1,a,twitter,done,positive,kim\n")
-    said = r"column 'source': 1 row holds something else than .* \(twitter; ids r-1\); column 'status': 1 row holds .* \(done; ids r-1\)"
+    said = r"column 'source': 1 row with another value than .* \(twitter; ids r-1\); column 'status': 1 row with .* \(done; ids r-1\)"
     with pytest.raises(InputError, match=said) as error:
         imported(tmp_path, "rows.csv")
     assert "--columns source=,status=;" in error.value.hint

@@ -127,7 +127,7 @@ def test_where_says_which_rows_count(folder: Path) -> None:
     both = imported(folder, "e", where=["AssignmentStatus=Approved", "AssignmentStatus=Submitted", "HITId=H2"])
     assert (both["left_out"], both["imported"]) == (3, 1)
     none = imported(folder, "e", where=["AssignmentStatus=approved"])
-    assert (none["left_out"], none["warnings"]) == (4, ["--where AssignmentStatus=approved holds for none of 4 rows"])
+    assert (none["left_out"], none["warnings"]) == (4, ["--where AssignmentStatus=approved: none of 4 rows matches"])
     with pytest.raises(InputError, match="no column 'Status'"):
         imported(folder, "e", where=["Status=Approved"])
 
@@ -135,9 +135,7 @@ def test_where_says_which_rows_count(folder: Path) -> None:
 @pytest.mark.parametrize("value", ["Approved", "done", "submitted", "discarded", "draft"])
 def test_a_status_of_another_tool_is_refused_with_both_ways_on(folder: Path, value: str) -> None:
     (folder / "e").write_text(f"altool_id,status,label\nr-1,{value},positive\n")
-    with pytest.raises(
-        InputError, match=rf"column 'status': 1 row holds something else than labeled, skipped \({value}; ids r-1\)"
-    ) as error:
+    with pytest.raises(InputError, match=rf"column 'status': 1 row with another value than labeled, skipped \({value}; ids r-1\)") as error:
         imported(folder, "e")
     assert "--columns status=" in error.value.hint
     assert "--where" in error.value.hint

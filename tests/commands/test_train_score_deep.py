@@ -23,12 +23,12 @@ from conftest import features, write
 from PIL import Image
 from scipy.stats import spearmanr
 
-from altool.backbones.pictures import Recipe
 from altool.console import Console
 from altool.errors import InputError
 from altool.models import companion
 from altool.models.labeled import Table
 from altool.models.training import Work
+from altool.payloads.pictures import Recipe
 from altool.tables.read import Reader
 
 pytestmark = pytest.mark.slow

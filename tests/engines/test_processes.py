@@ -29,7 +29,7 @@ def test_little_work_stays_at_home_and_much_does_not(monkeypatch: pytest.MonkeyP
 
 
 def test_workers_import_neither_torch_nor_pyarrow() -> None:
-    asked = "(__import__('altool.backbones.pictures'), {'torch', 'pyarrow', 'typer'} & set(__import__('sys').modules))[1]"
+    asked = "(__import__('altool.payloads.pictures'), {'torch', 'pyarrow', 'typer'} & set(__import__('sys').modules))[1]"
     script = f"from altool.engines.processes import ordered_map; print(list(ordered_map(eval, [{asked!r}], 1)))"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[set()]\n"
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from altool.backbones.payloads import Unusable, _filesystem, read
 from altool.errors import InputError
+from altool.payloads.reading import Unusable, _filesystem, read
 from altool.tables.items import Folder, Items, ItemTexts, Outside
 from altool.tables.read import Reader
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from altool.backbones.shape import Loaded, Payload
+from altool.payloads.shape import Loaded, Payload
 
 DIGEST_BYTES = 16
 

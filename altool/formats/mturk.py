@@ -11,6 +11,7 @@ from altool.errors import InputError
 from altool.labels import table
 from altool.labels.exchange import NO_VERDICT, UNPAID, Answers, Export, Format, Naming, json_text
 from altool.tables import check
+from altool.text import count
 
 STATUS = "AssignmentStatus"
 COUNTED = ("Submitted", "Approved")
@@ -32,7 +33,7 @@ def read(export: Export, naming: Naming) -> Answers:
     labels = [name for name in export.columns if name.startswith("Answer.")]
     if "label" not in naming.columns and len(labels) != 1:
         raise InputError(
-            f"{export.name}: Mechanical Turk's results with {len(labels)} columns of answers ({check.naming_columns(labels)})",
+            f"{export.name}: Mechanical Turk's results with {count(len(labels), 'column')} of answers ({check.naming_columns(labels)})",
             "name the label's: --columns label=NAME",
         )
     given = {name: other for name, other in naming.columns.items() if other != STATUS}
@@ -65,4 +66,4 @@ def _values(export: Export, name: str) -> list[str | None]:
     return [json_text(value) for value in held]
 
 
-FORMATS = (Format("mturk", recognizes, read),)
+FORMAT = Format("mturk", recognizes, read, reads="batch results of Mechanical Turk", order=3)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from altool.backbones.payloads import DIGEST_BYTES, Unusable, digest, read
-from altool.backbones.shape import Loaded, Payload
+from altool.payloads.reading import DIGEST_BYTES, Unusable, digest, read
+from altool.payloads.shape import Loaded, Payload
 
 LARGE = 1 << 25  # pixels of a picture that is decoded while no other such is
 # Raster formats that are decoded without another program: EPS would start Ghostscript.

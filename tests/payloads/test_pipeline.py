@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from altool.backbones import pipeline
-from altool.backbones.payloads import digests, load_texts
-from altool.backbones.shape import Loaded, Payload
+from altool.payloads import pipeline
+from altool.payloads.reading import digests, load_texts
+from altool.payloads.shape import Loaded, Payload
 
 
 class Lengths:

@@ -73,4 +73,4 @@ def _utc(value: Any) -> Any:
     return f"{value}Z" if isinstance(value, str) and value[-1:].isdigit() and "+" not in value else value
 
 
-FORMATS = (Format("ground-truth", recognizes, read),)
+FORMAT = Format("ground-truth", recognizes, read, reads="augmented manifests of Amazon SageMaker", order=2)

@@ -20,7 +20,9 @@ import pyarrow as pa
 from altool.errors import InputError
 from altool.labels.exchange import REVIEWED, Answers, Export, Format, Naming, Task, answers, choice, json_ids, json_text
 from altool.tables import check
+from altool.text import count
 
+CONFIG = ".config.xml"
 CONTROL = "label"  # the <Choices> of the labeling config that altool writes
 MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history", "reviews"}
 MAGIC = (
@@ -61,7 +63,9 @@ def read(export: Export, naming: Naming) -> Answers:
     shapes = [_shape(record) for record in records]
     other = next((number for number, shape in enumerate(shapes, 1) if shape is None or shape != shapes[0]), None)
     if other:
-        raise InputError(f"{export.name}: entry {other:,} is no task of Label Studio like the first", "export the project again as JSON")
+        raise InputError(
+            f"{export.name}, entry {other:,}: expected a task of Label Studio like the first", "export the project again as JSON"
+        )
     rows = [row | _extras(row.pop("data")) for row in (_minimal if shapes[0] == "minimal" else _full)(export.name, records, naming)]
     ids, _ = json_ids(export.name, [row["id"] for row in rows])
     columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in COLUMNS}
@@ -209,17 +213,20 @@ def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
     shown = [name for name in ("text", "image") if any(_data(task, name) is not None for task in tasks)]
     empty = [task.id for task in tasks if all(_data(task, name) is None for name in shown)]
     if empty:
-        raise InputError(f"label-studio: {len(empty):,} queries have neither text nor image (ids {_naming(empty)})", "give --items")
+        raise InputError(
+            f"label-studio: {count(len(empty), 'query', 'queries')} without text or image (ids {_naming(empty)})", "give --items"
+        )
     strange = [task.id for task in tasks if task.image is not None and _mime(task.image) is None]
     if strange:
         raise InputError(
-            f"label-studio: the images of {len(strange):,} queries are no PNG, JPEG, GIF, WebP, AVIF, BMP or TIFF (ids {_naming(strange)})",
+            f"label-studio: {count(len(strange), 'query', 'queries')} with an image that is no PNG, JPEG, GIF, WebP, AVIF, BMP or TIFF "
+            f"(ids {_naming(strange)})",
             "leave these rows out: --exclude",
         )
     lines = [json.dumps(_task(task, shown), ensure_ascii=False) for task in tasks]
     files = {"": ("[" + ",".join("\n" + line for line in lines) + "\n]\n").encode()}
     if classes and shown:
-        files[".config.xml"] = labeling_config(classes, shown).encode()
+        files[CONFIG] = labeling_config(classes, shown).encode()
     return files
 
 
@@ -271,4 +278,12 @@ def _naming(ids: Sequence[Any]) -> str:
     return ", ".join(str(value) for value in ids[:3])
 
 
-FORMATS = (Format("label-studio", recognizes, read, write),)
+FORMAT = Format(
+    "label-studio",
+    recognizes,
+    read,
+    write,
+    reads="JSON, JSON_MIN and CSV exports; files of its S3 target storage",
+    writes="tasks as JSON, suggestions as predictions; .config.xml",
+    sidecars=(CONFIG,),
+)

@@ -103,4 +103,4 @@ def _time(value: Any) -> str | None:
         return None
 
 
-FORMATS = (Format("prodigy", recognizes, read),)
+FORMAT = Format("prodigy", recognizes, read, reads="JSON Lines of its binary and choice views", order=1)

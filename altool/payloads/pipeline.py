@@ -9,9 +9,9 @@ from itertools import chain
 
 import numpy as np
 
-from altool.backbones.payloads import DIGEST_BYTES
-from altool.backbones.shape import Embedder, Loaded, Payload
 from altool.engines import local, processes
+from altool.payloads.reading import DIGEST_BYTES
+from altool.payloads.shape import Embedder, Loaded, Payload
 
 CHUNK_ROWS = 64
 CHUNK_BYTES = 4 << 20

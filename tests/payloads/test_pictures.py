@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from altool.backbones import pictures
-from altool.backbones.payloads import Unusable
-from altool.backbones.pictures import Recipe
+from altool.payloads import pictures
+from altool.payloads.pictures import Recipe
+from altool.payloads.reading import Unusable
 
 SMALL = Recipe(8, None, 2)
 

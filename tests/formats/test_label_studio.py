@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from altool.errors import InputError
+from altool.formats.label_studio import labeling_config
 from altool.labels import registry
 from altool.labels.exchange import Answers, Naming, Task, open_exports
-from altool.labels.label_studio import labeling_config
 
 PNG = b"\x89PNG\r\n\x1a\n\0"
 AT = "2022-11-04T18:50:53.017134Z"
@@ -179,7 +179,7 @@ def test_ids_may_be_integers_strings_or_both(tmp_path: Path) -> None:
     assert ids(1, 2) == [1, 2]
     assert ids("01", "2") == ["01", "2"]
     assert ids(1, "2", 2**70) == ["1", "2", str(2**70)]
-    with pytest.raises(InputError, match="neither strings nor integers"):
+    with pytest.raises(InputError, match="of another type than string or integer"):
         ids(1.0)
 
 
@@ -200,9 +200,9 @@ def test_other_shapes_are_refused(tmp_path: Path) -> None:
     box = {"type": "rectanglelabels", "from_name": "label", "value": {"x": 1, "rectanglelabels": ["cat"]}}
     with pytest.raises(InputError, match="it holds rectanglelabels but no choices"):
         read(tmp_path, [task("r1", annotation(box))])
-    with pytest.raises(InputError, match="entry 2 is no task of Label Studio like the first"):
+    with pytest.raises(InputError, match="entry 2: expected a task of Label Studio like the first"):
         read(tmp_path, [task("r1"), {"text": "x"}])
-    with pytest.raises(InputError, match="entry 2 is no task of Label Studio like the first"):
+    with pytest.raises(InputError, match="entry 2: expected a task of Label Studio like the first"):
         read(tmp_path, [task("r1"), MIN])
     with pytest.raises(InputError, match="task 4 holds no list of annotations"):
         read(tmp_path, [task("r1", annotations=[9])])
@@ -267,9 +267,9 @@ def test_paths_go_as_they_are() -> None:
 
 
 def test_what_it_cannot_show_is_refused() -> None:
-    with pytest.raises(InputError, match=r"2 queries have neither text nor image \(ids a, b"):
+    with pytest.raises(InputError, match=r"2 queries without text or image \(ids a, b"):
         registry.export("label-studio", [Task("a", 1, 0), Task("b", 2, 0)], ["x"])
-    with pytest.raises(InputError, match=r"1 queries are no PNG.*ids b"):
+    with pytest.raises(InputError, match=r"1 query with an image that is no PNG.*ids b"):
         registry.export("label-studio", [Task("a", 1, 0, image=PNG), Task("b", 2, 0, image=b"text")], ["x"])
     with pytest.raises(InputError, match="control character"):
         labeling_config(["a\0"], ["text"])

@@ -1,0 +1,32 @@
+"""`altool formats`: the formats that import-labels reads and select writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from altool.console import Console
+from altool.labels import registry
+
+
+@dataclass(frozen=True)
+class Options:
+    """List the formats of annotation tools."""
+
+
+def run(options: Options, console: Console) -> None:
+    """Print every format, as `--from` and `--export` name it, with what is read and written."""
+    found = sorted(registry.ordered(), key=lambda form: form.name)
+    if console.json_output:
+        facts = [
+            {"name": form.name, "reads": form.reads, "writes": form.writes or None, "sidecars": list(form.sidecars), "plain": form.plain}
+            for form in found
+        ]
+        console.result({"formats": facts}, "")
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("format", "import-labels --from reads", "select --export writes")
+    for form in found:
+        table.add_row(Text(form.name), Text(form.reads), Text(form.writes))
+    console.print(table)

@@ -1,0 +1,52 @@
+"""What was asked of annotators: the queries of the rounds in an export, and what their items show."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool.errors import InputError
+from altool.tables import align, check
+from altool.tables.read import Source
+from altool.tables.schema import SOURCES
+from altool.text import count
+
+
+def read(source: Source) -> pa.Table:
+    """`id`, `round`, `source`, `suggested_label` and `rank` of queries. Raises InputError for what the log could not hold."""
+    names = ["id", "round", "source", "suggested_label", "rank"]
+    table = source.read(names)
+    if len(source.fragments) == 1:  # the files of several rounds may share ids
+        align.index(table.column("id").chunks, source.name)
+    for name in names[1:]:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, source.kind.columns[name]))
+    known = pc.is_in(table.column("source"), value_set=pa.array([*SOURCES, None], pa.string()))
+    for column, wrong in (("source", pc.invert(known)), ("round", pc.fill_null(pc.less(table.column("round"), 0), False))):
+        faulty = table.column("id").filter(wrong)
+        if len(faulty):
+            what = f"another value than {', '.join(SOURCES)}" if column == "source" else "a negative round"
+            rows = count(len(faulty), "row")
+            raise InputError(
+                f"{source.name}, column {column!r}: {rows} with {what} (ids {check.naming(check.first_ids(faulty))})",
+                "correct, rename or leave out the column",
+            )
+    return table.select(names)
+
+
+def classes(queries: Sequence[Source]) -> tuple[str, ...] | None:
+    """The classes that the files of the queries name; None if none does."""
+    metadata = [fragment.schema.metadata or {} for source in queries for fragment in source.fragments]
+    lists = [json.loads(entry[b"altool.classes"]) for entry in metadata if b"altool.classes" in entry]
+    return tuple(dict.fromkeys(name for classes in lists for name in classes)) if lists else None
+
+
+def shown(items: Source, ids: pa.Array) -> pa.Table | None:
+    """`id` and `text` or `path` of the items with these ids; None where the items have neither."""
+    columns = ["id", *(name for name in ("text", "path") if name in items)]
+    if len(columns) == 1 or not len(ids):
+        return None
+    return pa.Table.from_batches(items.scan(columns, lambda batch: batch.filter(pc.is_in(batch.column("id"), value_set=ids))))

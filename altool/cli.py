@@ -115,7 +115,7 @@ def command(name: str) -> Command:
     others = merged(option for options in panels.values() for option in options)
 
     def entry(context: typer.Context, **arguments: Any) -> None:
-        _run(module, context.obj, {option.name: option for option in own}, others, arguments)
+        _run(name, module, context.obj, {option.name: option for option in own}, others, arguments)
 
     surroundings = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [surroundings, *map(_parameter, (*own, *others.values()))]
@@ -128,22 +128,28 @@ def command(name: str) -> Command:
     found.panels = {}
     for option in own:
         found.panels.setdefault(option.panel or "Options", []).append(option)
-    found.panels |= {heading: list(options) for heading, options in panels.items()}
+    for heading, options in panels.items():
+        found.panels.setdefault(heading, []).extend(two_way(option) for option in options)
     return found
+
+
+def two_way(option: Option) -> Option:
+    """An option of a strategy, a classifier or a backbone, which a recipe may set: as a flag it can be taken back, too."""
+    return replace(option, default=None) if option.kind is bool else option
 
 
 def merged(options: Iterable[Option]) -> dict[str, Option]:
     """One option for all that share a name. Raises ValueError where two of them are of different kinds."""
     found: dict[str, Option] = {}
     for option in options:
-        other = found.setdefault(option.name, replace(option, required=False))  # whoever takes it says where it is
+        other = found.setdefault(option.name, replace(two_way(option), required=False))  # whoever takes it says where it is missing
         if (other.kind, other.many) != (option.kind, option.many):
             raise ValueError(f"--{option.name} is declared twice, as {other.kind.__name__} and as {option.kind.__name__}")
     return found
 
 
 def _parameter(option: Option) -> inspect.Parameter:
-    default = inspect.Parameter.empty if option.required else option.default if _is_switch(option) else None
+    default = option.default if _is_switch(option) else None
     return inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=_annotation(option))
 
 
@@ -160,20 +166,26 @@ def _annotation(option: Option) -> Any:
     if option.kind is bool:
         return Annotated[bool, typer.Option(*flags)] if _is_switch(option) else Annotated[bool | None, typer.Option(_two_ways(option))]
     kind: Any = list[str] if option.many else str
-    return Annotated[kind if option.required else kind | None, typer.Option(*flags, metavar=option.metavar or None)]
+    return Annotated[kind | None, typer.Option(*flags, metavar=option.metavar or None)]
 
 
 def _two_ways(option: Option) -> str:
     return f"{option.flag}/--no-{option.flag.removeprefix('--')}"
 
 
-def _run(module: Any, console: Console, own: Mapping[str, Option], others: Mapping[str, Option], arguments: dict[str, Any]) -> None:
+def _run(
+    command: str, module: Any, console: Console, own: Mapping[str, Option], others: Mapping[str, Option], arguments: dict[str, Any]
+) -> None:
     """Build the command's options from the command line, and run it."""
     console.json_output, console.quiet = arguments.pop("json"), arguments.pop("quiet")
     arguments.pop("debug")
     if console.json_output and arguments.get("output") == "-":
         raise UsageError("--json and --output - both write to standard output", "write the table to a file")
-    given = {name: value for name, value in arguments.items() if value is not None}
+    given = {name: value for name, value in arguments.items() if value is not None and value != []}
+    if missing := [
+        option.flag if not option.argument else option.metavar for option in own.values() if option.required and option.name not in given
+    ]:
+        raise UsageError(f"missing {', '.join(missing)}", f"altool {command} --help lists the options")
     values = {name: own[name].take(_read(own[name], value), own[name].flag) for name, value in given.items() if name in own}
     if others:
         values["own"] = {

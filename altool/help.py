@@ -26,7 +26,7 @@ def names(option: Option) -> str:
 
 def metavar(option: Option) -> str:
     """What stands for its value."""
-    return option.metavar or {int: "N", float: "X"}.get(option.kind, "TEXT")
+    return option.metavar or {int: "N", float: "X"}.get(option.kind, "NAME" if option.choices else "TEXT")
 
 
 def meaning(option: Option) -> str:

@@ -1,0 +1,48 @@
+"""`altool classifiers`: what --classifier can be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from altool import help as page
+from altool.console import Console
+from altool.models import registry
+from altool.options import option
+
+
+@dataclass(frozen=True)
+class Options:
+    name: str | None = option("A classifier to explain, or a network of torchvision.", metavar="NAME", argument=True)
+
+
+def run(options: Options, console: Console) -> None:
+    """Print every classifier, or the one that is named, with what it reads and its options. Raises UsageError for an unknown name."""
+    found = [registry.classifier(name) for name in ([options.name] if options.name else registry.REGISTRY.names())]
+    if console.json_output:
+        facts = [
+            {
+                "name": one.name,
+                "reads": one.reads,
+                "deep": one.deep,
+                "options": [own.flag for own in registry.called(one).values()],
+                "summary": one.summary,
+            }
+            for one in found
+        ]
+        console.result({"classifiers": facts}, "")
+        return
+    if options.name:
+        (one,) = found
+        table = "--items" if one.reads != "features" else "--features"
+        example = f"altool train --classifier {options.name} {table} {table[2:]}.parquet --labels labels -o model"
+        console.print(page.panel(options.name, [("fits", one.summary), ("reads", one.reads), ("example", example)]))
+        console.print(page.panel("Its options", page.lines(registry.called(one).values())))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    listing = Table("classifier", "reads", "what it is")
+    for one in found:
+        listing.add_row(Text(one.name), Text(one.reads), Text(one.summary))
+    console.print(listing)
+    console.print(Text("and the classification networks of torchvision, as resnet18, on images; altool classifiers NAME explains one"))

@@ -16,6 +16,7 @@ import pyarrow as pa
 from altool import commands, errors, shared
 from altool.options import Option, declared
 from altool.reporting.strategies import SHAPES, example
+from altool.strategies.inputs import INPUTS
 from altool.tables.schema import FOREIGN, KINDS, MATRIX
 
 FOLDER = Path(__file__).parent / "reference"
@@ -169,10 +170,9 @@ def strategies_page(strategies: Sequence[Any]) -> str:
 
 def further(strategy: Any) -> list[str]:
     """The tables that a strategy also uses where they are given."""
-    tables = importlib.import_module(REGISTRIES["strategies"][0]).TABLES
-    takes = (*strategy.takes, *strategy.optional)
-    found = [tables.get(name.removeprefix("labeled_"), "") for name in strategy.optional]
-    found += ["labels"] if any(name == "labels" or name.startswith("labeled_") for name in takes) else []
+    found = [INPUTS[name].table for name in strategy.optional]
+    found += [INPUTS[name].table for name in strategy.takes if INPUTS[name].per == "labeled row"]
+    found += ["labels"] if any(INPUTS[name].per == "labeled row" for name in (*strategy.takes, *strategy.optional)) else []
     found += ["previous"] if strategy.across else []
     return [name for name in dict.fromkeys(filter(None, found)) if name not in strategy.tables]
 

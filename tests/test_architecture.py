@@ -27,7 +27,7 @@ LONGEST = 450  # lines of a file
 FLOORS = (
     ("errors", "text", "seeds"),
     ("console", "options", "registry"),
-    ("shared", "engines", "metrics"),
+    ("shared", "help", "engines", "metrics"),
     ("kernels", "tables", "payloads"),
     ("strategies", "backbones"),
     ("wrappers", "models"),

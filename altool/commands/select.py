@@ -11,6 +11,7 @@ import numpy as np
 from altool import seeds
 from altool.console import Console
 from altool.engines.scratch import Scratch, available, parse_size
+from altool.metrics.tiers import EASY, TIERS, automatic
 from altool.reporting.strategies import print_strategies
 from altool.selection import asking, queries, said
 from altool.selection.aims import Aims, read_aims
@@ -21,7 +22,6 @@ from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.tables import outputs, space, write
 from altool.tables.outputs import Output
-from altool.tiers import EASY, TIERS, automatic
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose
 
 owned = registry.owned  # the strategies' options

@@ -21,16 +21,16 @@ from altool.engines.processes import ordered_map
 from altool.engines.scratch import Scratch
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import codes, resolve
-from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.models.registry import classifier
 from altool.options import check as check_values
 from altool.simulation import plan as plans
 from altool.simulation import pool as pools
+from altool.simulation import records
 from altool.simulation.from_model import Pool
 from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
-from altool.simulation.replay import Aims, History, class_names, replay
+from altool.simulation.replay import Aims, class_names, replay
 from altool.tables import align, check, label_log, outputs, space, write
 from altool.tables import classes as class_lists
 from altool.tables.align import Index
@@ -40,10 +40,8 @@ from altool.tables.outside import load_toml, read_bytes
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
-from altool.tables.schema import KINDS
 from altool.tables.targets import Targets, read_targets
 from altool.text import clip, count
-from altool.tiers import TIERS
 
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 TABLES = ("features", "items", "labels", "holdout_labels", "targets")
@@ -401,63 +399,18 @@ def _simulate(task: Task, pool: Pool, ids: pa.Array) -> list[str]:
     origin = _origin(task)
     with write.replacing(task.folder, "run") as folder:
         folder.mkdir()
-        write.write_table(_history(history, task, pool), "history", str(folder / "history.parquet"), origin=origin, classes=pool.classes)
-        write.write_table(_picks(history, task, pool, ids), "picks", str(folder / "picks.parquet"), origin=origin, classes=pool.classes)
-    return history.tied
-
-
-def _history(history: History, task: Task, pool: Pool) -> pa.Table:
-    """Every round's metrics: those of each class, then the overall ones."""
-    rows: list[dict[str, Any]] = []
-    sizes = np.bincount(pool.truth, minlength=len(pool.classes))
-    for entry in history.rounds:
-        total = int(entry.labels.sum())
-        shared = {
-            "round": entry.number,
-            "run": task.run.name,
-            "repeat": task.repeat,
-            "total": total,
-            "asked": entry.asked,
-            "seconds": entry.seconds if np.isfinite(entry.seconds) else None,
-            **dict(zip(KINDS_OF_ANSWERS, entry.answers.tolist(), strict=True)),
-        }
-        found = entry.evaluation
-        for code, name in enumerate(pool.classes):
-            own = {"class": name, "support": int(found.support[code]), "labels": int(entry.labels[code]), "pool": int(sizes[code])}
-            for metric, estimates in found.metrics.items():
-                threshold = {"threshold": float(found.threshold[code])} if metric == "recall_at_precision" else {}
-                rows.append({**shared, **own, **threshold, "metric": metric, "value": float(estimates.value[code])})
-        for metric, (value, _, _) in found.overall.items():
-            whole = {"support": found.rows, "labels": total, "pool": len(pool.truth)}
-            rows.append({**shared, **whole, "metric": metric, "value": value})
-    return pa.Table.from_pylist(rows, schema=pa.schema(list(KINDS["history"].columns.items())))
-
-
-def _picks(history: History, task: Task, pool: Pool, ids: pa.Array) -> pa.Table:
-    """What was asked, in order, and what the bot said."""
-    names = np.array([*pool.classes, None], object)  # -1 is the last
-    tiers = np.array([*TIERS, None], object)
-    tables = []
-    for part in history.asked:
-        count = len(part.positions)
-        chosen = np.where(part.explored, "explore" if part.number else "seed", "exploit")
-        tables.append(
-            pa.table(
-                {
-                    "id": ids.take(pa.array(part.positions)),
-                    "rank": pa.array(np.arange(1, count + 1, dtype=np.int32)),
-                    "score": pa.array(part.scores.astype(np.float32)),
-                    "strategy": pa.array([task.run.strategy if part.number else "random"] * count, pa.string()),
-                    "round": pa.array(np.full(count, part.number, np.int32)),
-                    "source": pa.array(np.where(part.automatic, "auto", chosen), pa.string()),
-                    "tier": pa.array(tiers[part.tier], pa.string()),
-                    "suggested_label": pa.array(names[part.suggested], pa.string()),
-                    "target_class": pa.array(names[part.target_class], pa.string()),
-                    "label": pa.array(names[part.answers], pa.string()),
-                    "truth": pa.array(names[pool.truth[part.positions]], pa.string()),
-                    "run": pa.array([task.run.name] * count, pa.string()),
-                    "repeat": pa.array(np.full(count, task.repeat, np.int32)),
-                }
-            )
+        write.write_table(
+            records.rounds(history, task.run.name, task.repeat, pool),
+            "history",
+            str(folder / "history.parquet"),
+            origin=origin,
+            classes=pool.classes,
         )
-    return pa.concat_tables(tables)
+        write.write_table(
+            records.picks(history, task.run, task.repeat, pool, ids),
+            "picks",
+            str(folder / "picks.parquet"),
+            origin=origin,
+            classes=pool.classes,
+        )
+    return history.tied

@@ -13,7 +13,7 @@ import pyarrow as pa
 from altool.labels.consensus import Labels, standing
 from altool.metrics import cost
 from altool.metrics.intervals import wilson
-from altool.tiers import TIERS
+from altool.metrics.tiers import TIERS
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from altool.console import Console
 from altool.errors import InputError
 from altool.metrics.gaps import all_met, gap
 from altool.metrics.gaps import weights as class_weights
+from altool.metrics.tiers import AUTO
 from altool.options import flag
 from altool.selection.budgets import affordable, tier_budgets
 from altool.selection.inputs import Past, Tables
@@ -23,7 +24,6 @@ from altool.tables import classes as class_lists
 from altool.tables.read import Source, parse_classes
 from altool.tables.targets import Targets
 from altool.text import count
-from altool.tiers import AUTO
 from altool.wrappers.choose import class_options
 
 

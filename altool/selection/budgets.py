@@ -9,10 +9,10 @@ import numpy as np
 from altool.console import Console
 from altool.errors import InputError
 from altool.metrics import cost
+from altool.metrics.tiers import TIERS
 from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.text import count
-from altool.tiers import TIERS
 
 if TYPE_CHECKING:
     from altool.labels.costs import Cost

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from altool.errors import UsageError
+from altool.metrics.tiers import AUTO
 from altool.options import flag, option, shared
 from altool.shared import (
     CLASSES,
@@ -32,7 +33,6 @@ from altool.shared import (
 )
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
-from altool.tiers import AUTO
 from altool.wrappers.choose import PARALLEL
 
 CHOOSING = "What to choose"  # the panels, in the order of the help

@@ -10,13 +10,13 @@ import pyarrow as pa
 
 from altool.console import Console
 from altool.errors import InputError
+from altool.metrics.tiers import TIERS
 from altool.selection.from_tables import Supply
 from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.strategies.registry import Strategy
 from altool.tables import check, write
 from altool.tables.read import Source
-from altool.tiers import TIERS
 from altool.wrappers.choose import Choice
 from altool.wrappers.target_aware import taken
 

@@ -10,13 +10,13 @@ import numpy as np
 from altool.console import Console
 from altool.errors import NothingLeft
 from altool.kernels.blocks import alike
+from altool.metrics.tiers import HARD, TIERS
 from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.strategies.registry import Strategy
 from altool.tables import check
 from altool.tables.read import Source
 from altool.text import count
-from altool.tiers import HARD, TIERS
 from altool.wrappers.choose import Choice, Request
 
 

@@ -12,6 +12,8 @@ import numpy as np
 from altool import seeds
 from altool.metrics import cost, gaps
 from altool.metrics.evaluation import Evaluation, evaluate
+from altool.metrics.tiers import AUTO, TIERS
+from altool.metrics.tiers import automatic as automatic_rows
 from altool.models import folds
 from altool.models.registry import classifier
 from altool.models.shape import Model
@@ -20,8 +22,6 @@ from altool.simulation.from_model import Kept, Pool, State, probabilities, suppl
 from altool.simulation.plan import Plan, Run
 from altool.strategies import registry
 from altool.strategies.inputs import wanted
-from altool.tiers import AUTO, TIERS
-from altool.tiers import automatic as automatic_rows
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
 
 

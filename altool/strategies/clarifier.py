@@ -14,9 +14,9 @@ from altool.errors import InputError, UsageError
 from altool.kernels.blocks import Matrix, alike, host, namespace, take
 from altool.kernels.similarity import ETA, KERNEL, RIDGE, SIMILARITY, having, prepare
 from altool.kernels.top import order, turns
+from altool.metrics.tiers import AUTO, INTERMEDIATE, budgets
 from altool.options import Option, Say
 from altool.strategies.registry import Strategy, load
-from altool.tiers import AUTO, INTERMEDIATE, budgets
 
 if TYPE_CHECKING:
     from altool.kernels.submodular import Picks

@@ -70,7 +70,7 @@ class Strategy:
 
     `options` are declared here and nowhere else (altool/options.py); `rules` raises UsageError where they do not go together.
 
-    A strategy with tiers marks each row with its `tier` (altool/tiers.py), and has `budgets`, the option that says how many rows of each.
+    A strategy with tiers marks each row with its `tier` (altool/metrics/tiers.py) and has `budgets`, the option with the rows of each tier.
     A strategy that is built around another one, which an option names, has `resolve`, which makes the whole from the options: `inner` is
     that other one, `takes` and `options` are those of both. Its function is given `hard(places, count)`, the inner one's choice of so many
     of the int64 `places`; what wraps strategies wraps the inner one.

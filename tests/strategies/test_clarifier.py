@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from reference_submodular import value, vectors
 
 from altool.errors import InputError, UsageError
+from altool.metrics.tiers import TIERS
 from altool.strategies import clarifier
-from altool.tiers import TIERS
 
 Hard = Callable[[np.ndarray, int], np.ndarray]
 RNG = np.random.default_rng(0)

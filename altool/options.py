@@ -150,15 +150,17 @@ def of_run(run: str) -> Say:
     return lambda key: f'run "{clip(run, 80)}", {key}'
 
 
-def check(options: Iterable[Option], given: Mapping[str, Any], say: Say, who: str) -> dict[str, Any]:
-    """The values `given` for options that `who` takes. Raises UsageError for one that it does not take, and for one that cannot be."""
+def check(options: Iterable[Option], given: Mapping[str, Any], say: Say, who: str, others: Iterable[str] = ()) -> dict[str, Any]:
+    """The values `given` for options that `who` takes. Raises UsageError for one that it does not take, and for one that cannot be.
+    `others` are names that might be meant beside its own."""
     known = {option.name: option for option in options}
     for name in given:
         if name not in known:
-            takes = ", ".join(own.flag if say is flag else own.name for own in known.values())
-            close = difflib.get_close_matches(name, list(known), 1)
-            hint = f"{who} takes {takes}" if takes else f"{who} takes no options of its own"
-            raise UsageError(f"{say(name)} has no effect with {who}", f"did you mean {close[0]}? {hint}" if close else hint)
+            shown = {own.name: own.flag if say is flag else own.name for own in known.values()}
+            close = difflib.get_close_matches(name, [*known, *others], 1)
+            hint = f"{who} takes {', '.join(shown.values())}" if shown else f"{who} takes no options of its own"
+            meant = f"did you mean {shown.get(close[0], close[0])}? " if close else ""
+            raise UsageError(f"{say(name)} has no effect with {who}", meant + hint)
     return {name: known[name].take(value, say(name)) for name, value in given.items()}
 
 

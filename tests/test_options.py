@@ -85,6 +85,7 @@ def test_an_option_of_a_plan(key: str) -> None:
         ({"strategy": "e3g", "e3g_epsilon_min": 1.5}, "e3g_epsilon_min: expected a number from 0 to 1, found 1.5"),
         ({"classifier": "mlp", "mlp_epochs": 0}, "mlp_epochs: expected a whole number of at least 1, found 0"),
         ({"strategy": "margin", "kernal": "cosine"}, "kernal has no effect with margin"),
+        ({"classifer": "svm"}, "classifer has no effect with margin"),
     ],
 )
 def test_what_plans_let_through(run: dict[str, Any], said: str) -> None:
@@ -119,6 +120,12 @@ def test_a_text_of_the_command_line_is_read_or_refused(text: str) -> None:
         assert "expected auto or a number above 0, found " in error.message  # noqa: PT017
     else:
         assert found == "auto" or (math.isfinite(found) and found == float(text) > 0)
+
+
+def test_what_is_meant_may_be_a_setting_of_the_run() -> None:
+    with pytest.raises(UsageError) as caught:
+        plan.make(LENGTH, [{"strategy": "margin", "classifer": "svm"}])
+    assert caught.value.hint == "did you mean classifier? margin takes no options of its own"
 
 
 def test_what_is_not_taken_is_named() -> None:

@@ -93,10 +93,13 @@ def _request(aims: Aims, past: Past, strategy: Strategy, options: Options) -> Re
 
 
 def _check_outputs(options: Options, output: str, exports: Mapping[str, str], console: Console) -> None:
+    from altool.labels import registry as formats  # here alone: few runs export
+
     wanted = [Output("--output", output, "queries")]
     wanted += [Output(f"--export {name}", location, name) for name, location in exports.items()]
-    if "label-studio" in exports:
-        wanted.append(Output("--export label-studio", exports["label-studio"] + ".config.xml", "config", sidecar=True))
+    for name, location in exports.items():
+        for ending in formats.writer(name).sidecars:
+            wanted.append(Output(f"--export {name}", location + ending, "config", sidecar=True))
     tables = ("predictions", "features", "items", "labels", "queries", "targets", "metrics", "model", "queue", "within", "exclude")
     read = outputs.given(options, *tables, "previous", "oracle", "text:classes")
     outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)

@@ -125,7 +125,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     say = of_run(name or given["strategy"])
     fit = {key: value for key, value in given.items() if of_models(key)}
     own = {key: value for key, value in given.items() if key not in OF_RUNS and key not in fit}
-    strategy, options = registry.prepare(given["strategy"], own, say, given["strategy"], say("strategy"))
+    strategy, options = registry.prepare(given["strategy"], own, say, given["strategy"], say("strategy"), OF_RUNS)
     if "first" in options:
         raise UsageError(f"{say('first')} has no effect in a simulation", "leave it out: the seed set is drawn at random")
     if "ranks" not in strategy.takes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -142,8 +142,11 @@ def load(name: str, given: Mapping[str, Any] | None = None, say: Say = flag, opt
     return strategy.resolve(given, say) if strategy.resolve and given is not None else strategy
 
 
-def prepare(name: str, given: Mapping[str, Any], say: Say, who: str, option: str = "") -> tuple[Strategy, dict[str, Any]]:
-    """The strategy of that name as the options make it, and the `given` options, checked; a message calls the strategy `who`.
+def prepare(
+    name: str, given: Mapping[str, Any], say: Say, who: str, option: str = "", others: Iterable[str] = ()
+) -> tuple[Strategy, dict[str, Any]]:
+    """The strategy of that name as the options make it, and the `given` options, checked; a message calls the strategy `who`, and
+    `others` are names that might be meant beside its options.
 
     Raises UsageError for an unknown strategy, for options that it does not take, lacks or that do not go together, and for values that
     they cannot have.
@@ -152,7 +155,7 @@ def prepare(name: str, given: Mapping[str, Any], say: Say, who: str, option: str
     if strategy.resolve:
         base = {key: value for key, value in given.items() if key in strategy.option_names}
         strategy = strategy.resolve(options_.check(strategy.options, base, say, who), say)
-    checked = options_.check(strategy.options, given, say, who)
+    checked = options_.check(strategy.options, given, say, who, others)
     for needed in strategy.options:
         if needed.required and needed.name not in given:
             raise UsageError(f"{who} needs {say(needed.name)}", needed.help)

@@ -10,7 +10,7 @@ import inspect
 import io
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
@@ -64,7 +64,7 @@ class Group(typer.core.TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         name, found, rest = super().resolve_command(ctx, args)
-        return name, found if name is None else command(name), rest
+        return name, found if name is None else command(name, rest), rest
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from altool import help as page
@@ -103,15 +103,24 @@ def module_of(name: str) -> Any:
     return importlib.import_module(f"altool.commands.{name.replace('-', '_')}")
 
 
-def options_of(module: Any) -> tuple[tuple[Option, ...], dict[str, tuple[Option, ...]]]:
-    """The options of a command's own, and {panel: those that belong to a strategy, a classifier or a backbone}."""
-    return (*declared(module.Options), *OF_EVERY_COMMAND), dict(module.owned()) if hasattr(module, "owned") else {}
+def options_of(module: Any, words: Sequence[str] | None = None) -> tuple[tuple[Option, ...], dict[str, tuple[Option, ...]]]:
+    """The options of a command's own, and {panel: those that belong to a strategy, a classifier or a backbone}; as `command` has them."""
+    own = (*declared(module.Options), *OF_EVERY_COMMAND)
+    if words is not None and _flags(words) <= {f for option in own for f in (option.flag, *option.flags, f"--no-{option.flag[2:]}")}:
+        return own, {}
+    return own, dict(module.owned()) if hasattr(module, "owned") else {}
 
 
-def command(name: str) -> Command:
-    """The command of that name, with all its options."""
+def _flags(words: Sequence[str]) -> set[str]:
+    """What may be an option among the words of a command line."""
+    return {word.partition("=")[0] if word.startswith("--") else word[:2] for word in words if word.startswith("-") and word != "-"}
+
+
+def command(name: str, words: Sequence[str] | None = None) -> Command:
+    """The command of that name; with all its options or, where no other is among the `words` of a command line, with those that belong to
+    no strategy, classifier or backbone: these need not be imported then."""
     module = module_of(name)
-    own, panels = options_of(module)
+    own, panels = options_of(module, words)
     others = merged(option for options in panels.values() for option in options)
 
     def entry(context: typer.Context, **arguments: Any) -> None:

@@ -83,7 +83,7 @@ def run(options: Options, console: Console) -> None:
     if aware and targets is None:
         raise UsageError("target-aware runs need --targets")
     if targets is not None and not aware:
-        raise UsageError("--targets means nothing here", "no run is target-aware")
+        raise UsageError("--targets has no effect here", "leave it out, or give --target-aware on")
     log = reader.open(settings["labels"], "labels")
     held = reader.open(settings["holdout_labels"], "labels") if settings.get("holdout_labels") else None
     wanted = [(run_, repeat) for repeat in range(plan.repeats) for run_ in plan.runs]
@@ -295,7 +295,7 @@ def _pool(
         mask = pools.hold_out(codes_, share, seeds.generator(plan.seed, "simulate", "holdout"))
         held_rows, held_codes, rows, codes_ = rows[mask], codes_[mask], rows[~mask], codes_[~mask]
     elif settings.get("holdout_share") is not None:
-        raise UsageError("--holdout-share means nothing here", "rows are held out already")
+        raise UsageError("--holdout-share has no effect here", "leave it out: rows are held out already")
     if not len(rows) or not len(held_rows):
         raise InputError(f"{log.name}: {len(rows):,} rows to choose from and {len(held_rows):,} to measure on", "give more labeled rows")
     if settings.get("rare_classes") and not settings.get("imbalance"):

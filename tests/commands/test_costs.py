@@ -222,9 +222,7 @@ def test_as_many_rows_as_seconds_pay_for(altool: Callable[..., Any], tmp_path: P
     assert "pays for 10 rows" in altool(*select_, "--budget-seconds", 102).said  # each row is answered twice
     assert "at 10 seconds a row (from scratch) pays for no row" in altool(*select_, "--budget-seconds", 3, code=3).said
     write(table.drop(["seconds"]), tmp_path / "l.parquet")
-    assert (
-        "labels l.parquet, column 'seconds': nothing says how long an answer takes" in altool(*select_, "--budget-seconds", 9, code=3).said
-    )
+    assert "labels l.parquet, column 'seconds': no answer has any" in altool(*select_, "--budget-seconds", 9, code=3).said
 
 
 CLARIFIER = ("select", "--strategy", "clarifier", "--predictions", "p.parquet", "--features", "f.parquet", "--labels", "l.parquet",
@@ -243,11 +241,11 @@ def test_seconds_that_pay_for_anything(altool: Callable[..., Any], tmp_path: Pat
     right = [row["label"] == row["suggested_label"] for row in table.to_pylist()]
     accepted = table.filter(pa.array(right))
     write(accepted, tmp_path / "l.parquet")
-    told = "labels l.parquet, column 'seconds': nothing says how long an answer takes (only answers that verified a suggestion have any)"
+    told = "labels l.parquet, column 'seconds': no answer has any (only answers that verified a suggestion have any)"
     assert told in altool(*select_, "--budget-seconds", 9, code=3).said
     none = table.set_column(table.column_names.index("seconds"), "seconds", pa.array([0.0] * 60, pa.float32()))
     write(none, tmp_path / "l.parquet")
-    told = "labels l.parquet, column 'seconds': nothing says how long an answer takes (the median answer has 0)"
+    told = "labels l.parquet, column 'seconds': no answer has any (the median answer has 0)"
     assert told in altool(*select_, "--budget-seconds", 9, code=3).said
     assert told in altool(*CLARIFIER, "auto", "--budget-seconds", 9, code=3).said
     own = {"id": "row-0100", "label": "ant", "source": "exploit", "round": 1, "suggested_label": None, "seconds": 5.0}
@@ -299,10 +297,10 @@ def test_tiers_of_which_nothing_is_known(altool: Callable[..., Any], tmp_path: P
 @pytest.mark.parametrize(
     ("flags", "code", "message"),
     [
-        (("10,10,10", "--budget-seconds", 9), 2, "--clarifier-budgets and --budget-seconds both say how many rows"),
-        (("auto", "--budget", 9, "--budget-seconds", 9), 2, "--budget and --budget-seconds both say how many rows"),
+        (("10,10,10", "--budget-seconds", 9), 2, "--clarifier-budgets and --budget-seconds both set the number of rows"),
+        (("auto", "--budget", 9, "--budget-seconds", 9), 2, "--budget and --budget-seconds both set the number of rows"),
         (("auto",), 2, "missing --budget"),
-        (("10,10,10", "--queries", "asked.parquet"), 2, "--queries means nothing to --strategy clarifier"),
+        (("10,10,10", "--queries", "asked.parquet"), 2, "--queries has no effect with --strategy clarifier"),
         (("auto", "--budget", 5, "--audit", 5), 3, "--budget 5 pays for no row of the hard and intermediate tiers"),
         (("auto", "--budget-seconds", 1), 3, "--budget-seconds 1 pays for no row of the hard and intermediate tiers"),
     ],
@@ -315,7 +313,7 @@ def test_budgets_that_cannot_be(altool: Callable[..., Any], tmp_path: Path, flag
 def test_audits_belong_to_tiers(altool: Callable[..., Any], tmp_path: Path) -> None:
     pool_of(tmp_path)
     done = altool("select", "--strategy", "margin", "--predictions", "p.parquet", "--budget", 3, "--audit", 3, "-o", "q.parquet", code=2)
-    assert "--audit means nothing to --strategy margin" in done.said
+    assert "--audit has no effect with --strategy margin" in done.said
 
 
 def test_a_round_that_was_retracted_is_over(tasks: list[dict[str, Any]]) -> None:

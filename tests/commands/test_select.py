@@ -282,8 +282,11 @@ def test_list_strategies(altool: Altool) -> None:
         (("--strategy", "margn", "--budget", 1, "-o", "q"), "hint: did you mean margin?"),
         (("--strategy", "margin", "--budget", 1, "-o", "q"), "needs --predictions"),
         (("--strategy", "margin", "--budget", 0, "-o", "q"), "--budget"),
-        (("--strategy", "random", "--budget", 1, "-o", "q"), "nothing says what the pool is"),
-        (("--strategy", "random", "--budget", 1, "--features", "f", "--query-classes", "a", "-o", "q"), "knows no --query-classes"),
+        (("--strategy", "random", "--budget", 1, "-o", "q"), "the pool is missing"),
+        (
+            ("--strategy", "random", "--budget", 1, "--features", "f", "--query-classes", "a", "-o", "q"),
+            "--query-classes has no effect",
+        ),
         (("--strategy", "most-likely-positive", "--budget", 1, "--predictions", "p", "-o", "q"), "needs --query-classes"),
         (("--budget", 1, "-o", "q"), "missing --strategy"),
         (("--strategy", "margin", "--budget", 1, "--predictions", "p", "-o", "q", "--columns", "idx=a"), "--columns"),

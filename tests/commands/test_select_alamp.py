@@ -135,12 +135,12 @@ def test_a_class_that_is_gone_is_refused(altool: Altool, tmp_path: Path, rounds:
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        (("--strategy", "margin", "--previous", "before"), "--previous means nothing to --strategy margin"),
+        (("--strategy", "margin", "--previous", "before"), "--previous has no effect with --strategy margin"),
         (("--strategy", "margin", "--diversify", "--diversify-by", "previous"), "--diversify-by previous needs --previous"),
-        (("--strategy", "margin", "--diversify", "--diversify-by", "last"), "there is no 'last'"),
-        (("--strategy", "margin", "--diversify-by", "current"), "means nothing without --diversify"),
-        (("--strategy", "alamp", "--alamp-base", "bald"), "--alamp-base: there is no 'bald'"),
-        (("--strategy", "margin", "--alamp-base", "margin"), "--strategy margin knows no --alamp-base"),
+        (("--strategy", "margin", "--diversify", "--diversify-by", "last"), "expected previous or current, found 'last'"),
+        (("--strategy", "margin", "--diversify-by", "current"), "has no effect without --diversify"),
+        (("--strategy", "alamp", "--alamp-base", "bald"), "--alamp-base: expected margin, entropy or least-confidence, found 'bald'"),
+        (("--strategy", "margin", "--alamp-base", "margin"), "--alamp-base has no effect with --strategy margin"),
     ],
 )
 def test_what_would_do_nothing_is_refused(altool: Altool, rounds: tuple[np.ndarray, np.ndarray], flags: tuple[str, ...], text: str) -> None:

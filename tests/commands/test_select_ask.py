@@ -152,12 +152,15 @@ def test_the_report_shows_where_classes_end(altool: Altool, tmp_path: Path, trut
         (("--strategy", "direct", "--predictions", "p"), "--strategy direct needs --round"),
         (("--strategy", "direct", "--round", 1), "needs --predictions"),
         (("--strategy", "galaxy", "--predictions", "p", "--round", 1, "--diversify"), "--diversify re-orders a queue"),
-        (("--strategy", "galaxy", "--predictions", "p", "--round", 1, "--partitions", 2), "--partitions means nothing"),
-        (("--strategy", "galaxy", "--predictions", "p", "--round", 1, "--queries", "q"), "--queries means nothing without --no-wait"),
-        (("--strategy", "galaxy", "--predictions", "p", "--no-wait", "--oracle", "t"), "--no-wait means nothing with --oracle"),
-        (("--strategy", "galaxy", "--predictions", "p", "--round", 1, "--direct-min-per-class", 2), "knows no --direct-min-per-class"),
-        (("--strategy", "margin", "--predictions", "p", "--parallel", 2), "--parallel means nothing to --strategy margin"),
-        (("--strategy", "margin", "--predictions", "p", "--no-wait"), "--wait means nothing to --strategy margin"),
+        (("--strategy", "galaxy", "--predictions", "p", "--round", 1, "--partitions", 2), "--partitions has no effect"),
+        (("--strategy", "galaxy", "--predictions", "p", "--round", 1, "--queries", "q"), "--queries has no effect without --no-wait"),
+        (("--strategy", "galaxy", "--predictions", "p", "--no-wait", "--oracle", "t"), "--no-wait has no effect with --oracle"),
+        (
+            ("--strategy", "galaxy", "--predictions", "p", "--round", 1, "--direct-min-per-class", 2),
+            "--direct-min-per-class has no effect",
+        ),
+        (("--strategy", "margin", "--predictions", "p", "--parallel", 2), "--parallel has no effect with --strategy margin"),
+        (("--strategy", "margin", "--predictions", "p", "--no-wait"), "--wait has no effect with --strategy margin"),
     ],
 )
 def test_refused(altool: Altool, arguments: tuple[object, ...], said: str) -> None:

@@ -163,20 +163,23 @@ def test_a_class_that_only_the_labels_know_is_suggested_and_answered(altool: Alt
     ("flags", "text"),
     [
         (("10,5,5", "--budget", 21), "--budget 21 is not the sum of --clarifier-budgets 10,5,5: 20"),
-        (("10,5",), "'10,5' is not HARD,INTERMEDIATE,EASY"),
-        (("0,0,0",), "is not HARD,INTERMEDIATE,EASY"),
-        (("10,-5,5",), "is not HARD,INTERMEDIATE,EASY"),
-        ((f"10,{2**63},5",), "is not HARD,INTERMEDIATE,EASY"),
-        (("9,5,5", "--clarifier-hard", "clarifier"), "--clarifier-hard: clarifier cannot be the hard tier"),
-        (("9,5,5", "--clarifier-hard", "queue"), "--clarifier-hard: queue cannot be the hard tier"),
-        (("9,5,5", "--clarifier-hard", "direct"), "--clarifier-hard: direct cannot be the hard tier"),
-        (("9,5,5", "--clarifier-hard", "hardest"), "--clarifier-hard: there is no 'hardest'"),
-        (("9,5,5", "--clarifier-measure", "entropy"), "--clarifier-measure: there is no 'entropy'"),
-        (("9,5,5", "--clarifier-easy", "some"), "--clarifier-easy: there is no 'some'"),
-        (("9,5,5", "--clarifier-measure", "gcmi", "--ridge", 1), "--clarifier-measure gcmi knows no --ridge"),
-        (("9,5,5", "--bait-lambda", 1), "--strategy clarifier knows no --bait-lambda"),
-        (("9,5,5", "--diversify"), "--diversify wraps strategies that sort; badge (--clarifier-hard) picks"),
-        (("9,5,5", "--clarifier-hard", "most-likely-positive", "--alamp-base", "margin"), "knows no --alamp-base"),
+        (("10,5",), "expected auto or HARD,INTERMEDIATE,EASY, three numbers of rows as 60,30,10, found '10,5'"),
+        (("0,0,0",), "expected auto or HARD,INTERMEDIATE,EASY, three numbers of rows as 60,30,10, found"),
+        (("10,-5,5",), "expected auto or HARD,INTERMEDIATE,EASY, three numbers of rows as 60,30,10, found"),
+        ((f"10,{2**63},5",), "expected auto or HARD,INTERMEDIATE,EASY, three numbers of rows as 60,30,10, found"),
+        (("9,5,5", "--clarifier-hard", "clarifier"), "--clarifier-hard: clarifier cannot be the strategy of the hard tier"),
+        (("9,5,5", "--clarifier-hard", "queue"), "--clarifier-hard: queue cannot be the strategy of the hard tier"),
+        (("9,5,5", "--clarifier-hard", "direct"), "--clarifier-hard: direct cannot be the strategy of the hard tier"),
+        (("9,5,5", "--clarifier-hard", "hardest"), "--clarifier-hard: 'hardest' is unknown"),
+        (("9,5,5", "--clarifier-measure", "entropy"), "--clarifier-measure: expected flqmi, flvmi, gcmi, com or logdetmi, found 'entropy'"),
+        (("9,5,5", "--clarifier-easy", "some"), "--clarifier-easy: expected balanced or global, found 'some'"),
+        (("9,5,5", "--clarifier-measure", "gcmi", "--ridge", 1), "--ridge has no effect with --clarifier-measure gcmi"),
+        (("9,5,5", "--bait-lambda", 1), "--bait-lambda has no effect with --strategy clarifier"),
+        (("9,5,5", "--diversify"), "--diversify re-orders strategies that sort; badge, its inner strategy, picks"),
+        (
+            ("9,5,5", "--clarifier-hard", "most-likely-positive", "--alamp-base", "margin"),
+            "--alamp-base has no effect with",
+        ),
     ],
 )
 def test_what_cannot_work_is_refused(altool: Altool, matrix: np.ndarray, flags: tuple[object, ...], text: str) -> None:
@@ -185,7 +188,7 @@ def test_what_cannot_work_is_refused(altool: Altool, matrix: np.ndarray, flags: 
 
 def test_other_strategies_know_none_of_its_options(altool: Altool, matrix: np.ndarray) -> None:
     select = ("select", "--strategy", "margin", "--predictions", "p.parquet", "-o", "q.parquet")
-    assert "--strategy margin knows no --clarifier-hard" in altool(*select, "--budget", 5, "--clarifier-hard", "badge", code=2).said
+    assert "--clarifier-hard has no effect" in altool(*select, "--budget", 5, "--clarifier-hard", "badge", code=2).said
     assert "needs --clarifier-budgets" in (
         altool("select", "--strategy", "clarifier", *TABLES, "--budget", 5, "-o", "q.parquet", code=2).said
     )

@@ -43,7 +43,7 @@ def test_they_order_by_their_columns_within_a_subset(altool: Altool, tmp_path: P
     subset = pq.read_table(tmp_path / "q.parquet").column("id").to_pylist()
     assert len(set(subset)) == 5
     assert subset != expected
-    assert "knows no --subset-factor" in altool(*select("margin", "--subset-factor", 2), code=2).said
+    assert "--subset-factor has no effect with --strategy margin" in altool(*select("margin", "--subset-factor", 2), code=2).said
 
 
 def test_a_missing_column_says_who_writes_it(altool: Altool, tmp_path: Path) -> None:

@@ -138,16 +138,16 @@ def test_query_classes_default_to_all_but_the_most_common(altool: Altool, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("coreset", "--eta", 2), "--strategy coreset knows no --eta"),
-        (("coreset", "--diversify"), "--diversify wraps strategies that sort"),
-        (("gcmi", "--similarity", "near"), "--similarity: there is no 'near'"),
+        (("coreset", "--eta", 2), "--eta has no effect with --strategy coreset"),
+        (("coreset", "--diversify"), "--diversify re-orders strategies that sort"),
+        (("gcmi", "--similarity", "near"), "--similarity: expected features or gradient, found 'near'"),
         (("gcmi", "--similarity", "gradient"), "--similarity gradient needs --predictions"),
-        (("coreset", "--metrics", "m.parquet"), "--metrics means nothing here"),
-        (("coreset", "--model", "model"), "--model means nothing to --strategy coreset"),
+        (("coreset", "--metrics", "m.parquet"), "--metrics has no effect here"),
+        (("coreset", "--model", "model"), "--model has no effect with --strategy coreset"),
         (("coreset", "--memory", "much"), "--memory: expected a size, found 'much'"),
         (("coreset", "--device", "cuda:77"), "--device cuda:77"),
         (("badge",), "--strategy badge needs --predictions"),
-        (("random", "--partitions", 2), "--partitions means nothing to --strategy random"),
+        (("random", "--partitions", 2), "--partitions has no effect with --strategy random"),
     ],
 )
 def test_what_would_do_nothing_is_refused(

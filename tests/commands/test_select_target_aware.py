@@ -132,16 +132,16 @@ def test_e3g_explores_and_exploits(altool: Altool, tmp_path: Path, matrix: np.nd
     ("arguments", "code", "said"),
     [
         (("--strategy", "margin", "--target-aware"), 2, "--target-aware needs --targets and --predictions"),
-        (("--strategy", "margin", "--targets", "targets.toml"), 2, "--targets means nothing without --target-aware"),
-        (("--strategy", "margin", "--candidate-threshold", 0.3), 2, "--candidate-threshold means nothing without --target-aware"),
-        (("--strategy", "margin", "--target-aware", "--targets", "targets.toml", "--queue-size", 9), 2, "--queue-size means nothing"),
+        (("--strategy", "margin", "--targets", "targets.toml"), 2, "--targets has no effect without --target-aware"),
+        (("--strategy", "margin", "--candidate-threshold", 0.3), 2, "--candidate-threshold has no effect without --target-aware"),
+        (("--strategy", "margin", "--target-aware", "--targets", "targets.toml", "--queue-size", 9), 2, "--queue-size has no effect"),
         (
             ("--strategy", "margin", "--target-aware", "--targets", "targets.toml", "--metrics", "other.parquet"),
             3,
             "none of its 1 class (fox) is one of this run",
         ),
         (("--strategy", "margin", "--target-aware", "--targets", "fox.toml"), 3, "in no other table (fox)"),
-        (("--strategy", "e3g", "--features", "f.parquet", "--partitions", 2), 2, "--partitions means nothing to --strategy e3g"),
+        (("--strategy", "e3g", "--features", "f.parquet", "--partitions", 2), 2, "--partitions has no effect with --strategy e3g"),
     ],
 )
 def test_refused(altool: Altool, tmp_path: Path, matrix: np.ndarray, arguments: tuple[object, ...], code: int, said: str) -> None:

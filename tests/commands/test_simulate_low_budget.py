@@ -138,12 +138,15 @@ def test_a_round_of_clarifier_is_what_the_commands_do(
 @pytest.mark.parametrize(
     ("run", "text"),
     [
-        ('strategy = "clarifier"', "run clarifier needs clarifier_budgets"),
-        ('strategy = "clarifier"\nclarifier-budgets = [1, 2]', "[1, 2] is not HARD,INTERMEDIATE,EASY"),
+        ('strategy = "clarifier"', 'clarifier needs run "clarifier", clarifier_budgets'),
+        (
+            'strategy = "clarifier"\nclarifier-budgets = [1, 2]',
+            "three numbers of rows as 60,30,10, found [1, 2]",
+        ),
         ('strategy = "clarifier"\nclarifier-budgets = "1,1,1"\nclarifier-hard = "bald"', "bald needs mc-dropout"),
-        ('strategy = "margin"\ndiversify-by = "previous"', "diversify_by is previous or current, beside diversify = true"),
-        ('strategy = "margin"\ndiversify = true\ndiversify-by = "last"', "diversify_by is previous or current"),
-        ('strategy = "alamp"\nalamp-base = "bald"', "alamp_base: there is no 'bald'"),
+        ('strategy = "margin"\ndiversify-by = "previous"', "diversify_by has no effect without diversify = true"),
+        ('strategy = "margin"\ndiversify = true\ndiversify-by = "last"', "diversify_by: expected previous or current, found 'last'"),
+        ('strategy = "alamp"\nalamp-base = "bald"', "alamp_base: expected margin, entropy or least-confidence, found 'bald'"),
     ],
 )
 def test_what_cannot_work_is_refused(altool: Altool, tmp_path: Path, truth: list[str], run: str, text: str) -> None:

@@ -35,7 +35,7 @@ MEMORY = 3 << 30  # of data, for a run
 # C0 but for the line feed, DEL, C1, what turns the writing's direction or ends a line, and what stands for a byte that is no UTF-8.
 UNSHOWN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\udc80-\udcff]")
 FOREIGN = re.compile(  # what only programmers can make use of
-    r"Traceback|a fault in altool itself|terminate called|Check failed|Status: |\bstd::|\.(?:cc|cpp|h|py):\d+|<class '|0x[0-9a-f]{8}"
+    r"Traceback|internal error|terminate called|Check failed|Status: |\bstd::|\.(?:cc|cpp|h|py):\d+|<class '|0x[0-9a-f]{8}"
     r"|object has no attribute|not subscriptable|'NoneType'|unhashable|index out of range"
 )
 

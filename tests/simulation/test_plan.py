@@ -38,14 +38,20 @@ def test_numbers_of_learned_strategies_that_cannot_be(own: dict[str, Any], said:
 @pytest.mark.parametrize(
     ("own", "said"),
     [
-        ({"diversify": 1}, "run r: diversify = 1"),
-        ({"parallel": "x"}, "run r: parallel = 'x'"),
-        ({"skip": "often"}, "run r: skip = 'often'"),
-        ({"queue_size": 2.5}, "run r: queue_size = 2.5"),
+        ({"diversify": 1}, 'run "r", diversify: expected true or false, found 1'),
+        ({"parallel": "x"}, "run \"r\", parallel: expected a whole number of at least 1, found 'x'"),
+        ({"skip": "often"}, "run \"r\", skip: expected a number from 0 to 0.999, found 'often'"),
+        ({"queue_size": 2.5}, 'run "r", queue_size: expected a whole number of at least 1, found 2.5'),
         ({"logistic_c": "x"}, "run \"r\", logistic_c: expected a number above 0, found 'x'"),
-        ({"strategy": "clarifier", "clarifier_budgets": [1.7, 2, 3]}, "[1.7, 2, 3] is not HARD,INTERMEDIATE,EASY"),
-        ({"strategy": "learning-loss", "classifier": "mlp", "mlp_ranker": "loss", "subset_factor": "x"}, "run r: subset_factor = 'x'"),
-        ({"strategy": "e3g", "e3g_clusters": True}, "run r: e3g_clusters = True"),
+        (
+            {"strategy": "clarifier", "clarifier_budgets": [1.7, 2, 3]},
+            "three numbers of rows as 60,30,10, found [1.7, 2, 3]",
+        ),
+        (
+            {"strategy": "learning-loss", "classifier": "mlp", "mlp_ranker": "loss", "subset_factor": "x"},
+            "subset_factor: expected a whole",
+        ),
+        ({"strategy": "e3g", "e3g_clusters": True}, 'run "r", e3g_clusters: expected a whole number of at least 1, found true'),
     ],
 )
 def test_values_of_another_type(own: dict[str, Any], said: str) -> None:
@@ -63,5 +69,5 @@ def test_whole_numbers_are_numbers(own: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", ["seed", "at_precision", "folds"])
 def test_shared_values_of_another_type(name: str) -> None:
-    with pytest.raises(UsageError, match=f"the plan: {name} = 'x'"):
+    with pytest.raises(UsageError, match=f"plan, {name}: expected a .*number.*, found 'x'"):
         plan.make({"seed_size": 5, "rounds": 1, "budget": 5, name: "x"}, [{"strategy": "margin"}])

@@ -61,12 +61,20 @@ def test_any_value_of_any_key_is_taken_or_refused(tmp_path: Path, key: str) -> N
         ("a = " + "[" * 50_000, "lists or objects nested more than 100 deep", InputError),
         ("run = 5", "run is no list of tables", InputError),
         ('run = ["margin"]', "run is no list of tables", InputError),
-        ("labels = 5", "labels = 5 is not a text", InputError),
-        ("at_precision = nan", "at_precision = nan is not a number from 0 to 1", InputError),
-        ('labels = "l"\nseed_size = [2]\n[[run]]\nstrategy = "random"', "missing --rounds, --budget", UsageError),
-        ('seed_size = 2\nrounds = 1\nbudget = [2]\n[[run]]\nstrategy = "random"', "budget = [2]", UsageError),
-        (f'seed_size = 2\nrounds = 1\nbudget = {10**40}\n[[run]]\nstrategy = "random"', "is no whole number above 0", UsageError),
-        ('seed_size = 2\nrounds = 1\nbudget = 1\n[[run]]\nstrategy = "random"\nname = [1]', "its name is no text", UsageError),
+        ("labels = 5", "labels: expected a text, found 5", InputError),
+        ("at_precision = nan", "at_precision: expected a number from 0 to 1, found nan", InputError),
+        ('labels = "l"\nseed_size = [2]\n[[run]]\nstrategy = "random"', "seed_size: expected a whole number", UsageError),
+        (
+            'seed_size = 2\nrounds = 1\nbudget = [2]\n[[run]]\nstrategy = "random"',
+            "budget: expected a whole number from 1",
+            UsageError,
+        ),
+        (
+            f'seed_size = 2\nrounds = 1\nbudget = {10**40}\n[[run]]\nstrategy = "random"',
+            "2147483647, found 1",
+            UsageError,
+        ),
+        ('seed_size = 2\nrounds = 1\nbudget = 1\n[[run]]\nstrategy = "random"\nname = [1]', "name: expected a text, found [1]", UsageError),
     ],
 )
 def test_the_key_is_named(tmp_path: Path, text: str, says: str, kind: type[AltoolError]) -> None:

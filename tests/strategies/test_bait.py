@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from altool.errors import InputError, UsageError
+from altool.options import check, flag
 from altool.strategies import bait
 
 
@@ -112,5 +113,5 @@ def test_what_is_refused() -> None:
     with pytest.raises(InputError, match="two classes"):
         bait.pick(features, probabilities[:, :1], labeled[0], labeled[1][:, :1], 2, rng)
     for wrong in ({"bait_lambda": 0.0}, {"bait_oversample": 0.5}, {"bait_components": 0}):
-        with pytest.raises(UsageError, match="bait"):
-            bait.pick(features, probabilities, *labeled, 2, rng, **wrong)
+        with pytest.raises(UsageError, match="expected a"):
+            check(bait.STRATEGY.options, wrong, flag, bait.STRATEGY.name)

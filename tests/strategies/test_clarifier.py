@@ -14,6 +14,7 @@ from reference_submodular import value, vectors
 
 from altool.errors import InputError, UsageError
 from altool.metrics.tiers import TIERS
+from altool.options import flag
 from altool.strategies import clarifier
 
 Hard = Callable[[np.ndarray, int], np.ndarray]
@@ -239,10 +240,10 @@ def test_tensors_and_halves_give_the_same() -> None:
 
 def test_what_cannot_work_is_refused() -> None:
     pool = Pool(6)
-    with pytest.raises(UsageError, match="--clarifier-measure gcmi knows no --eta"):
-        pool.pick((1, 1, 1), clarifier_measure="gcmi", eta=1.0)
+    with pytest.raises(UsageError, match="--eta has no effect with --clarifier-measure gcmi"):
+        clarifier.rules({"clarifier_measure": "gcmi", "eta": 1.0}, flag)
     pool.automatic[:] = True
-    with pytest.raises(InputError, match="no person has labeled a row"):
+    with pytest.raises(InputError, match="compares with human labels"):
         pool.pick((1, 1, 1))
     assert pool.pick((1, 0, 1))[1]["tier"].tolist() == [0, 2]  # without an intermediate tier no label is needed
     bare = (pool.likeliest, pool.confidence, 4, lambda places, count: places[:count], np.random.default_rng(0))

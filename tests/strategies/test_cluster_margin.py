@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from altool.errors import InputError, UsageError
+from altool.options import check, flag
 from altool.strategies import cluster_margin
 
 
@@ -112,5 +113,5 @@ def test_what_is_refused() -> None:
     with pytest.raises(InputError, match="two classes"):
         cluster_margin.pick(rows, rows[:, :1], rows, 2, rng)
     for wrong in ({"cluster_margin_factor": 0.9}, {"cluster_margin_threshold": -1.0}):
-        with pytest.raises(UsageError, match="cluster-margin"):
-            cluster_margin.pick(rows, rows, rows, 2, rng, **wrong)
+        with pytest.raises(UsageError, match="expected a"):
+            check(cluster_margin.STRATEGY.options, wrong, flag, cluster_margin.STRATEGY.name)

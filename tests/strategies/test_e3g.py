@@ -15,7 +15,9 @@ from altool.engines.local import limited
 from altool.engines.scratch import Scratch
 from altool.errors import InputError, UsageError
 from altool.kernels import kmeans
+from altool.options import flag
 from altool.strategies import e3g
+from altool.strategies.registry import prepare
 from altool.wrappers.target_aware import adapt, candidate_labels
 
 
@@ -67,8 +69,9 @@ def test_epsilon_by_hand() -> None:
     ],
 )
 def test_epsilon_of_nonsense(options: dict[str, float]) -> None:
+    names = {"decay": "e3g_decay", "least": "e3g_epsilon_min"}
     with pytest.raises(UsageError, match="--"):
-        e3g.epsilon(10, **options)  # type: ignore[arg-type]
+        prepare("e3g", {names.get(name, name): value for name, value in options.items()}, flag, "--strategy e3g")
 
 
 class Line:
@@ -222,8 +225,8 @@ def test_equal_rows(clusters: int | None) -> None:
 
 
 def test_no_cluster() -> None:
-    with pytest.raises(UsageError, match="--e3g-clusters"):
-        pick(60, 10, e3g_clusters=0)
+    with pytest.raises(UsageError, match="--e3g-clusters: expected a whole number of at least 1, found 0"):
+        prepare("e3g", {"e3g_clusters": 0}, flag, "--strategy e3g")
 
 
 def test_files_tensors_halves_and_threads_give_the_same_rows_and_are_left_alone() -> None:

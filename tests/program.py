@@ -14,7 +14,8 @@ LIBRARIES = (
     *("pyarrow.parquet", "pyarrow.compute", "pyarrow.dataset", "rich.table", "safetensors.numpy"),
     *("torch", "torchvision", "sklearn.linear_model", "sklearn.svm"),
 )
-FORKS.set_forkserver_preload(["program", "altool.cli", *LIBRARIES])
+COMMANDS = ("embed", "train", "score", "select", "import_labels", "simulate", "report", "compare")
+FORKS.set_forkserver_preload(["program", "altool.cli", *(f"altool.commands.{name}" for name in COMMANDS), *LIBRARIES])
 STREAMS = ("stdin", "stdout", "stderr")
 
 

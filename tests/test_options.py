@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,11 +15,13 @@ from hypothesis import strategies as st
 from altool import cli
 from altool.conformance.options import check_declarations, invalid
 from altool.errors import UsageError
+from altool.models.registry import REGISTRY, called
 from altool.options import LARGEST, Option, check, flag, of_run
 from altool.simulation import plan
 from altool.simulation.options import of_plans, of_runs
 from altool.strategies import registry
 
+TESTS = Path(__file__).parent
 LENGTH = {"seed_size": 5, "rounds": 1, "budget": 5}
 OF_STRATEGIES = [(name, option) for name in registry.names() for option in registry.load(name).options]
 
@@ -139,3 +143,26 @@ def test_what_is_not_taken_is_named() -> None:
 def test_a_flag_that_two_declare_differently_is_a_fault_of_the_declaration() -> None:
     with pytest.raises(ValueError, match="--depth is declared twice, as int and as float"):
         cli.merged([Option("depth", int), Option("depth", float)])
+
+
+# Where the options of strategies are tested beside a strategy's own file: what the similarity measures and those of random subsets share.
+SHARED_TESTS = [
+    *("similar.py", "random_subset.py", "wrappers/test_choose.py"),
+    *("commands/test_select_picks.py", "commands/test_select_clarifier.py"),
+]
+
+
+@pytest.mark.parametrize(("name", "option"), OF_STRATEGIES, ids=lambda part: part if isinstance(part, str) else part.name)
+def test_a_parameter_has_a_test(name: str, option: Option) -> None:
+    """A strategy's option that no test gives a value to fails the suite."""
+    files = [TESTS / "strategies" / f"test_{name.replace('-', '_')}.py", *(TESTS / file for file in SHARED_TESTS)]
+    own = re.compile(rf"\b{option.name}\b|{re.escape(option.flag)}\b")
+    assert any(own.search(file.read_text("utf-8")) for file in files), f"no test of {name} gives a value to {option.name}"
+
+
+@pytest.mark.parametrize("name", REGISTRY.names())
+def test_a_parameter_of_a_classifier_has_a_test(name: str) -> None:
+    files = [file.read_text("utf-8") for folder in ("classifiers", "models", "commands") for file in (TESTS / folder).glob("test_*.py")]
+    for own, option in called(REGISTRY.load(name)).items():
+        given = re.compile(rf"\b{own}\b\s*[=\"']|{re.escape(option.flag)}\b")
+        assert any(given.search(text) for text in files), f"no test gives a value to {own} of {name}"

@@ -121,3 +121,12 @@ def test_a_warm_start_goes_on_from_the_model(moons: Mlp) -> None:
 def test_hidden_layers_that_cannot_be(hidden: str) -> None:
     with pytest.raises(UsageError, match="--mlp-hidden"):
         registry.own_of_command(mlp.CLASSIFIER, {"mlp_hidden": hidden})
+
+
+def test_it_is_compiled_if_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is compiled is what is trained: here it stays as it is, and so do the weights."""
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(torch, "compile", lambda module: compiled.append(module) or module)
+    plain, same = (mlp.fit(X[:40], Y[:40], 2, epochs=2, compile=given)[0] for given in (False, True))
+    assert len(compiled) == 1
+    assert all(np.array_equal(value, same.tensors()[name]) for name, value in plain.tensors().items())

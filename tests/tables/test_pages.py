@@ -128,3 +128,13 @@ def test_damage_is_an_error_or_left_to_pyarrow(tmp_path: Path) -> None:
         assert found is not None
         with pytest.raises(OSError, match="ends within a page"):
             list(found.rows(handle.fileno(), 50, 50))
+
+
+def test_pyarrow_can_be_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rows, and none of them directly."""
+    pq.write_table(table(50, 4, np.float32), tmp_path / "f.parquet", **PLAIN)
+    whole = scanned(tmp_path / "f.parquet")
+    assert directly(tmp_path / "f.parquet")
+    monkeypatch.setenv("ALTOOL_PAGES", "pyarrow")
+    assert not directly(tmp_path / "f.parquet")
+    assert scanned(tmp_path / "f.parquet").equals(whole)

@@ -168,8 +168,8 @@ def test_labels_for_ids_that_the_pool_never_held(altool: Altool, tmp_path: Path)
     write(pa.table({"id": ["row-0001", "x", "y"], "label": ["ant", "bee", "cat"]}), tmp_path / "l.parquet")
     arguments = ["select", "--strategy", "margin", "--budget", 2, "--predictions", "p.parquet", "--labels", "l.parquet"]
     result = altool(*arguments, "-o", "q.parquet")
-    assert "warning: labels: 2 ids are not in the pool (ids x, y)" in result.said
-    assert refused(altool, tmp_path, *arguments, "-o", "strict.parquet", "--strict") == "labels: 2 ids are not in the pool (ids x, y)"
+    assert "warning: labels: 2 ids not in the pool (ids x, y)" in result.said
+    assert refused(altool, tmp_path, *arguments, "-o", "strict.parquet", "--strict") == "labels: 2 ids not in the pool (ids x, y)"
 
 
 def test_a_model_of_a_newer_format(altool: Altool, tmp_path: Path, model: Path) -> None:

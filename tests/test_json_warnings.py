@@ -27,14 +27,14 @@ SELECT = ("select", "--strategy", "margin", "--budget", 2, "--predictions", "p.p
 def test_nothing_left(altool: Callable[..., Any], everything_labeled: Path) -> None:
     found = json.loads(altool(*SELECT, "-o", "q.parquet", code=4).text)
     assert found["error"]["type"] == "NothingLeft"
-    assert found["warnings"] == ["labels: 1 id is not in the pool (ids row-9999)"]
+    assert found["warnings"] == ["labels: 1 id not in the pool (ids row-9999)"]
 
 
 def test_rejected_input(altool: Callable[..., Any], everything_labeled: Path) -> None:
     write(pa.table({"id": ["x"]}), everything_labeled / "x.parquet")
     found = json.loads(altool(*SELECT, "-o", "q.parquet", "--within", "x.parquet", code=3).text)
     assert found["error"]["type"] == "InputError"
-    assert found["warnings"] == ["labels: 1 id is not in the pool (ids row-9999)"]
+    assert found["warnings"] == ["labels: 1 id not in the pool (ids row-9999)"]
 
 
 def test_an_internal_error(everything_labeled: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,4 +55,4 @@ def test_an_internal_error(everything_labeled: Path, monkeypatch: pytest.MonkeyP
     assert ended.value.code == 1
     found = json.loads(capsys.readouterr().out)
     assert found["error"]["message"] == "internal error: ZeroDivisionError: nothing"
-    assert found["warnings"] == ["labels: 1 id is not in the pool (ids row-9999)"]
+    assert found["warnings"] == ["labels: 1 id not in the pool (ids row-9999)"]

@@ -97,7 +97,7 @@ def run(options: Options, console: Console) -> None:
     ranks = {location: read_ranks(queue, index) for location, queue in queues.items()}
     for location, (found, _, _) in ranks.items():
         if not np.isfinite(found[positions]).any():
-            text = f"{queues[location].name}: none of its rows is one of the {len(positions):,} rows to choose from"
+            text = f"{queues[location].name}: none of its rows is among the {count(len(positions), 'row')} to choose from"
             raise InputError(text, "give the queue of this pool")
     for run_ in plan.runs:
         for name in ("query_classes", "private_classes"):
@@ -119,7 +119,7 @@ def run(options: Options, console: Console) -> None:
         if options.overwrite or not _finished(task):
             tasks.append(task)
     if left := len(wanted) - len(tasks):
-        console.info(f"{left:,} of {len(wanted):,} runs are there already")
+        console.info(f"{left:,} of {count(len(wanted), 'run')} exist already")
     jobs = min(options.jobs or cores(), len(tasks))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
     ties: list[list[str]] = []
@@ -169,7 +169,7 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         settings = load_toml(read_bytes(options.plan, plan), plan)
         rows = settings.pop("run", [])
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{plan}: run is no list of tables", "write each run as a section [[run]]")
+            raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
         settings = {name.replace("-", "_"): value for name, value in settings.items()}
         of_models = {name: settings.pop(name) for name in list(settings) if plans.of_models(name)}
         settings = _checked(plan, settings) | of_models
@@ -265,7 +265,7 @@ def _pool(
     names = reader.classes or tuple(sorted(found))
     if unknown := sorted(found - set(names)):
         hint = class_lists.respelled(unknown, names) or "name them there"
-        raise InputError(f"{log.name}: {len(unknown)} classes that --classes does not name ({check.naming(unknown)})", hint)
+        raise InputError(f"{log.name}: {count(len(unknown), 'class', 'classes')} not in --classes ({check.naming(unknown)})", hint)
     if held is not None and len(labels):
         known_here, hint = sorted(set(labels.column("label").to_pylist())), "give held-out rows of the same project"
         if text := class_lists.match(class_lists.counts(held_labels.column("label")), known_here, held.name, log.name, hint):
@@ -280,7 +280,7 @@ def _pool(
         places = index.positions(table.column("id"))
         lost = table.column("id").filter(pa.array(places < 0))
         if len(lost):
-            text = f"{source.name}: {len(lost):,} {what} rows are not in it (ids {check.naming(check.first_ids(lost))})"
+            text = f"{source.name}: {count(len(lost), f'{what} row')} not in it (ids {check.naming(check.first_ids(lost))})"
             console.mismatch(text, "embed these rows too", strict=strict)
         return places[places >= 0], number[codes(table, names)[places >= 0]]
 
@@ -288,7 +288,7 @@ def _pool(
     held_rows, held_codes = known(held_labels, "held-out")
     twice = np.intersect1d(rows, held_rows)
     if len(twice):
-        text = f"{len(twice):,} held-out rows are in --labels too (ids {check.naming(check.first_ids(index.take(twice)))})"
+        text = f"--labels: {count(len(twice), 'held-out row')} in it, too (ids {check.naming(check.first_ids(index.take(twice)))})"
         raise InputError(text, "hold them out in one place")
     if not len(held_rows):
         share = settings.get("holdout_share", 0.2)
@@ -297,7 +297,8 @@ def _pool(
     elif settings.get("holdout_share") is not None:
         raise UsageError("--holdout-share has no effect here", "leave it out: rows are held out already")
     if not len(rows) or not len(held_rows):
-        raise InputError(f"{log.name}: {len(rows):,} rows to choose from and {len(held_rows):,} to measure on", "give more labeled rows")
+        sizes = f"{count(len(rows), 'row')} to choose from and {len(held_rows):,} to measure on"
+        raise InputError(f"{log.name}: {sizes}", "give more labeled rows")
     if settings.get("rare_classes") and not settings.get("imbalance"):
         raise UsageError("--rare-classes needs --imbalance RATIO")
     if settings.get("imbalance") is not None:
@@ -305,7 +306,8 @@ def _pool(
         stays = pools.thin(codes_, kept, seeds.generator(plan.seed, "simulate", "imbalance"))
         rows, codes_ = rows[stays], codes_[stays]
     if plan.seed_size > len(rows):
-        raise InputError(f"the pool has {len(rows):,} rows, less than the seed set of {plan.seed_size:,}", "give a smaller --seed-size")
+        text = f"the pool has {count(len(rows), 'row')}, fewer than the seed set of {plan.seed_size:,}"
+        raise InputError(text, "give a smaller --seed-size")
     with console.progress(f"reading {source.name}", len(index)) as advance:
         if column == "features":
             (found_rows, held_found), fingerprint, _ = read_matrices(

@@ -17,6 +17,7 @@ from altool.strategies.registry import PENDING, Question, Strategy
 from altool.tables import check, label_log, rounds
 from altool.tables.align import Index
 from altool.tables.read import Source
+from altool.text import count
 from altool.wrappers.ask import Round
 from altool.wrappers.choose import PARALLEL, Choice, asked
 
@@ -68,7 +69,7 @@ def recorded(
         untold[batch.rows] = False
     if untold.any():
         ids = check.naming(check.first_ids(pool.take(positions[untold])))
-        text = f"labels: {int(untold.sum()):,} answers of round {round_} are to questions that no --queries holds (ids {ids})"
+        text = f"labels: {count(int(untold.sum()), 'answer')} of round {round_} to questions in no --queries (ids {ids})"
         raise InputError(text, "with --no-wait give every table of questions that this round wrote")
     return found
 
@@ -77,7 +78,7 @@ def whole_round(choice: Choice, found: Round, oracle: Source, pool: Index, posit
     """The whole round. Raises InputError for rows that the oracle has no answer for."""
     if len(choice.places):
         ids = check.naming(pool.take(positions[choice.places]).to_pylist())
-        text = f"{oracle.name}: {len(choice.places):,} rows that the strategy asks about have no label (ids {ids})"
+        text = f"{oracle.name}: no label for {count(len(choice.places), 'row')} that the strategy asks about (ids {ids})"
         raise InputError(text, "give an oracle that knows every candidate, or exclude these")
     return asked(found.asked, found)
 

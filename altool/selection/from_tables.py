@@ -25,6 +25,7 @@ from altool.tables.derive import derive
 from altool.tables.previous import Previous, read_previous
 from altool.tables.queue import read_ranks
 from altool.tables.read import Source
+from altool.text import count
 from altool.wrappers.choose import function_options
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, taken
@@ -169,7 +170,7 @@ def round_before(
     with console.progress(f"reading {previous.name}", previous.num_rows) as advance:
         found = read_previous(previous, source, pool.index, pool.classes, keep, threads=options.threads, advance=advance)
     if found.added:
-        console.warn(f"{previous.name}: it does not know {len(found.added)} of today's classes ({check.naming(found.added)})")
+        console.warn(f"{previous.name}: it lacks {len(found.added)} of today's classes ({check.naming(found.added)})")
     return found
 
 
@@ -261,17 +262,17 @@ def read_arrays(
             text = f"{whole.name}, which has {len(pool):,} rows: none of its {what}"
             align.refuse_foreign(wanted_ids, text, index, source.name, "give every row of the pool in both tables")
         if len(missing := pool.take(np.flatnonzero(candidates & (places < 0)))):
-            text = f"{source.name}: {len(missing):,} candidates are not in it (ids {check.naming(check.first_ids(missing))})"
+            text = f"{source.name}: {count(len(missing), 'candidate')} not in it (ids {check.naming(check.first_ids(missing))})"
             console.mismatch(text, "they cannot be chosen; give every row of the pool in both tables", strict=options.strict)
         candidates = candidates & (places >= 0)
         held[held] = places[labeled[held]] >= 0
     uses_labeled = any(name == "labels" or name.startswith("labeled_") for name in given)
     if uses_labeled and training is not None and not held.all():
         lost = training.column("id").filter(pa.array(~held))
-        lacking = " or no ".join(sorted(tables_of.values()))
-        text = f"labels: {len(lost):,} labeled rows have no {lacking} (ids {check.naming(check.first_ids(lost))})"
+        lacking = " or ".join(sorted(tables_of.values()))
+        text = f"labels: {count(len(lost), 'labeled row')} without {lacking} (ids {check.naming(check.first_ids(lost))})"
         if not held.any():
-            raise InputError(f"{text}, and there are no others", f"give the labeled rows' {lacking} too")
+            raise InputError(f"{text}: that is all of them", f"give the labeled rows' {lacking} too")
         console.mismatch(text, "the strategy works from the others", strict=options.strict)
     positions = np.flatnonzero(candidates)
 
@@ -335,7 +336,7 @@ def first_place(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataT
         position = -1
     place = int(np.searchsorted(positions, position))
     if position < 0 or place == len(positions) or positions[place] != position:
-        raise InputError(f"--first: {text} is no candidate", "name the id of a row that has no label yet")
+        raise InputError(f"--first: {text} is not a candidate", "name the id of a row that has no label yet")
     return place
 
 
@@ -343,8 +344,5 @@ def report_strangers(index: Index, ids: pa.Array, table: str, options: Options, 
     """Warn of ids that the pool has never held; an error with --strict."""
     strangers = ids.filter(pa.array(index.positions(ids) < 0)) if len(ids) else ids
     if len(strangers):
-        text = (
-            f"{table}: {len(strangers):,} {'id is' if len(strangers) == 1 else 'ids are'} not in the pool "
-            f"(ids {check.naming(check.first_ids(strangers))})"
-        )
+        text = f"{table}: {count(len(strangers), 'id')} not in the pool (ids {check.naming(check.first_ids(strangers))})"
         console.mismatch(text, "give the table that belongs to this pool, or leave --strict out", strict=options.strict)

@@ -17,6 +17,7 @@ from altool.selection.options import Options
 from altool.strategies.registry import Strategy
 from altool.tables import check, write
 from altool.tables.read import Source
+from altool.text import count
 from altool.wrappers.choose import Choice
 from altool.wrappers.target_aware import taken
 
@@ -85,7 +86,7 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
     payloads = {row.pop("id"): row for batch in batches for row in batch.to_pylist()}
     rows = queries.to_pylist()
     if missing := [row["id"] for row in rows if row["id"] not in payloads]:
-        text = f"{items.name}: {len(missing):,} chosen rows are not in it (ids {check.naming(sorted(missing))})"
+        text = f"{items.name}: {count(len(missing), 'chosen row')} not in it (ids {check.naming(sorted(missing))})"
         if not payloads:
             raise InputError(f"{text}, nor any other", "give the items that belong to this pool")
         console.mismatch(text, "give the items that belong to this pool", strict=options.strict)

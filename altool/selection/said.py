@@ -16,7 +16,7 @@ from altool.selection.options import Options
 from altool.strategies.registry import Strategy
 from altool.tables import check
 from altool.tables.read import Source
-from altool.text import count
+from altool.text import count as plural
 from altool.wrappers.choose import Choice, Request
 
 
@@ -27,7 +27,7 @@ def report(choice: Choice, request: Request, arrays: Mapping[str, Any], candidat
     if request.strategy.tiers:
         _report_tiers(choice, request, arrays, known, console)
     elif 0 < len(choice.places) < request.count and choice.round is None:
-        left = count(len(choice.places), "candidate")
+        left = plural(len(choice.places), "candidate")
         console.info(f"{left} for a budget of {request.count:,}: all are chosen")
 
 
@@ -57,7 +57,8 @@ def _report_targets(choice: Choice, request: Request, candidates: int, console: 
         console.warn(f"a queue of {size:,} rows for a budget of {budget:,}: only their order can change; raise --queue-size")
     unserved = int(((target_class < 0) & ~(explored & ("explored" in strategy.marks))).sum())
     if unserved:
-        console.info(f"{unserved:,} of {len(target_class):,} rows follow {strategy.name} alone: no class could be served any more")
+        rows = f"{unserved:,} of {plural(len(target_class), 'row')}"
+        console.info(f"{rows} by the order of {strategy.name} alone: no class has candidates left")
 
 
 def tier_sizes(choice: Choice) -> dict[str, int]:
@@ -75,7 +76,8 @@ def _report_tiers(choice: Choice, request: Request, arrays: Mapping[str, Any], k
         labels = arrays["labels"] if keywords.get("clarifier_use_auto") else arrays["labels"][~arrays["automatic"]]
         lacking = [name for code, name in enumerate(known) if code not in set(labels.tolist())]
         if lacking:
-            console.info(f"intermediate: no label is of {len(lacking):,} classes ({check.naming(lacking)}): the others share their budget")
+            bare = f"{plural(len(lacking), 'class', 'classes')} without a label ({check.naming(lacking)})"
+            console.info(f"intermediate: {bare}; the others share the budget")
     reasons = {
         "hard": "no other candidates are left",
         "intermediate": "rows that several classes want are asked once, and classes without candidates ask nothing",
@@ -92,7 +94,7 @@ def conclude(
     """Say what was written. Raises NothingLeft where that is an empty table."""
     count, strategy, asked = len(choice.places), request.strategy.name, choice.round.asked.rows if choice.round is not None else ()
     if not count and len(asked):
-        text = f"nothing left to do: round {past.round} is complete with {len(asked):,} rows; wrote an empty table"
+        text = f"nothing left to do: round {past.round} is complete with {plural(len(asked), 'row')}; wrote an empty table"
         raise NothingLeft(text, f"train and score, then begin the next round: --round {past.round + 1}")
     if not count:
         limits = {"in --exclude": options.exclude, "not in --within": options.within, "not in --queue": options.queue}

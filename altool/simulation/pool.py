@@ -20,7 +20,7 @@ def shares(text: str, rare: str | None, classes: Sequence[str]) -> np.ndarray:
     try:
         if "=" in text:
             if rare:
-                raise UsageError("--rare-classes means nothing when --imbalance names its classes", hint)
+                raise UsageError("--rare-classes has no effect where --imbalance names its classes", hint)
             for part in text.split(","):
                 name, _, share = part.rpartition("=")
                 kept[_number(name, classes, "--imbalance")] = float(share)

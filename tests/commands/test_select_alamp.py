@@ -113,7 +113,7 @@ def test_classes_may_have_been_added(altool: Altool, tmp_path: Path, rounds: tup
     before = probabilities(ROWS, 2, seed=4)
     write(predictions(before, classes=("cat", "ant")), tmp_path / "old.parquet")
     said = altool(*ALAMP, ROWS, "--previous", "old.parquet", "--diversify", "-o", "q.parquet").said
-    assert "warning: predictions old.parquet: it does not know 1 of today's classes (bee)" in said
+    assert "warning: predictions old.parquet: it lacks 1 of today's classes (bee)" in said
     order = sorted(range(ROWS), key=lambda row: -((b := margin(before[row])) - (m := margin(now[row]))) / (b + m))
     group = np.array([CLASSES.index("cat"), CLASSES.index("ant")])[before.argmax(axis=1)]  # the old name in today's numbers
     assert ids(tmp_path / "q.parquet") == passes(order, group.tolist(), ROWS)

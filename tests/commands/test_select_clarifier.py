@@ -119,13 +119,13 @@ def test_shortfalls_and_classes_without_a_persons_label_are_said(altool: Altool,
     labels = {"id": names, "label": ["ant", "bee", "cat"] * 3, "source": ["exploit", "exploit", "auto"] * 3}
     write(pa.table(labels), tmp_path / "l.parquet")
     said = altool(*CLARIFIER, "4,200,290", "-o", "q.parquet").said
-    assert "intermediate: no label is of 1 classes (cat): the others share their budget" in said
+    assert "intermediate: 1 class without a label (cat); the others share the budget" in said
     assert "easy: " in said
     assert "of 290 rows: too few rows are predicted as some classes" in said
     found = rows(tmp_path / "q.parquet")
     assert {row["suggested_label"] for row in tier(found, "intermediate")} <= {"ant", "bee"}
     said = altool(*CLARIFIER, "4,12,6", "--clarifier-use-auto", "-o", "auto.parquet").said
-    assert "no label is of" not in said
+    assert "without a label (" not in said
     assert "cat" in {row["suggested_label"] for row in tier(rows(tmp_path / "auto.parquet"), "intermediate")}
 
 

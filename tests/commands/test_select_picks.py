@@ -59,7 +59,7 @@ def test_first_names_the_row_to_begin_with(altool: Altool, tmp_path: Path, matri
     altool(*CORESET, 4, "--first", "row-0017", "-o", "q.parquet")
     assert ids(tmp_path / "q.parquet") == ["row-0017", *farthest_first(matrix, [17], 3)]
     said = altool(*CORESET, 4, "--first", "row-0003", "--labels", "l.parquet", "-o", "q2.parquet", code=3).said
-    assert said == "error: --first: row-0003 is no candidate\nhint: name the id of a row that has no label yet\n"
+    assert said == "error: --first: row-0003 is not a candidate\nhint: name the id of a row that has no label yet\n"
 
 
 @pytest.mark.parametrize("strategy", ["coreset", "badge", "kmeans", "logdetmi", "flqmi"])
@@ -78,10 +78,10 @@ def test_rows_that_one_table_lacks(altool: Altool, tmp_path: Path, matrix: np.nd
     write(features(matrix).slice(4), tmp_path / "f.parquet")  # rows 0 to 3, one of them labeled, have no features
     both = ("select", "--strategy", "bait", "--predictions", "p.parquet", "--features", "f.parquet", "--labels", "l.parquet", "--budget")
     said = altool(*both, 10, "-o", "q.parquet").said
-    assert "features f.parquet: 3 candidates are not in it (ids row-0000, row-0001, row-0002)" in said
-    assert "labels: 1 labeled rows have no features or no predictions (ids row-0003)" in said
+    assert "features f.parquet: 3 candidates not in it (ids row-0000, row-0001, row-0002)" in said
+    assert "labels: 1 labeled row without features or predictions (ids row-0003)" in said
     assert not {"row-0000", "row-0001", "row-0002"} & set(ids(tmp_path / "q.parquet"))
-    assert "3 candidates are not in it" in altool(*both, 10, "-o", "q2.parquet", "--strict", code=3).said
+    assert "3 candidates not in it" in altool(*both, 10, "-o", "q2.parquet", "--strict", code=3).said
     altool(*both, 400, "-o", "all.parquet")
     assert len(set(ids(tmp_path / "all.parquet"))) == ROWS - 4 - 3
 

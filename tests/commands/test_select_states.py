@@ -70,7 +70,7 @@ def test_tables_that_share_no_id_are_refused(altool: Altool, tmp_path: Path, arg
 
 def test_items_of_another_project_are_refused(altool: Altool, tmp_path: Path) -> None:
     said = altool(*MARGIN, "--items", "i2.parquet", "--export", "csv=todo.csv", code=3).said
-    assert "items i2.parquet: 6 chosen rows are not in it" in said
+    assert "items i2.parquet: 6 chosen rows not in it" in said
     assert not (tmp_path / "q.parquet").exists()
     assert not (tmp_path / "todo.csv").exists()
 
@@ -78,7 +78,7 @@ def test_items_of_another_project_are_refused(altool: Altool, tmp_path: Path) ->
 def test_labels_that_only_the_features_hold_are_of_this_project(altool: Altool, tmp_path: Path) -> None:
     write(predictions(probabilities(20), IDS[4:]), tmp_path / "p.parquet")
     write(pa.table({"id": IDS[:4], "label": ["ant"] * 4}), tmp_path / "l.parquet")
-    assert "4 ids are not in the pool" in altool(*BADGE, "--labels", "l.parquet").said
+    assert "4 ids not in the pool" in altool(*BADGE, "--labels", "l.parquet").said
 
 
 def test_done_is_still_4_and_says_of_what(altool: Altool, tmp_path: Path) -> None:

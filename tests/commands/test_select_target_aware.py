@@ -65,7 +65,7 @@ def test_only_the_class_that_misses_its_target_is_served(altool: Altool, tmp_pat
 def test_rows_that_no_class_asks_for_follow_the_strategy(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
     result = altool("select", "--strategy", "margin", *AWARE, ROWS, "-o", "q.parquet")
     served = sum("bee" in candidates(matrix, f"row-{row:04d}") for row in range(ROWS))
-    assert f"{ROWS - served} of {ROWS} rows follow margin alone" in result.said
+    assert f"{ROWS - served} of {ROWS} rows by the order of margin alone" in result.said
     found = rows(tmp_path / "q.parquet")
     assert [row["target_class"] for row in found] == ["bee"] * served + [None] * (ROWS - served)
 

@@ -100,7 +100,7 @@ def test_jobs_and_kills_do_not_matter(altool: Altool, tmp_path: Path, truth: np.
     altool(*SIMULATE_3, "-o", "killed", "--jobs", 2)
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*.parquet")}
-    assert "6 of 6 runs are there already" in altool(*SIMULATE_3, "-o", "killed").said
+    assert "6 of 6 runs exist already" in altool(*SIMULATE_3, "-o", "killed").said
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "killed").rglob("*.parquet")} == before
 
 

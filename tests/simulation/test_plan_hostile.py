@@ -59,8 +59,8 @@ def test_any_value_of_any_key_is_taken_or_refused(tmp_path: Path, key: str) -> N
     ("text", "says", "kind"),
     [
         ("a = " + "[" * 50_000, "lists or objects nested more than 100 deep", InputError),
-        ("run = 5", "run is no list of tables", InputError),
-        ('run = ["margin"]', "run is no list of tables", InputError),
+        ("run = 5", "run: expected a list of tables", InputError),
+        ('run = ["margin"]', "run: expected a list of tables", InputError),
         ("labels = 5", "labels: expected a text, found 5", InputError),
         ("at_precision = nan", "at_precision: expected a number from 0 to 1, found nan", InputError),
         ('labels = "l"\nseed_size = [2]\n[[run]]\nstrategy = "random"', "seed_size: expected a whole number", UsageError),

@@ -12,7 +12,7 @@ from pathlib import Path
 FORKS = multiprocessing.get_context("forkserver")
 LIBRARIES = (
     *("pyarrow.parquet", "pyarrow.compute", "pyarrow.dataset", "rich.table", "safetensors.numpy"),
-    *("torch", "torchvision", "sklearn.linear_model", "sklearn.svm"),
+    *("torch", "torchvision", "sklearn.linear_model", "sklearn.svm", "pydantic"),
 )
 COMMANDS = ("embed", "train", "score", "select", "import_labels", "simulate", "report", "compare")
 FORKS.set_forkserver_preload(["program", "altool.cli", *(f"altool.commands.{name}" for name in COMMANDS), *LIBRARIES])

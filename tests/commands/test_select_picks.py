@@ -132,7 +132,7 @@ def test_query_classes_default_to_all_but_the_most_common(altool: Altool, tmp_pa
     altool(*similar, "behind.parquet", "--metrics", "m.parquet")
     altool(*similar, "ant.parquet", "--query-classes", "ant")
     assert ids(tmp_path / "behind.parquet") == ids(tmp_path / "ant.parquet") != ids(tmp_path / "q.parquet")
-    assert "--query-classes names dog" in altool(*similar, "q2.parquet", "--query-classes", "dog", code=3).said
+    assert "--query-classes: unknown class dog" in altool(*similar, "q2.parquet", "--query-classes", "dog", code=3).said
 
 
 @pytest.mark.parametrize(

@@ -223,7 +223,7 @@ def test_inputs_of_a_plan(altool: Altool, tmp_path: Path, truth: np.ndarray) -> 
     assert not all(int(name[-4:]) % 3 == 0 for name in picks(tmp_path / "out", "random-000", 1))
     assert b"q.parquet" not in (tmp_path / "out" / "runs" / "queue-000" / "picks.parquet").read_bytes()
     plan.write_text('[[run]]\nstrategy = "gcmi"\nquery_classes = "ant,dog"\n')
-    assert "query_classes names dog" in altool(*SIMULATE, "--plan", "plans/plan.toml", "-o", "o2", code=3).said
+    assert "query_classes: unknown class dog" in altool(*SIMULATE, "--plan", "plans/plan.toml", "-o", "o2", code=3).said
 
 
 def test_target_aware_runs_beside_plain_ones(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:

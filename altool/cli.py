@@ -104,8 +104,12 @@ def module_of(name: str) -> Any:
 
 
 def options_of(module: Any) -> tuple[tuple[Option, ...], dict[str, tuple[Option, ...]]]:
-    """The options of a command's own, and {panel: those that belong to a strategy, a classifier or a backbone}."""
-    return (*declared(module.Options), *OF_EVERY_COMMAND), dict(module.owned()) if hasattr(module, "owned") else {}
+    """The options of a command's own, and {panel: those that belong to a strategy, a classifier or a backbone}; not those of another
+    package's that are called as the command's, which would be ambiguous."""
+    own = (*declared(module.Options), *OF_EVERY_COMMAND)
+    names = {option.name for option in own}
+    panels = module.owned() if hasattr(module, "owned") else ()
+    return own, {title: tuple(option for option in options if option.name not in names) for title, options in panels}
 
 
 def command(name: str) -> Command:

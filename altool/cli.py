@@ -104,11 +104,16 @@ def module_of(name: str) -> Any:
 
 
 def options_of(module: Any, words: Sequence[str] | None = None) -> tuple[tuple[Option, ...], dict[str, tuple[Option, ...]]]:
-    """The options of a command's own, and {panel: those that belong to a strategy, a classifier or a backbone}; as `command` has them."""
+    """The options of a command's own, and {panel: those that belong to a strategy, a classifier or a backbone}; as `command` has them.
+
+    Another package's option that is called as one of the command's is left to the command.
+    """
     own = (*declared(module.Options), *OF_EVERY_COMMAND)
-    if words is not None and _flags(words) <= {f for option in own for f in (option.flag, *option.flags, f"--no-{option.flag[2:]}")}:
+    flags = {spelling for option in own for spelling in (option.flag, *option.flags, f"--no-{option.flag[2:]}")}
+    if not hasattr(module, "owned") or (words is not None and _flags(words) <= flags):
         return own, {}
-    return own, dict(module.owned()) if hasattr(module, "owned") else {}
+    names = {option.name for option in own}
+    return own, {title: tuple(option for option in options if option.name not in names) for title, options in module.owned()}
 
 
 def _flags(words: Sequence[str]) -> set[str]:

@@ -58,6 +58,16 @@ class Registry(Generic[Record]):
         """All names, sorted."""
         return sorted((*self.own, *self.added))
 
+    def every(self, refused: Callable[[InputError], None] = lambda error: None) -> dict[str, Record]:
+        """All by name, sorted, but for those of other packages that are broken: `refused` is given the error of each."""
+        found = {}
+        for name in self.names():
+            try:
+                found[name] = self.load(name)
+            except InputError as error:
+                refused(error)
+        return found
+
     def load(self, name: str, option: str = "") -> Record:
         """The one of that name; imports its module alone. Raises UsageError for an unknown name (`option`: what names it), InputError for
         a package's that is broken."""
@@ -65,22 +75,25 @@ class Registry(Generic[Record]):
             found: Record = getattr(importlib.import_module(f"{self.package}.{name.replace('-', '_')}"), self.attribute)
             return found
         if name in self.added:
-            return self._added(name)
+            return self._added(name, option or self.option)
         if (made := self.family(name)) is not None:
             return made
         close = difflib.get_close_matches(name, self.names(), 1)
         hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(self.names())}"
         raise UsageError(f"{option or self.option}: {clip(repr(name), 80)} is unknown", hint)
 
-    def _added(self, name: str) -> Record:
+    def _added(self, name: str, option: str) -> Record:
         point = self.added[name]
-        maker = f"{self.option} {name}, of package {point.dist.name if point.dist else point.value}"
+        maker = f"{option} {name}, of package {point.dist.name if point.dist else point.value}"
         try:
             found = point.load()
-        except Exception as error:  # it is somebody else's code
+        except (Exception, SystemExit) as error:  # it is somebody else's code
             text = f"{maker}: it cannot be loaded ({type(error).__name__}: {clip(' '.join(str(error).split()), 200)})"
             raise InputError(text, "upgrade or remove that package") from error
         if not isinstance(found, self.record()):
             text = f"{maker}: expected an altool {self.record().__name__}, found {type(found).__name__}"
             raise InputError(text, f"point its entry point of {self.group} to the record")
+        called = getattr(found, "name", name)
+        if called != name:  # messages, models and worker processes call it by its record's name
+            raise InputError(f"{maker}: expected a record of that name, found {called!r}", "give the entry point the name of the record")
         return found

@@ -19,7 +19,8 @@ class Options:
 
 def run(options: Options, console: Console) -> None:
     """Print every backbone, or the one that is named, with what it reads and its options. Raises UsageError for an unknown name."""
-    found = [BACKBONES.load(options.name)] if options.name else [BACKBONES.load(name) for name in BACKBONES.names()]
+    every = {} if options.name else BACKBONES.every(lambda error: console.warn(error.message))
+    found = [BACKBONES.load(options.name)] if options.name else list(every.values())
     networks = [] if options.name else _networks()
     if console.json_output:
         console.result({"backbones": list(map(_facts, found)), **({"networks": networks} if networks else {})}, "")

@@ -17,7 +17,8 @@ class Options:
 
 def run(options: Options, console: Console) -> None:
     """Print every classifier, or the one that is named, with what it reads and its options. Raises UsageError for an unknown name."""
-    found = [registry.classifier(name) for name in ([options.name] if options.name else registry.REGISTRY.names())]
+    every = {} if options.name else registry.REGISTRY.every(lambda error: console.warn(error.message))
+    found = [registry.classifier(options.name)] if options.name else list(every.values())
     if console.json_output:
         facts = [
             {

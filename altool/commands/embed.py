@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -69,9 +68,7 @@ class Options:
 def owned() -> list[tuple[str, tuple[Option, ...]]]:
     """The options that belong to a backbone, by panel; those of several backbones are in each of their panels."""
     found: list[tuple[str, tuple[Option, ...]]] = [("Networks of torchvision", networks.OPTIONS)]
-    for name in BACKBONES.names():
-        with contextlib.suppress(InputError):  # a broken one of another package is refused where it is asked for
-            found.append((name, BACKBONES.load(name).options))
+    found += [(name, backbone.options) for name, backbone in BACKBONES.every().items()]
     shared_names = {one.name for one in declared(Options)}
     return [(title, tuple(one for one in options if one.name not in shared_names)) for title, options in found]
 

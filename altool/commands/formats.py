@@ -15,7 +15,7 @@ class Options:
 
 def run(options: Options, console: Console) -> None:
     """Print every format, as `--from` and `--export` name it, with what is read and written."""
-    found = sorted(registry.ordered(), key=lambda form: form.name)
+    found = registry.FORMATS.every(lambda error: console.warn(error.message)).values()
     if console.json_output:
         facts = [
             {"name": form.name, "reads": form.reads, "writes": form.writes or None, "sidecars": list(form.sidecars), "plain": form.plain}

@@ -7,8 +7,6 @@ is slow with these can be given as `dataclasses.replace(record, options=…)`, w
 from __future__ import annotations
 
 import inspect
-import random
-import sys
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from altool.conformance.options import invalid
+from altool.conformance.randomness import moved
 from altool.errors import UsageError
 from altool.models import registry
 from altool.models.shape import BALANCES, Classifier, Deep, ImageModel, Model
@@ -167,19 +166,8 @@ def leaves_its_inputs_alone(record: Classifier) -> None:
 
 def leaves_global_generators_alone(record: Classifier) -> None:
     """The global random states of Python, numpy and torch are as they were."""
-    _fitted_once(record).predict(rows_of(record))  # importing a library may move them, once
-    before = _random_states()
-    fitted(record, rows_of(record)).predict(rows_of(record))
-    after = _random_states()
-    for name, state in before.items():
-        assert state == after[name], f"{record.name}: it moves the global generator of {name}"
-
-
-def _random_states() -> dict[str, Any]:
-    states: dict[str, Any] = {"Python": random.getstate(), "numpy": str(np.random.get_state())}
-    if "torch" in sys.modules:
-        states["torch"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
-    return states
+    found = moved(lambda: fitted(record, rows_of(record)).predict(rows_of(record)))
+    assert not found, f"{record.name}: it moves the global generator of {', '.join(found)}"
 
 
 def comes_back_from_its_tensors(record: Classifier) -> None:

@@ -6,11 +6,15 @@ who gave these answers.
 
 from __future__ import annotations
 
+import io
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from altool.errors import AltoolError
 from altool.labels import registry
@@ -18,6 +22,7 @@ from altool.labels.exchange import Answers, Export, Format, Naming, Task, open_e
 
 CLASSES = ("ant", "bee")
 HOSTILE = ("=1+1", "@SUM(A1)", "a,b;c\td", 'say "no"', "it's", "<b>&amp;</b>", "line\nbreak", "x" * 5000, "größe 😀", " padded", "null x")
+PLAIN = {"csv": b"id,label\nr-1,ant\n", "jsonl": b'{"id": "r-1", "label": "ant"}\n', "json": b'[{"id": "r-1", "label": "ant"}]'}
 HALF = "half \ud83d"  # of a surrogate pair, as a tool may cut a text
 
 
@@ -88,10 +93,15 @@ def known_by_content(case: Case) -> None:
 
 
 def no_other(case: Case) -> None:
-    """No other format's export is recognised; a plain one may be in the same encoding."""
-    if not case.record.plain:
-        for name, content in case.others.items():
-            assert name == case.record.name or not case.record.recognizes(opened(content)), f"{case.record.name} recognises {name}'s export"
+    """No other format's export is recognised, nor are ids and labels alone; a plain one may be in the same encoding."""
+    table = io.BytesIO()
+    pq.write_table(pa.table({"id": ["r-1"], "label": ["ant"]}), table)
+    for name, content in {**PLAIN, "parquet": table.getvalue(), **case.others}.items():
+        try:
+            taken = case.record.recognizes(opened(content))
+        except Exception as error:
+            raise AssertionError(f"{case.record.name} fails on an export of {name}: {type(error).__name__}: {error}") from error
+        assert not taken or case.record.plain or name == case.record.name, f"{case.record.name} recognises {name}'s export"
 
 
 def answers_come_back(case: Case) -> None:

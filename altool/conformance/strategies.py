@@ -11,8 +11,7 @@ of another shape.
 from __future__ import annotations
 
 import inspect
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -20,12 +19,15 @@ import numpy as np
 
 from altool import seeds
 from altool.conformance import options as options_
+from altool.conformance.randomness import moved
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.kernels.top import top
+from altool.options import declared as options_of
+from altool.selection.options import Options
 from altool.strategies.inputs import INPUTS
-from altool.strategies.registry import PENDING, SUBSET_FACTOR, Strategy
+from altool.strategies.registry import PENDING, REGISTRY, SUBSET_FACTOR, Strategy
 from altool.wrappers.ask import replay
 from altool.wrappers.choose import Request, choose
 
@@ -112,6 +114,12 @@ def declares_its_options(strategy: Strategy) -> None:
         default = taken[name]
         free = default is inspect.Parameter.empty or default == option.default
         assert free, f"{strategy.name}, {name}: its function's default is {default!r}, the declared one is {option.default!r}"
+    ambiguous = {option.name for option in options_of(Options)} & set(declared)
+    assert not ambiguous, f"{strategy.name}: altool select has options of the same name ({', '.join(sorted(ambiguous))})"
+    for other, record in REGISTRY.every().items():
+        for name, kind in ((option.name, option.kind) for option in record.options if option.name in declared):
+            own = declared[name].kind
+            assert own is kind, f"{strategy.name}, {name}: it is {own.__name__} here, and {kind.__name__} as an option of {other}"
 
 
 def gives_one_finite_float64_per_candidate(strategy: Strategy) -> None:
@@ -187,13 +195,8 @@ def can_sort_the_whole_pool(strategy: Strategy) -> None:
 
 
 def leaves_global_random_state_alone(strategy: Strategy) -> None:
-    def states() -> Iterator[Any]:
-        yield np.random.get_state()[1].tolist()  # type: ignore[index]
-        yield random.getstate()
-
-    before = list(states())
-    call(strategy, arrays(probabilities()))
-    assert before == list(states()), f"{strategy.name}: it uses a global random generator"
+    found = moved(lambda: call(strategy, arrays(probabilities())))
+    assert not found, f"{strategy.name}: it uses the global random generator of {', '.join(found)}"
 
 
 def picks_distinct_positions(strategy: Strategy) -> None:

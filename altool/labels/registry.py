@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -23,29 +23,33 @@ AUTO = "auto"
 FORMATS = Registry("altool.formats", "FORMAT", "--from", lambda: Format)
 
 
-def ordered() -> list[Format]:
-    """All formats in the order in which an export is tried on them: tools' own shapes first, and of these altool's own first."""
-    found = [replace(FORMATS.load(name), name=name) for name in FORMATS.names()]
+def ordered(refused: Callable[[InputError], None] = lambda error: None) -> list[Format]:
+    """All formats in the order in which an export is tried on them: tools' own shapes first, and of these altool's own first. Broken ones
+    of other packages are left out: `refused` is given the error of each."""
+    found = FORMATS.every(refused).values()
     return sorted(found, key=lambda form: (form.plain, form.name not in FORMATS.own, form.order, form.name))
 
 
 def writer(name: str) -> Format:
     """The format of that name, to write. Raises UsageError for an unknown one, and for one that is only read."""
-    writers = [form for form in ordered() if form.write]
-    for form in writers:
-        if form.name == name:
-            return form
-    names = sorted(form.name for form in writers)
+    known = name in FORMATS.names()
+    if known and (form := FORMATS.load(name, "--export")).write:
+        return form
+    names = [other for other, form in FORMATS.every().items() if form.write]
     close = difflib.get_close_matches(name, names, 1)
     hint = f"did you mean {close[0]}?" if close else f"choose from {', '.join(names)}"
-    raise UsageError(f"--export: {clip(repr(name), 80)} is {'only read' if name in FORMATS.names() else 'unknown'}", hint)
+    raise UsageError(f"--export: {clip(repr(name), 80)} is {'only read' if known else 'unknown'}", hint)
 
 
 def read(export: Export, wanted: str, naming: Naming) -> Answers:
-    """The answers in an export, of the format that is `wanted`, or `auto`. Raises InputError for an export that is in no such format."""
+    """The answers in an export, of the format that is `wanted`, or `auto`. Raises InputError for an export that is in no such format, and
+    for one that only a plain format takes while another package's is broken: it may be in that one."""
     export = _readable(export)
-    formats = ordered()
+    broken: list[InputError] = []
+    formats = ordered(broken.append)
     found = next(form for form in formats if form.recognizes(export))
+    if wanted == AUTO and found.plain and broken:
+        raise InputError(broken[0].message, f"{broken[0].hint}, or name the format: --from {found.name}")
     if wanted not in (AUTO, found.name):
         form = next(form for form in formats if form.name == wanted)
         if not form.recognizes(export) or (form.plain and not found.plain):

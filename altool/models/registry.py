@@ -69,8 +69,8 @@ def owned() -> list[tuple[str, tuple[Option, ...]]]:
     several classifiers is there once; those of them that have a default of their own are named beside it."""
     shared: dict[str, Option] = {option.name: option for option in _networks().OPTIONS}
     panels: dict[str, list[Option]] = {}
-    for name in REGISTRY.names():
-        for option in called(REGISTRY.load(name)).values():
+    for name, record in REGISTRY.every().items():
+        for option in called(record).values():
             first = shared.get(option.name)
             if first is None:
                 panels.setdefault(option.panel, []).append(option)

@@ -20,7 +20,7 @@ SHAPES = {
 
 def print_strategies(console: Console) -> None:
     """Every strategy with the tables it needs, its options and its paper; with --json as facts."""
-    strategies = [registry.load(name) for name in registry.names()]
+    strategies = registry.REGISTRY.every(lambda error: console.warn(error.message)).values()
     if console.json_output:
         console.result({"strategies": [facts(strategy) for strategy in strategies]}, "")
         return

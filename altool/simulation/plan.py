@@ -90,7 +90,7 @@ def of_models(name: str) -> bool:
 
 def files() -> set[str]:
     """The classifiers' options that name files, as `fasttext_pretrained`."""
-    return {prefix(name) + option for name in REGISTRY.names() for option in classifier(name).files}
+    return {prefix(name) + option for name, record in REGISTRY.every().items() for option in record.files}
 
 
 def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:

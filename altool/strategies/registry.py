@@ -178,8 +178,8 @@ def check_wrappers(strategy: Strategy, *, diversify: bool, partitions: int | Non
 def owned() -> list[tuple[str, tuple[Option, ...]]]:
     """The options of all strategies for the help: (heading, options), first those that several strategies have."""
     takers: dict[str, dict[str, Option]] = {}  # option: strategy: as it declares it
-    for name in names():
-        for option in load(name).options:
+    for name, strategy in REGISTRY.every().items():
+        for option in strategy.options:
             takers.setdefault(option.name, {})[name] = option
     panels: dict[str, list[Option]] = {SEVERAL: []}
     for declarations in takers.values():

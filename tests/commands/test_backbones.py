@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
@@ -13,7 +14,7 @@ from altool.commands import backbones, embed
 from altool.console import Console
 from altool.errors import UsageError
 
-MINE = BACKBONE
+MINE = replace(BACKBONE, name="mine")
 NO_BACKBONE = 7
 
 

@@ -82,6 +82,11 @@ def unnormalised(*arguments: Any, **options: Any) -> tuple[Model, bool]:
     return wrong, converged
 
 
+def seeding(*arguments: Any, seed: int = 0, **options: Any) -> tuple[Model, bool]:
+    np.random.seed(seed)
+    return REGISTRY.load("logistic").fit(*arguments, seed=seed, **options)
+
+
 def careless(tensors: Mapping[str, np.ndarray], count: int) -> Model:
     return REGISTRY.load("logistic").from_tensors({name: np.nan_to_num(value) for name, value in tensors.items()}, count)
 
@@ -91,6 +96,7 @@ def careless(tensors: Mapping[str, np.ndarray], count: int) -> Model:
     [
         (broken(fit=unnormalised), "gives_the_same_bytes_for_the_same_seed", "two fits with one seed differ in bias"),
         (broken(fit=unnormalised), "leaves_global_generators_alone", "moves the global generator of numpy"),
+        (broken(fit=seeding), "leaves_global_generators_alone", "moves the global generator of numpy"),
         (broken(options=REGISTRY.load("svm").options), "declares_the_defaults_of_fit", "no keyword kernel"),
         (broken(from_tensors=careless), "refuses_damaged_tensors", "it takes tensor weights not finite"),
         (broken(head=False), "predicts_probabilities", "head is False"),

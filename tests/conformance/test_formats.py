@@ -171,6 +171,7 @@ def _relabeled(found: Any) -> Any:
     [
         ("known_by_content", lambda form: replace(form, recognizes=lambda export: False)),
         ("no_other", lambda form: replace(form, recognizes=lambda export: True)),
+        ("no_other", lambda form: replace(form, recognizes=lambda export: "_task_hash" in export.records[0])),  # a table has no records
         ("answers_come_back", lambda form: replace(form, read=lambda export, naming: _upper(form.read(export, naming)))),
         ("no_answer_no_label", lambda form: replace(form, read=lambda export, naming: _relabeled(form.read(export, naming)))),
         ("same_bytes", lambda form: replace(form, write=lambda asked, classes: {"": b"", ".more": b""})),
@@ -179,7 +180,7 @@ def _relabeled(found: Any) -> Any:
 def test_a_fault_is_found(check: str, fault: Callable[[Any], Any]) -> None:
     good = case("prodigy")
     with pytest.raises(AssertionError):
-        CHECKS[check](replace(good, record=fault(good.record)))
+        CHECKS[check](replace(good, record=fault(good.record), others={}))
 
 
 def _upper(found: Any) -> Any:

@@ -73,3 +73,29 @@ def test_a_deliberate_fault_is_found(check: str) -> None:
 
 def test_every_check_is_in_the_list() -> None:
     assert all(getattr(strategies, name) is check for name, check in CHECKS.items())
+
+
+@pytest.mark.parametrize(
+    ("option", "function", "says"),
+    [
+        (Option("budget", int, 2, "How many."), lambda rows, *, budget=2: rows, "altool select has options of the same name"),
+        (
+            Option("bait_lambda", str, "x", "How."),
+            lambda rows, *, bait_lambda="x": rows,
+            "it is str here, and float as an option of bait",
+        ),
+    ],
+)
+def test_an_option_that_means_two_things_is_found(option: Option, function: Callable[..., Any], says: str) -> None:
+    strategy = replace(margin.STRATEGY, options=(option,), function=function)
+    with pytest.raises(AssertionError, match=says):
+        CHECKS["declares_its_options"](strategy)
+
+
+def test_a_generator_that_is_seeded_is_one_that_is_used() -> None:
+    def seeded(found: np.ndarray) -> np.ndarray:
+        np.random.seed(1)
+        return found
+
+    with pytest.raises(AssertionError, match="numpy"):
+        CHECKS["leaves_global_random_state_alone"](scores(seeded))

@@ -239,7 +239,7 @@ def main() -> None:
         if type(error).__name__ == "NoArgsIsHelpError":  # the help is printed
             code = 2
         elif hasattr(error, "format_message") and hasattr(error, "exit_code"):  # typer's own: the command line is wrong
-            code = _explain(console, error, error.format_message(), "altool --help lists commands and options", 2)
+            code = _explain(console, error, error.format_message(), _where_to_look(error), 2)
         else:
             text = f"internal error: {type(error).__name__}: {error}"
             code = _explain(console, error, " ".join(text.split()), "run it again with --debug and report what it shows", 1)
@@ -248,6 +248,15 @@ def main() -> None:
     except OSError:
         _give_up_output()
     sys.exit(code)
+
+
+def _where_to_look(error: Any) -> str:
+    """The hint beside an error of typer's own: it is of the program, or of a command."""
+    name = getattr(getattr(error, "ctx", None), "info_name", None)
+    if name not in COMMANDS:
+        return "altool --help lists commands and options"
+    more = "; options of a strategy or a classifier are keys of a [[run]] of --plan" if name == "simulate" else ""
+    return f"altool {name} --help lists the options{more}"
 
 
 # What of an operating system's errors is in the user's hands: the path that was given (2), or the disk (3).

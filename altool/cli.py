@@ -129,7 +129,7 @@ def command(name: str, words: Sequence[str] | None = None) -> Command:
     others = merged(option for options in panels.values() for option in options)
 
     def entry(context: typer.Context, **arguments: Any) -> None:
-        _run(name, module, context.obj, {option.name: option for option in own}, others, arguments)
+        _run(name, module, context.obj or Console(), {option.name: option for option in own}, others, arguments)
 
     surroundings = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [surroundings, *map(_parameter, (*own, *others.values()))]

@@ -94,7 +94,7 @@ class Pool:
 
 
 def options_of(name: str, **options: Any) -> dict[str, Any]:
-    return {key: options[key] for key in options if key in MODULES[name].STRATEGY.options}
+    return {key: options[key] for key in options if key in MODULES[name].STRATEGY.option_names}
 
 
 def random_options(name: str, rng: np.random.Generator) -> dict[str, Any]:

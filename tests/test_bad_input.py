@@ -216,7 +216,7 @@ def test_rounds_that_the_contract_cannot_hold(altool: Altool, tmp_path: Path) ->
     importing = ("import-labels", "--labels", "log")
     report = ("report", "--predictions", "p.parquet", "--labels", "log")
     for arguments in ((*select, "--round"), (*importing, "e.csv", "--round"), (*importing, "--retract-auto"), (*report, "--round")):
-        assert f"{arguments[-1]}: there is no round 2147483648" in altool(*arguments, 2**31, code=2).said
+        assert f"{arguments[-1]}: expected a whole number from 0 to 2147483647, found 2147483648" in altool(*arguments, 2**31, code=2).said
 
 
 def test_a_class_without_a_name(altool: Altool, tmp_path: Path) -> None:

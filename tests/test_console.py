@@ -118,7 +118,7 @@ def test_an_error_about_a_hostile_name_is_two_lines(altool: Callable[..., Any], 
     write(predictions(probabilities(4), ["b", HOSTILE, "b", HOSTILE]), tmp_path / "p.parquet")
     arguments = ("select", "--strategy", "margin", "--budget", 2, "--predictions", "p.parquet", "-o", "q.parquet")
     result = altool(*arguments, code=3)
-    assert r"(ids a\x1b[2J\x1b]0;title\x07\x9b2J\x7f\u202eb\u2066\u2069" in result.said
+    assert r"(a\x1b[2J\x1b]0;title\x07\x9b2J\x7f\u202eb\u2066\u2069" in result.said
     assert len(result.said.splitlines()) == 2
     assert not any(line.startswith("error: forged") for line in result.said.splitlines())
 

@@ -137,7 +137,7 @@ def test_a_fold_that_is_a_split(altool: Altool, tmp_path: Path) -> None:
     report = ("report", "--predictions", "k.parquet", *NAMES, "--labels", "y.parquet")
     message = said(altool, *report)
     assert "column 'fold' is left out because altool did not write it; to use it: --columns fold=fold" in message
-    assert "were predicted by a model that was trained on them" in message
+    assert "with an in-sample prediction (no fold)" in message
     assert "accuracy 1.000" in altool(*report, "--columns", "fold=fold").said
 
 

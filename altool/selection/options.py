@@ -40,11 +40,18 @@ AIMS = "Targets"
 ASKING = "Strategies that ask and wait"
 
 
+def duration(value: Any) -> float:
+    """Seconds, of which there may be no end. Raises ValueError, which says what is expected."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError("a number of at least 0")
+    return float(value)
+
+
 @dataclass(frozen=True)
 class Options:
     strategy: str | None = option("How to choose; altool strategies lists them.", metavar="NAME", panel=CHOOSING)
     budget: int | None = option("How many rows to choose.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
-    budget_seconds: float | None = option("As many rows as people's time pays for.", low=0, metavar="S", panel=CHOOSING)
+    budget_seconds: float | None = option("As many rows as people's time pays for.", convert=duration, metavar="S", panel=CHOOSING)
     output: str | None = shared(replace(OUTPUT, panel=CHOOSING))
     diversify: bool = option("Take one row per predicted class in each pass.", default=False, panel=CHOOSING)
     diversify_by: str | None = option(

@@ -151,7 +151,7 @@ def test_classes_that_the_model_does_not_know_are_said(altool: Altool, tmp_path:
         "warning: labels l.parquet: 3 rows of 2 classes (Bee, dog) that predictions p.parquet does not have; is 'Bee' the class 'bee'?"
         in said
     )
-    assert "predictions p.parquet: 2 of its 3 classes have no label (bee, cat)\n" in said
+    assert "predictions p.parquet: 2 of its 3 classes without a label (bee, cat)\n" in said
     strict = altool(*MARGIN, "--labels", "l.parquet", "--strict", "--overwrite", code=3).said
     assert "3 rows of 2 classes" in strict
 

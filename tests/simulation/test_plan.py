@@ -25,8 +25,8 @@ from altool.simulation import plan
         ({"vaal_width": "x"}, "vaal_width: expected a whole number of at least 1, found 'x'"),
         ({"vaal_rate": math.nan}, "vaal_rate: expected a number of at least 1e-09, found nan"),
         ({"vaal_rate": math.inf}, "vaal_rate: expected a number of at least 1e-09, found inf"),
-        ({"mlp_dropout": 0.5, "mc_dropout": 1}, "mc-dropout = N takes N samples"),
-        ({"mlp_dropout": 0.5, "mc_dropout": True}, "mc_dropout = True"),
+        ({"mlp_dropout": 0.5, "mc_dropout": 1}, "mc_dropout: expected a whole number of at least 2, found 1"),
+        ({"mlp_dropout": 0.5, "mc_dropout": True}, "mc_dropout: expected a whole number of at least 2, found true"),
     ],
 )
 def test_numbers_of_learned_strategies_that_cannot_be(own: dict[str, Any], said: str) -> None:

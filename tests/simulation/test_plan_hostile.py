@@ -89,5 +89,5 @@ def test_a_log_that_is_in_its_last_round(altool: Callable[..., Any], tmp_path: P
     write(pa.table({"id": ["row-0000"], "label": ["ant"], "round": pa.array([2**31 - 1], pa.int32())}), tmp_path / "l.parquet")
     arguments = ("select", "--strategy", "margin", "--budget", 2, "--predictions", "p.parquet", "--labels", "l.parquet", "-o", "q.parquet")
     result = altool(*arguments, code=3)
-    assert result.said.splitlines()[0] == "error: the label log has labels of round 2,147,483,647, the last that there can be"
+    assert result.said.splitlines()[0] == "error: labels: the log has reached round 2,147,483,647, the last possible"
     altool(*arguments, "--round", 7)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from altool import cli
 from altool.conformance.options import check_declarations, invalid
 from altool.errors import UsageError
-from altool.models.registry import REGISTRY, called
+from altool.models.registry import REGISTRY, called, own_of_command, own_of_plan, prefix, vaal_called, vaal_of
 from altool.options import LARGEST, Option, check, flag, of_run
 from altool.simulation import plan
 from altool.simulation.options import of_plans, of_runs
@@ -166,3 +166,23 @@ def test_a_parameter_of_a_classifier_has_a_test(name: str) -> None:
     for own, option in called(REGISTRY.load(name)).items():
         given = re.compile(rf"\b{own}\b\s*[=\"']|{re.escape(option.flag)}\b")
         assert any(given.search(text) for text in files), f"no test gives a value to {own} of {name}"
+
+
+@pytest.mark.parametrize("name", REGISTRY.names())
+def test_an_option_of_a_classifier(name: str) -> None:
+    """`train` and a plan refuse the same values in the same words."""
+    record = REGISTRY.load(name)
+    for own, option in called(record).items():
+        for wrong, value in invalid(option).items():
+            key = f"{prefix(name)}{own}"
+            by_command = refusal(lambda given={option.name: value}: own_of_command(record, given))
+            by_plan = refusal(lambda given={key: value}: own_of_plan(record, given, of_run("r")))
+            assert by_command.removeprefix(option.flag) == by_plan.removeprefix(f'run "r", {key}'), (own, wrong)
+            assert by_command.startswith(f"{option.flag}: expected ")
+
+
+def test_an_option_of_vaal() -> None:
+    for own, option in vaal_called().items():
+        for value in invalid(option).values():
+            said = refusal(lambda given={option.name: value}: vaal_of(given, of_run("r"), "VAAL"))
+            assert said.startswith(f'run "r", {option.name}: expected '), own

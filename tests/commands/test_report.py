@@ -154,6 +154,7 @@ def test_metrics_table(case):
     assert set(origin["inputs"]) == {"predictions", "labels", "targets"}
 
 
+@pytest.mark.slow
 def test_same_rows_same_bytes(case):
     report(targets="targets.toml", metrics_output="a.parquet", output="a.html")
     Path("parts").mkdir()
@@ -471,6 +472,7 @@ def test_hostile_names(altool, case):
     assert "\u202e" not in text
 
 
+@pytest.mark.slow
 def test_200_classes(case):
     classes = [f"class {number:03d}" for number in range(200)]
     rng = np.random.default_rng(0)

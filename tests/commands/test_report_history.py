@@ -157,6 +157,7 @@ def test_where_histories_lie(case):
     assert report(history=["a [1]"])["runs"] == expected
 
 
+@pytest.mark.slow
 def test_same_content_same_bytes(case):
     report(output="a.html", summary_output="a.parquet")
     tables = [pq.read_table(path) for path in sorted(Path("sim").rglob("history.parquet"))]
@@ -191,6 +192,7 @@ def test_standard_output(altool, case):
     assert pq.read_table(pa.BufferReader(altool(*arguments, "--summary-output", "-").stdout)).num_rows == 66
 
 
+@pytest.mark.slow
 def test_compare_does_what_history_alone_does(case, capsys):
     options = {"level": [0.5], "tail_share": 0.3, "baseline": "random"}
     console = Recorder()

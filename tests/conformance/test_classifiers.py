@@ -17,6 +17,8 @@ from altool.conformance.classifiers import CHECKS
 from altool.models.registry import REGISTRY
 from altool.models.shape import Classifier, Model
 
+pytestmark = pytest.mark.slow
+
 TESTS = Path(__file__).parents[1] / "classifiers"
 QUICK = {"weights": "none", "image_size": 32, "epochs": 4, "minibatch": 12, "rate": 0.02, "augment": "none", "crop_border": 0}
 

@@ -19,6 +19,8 @@ from altool.selection.options import Options
 from altool.strategies import registry
 from altool.strategies.inputs import INPUTS
 
+pytestmark = pytest.mark.slow
+
 ROWS, BUDGET, SEEDS = 120, 9, 12
 DEEP = {"mutual_information", "predicted_loss", "labeled_probability"}  # see tests/commands/test_simulate_deep.py
 NAMES = [name for name in registry.names() if not DEEP & set(registry.load(name).takes)]

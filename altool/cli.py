@@ -37,6 +37,12 @@ COMMANDS = {
     "backbones": "List what embed can run, or explain one.",
     "formats": "List the formats of annotation tools.",
 }
+FLAGS = {  # of the program itself; typer's own words for completion depend on the shell
+    "--version": "Print the version and stop.",
+    "--install-completion": "Install completion for the current shell.",
+    "--show-completion": "Print completion for the current shell.",
+    "--help": "Print this message and stop.",
+}
 OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
 
 
@@ -69,7 +75,7 @@ class Group(typer.core.TyperGroup):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from altool import help as page
 
-        flags = [(", ".join(parameter.opts), getattr(parameter, "help", "") or "") for parameter in self.get_params(ctx)]
+        flags = [(", ".join(sorted(parameter.opts, key=len)), FLAGS[max(parameter.opts, key=len)]) for parameter in self.get_params(ctx)]
         page.show(self.get_usage(ctx), self.help or "", {"Commands": list(COMMANDS.items()), "Options": flags})
 
 
@@ -93,7 +99,7 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help=FLAGS["--version"])] = False,
 ) -> None:
     pass
 

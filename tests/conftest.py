@@ -25,6 +25,13 @@ settings.load_profile("untimed")
 CLASSES = ("ant", "bee", "cat")
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where slow tests are left out, files that hold no others are not imported: that alone takes seconds."""
+    if config.option.markexpr == "not slow" and collection_path.suffix == ".py":
+        return "\npytestmark = pytest.mark.slow\n" in collection_path.read_text("utf-8") or None
+    return None
+
+
 class Result(subprocess.CompletedProcess[bytes]):
     """A finished run; `text` is standard output, `said` standard error."""
 

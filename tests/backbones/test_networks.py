@@ -18,6 +18,8 @@ from altool.backbones import networks
 from altool.engines import device
 from altool.errors import InputError, UsageError
 
+pytestmark = pytest.mark.slow
+
 # Heads by their names in torchvision's source, so that how they are found here is checked against something else.
 HEADS = {
     "resnet18": ("fc", 32),
@@ -69,7 +71,6 @@ def before_head(net: Any, head: str, given: torch.Tensor) -> np.ndarray:
     return seen[0].numpy()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", HEADS)
 def test_the_vector_is_the_input_of_the_head(name: str) -> None:
     head, size = HEADS[name]
@@ -132,7 +133,6 @@ def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone() -
     assert not np.array_equal(one, other)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["pth", "safetensors"])
 def test_weights_from_a_file(tmp_path: Path, resnet: Any, ending: str) -> None:
     file = tmp_path / f"weights.{ending}"
@@ -158,7 +158,6 @@ def refused(tmp_path: Path, content: Any) -> str:
     return caught.value.message
 
 
-@pytest.mark.slow
 def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
     whole = OrderedDict(networks.build(SMALL, 32, 0).state_dict())
     missing = OrderedDict(whole)
@@ -173,7 +172,6 @@ def test_weights_that_do_not_fit_are_refused_by_name(tmp_path: Path) -> None:
     assert network(SMALL, weights=str(tmp_path / "headless.pth"), image_size=32).width == 1024
 
 
-@pytest.mark.slow
 def test_a_file_that_would_run_code_or_is_damaged(tmp_path: Path, resnet: Any) -> None:
     assert "not a state dict of tensors alone" in refused(tmp_path, {"a": Path("code")})
     torch.save(resnet.state_dict(), tmp_path / "whole.pth")
@@ -190,7 +188,6 @@ def test_a_file_that_would_run_code_or_is_damaged(tmp_path: Path, resnet: Any) -
         network("resnet18", weights=str(tmp_path / "absent.pth"))
 
 
-@pytest.mark.slow
 def test_checkpoints_with_torchvisions_old_names(tmp_path: Path) -> None:
     whole = networks.build("densenet121", 224, 3)
     old = OrderedDict(
@@ -205,7 +202,6 @@ def test_checkpoints_with_torchvisions_old_names(tmp_path: Path) -> None:
     np.testing.assert_allclose(made.embed(values), before_head(whole, "classifier", made.normalize(values)), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_auxiliary_classifiers_may_be_left_out(tmp_path: Path) -> None:
     whole = networks.build("googlenet", 224, 3)
     content = OrderedDict((key, value) for key, value in whole.state_dict().items() if not key.startswith("aux"))

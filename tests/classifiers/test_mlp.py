@@ -12,6 +12,8 @@ from altool.classifiers.mlp import Mlp
 from altool.errors import UsageError
 from altool.models import ranker, registry
 
+pytestmark = pytest.mark.slow
+
 X, Y = make_moons(400, noise=0.2, random_state=0)
 X = X.astype(np.float32) * 3 + 10
 
@@ -32,7 +34,6 @@ def moons() -> Mlp:
     return mlp.fit(X[:200], Y[:200] * 2, 3, hidden="32,16", dropout=0.1, ranker="ranking", epochs=60, rate=0.02)[0]
 
 
-@pytest.mark.slow
 def test_it_learns_moons(moons: Mlp) -> None:
     found = moons.probabilities(X)
     assert (found[200:].argmax(1) == Y[200:] * 2).mean() > 0.93  # a line through them: 0.87
@@ -60,7 +61,6 @@ def test_a_row_is_its_own_whatever_its_company(moons: Mlp) -> None:
         assert np.array_equal(getattr(whole, name)[123:125], getattr(part, name)), name
 
 
-@pytest.mark.slow
 def test_the_ranker_finds_the_rows_that_cost_most(moons: Mlp) -> None:
     draw = np.random.default_rng(1)
     noisy = Y[:200].copy()

@@ -20,6 +20,8 @@ from altool.errors import InputError, UsageError
 from altool.models import machines as pairs
 from altool.models import registry
 
+pytestmark = pytest.mark.slow
+
 KERNELS = ("linear", "rbf", "poly")
 
 
@@ -61,7 +63,6 @@ def by_formula(machine: Any, features: np.ndarray, model: SVM) -> np.ndarray:
     return np.array(result)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize(("classes", "rows"), [(2, 30), (3, 60), (9, 80)])
 @pytest.mark.parametrize("balance", ["none", "class-weight"])
@@ -81,7 +82,6 @@ def test_equals_scikit_learn(kernel: str, classes: int, rows: int, balance: str)
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-6)
 
 
-@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.integers(2, 7), st.sampled_from(KERNELS), st.sampled_from([0.0, 30.0, 1000.0]), st.booleans())
 def test_near_ties_fall_as_they_do_for_scikit_learn(seed: int, classes: int, kernel: str, offset: float, half: bool) -> None:
@@ -133,7 +133,6 @@ def test_says_whether_it_converged(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not svm.fit(features, labels, 3)[1]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("size", [1e-3, 1.0, 1e4])
 def test_the_errors_of_float32_are_bounded(kernel: str, size: float) -> None:
@@ -186,7 +185,6 @@ def test_prior_divides_by_the_shares_of_the_labels() -> None:
     assert np.array_equal(model.decided(features), plain.argmax(axis=1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("counts", [(2, 2, 2), (1, 1, 1), (1, 1), (5, 1, 2), (12, 1), (3,), (1,)])
 @pytest.mark.parametrize("balance", ["none", "class-weight", "prior"])

@@ -15,6 +15,8 @@ from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
 from altool.metrics.intervals import wilson, wilson_f1
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = Path(__file__).parents[1] / "golden"
 TARGETS = """
 [default]
@@ -154,7 +156,6 @@ def test_metrics_table(case):
     assert set(origin["inputs"]) == {"predictions", "labels", "targets"}
 
 
-@pytest.mark.slow
 def test_same_rows_same_bytes(case):
     report(targets="targets.toml", metrics_output="a.parquet", output="a.html")
     Path("parts").mkdir()
@@ -173,7 +174,6 @@ def test_same_rows_same_bytes(case):
     assert Path("a.html").read_bytes() == Path("b.html").read_bytes()
 
 
-@pytest.mark.slow
 def test_check_targets(altool, case):
     arguments = ["report", "--predictions", "oof.parquet", "--labels", "labels.parquet", "--targets", "targets.toml", "--check-targets"]
     done = altool(*arguments, "-o", "r.html", "--metrics-output", "m.parquet", code=5)
@@ -220,7 +220,6 @@ def test_usage(case, options, message):
         report(**options)
 
 
-@pytest.mark.slow
 def test_page_and_metrics_on_standard_output(altool, case):
     arguments = ["report", "--predictions", "oof.parquet", "--labels", "labels.parquet"]
     assert altool(*arguments, "-o", "-").stdout.startswith(b"<!DOCTYPE html>")
@@ -232,7 +231,6 @@ def test_page_and_metrics_on_standard_output(altool, case):
 # which rows are measured
 
 
-@pytest.mark.slow
 def test_in_sample_is_refused(altool, case):
     predictions(CASE, "in-sample.parquet", fold=False)
     arguments = ["report", "--predictions", "in-sample.parquet", "--labels", "labels.parquet", "--metrics-output", "m.parquet"]
@@ -259,7 +257,6 @@ def test_holdout_comes_first(case):
         report(strict=True)
 
 
-@pytest.mark.slow
 def test_all_says_so_everywhere(altool, case):
     arguments = ["report", "--predictions", "oof.parquet", "--labels", "labels.parquet", "--evaluate-on", "all"]
     done = altool(*arguments, "-o", "r.html", "--metrics-output", "m.parquet")
@@ -354,7 +351,6 @@ def test_tables_from_elsewhere(case):
 # what else is shown
 
 
-@pytest.mark.slow
 def test_history(altool, case):
     Path("history").mkdir()
     assert report(history=["history"])["history"] == []
@@ -377,7 +373,6 @@ def test_history(altool, case):
     assert "Rounds so far" in Path("r.html").read_text()
 
 
-@pytest.mark.slow
 def test_queries(altool, case):
     rows = {"id": ["r5", "r6", "r7", "u1"], "strategy": ["margin"] * 4, "round": pa.array([1] * 4, pa.int32())}
     rows |= {"source": ["explore", "exploit", "exploit", "exploit"], "suggested_label": ["bee", "ant", "ant", None]}
@@ -426,7 +421,6 @@ def test_features(case):
     assert "3 labeled rows missing" in report(features="fewer.parquet", output="c.html")["warnings"][-1]
 
 
-@pytest.mark.slow
 def test_hostile_names(altool, case):
     names = [
         "<script>alert(1)</script>",
@@ -472,7 +466,6 @@ def test_hostile_names(altool, case):
     assert "\u202e" not in text
 
 
-@pytest.mark.slow
 def test_200_classes(case):
     classes = [f"class {number:03d}" for number in range(200)]
     rng = np.random.default_rng(0)

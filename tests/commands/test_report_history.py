@@ -17,6 +17,8 @@ from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.tables.schema import KINDS
 
+pytestmark = pytest.mark.slow
+
 TYPES = KINDS["history"].columns
 
 
@@ -94,7 +96,6 @@ def test_values_by_hand(case):
     assert found["caution"] == ""
 
 
-@pytest.mark.slow
 def test_terminal(altool, case):
     done = altool("report", "--history", "sim", "--level", "0.5", "--level", "0.9", "--tail-share", "0.3")
     lines = done.text.splitlines()
@@ -157,7 +158,6 @@ def test_where_histories_lie(case):
     assert report(history=["a [1]"])["runs"] == expected
 
 
-@pytest.mark.slow
 def test_same_content_same_bytes(case):
     report(output="a.html", summary_output="a.parquet")
     tables = [pq.read_table(path) for path in sorted(Path("sim").rglob("history.parquet"))]
@@ -185,14 +185,12 @@ def test_summary_table(case):
     assert Path("s.csv").read_text().startswith("run,scope,class,metric,quantity,")
 
 
-@pytest.mark.slow
 def test_standard_output(altool, case):
     arguments = ["report", "--history", "sim"]
     assert altool(*arguments, "-o", "-").stdout.startswith(b"<!DOCTYPE html>")
     assert pq.read_table(pa.BufferReader(altool(*arguments, "--summary-output", "-").stdout)).num_rows == 66
 
 
-@pytest.mark.slow
 def test_compare_does_what_history_alone_does(case, capsys):
     options = {"level": [0.5], "tail_share": 0.3, "baseline": "random"}
     console = Recorder()
@@ -293,7 +291,6 @@ def test_usage(tmp_path, monkeypatch, options, message):
         report(**options)
 
 
-@pytest.mark.slow
 def test_the_command_line_refuses_too(altool, case):
     done = altool("report", "--json", code=2)
     assert "--predictions is missing" in done.said
@@ -340,7 +337,6 @@ def test_a_metric_that_nobody_measured(case):
     assert report(history=["less"], metric="f1")["runs"][0]["final"]["all"]["value"] == pytest.approx(0.2)
 
 
-@pytest.mark.slow
 def test_hostile_names(altool, case):
     names = ["<script>alert(1)</script>", "$x$", '" onload="x', "a&amp;b", "\x1b[31mred", "\u202eevil", "漢字", "n" * 500, "_", "[bold]b"]
     for number, name in enumerate([names[0], names[4], names[5], names[-1]]):

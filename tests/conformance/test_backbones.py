@@ -16,6 +16,8 @@ from altool.backbones.shape import Backbone
 from altool.conformance.backbones import CHECKS
 from altool.options import Option
 
+pytestmark = pytest.mark.slow
+
 # Networks and learned vectors begin with random weights here: nothing is downloaded.
 DEFAULTS: dict[str, Any] = {"weights": "none", "image_size": 32, "minibatch": 2, "device": "cpu", "width": 8}
 

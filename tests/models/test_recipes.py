@@ -9,6 +9,8 @@ from altool.errors import UsageError
 from altool.models import recipes, registry, training
 from altool.models.shape import Classifier
 
+pytestmark = pytest.mark.slow
+
 RESNET = torchvision.classifier("resnet18")
 assert RESNET is not None
 

@@ -158,7 +158,7 @@ def prepare(
     checked = options_.check(strategy.options, given, say, who, others)
     for needed in strategy.options:
         if needed.required and needed.name not in given:
-            raise UsageError(f"{who} needs {say(needed.name)}", needed.help)
+            raise UsageError(f"{who} needs {say(needed.name)}", f"give {needed.metavar}: {needed.help[:1].lower()}{needed.help[1:]}")
     if strategy.rules:
         strategy.rules(checked, say)
     return strategy, checked

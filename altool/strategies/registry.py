@@ -158,7 +158,9 @@ def prepare(
     checked = options_.check(strategy.options, given, say, who, others)
     for needed in strategy.options:
         if needed.required and needed.name not in given:
-            raise UsageError(f"{who} needs {say(needed.name)}", f"give {needed.metavar}: {needed.help[:1].lower()}{needed.help[1:]}")
+            raise UsageError(
+                f"{who} needs {say(needed.name)}", f"give {needed.metavar}: {needed.help[:1].lower()}{needed.help[1:].rstrip('.')}"
+            )
     if strategy.rules:
         strategy.rules(checked, say)
     return strategy, checked

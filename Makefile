@@ -9,11 +9,11 @@ demo: $(VENV)/ready
 	PATH="$(abspath $(BIN)):$$PATH" sh sample_data/demo.sh demo
 
 test: lint
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist worksteal
 
 # Below a minute on two cores: what is marked as slow is left out.
 fast: $(VENV)/ready
-	$(BIN)/pytest -n auto -m 'not slow'
+	$(BIN)/pytest -n auto --dist worksteal -m 'not slow'
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -11,6 +11,7 @@ import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -185,6 +186,7 @@ def shared(declaration: Option) -> Any:
     return dataclasses.field(default=declaration.default, metadata={"option": declaration})
 
 
+@cache
 def declared(options: type) -> tuple[Option, ...]:
     """The options that the fields of a command's dataclass declare; fields that are none are left out."""
     kinds = get_type_hints(options)

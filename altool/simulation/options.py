@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from altool.options import Option, declared, option, shared
@@ -115,13 +116,15 @@ class Options:
     overwrite: bool = shared(OVERWRITE)
 
 
-def of_plans() -> dict[str, Option]:
+@cache
+def of_plans() -> Mapping[str, Option]:
     """What a plan may say for all of its runs, by key."""
     not_settings = ("output", "plan", "strategy", "jobs", "strict", "overwrite")
-    return {own.name: own for own in declared(Options) if own.name not in not_settings} | of_runs()
+    return {own.name: own for own in declared(Options) if own.name not in not_settings} | dict(of_runs())
 
 
-def of_runs() -> dict[str, Option]:
+@cache
+def of_runs() -> Mapping[str, Option]:
     """What a [[run]] may say beside the options of its strategy and its classifier, by key: as `select`, `train` and `score` have it."""
     ours = ("queue", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
     theirs = ("diversify", "diversify_by", "suggest", "candidate_threshold", "queue_size", "partitions", "parallel", "audit")

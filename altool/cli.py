@@ -208,11 +208,7 @@ def _run(
         raise UsageError(f"missing {', '.join(missing)}", f"altool {command} --help lists the options")
     values = {name: own[name].take(_read(own[name], value), own[name].flag) for name, value in given.items() if name in own}
     if others:
-        values["own"] = {
-            name: _read(others[name], value)
-            for name, value in given.items()
-            if name in others and not (_is_switch(others[name]) and value is False)
-        }
+        values["own"] = {name: _read(others[name], value) for name, value in given.items() if name in others}
     module.run(module.Options(**values), console)
 
 

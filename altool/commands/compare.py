@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from altool.console import Console
 from altool.options import option, shared
 from altool.reporting import comparison
-from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
+from altool.reporting.cost import COST_ANSWER, COST_VERIFY
 from altool.shared import COLUMNS, OUTPUT, OVERWRITE, SEED, STRICT, TABLES
 
 
@@ -34,23 +34,4 @@ class Options:
 
 def run(options: Options, console: Console) -> None:
     """Compare what was tried: show it, and write the page and the table that are asked for."""
-    comparison.compare(
-        comparison.Comparison(
-            command="compare",
-            option="DIR",
-            tables=options.tables,
-            output=options.output,
-            summary_output=options.summary_output,
-            baseline=options.baseline,
-            level=options.level or (),
-            metric=options.metric or "macro_f1",
-            tail_classes=options.tail_classes,
-            tail_share=options.tail_share,
-            prices=prices(options.cost_verify, options.cost_answer),
-            columns=options.columns,
-            seed=options.seed,
-            strict=options.strict,
-            overwrite=options.overwrite,
-        ),
-        console,
-    )
+    comparison.compare(comparison.asked_by("compare", "DIR", options.tables, vars(options)), console)

@@ -22,6 +22,7 @@ from altool.options import flag, option, shared
 from altool.reporting import comparison, content, page, pool_map, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
 from altool.shared import (
+    AT_PRECISION,
     CLASSES,
     COLUMNS,
     FEATURES,
@@ -70,9 +71,7 @@ class Options:
     evaluate_on: str = option(
         "auto: holdout, else out-of-fold; all: biased rows, too.", default="auto", choices=EVALUATE_ON, metavar="ROWS", panel=MEASURED
     )
-    at_precision: float = option(
-        "Precision of recall at precision, if targets name none.", default=0.9, low=0, high=1, metavar="P", panel=MEASURED
-    )
+    at_precision: float = shared(replace(AT_PRECISION, panel=MEASURED, help="Precision of recall at precision, if targets name none."))
     round: int | None = shared(replace(ROUND, panel=MEASURED, shown="the labels' last"))
     cost_verify: float | None = shared(replace(COST_VERIFY, panel=MEASURED))
     cost_answer: float | None = shared(replace(COST_ANSWER, panel=MEASURED))
@@ -126,26 +125,7 @@ def _refuse_given(options: Options, names: Sequence[str], what: str, hint: str) 
 
 
 def _compare(options: Options, histories: Sequence[str], console: Console) -> None:
-    comparison.compare(
-        comparison.Comparison(
-            command="report",
-            option="--history",
-            tables=histories,
-            output=options.output,
-            summary_output=options.summary_output,
-            baseline=options.baseline,
-            level=options.level or (),
-            metric=options.metric or "macro_f1",
-            tail_classes=options.tail_classes,
-            tail_share=options.tail_share,
-            prices=prices(options.cost_verify, options.cost_answer),
-            columns=options.columns,
-            seed=options.seed,
-            strict=options.strict,
-            overwrite=options.overwrite,
-        ),
-        console,
-    )
+    comparison.compare(comparison.asked_by("report", "--history", histories, vars(options)), console)
 
 
 def _measure(options: Options, predictions: str, labels: str, console: Console) -> None:

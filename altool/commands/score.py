@@ -30,6 +30,7 @@ from altool.shared import (
     DEVICE,
     FEATURES,
     ITEMS,
+    MC_DROPOUT,
     OUTPUT,
     OVERWRITE,
     SEED,
@@ -58,8 +59,8 @@ class Options:
     items: str | None = shared(ITEMS)
     features_output: str | None = option("Also write the vectors that the softmax sees.", metavar="PATH", panel=TABLES)
     thresholds: str | None = option("Metrics of a report; adds every class above its threshold as decided.", metavar="TABLE", panel=TABLES)
-    mc_dropout: int | None = option(
-        "Average N networks with dropout, and write their mutual information.", low=2, metavar="N", panel="What to predict"
+    mc_dropout: int | None = shared(
+        replace(MC_DROPOUT, panel="What to predict", help="Average N networks with dropout, and write their mutual information.")
     )
     columns: str | None = shared(COLUMNS)
     allow_outside: bool = shared(ALLOW_OUTSIDE)

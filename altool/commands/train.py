@@ -21,12 +21,14 @@ from altool.labels.consensus import Labels, codes, resolve
 from altool.models import companion, folds, registry, store
 from altool.models.labeled import Labeled, Pictures, Table
 from altool.models.recipes import RECIPES
-from altool.models.shape import BALANCES, Classifier, Deep, Model
+from altool.models.shape import Classifier, Deep, Model
 from altool.models.training import DEEP, Work
 from altool.options import flag, option, shared
 from altool.shared import (
     ALLOW_OUTSIDE,
+    BALANCE,
     CLASSES,
+    CLASSIFIER,
     COLUMNS,
     DEVICE,
     FEATURES,
@@ -64,13 +66,10 @@ class Options:
     output: str = shared(replace(OUTPUT, required=True, help="The folder of the model.", metavar="DIR"))
     features: str | None = shared(FEATURES)
     items: str | None = shared(ITEMS)
-    classifier: str = option(
-        "On features: logistic, svm, linear-svm or mlp; on texts: fasttext; on images: resnet18, ….",
-        default="logistic",
-        metavar="NAME",
-        panel=FIT,
+    classifier: str = shared(
+        replace(CLASSIFIER, panel=FIT, help="On features: logistic, svm, linear-svm or mlp; on texts: fasttext; on images: resnet18, ….")
     )
-    balance: str = option("Balance classes: none, class-weight or prior.", default="none", choices=BALANCES, metavar="NAME", panel=FIT)
+    balance: str = shared(replace(BALANCE, panel=FIT, help="Balance classes: none, class-weight or prior."))
     folds: int | None = option("Also predict every labeled row by a model that did not see it.", low=2, metavar="N", panel=FIT)
     oof: str | None = option("Where the out-of-fold predictions go.", metavar="PATH", panel=FIT)
     vaal: str = option(

@@ -12,8 +12,9 @@ import numpy as np
 from altool.models.softmax import Softmax
 from altool.options import Option, Say
 from altool.payloads.pictures import Recipe
+from altool.shared import BALANCE
 
-BALANCES = ("none", "class-weight", "prior")  # what `fit` takes as `balance`
+BALANCES = BALANCE.choices  # what `fit` takes as `balance`
 
 
 class Model(Protocol):

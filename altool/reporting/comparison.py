@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +19,7 @@ from altool.errors import InputError, UsageError
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.options import Option
 from altool.reporting import history, history_cells, history_page, history_series, history_terminal
+from altool.reporting.cost import prices
 from altool.reporting.history_series import CLASS_METRIC, PROJECT, Series
 from altool.tables import align, check, outputs, write
 from altool.tables.outputs import Output
@@ -68,6 +70,22 @@ class Comparison:
     seed: int
     strict: bool
     overwrite: bool
+
+
+SAME = ("output", "summary_output", "baseline", "tail_classes", "tail_share", "columns", "seed", "strict", "overwrite")
+
+
+def asked_by(command: str, option: str, tables: Sequence[str], given: Mapping[str, Any]) -> Comparison:
+    """The comparison that a command's options `given` ask for; both commands that compare declare these alike."""
+    return Comparison(
+        command=command,
+        option=option,
+        tables=tables,
+        level=given["level"] or (),
+        metric=given["metric"] or "macro_f1",
+        prices=prices(given["cost_verify"], given["cost_answer"]),
+        **{name: given[name] for name in SAME},
+    )
 
 
 def compare(asked: Comparison, console: Console) -> None:

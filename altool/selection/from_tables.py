@@ -26,7 +26,7 @@ from altool.tables.previous import Previous, read_previous
 from altool.tables.queue import read_ranks
 from altool.tables.read import Source
 from altool.text import count
-from altool.wrappers.choose import function_options
+from altool.wrappers.choose import THRESHOLD, function_options
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, taken
 
@@ -52,9 +52,6 @@ class Supply:
     positions: np.ndarray
     arrays: dict[str, Any]
     fingerprints: dict[str, str]
-
-
-THRESHOLD = 0.5  # of --candidate-threshold
 
 
 class _Derived:

@@ -33,7 +33,7 @@ from altool.shared import (
 )
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
-from altool.wrappers.choose import PARALLEL
+from altool.wrappers.choose import PARALLEL, THRESHOLD
 
 CHOOSING = "What to choose"  # the panels, in the order of the help
 AIMS = "Targets"
@@ -80,7 +80,7 @@ class Options:
     targets: str | None = shared(replace(TARGETS, panel=AIMS))
     metrics: str | None = option("Metrics of a report: which classes are below target.", metavar="TABLE", panel=AIMS)
     candidate_threshold: float | None = option(
-        "Share of a row's largest probability that makes a class a candidate.", low=0, high=1, shown="0.5", panel=AIMS
+        "Share of a row's largest probability that makes a class a candidate.", low=0, high=1, shown=str(THRESHOLD), panel=AIMS
     )
     queue_size: int | None = option("Rows picked for --target-aware to choose from.", low=1, metavar="N", shown="10 × budget", panel=AIMS)
     round: int | None = shared(replace(ROUND, panel=ASKING))

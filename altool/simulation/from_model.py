@@ -65,10 +65,11 @@ def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collec
     arrays: dict[str, Any] = {"labels": state.labels, "automatic": state.automatic, "classes": len(pool.classes)}
     arrays |= {"head": (state.model.head.weights, state.model.head.bias)} if state.model.head else {}
     arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
-    arrays |= _predicted(state.model, run, pool.rows, candidates, names & {"features", "probabilities", *OF_DEEP}, state.seed)
-    of_labeled = {name.removeprefix("labeled_") for name in names & {"labeled_features", "labeled_probabilities"}}
-    found = _predicted(state.model, run, pool.rows, state.labeled, of_labeled, state.seed)
-    arrays |= {f"labeled_{name}": array for name, array in found.items()}
+    if of_candidates := names & {"features", "probabilities", *OF_DEEP}:
+        arrays |= _predicted(state.model, run, pool.rows[candidates], of_candidates, state.seed)
+    if of_labeled := {name.removeprefix("labeled_") for name in names & {"labeled_features", "labeled_probabilities"}}:
+        found = _predicted(state.model, run, pool.rows[state.labeled], of_labeled, state.seed)
+        arrays |= {f"labeled_{name}": array for name, array in found.items()}
     if "probabilities" in arrays:
         arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
     if "labeled_probability" in names:
@@ -81,24 +82,21 @@ def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collec
     return arrays, _across(strategy.wrapped, run, arrays, len(pool.truth), state) if compared else None
 
 
-def _predicted(model: Model, run: Run, rows: np.ndarray, positions: np.ndarray, names: Collection[str], seed: int) -> dict[str, np.ndarray]:
-    """What the model says of some rows of the pool, as `score` has it: `names` of features (its vectors), probabilities and OF_DEEP."""
-    if not names:
-        return {}
-    own = rows[positions]
+def _predicted(model: Model, run: Run, rows: np.ndarray, names: Collection[str], seed: int) -> dict[str, np.ndarray]:
+    """What the model says of the rows, as `score` has it: one or more `names` of features (its vectors), probabilities and OF_DEEP."""
     if isinstance(model, Deep) and (OF_DEEP & set(names) or (run.mc_dropout and "probabilities" in names)):
-        outputs = model.outputs(own, run.mc_dropout or 0, seed)
+        outputs = model.outputs(rows, run.mc_dropout or 0, seed)
         found = {name: getattr(outputs, name) for name in names if name != "features"}
-        return found | ({"features": outputs.vectors if not run.mc_dropout else model.vectors(own)} if "features" in names else {})
+        return found | ({"features": outputs.vectors if not run.mc_dropout else model.vectors(rows)} if "features" in names else {})
     if {"features", "probabilities"} <= set(names):
-        vectors, likely = model.predict(own)
+        vectors, likely = model.predict(rows)
         return {"features": vectors, "probabilities": likely}
-    return {"features": model.vectors(own)} if "features" in names else {"probabilities": model.probabilities(own)}
+    return {"features": model.vectors(rows)} if "features" in names else {"probabilities": model.probabilities(rows)}
 
 
 def probabilities(model: Model, run: Run, rows: np.ndarray, seed: int) -> np.ndarray:
     """As `score` gives them: with MC dropout the mean over its samples."""
-    return _predicted(model, run, rows, np.arange(len(rows)), ("probabilities",), seed)["probabilities"]
+    return _predicted(model, run, rows, ("probabilities",), seed)["probabilities"]
 
 
 def _labeled_probability(pool: Pool, run: Run, state: State, *, ranked: bool) -> np.ndarray:

@@ -14,7 +14,7 @@ from altool.simulation.options import of_plans, of_runs
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.text import clip
-from altool.wrappers.choose import PARALLEL
+from altool.wrappers.choose import PARALLEL, THRESHOLD
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Run:
     diversify_by: str | None = None
     suggest: bool = False
     target_aware: bool = False
-    candidate_threshold: float = 0.5
+    candidate_threshold: float = THRESHOLD
     queue_size: int | None = None
     partitions: int | None = None
     parallel: int = PARALLEL

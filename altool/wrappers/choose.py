@@ -20,6 +20,7 @@ from altool.wrappers.diversify import diversify, pseudo_classes
 from altool.wrappers.partition import pick_in_parts
 from altool.wrappers.target_aware import adapt, taken
 
+THRESHOLD = 0.5  # share of a row's largest probability that makes a class a candidate (TAAL), if nothing is said
 PARALLEL = 20  # rows that a strategy asks about at once, if nothing is said
 
 

@@ -23,10 +23,12 @@ from altool.conformance.randomness import moved
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
+from altool.kernels.blocks import host
 from altool.kernels.top import top
 from altool.options import declared as options_of
 from altool.selection.options import Options
-from altool.strategies.inputs import INPUTS
+from altool.strategies.inputs import INPUTS, Vectors
+from altool.strategies.margin import gaps
 from altool.strategies.registry import PENDING, REGISTRY, SUBSET_FACTOR, Strategy
 from altool.wrappers.ask import replay
 from altool.wrappers.choose import Request, choose
@@ -73,11 +75,20 @@ def call(strategy: Strategy, given: dict[str, Any]) -> np.ndarray:
     if strategy.budgets:
         third = given["count"] // 3
         options[strategy.budgets] = (given["count"] - 2 * third, third, third)
+    given = {**given, **_derived(given)}
     found = strategy.function(*(given[name] for name in (*strategy.takes, *strategy.optional)), **options)
     if strategy.shape == "ask":
         return replay(found, given["probabilities"].argmax(axis=1)).asked.rows
     positions: np.ndarray = found[0] if strategy.marks else found
     return positions
+
+
+def _derived(given: dict[str, Any]) -> dict[str, Any]:
+    """What follows from the candidates' probabilities and features."""
+    rows, features, labeled = (host(given[name]) for name in ("probabilities", "features", "labeled_features"))
+    vectors = Vectors(np.ones(len(rows), bool), lambda places: (features[places], labeled))
+    of_rows = {"margin": gaps(rows), "likeliest": rows.argmax(axis=1).astype(np.int32), "confidence": rows.max(axis=1)}
+    return {"candidates": len(rows), "vectors": vectors, **of_rows}
 
 
 def pick(strategy: Strategy, given: dict[str, Any], count: int = 10) -> np.ndarray:

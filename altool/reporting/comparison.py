@@ -116,7 +116,8 @@ def compare(asked: Comparison, console: Console) -> None:
             console.print(part)
     written = ", ".join(location for location in (asked.output, asked.summary_output) if location and location != "-")
     summary = {"command": asked.command, **found.summary(), "output": asked.output, "summary_output": asked.summary_output}
-    console.result(summary, f"{found.basis}{found.result}{f' -> {written}' if written else ''}")
+    chosen = f"; {found.choice.text}" if found.choice else ""
+    console.result(summary, f"{found.basis}{found.result}{chosen}{f' -> {written}' if written else ''}")
 
 
 def _check(asked: Comparison, console: Console) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from altool.metrics import cost, learning_curves
+from altool.reporting.choice import Choice, choose
 from altool.reporting.content import SHORT
 from altool.reporting.history_series import CLASS_METRIC, Series
 from altool.text import count, visible
 
 SCOPES = ("all", "head", "tail")
-NEGLIGIBLE = 1e-9  # points of area that are rounding
+NEGLIGIBLE = learning_curves.ROUNDING  # points of area
 
 
 @dataclass(frozen=True)
@@ -98,6 +99,7 @@ class History:
     tail: tuple[str, ...]
     baseline: str | None
     runs: list[Run]
+    choice: Choice | None = None  # of one run there is none
     prices: tuple[float, float] | None = None  # of a verified answer, and of any other
 
     @property
@@ -167,6 +169,11 @@ class History:
                 yield run.name, scope, _verdict(found, visible(self.baseline))
 
     @property
+    def advice(self) -> list[str]:
+        """Which run to take, and what it saves, in sentences without full stops; none for one run."""
+        return self.choice.lines(metric_name(self.metric)) if self.choice else []
+
+    @property
     def result(self) -> str:
         """The verdicts counted, as the end of a sentence."""
         found = [run.difference["all"].verdict for run in self.runs if run.difference]
@@ -205,6 +212,7 @@ def summarize(
     groups: dict[str, dict[int, _Drawn]] = {}
     for one in drawn:
         groups.setdefault(one.series.run, {})[one.series.repeat] = one
+    given = levels or ()
     if levels is None:
         best = max(float(np.mean([one.final["all"] for one in group.values()])) for group in groups.values())
         levels = [default_level(best)] if best > 0 else []
@@ -222,6 +230,14 @@ def summarize(
         tail=() if tail is None else tuple(name for name, rare in zip(classes, tail, strict=True) if rare),
         baseline=baseline,
         runs=runs,
+        choice=choose(
+            {name: {number: one.area["all"] for number, one in group.items()} for name, group in groups.items()},
+            {name: {number: one.series for number, one in group.items()} for name, group in groups.items()},
+            shared,
+            baseline,
+            given,
+            generator,
+        ),
         prices=prices,
     )
 
@@ -287,8 +303,7 @@ def _run(
 
 def default_level(best: float) -> float:
     """90 % of `best` > 0, rounded down to two digits, so that the best run reaches it."""
-    digits = 1 - int(np.floor(np.log10(0.9 * best)))
-    return float(round(np.floor(0.9 * best * 10**digits + NEGLIGIBLE) / 10**digits, digits))
+    return learning_curves.rounded_down(0.9 * best)
 
 
 def interval(values: Sequence[float] | np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Interval:

@@ -21,6 +21,7 @@ def render(found: History) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(found.basis, style="bold")]
     if found.caution:
         parts.append(Text(found.caution))
+    parts += [Text(line) for line in found.advice]
     parts.append(named_table(cells.areas(found)))
     if any(run.levels for run in found.runs):
         parts += [Text("labels needed", style="bold"), named_table(cells.needed(found)), Text(cells.needed_note(found)), Text()]

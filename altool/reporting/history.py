@@ -15,6 +15,7 @@ from altool.reporting.history_series import CLASS_METRIC, Series
 from altool.text import count, visible
 
 SCOPES = ("all", "head", "tail")
+OVER = {"labels": "the range of labels", "log": "the logarithm of the labels, so that every doubling of them weighs the same"}
 NEGLIGIBLE = learning_curves.ROUNDING  # points of area
 
 
@@ -67,6 +68,7 @@ class Difference:
     high: float | None
     repeats: int
     verdict: str  # better, worse, no difference or unknown
+    needed: int | None = None  # repeats that such a difference needs to be told (learning_curves.repeats_needed)
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ class History:
     baseline: str | None
     runs: list[Run]
     choice: Choice | None = None  # of one run there is none
+    area_over: str = "labels"  # or "log": their logarithm
     prices: tuple[float, float] | None = None  # of a verified answer, and of any other
 
     @property
@@ -131,8 +134,8 @@ class History:
         shown = [intervals.get(number, "Student's t, 95 %, over repeats") for number in self.repeats]
         notes = [
             f"intervals: {'; '.join(dict.fromkeys(reversed(shown)))}",
-            "area: under the learning curve over the range of labels, in percent; entropy: of the classes' shares of the labels at the end,"
-            f" in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
+            f"area: under the learning curve over {OVER[self.area_over]}, in percent; entropy: of the classes' shares of the labels at the"
+            f" end, in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
         ]
         if self.prices:
             notes.append(
@@ -200,6 +203,7 @@ def summarize(
     levels: Sequence[float] | None = None,
     tail: np.ndarray | None = None,
     prices: tuple[float, float] | None = None,
+    area_over: str = "labels",
     generator: Callable[[], np.random.Generator],
 ) -> History:
     """The comparison of the curves over the label counts `shared`, from and to, that all of them cover. `tail` boolean (K,) or None.
@@ -208,7 +212,7 @@ def summarize(
     same fresh generator each time, so that no difference depends on which others are asked for.
     """
     low, high = shared
-    drawn = [_Drawn.of(one, low, high, tail) for one in found]
+    drawn = [_Drawn.of(one, low, high, tail, log=area_over == "log") for one in found]
     groups: dict[str, dict[int, _Drawn]] = {}
     for one in drawn:
         groups.setdefault(one.series.run, {})[one.series.repeat] = one
@@ -238,6 +242,7 @@ def summarize(
             given,
             generator,
         ),
+        area_over=area_over,
         prices=prices,
     )
 
@@ -252,13 +257,13 @@ class _Drawn:
     final: dict[str, float]
 
     @classmethod
-    def of(cls, one: Series, low: int, high: int, tail: np.ndarray | None) -> _Drawn:
+    def of(cls, one: Series, low: int, high: int, tail: np.ndarray | None, *, log: bool) -> _Drawn:
         curves = one.scopes(tail)
         end = np.array([high])
         return cls(
             one,
             curves,
-            {scope: learning_curves.area(one.labels, values, low, high) for scope, values in curves.items()},
+            {scope: learning_curves.area(one.labels, values, low, high, log=log) for scope, values in curves.items()},
             {scope: float(learning_curves.resample(one.labels, values, end)[0]) for scope, values in curves.items()},
         )
 
@@ -375,7 +380,7 @@ def _difference(found: np.ndarray, rng: np.random.Generator) -> Difference:
     if np.isnan(low):
         return Difference(value, None, None, len(found), "unknown")
     verdict = "better" if low > NEGLIGIBLE else "worse" if high < -NEGLIGIBLE else "no difference"
-    return Difference(value, low, high, len(found), verdict)
+    return Difference(value, low, high, len(found), verdict, learning_curves.repeats_needed(found))
 
 
 def _verdict(found: Difference, baseline: str) -> str:
@@ -385,7 +390,8 @@ def _verdict(found: Difference, baseline: str) -> str:
     low, high, value = found.low, found.high, found.value
     if found.verdict == "no difference":
         shown, left, right = _points(value, low, high)
-        return f"no detectable difference from {baseline}: {shown} [{left}, {right}]"
+        more = f"; about {found.needed:,} repeats would show such a difference" if found.needed else ""
+        return f"no detectable difference from {baseline}: {shown} [{left}, {right}]{more}"
     if found.verdict == "worse":
         low, high, value = -high, -low, -value
     shown, left, right = _points(value, low, high)

@@ -79,7 +79,8 @@ def run(options: Options, console: Console) -> None:
     (column, name), *_ = columns.items()
     source = open_rows(reader, column, f"--classifier {name}", settings.get("features"), settings.get("items"))
     targets = read_targets(reader, settings["targets"]) if settings.get("targets") else None
-    aware = any(run_.target_aware for run_ in plan.runs)
+    parts = [part for run_ in plan.runs for part in run_.parts]
+    aware = any(part.target_aware for part in parts)
     if aware and targets is None:
         raise UsageError("target-aware runs need --targets")
     if targets is not None and not aware:
@@ -99,16 +100,16 @@ def run(options: Options, console: Console) -> None:
         if not np.isfinite(found[positions]).any():
             text = f"{queues[location].name}: none of its rows is among the {count(len(positions), 'row')} to choose from"
             raise InputError(text, "give the queue of this pool")
-    for run_ in plan.runs:
+    for part in parts:
         for name in ("query_classes", "private_classes"):
-            if name in run_.options:
-                check.class_numbers(class_names(run_.options[name]), pool.classes, f"{log.name}: run {run_.name}, {name}")
+            if name in part.options:
+                check.class_numbers(class_names(part.options[name]), pool.classes, f"{log.name}: run {part.name}, {name}")
     noises = {run.label_noise: _noise(run.label_noise, pool.classes) for run in plan.runs}
 
     tasks = []
     for run_, repeat in wanted:
         own = dict(inputs)
-        if run_.target_aware:
+        if any(part.target_aware for part in run_.parts):
             own["targets"] = align.table_fingerprint(pa.table({"target": [repr(aims)]}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
@@ -409,7 +410,7 @@ def _simulate(task: Task, pool: Pool, ids: pa.Array) -> list[str]:
             classes=pool.classes,
         )
         write.write_table(
-            records.picks(history, task.run, task.repeat, pool, ids),
+            records.picks(history, task.run.name, task.repeat, pool, ids),
             "picks",
             str(folder / "picks.parquet"),
             origin=origin,

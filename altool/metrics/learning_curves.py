@@ -14,6 +14,8 @@ from altool.metrics.intervals import Z
 from altool.text import count
 
 RESAMPLES = 10_000
+MOST_REPEATS = 1000  # that a comparison is told to need
+ROUNDING = 1e-9
 BAND = 3  # repeats from which on a t-interval is of use; of two it would span everything
 
 
@@ -44,18 +46,20 @@ def union(labels: Sequence[np.ndarray]) -> np.ndarray:
     return grid[(grid >= low) & (grid <= high)]
 
 
-def area(labels: np.ndarray, values: np.ndarray, low: int, high: int) -> float:
+def area(labels: np.ndarray, values: np.ndarray, low: int, high: int, *, log: bool = False) -> float:
     """The area under the curve `values` (R,) from `low` to `high` labels, by trapezoids, over that range, in percent.
 
-    That is the curve's mean height; where the range is a single count, its height there. The curve covers the range.
+    That is the curve's mean height; where the range is a single count, its height there. The curve covers the range. With `log` the
+    counts are taken as their logarithms (`low` > 0), so that every doubling of the labels weighs the same.
     """
     inside = (labels > low) & (labels < high)
     ends = resample(labels, values, np.array([low, high]))
     if low == high:
         return float(100 * ends[0])
     x = np.concatenate([[low], labels[inside], [high]])
+    x = np.log(x) if log else x
     y = np.concatenate([ends[:1], values[inside], ends[1:]])
-    return float(100 * ((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum() / (high - low))
+    return float(100 * ((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum() / (x[-1] - x[0]))
 
 
 def labels_needed(labels: np.ndarray, values: np.ndarray, level: float) -> float:
@@ -103,9 +107,64 @@ def paired_interval(differences: np.ndarray, rng: np.random.Generator) -> tuple[
     mean = float(differences.mean())
     if repeats == 1:
         return mean, float("nan"), float("nan")
-    means = differences[rng.integers(repeats, size=(RESAMPLES, repeats))].mean(axis=1)
-    low, high = np.quantile(means - mean, [0.025, 0.975]) * (np.sqrt(repeats / (repeats - 1)) * _quantile(repeats) / Z)
+    low, high = np.quantile(differences[_draws(repeats, rng)].mean(axis=1) - mean, [0.025, 0.975]) * _stretch(repeats)
     return mean, float(mean + min(low, 0.0)), float(mean + max(high, 0.0))
+
+
+def paired_ratio(numbers: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
+    """The mean of `numbers` (n,) > 0 over that of `others` (n,) > 0, paired by repeat, with a 95 % interval of its logarithm as in
+    `paired_interval`; of 1 repeat NaN for both ends."""
+    repeats = len(numbers)
+    ratio = float(numbers.mean() / others.mean())
+    if repeats == 1:
+        return ratio, float("nan"), float("nan")
+    drawn = _draws(repeats, rng)
+    logs = np.log(numbers[drawn].sum(axis=1) / others[drawn].sum(axis=1)) - np.log(ratio)
+    low, high = np.quantile(logs, [0.025, 0.975]) * _stretch(repeats)
+    return ratio, float(ratio * np.exp(min(low, 0.0))), float(ratio * np.exp(max(high, 0.0)))
+
+
+def best(areas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """float64 (m,): the probability that each of m runs has the largest mean area, of `areas` (n, m), n > 1 repeats.
+
+    The share of resamples of the repeats, all runs' together, in which it has; runs that tie share it. The resampled means are stretched
+    about the means as in `paired_interval`, so that of two runs one is best with 0.975 where the interval of their difference begins at 0.
+    """
+    repeats = len(areas)
+    mean = areas.mean(axis=0)
+    weights = np.stack([np.bincount(drawn, minlength=repeats) for drawn in _draws(repeats, rng)]) / repeats
+    means = mean + (weights @ (areas - mean)) * _stretch(repeats)
+    won = means >= means.max(axis=1, keepdims=True) - ROUNDING
+    return (won / won.sum(axis=1, keepdims=True)).mean(axis=0)
+
+
+def repeats_needed(differences: np.ndarray) -> int | None:
+    """How many repeats a paired t-test at 5 % needs to tell a mean and a spread as those of `differences` (n,) from 0 with a probability of
+    80 %: the least n with sqrt(n) |mean| / s >= t(0.975) + t(0.8), n - 1 degrees of freedom. None for 1 repeat, for a mean of 0, and
+    beyond MOST_REPEATS."""
+    from scipy.special import stdtrit
+
+    mean, repeats = abs(float(differences.mean())), np.arange(2, MOST_REPEATS + 1)
+    if len(differences) < 2 or mean < ROUNDING:
+        return None
+    enough = np.sqrt(repeats) * mean >= differences.std(ddof=1) * (stdtrit(repeats - 1, 0.975) + stdtrit(repeats - 1, 0.8))
+    return int(repeats[enough.argmax()]) if enough.any() else None
+
+
+def _draws(repeats: int, rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(repeats, size=(RESAMPLES, repeats))
+
+
+def _stretch(repeats: int) -> float:
+    return float(np.sqrt(repeats / (repeats - 1)) * _quantile(repeats) / Z)
+
+
+def rounded_down(value: float) -> float:
+    """The value in two digits that are at most it; 0 for what is not above 0."""
+    if value <= 0:
+        return 0.0
+    digits = 1 - int(np.floor(np.log10(value)))
+    return float(round(np.floor(value * 10**digits + ROUNDING) / 10**digits, digits))
 
 
 def entropy(counts: np.ndarray) -> float:

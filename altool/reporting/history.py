@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from altool.metrics import cost, learning_curves
+from altool.reporting.choice import Choice, choose
 from altool.reporting.content import SHORT
 from altool.reporting.history_series import CLASS_METRIC, Series
 from altool.text import count, visible
 
 SCOPES = ("all", "head", "tail")
-NEGLIGIBLE = 1e-9  # points of area that are rounding
+OVER = {"labels": "the range of labels", "log": "the logarithm of the labels, so that every doubling of them weighs the same"}
+NEGLIGIBLE = learning_curves.ROUNDING  # points of area
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Difference:
     high: float | None
     repeats: int
     verdict: str  # better, worse, no difference or unknown
+    needed: int | None = None  # repeats that such a difference needs to be told (learning_curves.repeats_needed)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,8 @@ class History:
     tail: tuple[str, ...]
     baseline: str | None
     runs: list[Run]
+    choice: Choice | None = None  # of one run there is none
+    area_over: str = "labels"  # or "log": their logarithm
     prices: tuple[float, float] | None = None  # of a verified answer, and of any other
 
     @property
@@ -129,8 +134,8 @@ class History:
         shown = [intervals.get(number, "Student's t, 95 %, over repeats") for number in self.repeats]
         notes = [
             f"intervals: {'; '.join(dict.fromkeys(reversed(shown)))}",
-            "area: under the learning curve over the range of labels, in percent; entropy: of the classes' shares of the labels at the end,"
-            f" in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
+            f"area: under the learning curve over {OVER[self.area_over]}, in percent; entropy: of the classes' shares of the labels at the"
+            f" end, in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
         ]
         if self.prices:
             notes.append(
@@ -167,6 +172,11 @@ class History:
                 yield run.name, scope, _verdict(found, visible(self.baseline))
 
     @property
+    def advice(self) -> list[str]:
+        """Which run to take, and what it saves, in sentences without full stops; none for one run."""
+        return self.choice.lines(metric_name(self.metric)) if self.choice else []
+
+    @property
     def result(self) -> str:
         """The verdicts counted, as the end of a sentence."""
         found = [run.difference["all"].verdict for run in self.runs if run.difference]
@@ -193,6 +203,7 @@ def summarize(
     levels: Sequence[float] | None = None,
     tail: np.ndarray | None = None,
     prices: tuple[float, float] | None = None,
+    area_over: str = "labels",
     generator: Callable[[], np.random.Generator],
 ) -> History:
     """The comparison of the curves over the label counts `shared`, from and to, that all of them cover. `tail` boolean (K,) or None.
@@ -201,10 +212,11 @@ def summarize(
     same fresh generator each time, so that no difference depends on which others are asked for.
     """
     low, high = shared
-    drawn = [_Drawn.of(one, low, high, tail) for one in found]
+    drawn = [_Drawn.of(one, low, high, tail, log=area_over == "log") for one in found]
     groups: dict[str, dict[int, _Drawn]] = {}
     for one in drawn:
         groups.setdefault(one.series.run, {})[one.series.repeat] = one
+    given = levels or ()
     if levels is None:
         best = max(float(np.mean([one.final["all"] for one in group.values()])) for group in groups.values())
         levels = [default_level(best)] if best > 0 else []
@@ -222,6 +234,15 @@ def summarize(
         tail=() if tail is None else tuple(name for name, rare in zip(classes, tail, strict=True) if rare),
         baseline=baseline,
         runs=runs,
+        choice=choose(
+            {name: {number: one.area["all"] for number, one in group.items()} for name, group in groups.items()},
+            {name: {number: one.series for number, one in group.items()} for name, group in groups.items()},
+            shared,
+            baseline,
+            given,
+            generator,
+        ),
+        area_over=area_over,
         prices=prices,
     )
 
@@ -236,13 +257,13 @@ class _Drawn:
     final: dict[str, float]
 
     @classmethod
-    def of(cls, one: Series, low: int, high: int, tail: np.ndarray | None) -> _Drawn:
+    def of(cls, one: Series, low: int, high: int, tail: np.ndarray | None, *, log: bool) -> _Drawn:
         curves = one.scopes(tail)
         end = np.array([high])
         return cls(
             one,
             curves,
-            {scope: learning_curves.area(one.labels, values, low, high) for scope, values in curves.items()},
+            {scope: learning_curves.area(one.labels, values, low, high, log=log) for scope, values in curves.items()},
             {scope: float(learning_curves.resample(one.labels, values, end)[0]) for scope, values in curves.items()},
         )
 
@@ -287,8 +308,7 @@ def _run(
 
 def default_level(best: float) -> float:
     """90 % of `best` > 0, rounded down to two digits, so that the best run reaches it."""
-    digits = 1 - int(np.floor(np.log10(0.9 * best)))
-    return float(round(np.floor(0.9 * best * 10**digits + NEGLIGIBLE) / 10**digits, digits))
+    return learning_curves.rounded_down(0.9 * best)
 
 
 def interval(values: Sequence[float] | np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Interval:
@@ -360,7 +380,7 @@ def _difference(found: np.ndarray, rng: np.random.Generator) -> Difference:
     if np.isnan(low):
         return Difference(value, None, None, len(found), "unknown")
     verdict = "better" if low > NEGLIGIBLE else "worse" if high < -NEGLIGIBLE else "no difference"
-    return Difference(value, low, high, len(found), verdict)
+    return Difference(value, low, high, len(found), verdict, learning_curves.repeats_needed(found))
 
 
 def _verdict(found: Difference, baseline: str) -> str:
@@ -370,7 +390,8 @@ def _verdict(found: Difference, baseline: str) -> str:
     low, high, value = found.low, found.high, found.value
     if found.verdict == "no difference":
         shown, left, right = _points(value, low, high)
-        return f"no detectable difference from {baseline}: {shown} [{left}, {right}]"
+        more = f"; about {found.needed:,} repeats would show such a difference" if found.needed else ""
+        return f"no detectable difference from {baseline}: {shown} [{left}, {right}]{more}"
     if found.verdict == "worse":
         low, high, value = -high, -low, -value
     shown, left, right = _points(value, low, high)

@@ -59,6 +59,13 @@ def summary_rows(found: History) -> list[dict[str, Any]]:
             for place, number in enumerate(curve.labels):
                 low, high = (None if band is None else band[place] for band in (curve.low, curve.high))
                 add(run, "curve", Interval(curve.value[place], low, high), scope, labels=number, **{"class": class_})
+    choice = found.choice
+    by_name = {run.name: run for run in found.runs}
+    for name, chance in (choice.probabilities or {} if choice else {}).items():
+        add(by_name[name], "probability_best", Interval(chance, None, None))
+    if choice and (saved := choice.saved):
+        fewer = Difference(saved.share, saved.low, saved.high, saved.repeats, "")
+        add(by_name[saved.run], "labels_saved", fewer, baseline=saved.baseline, level=saved.level, labels=round(saved.labels))
     return rows
 
 

@@ -22,6 +22,7 @@ def render(found: History, origin: Mapping[str, Any]) -> str:
     sections = ["<h1>Learning curves</h1>", f"<p>{page.sentence(found.basis)}</p>"]
     if found.caution:
         sections.append(f'<p class="note">{page.sentence(found.caution)}</p>')
+    sections += [f"<p>{page.sentence(line)}</p>" for line in found.advice]
     if any(run.difference for run in found.runs):
         sections.append(page.section(f"Against {escape(short(found.baseline or ''))}", *_against(found)))
     notes = [f'<p class="note">{page.sentence(note)}</p>' for note in found.notes]

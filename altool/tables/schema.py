@@ -120,6 +120,7 @@ KINDS = {
                 "class": STRING,
                 "metric": STRING,
                 "quantity": STRING,
+                "setting": STRING,  # where there are several (`compare --settings`); null: of all of them
                 "labels": pa.int64(),
                 "level": pa.float64(),
                 "baseline": STRING,

@@ -109,8 +109,11 @@ def test_terminal(altool, case):
     assert "hours" in done.text
     assert done.said == (
         "note: use altool compare DIR… instead of --history alone\n"
-        "macro-F1 from 50 to 200 labels; 3 runs of 5 repeats; against random: 1 better, 1 without a detectable difference\n"
+        "macro-F1 from 50 to 200 labels; 3 runs of 5 repeats; against random: 1 better, 1 without a detectable difference; "
+        "take good: best with probability over 0.99 (5 repeats)\n"
     )
+    assert lines[1].strip() == "take good: best with probability over 0.99 (5 repeats)"
+    assert lines[2].startswith("good against random, at macro-F1 0.5: ")
 
 
 def test_other_metrics_and_baselines(case):
@@ -153,7 +156,7 @@ def test_where_histories_lie(case):
     assert report(history=["sim/runs/*/history.parquet"])["runs"] == expected
     assert report(history=[f"sim/runs/{name}-{number}" for name in ("good", "random", "twin") for number in range(5)])["runs"] == expected
     one = report(history=["sim/runs/good-0/history.parquet"])
-    assert (one["baseline"], len(one["runs"])) == (None, 1)
+    assert (one["baseline"], len(one["runs"]), one["choice"]) == (None, 1, None)
     Path("sim").rename("a [1]")
     assert report(history=["a [1]"])["runs"] == expected
 
@@ -176,8 +179,13 @@ def test_summary_table(case):
     rows = found.to_pylist()
     assert {row["quantity"] for row in rows} == {
         *("area", "final", "area_difference", "labels_needed", "seconds_needed", "labels_efficiency", "seconds_efficiency"),
-        *("entropy", "label_share", "curve"),
+        *("entropy", "label_share", "curve", "probability_best", "labels_saved"),
     }
+    chances = {row["run"]: row["value"] for row in rows if row["quantity"] == "probability_best"}
+    assert chances == {"good": pytest.approx(1, abs=0.01), "random": pytest.approx(0, abs=0.01), "twin + diversify": 0}
+    (saved,) = [row for row in rows if row["quantity"] == "labels_saved"]
+    assert (saved["run"], saved["baseline"], saved["interval"]) == ("good", "random", "bootstrap")
+    assert saved["low"] < saved["value"] < saved["high"]
     difference = next(row for row in rows if row["run"] == "good" and row["quantity"] == "area_difference" and row["scope"] == "all")
     assert (difference["baseline"], difference["interval"], difference["repeats"]) == ("random", "bootstrap", 5)
     assert difference["low"] > 0
@@ -188,7 +196,7 @@ def test_summary_table(case):
 def test_standard_output(altool, case):
     arguments = ["report", "--history", "sim"]
     assert altool(*arguments, "-o", "-").stdout.startswith(b"<!DOCTYPE html>")
-    assert pq.read_table(pa.BufferReader(altool(*arguments, "--summary-output", "-").stdout)).num_rows == 66
+    assert pq.read_table(pa.BufferReader(altool(*arguments, "--summary-output", "-").stdout)).num_rows == 70
 
 
 def test_compare_does_what_history_alone_does(case, capsys):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from altool import seeds
+from altool.metrics import learning_curves
 from altool.metrics.learning_curves import area, common, entropy, labels_needed, paired_interval, rarest, resample, spread, union
 
 FAST = settings(max_examples=60, deadline=None)
@@ -184,3 +185,57 @@ def test_rarest():
     assert rarest(counts, 0.001).sum() == 1
     assert rarest(counts, 0.999).sum() == 4
     assert np.flatnonzero(rarest(counts, 0.6)).tolist() == [1, 3, 4]
+
+
+def test_best_is_the_share_of_resamples():
+    """Of 2 repeats there are four resamples; stretched, the mean differences are 2, and 2 - s, 2, 2 and 2 + s with s = 1 x 9.17."""
+    areas = np.array([[51.0, 50.0], [53.0, 50.0]])
+    assert learning_curves.best(areas, np.random.default_rng(0)) == pytest.approx([0.75, 0.25], abs=0.02)
+    assert learning_curves.best(areas + np.array([0, 100]), np.random.default_rng(0)).tolist() == [0, 1]
+    assert learning_curves.best(np.ones((3, 4)), np.random.default_rng(0)).tolist() == [0.25] * 4
+
+
+def test_best_agrees_with_the_paired_interval():
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        areas = rng.normal(size=(5, 2)) + np.array([rng.normal(scale=2), 0])
+        chance = learning_curves.best(areas, np.random.default_rng(2))[0]
+        _, low, high = learning_curves.paired_interval(areas[:, 0] - areas[:, 1], np.random.default_rng(2))
+        assert (low > 0) == (chance > 0.975) or abs(chance - 0.975) < 0.005
+        assert (high < 0) == (chance < 0.025) or abs(chance - 0.025) < 0.005
+
+
+def test_paired_ratio():
+    ratio, low, high = learning_curves.paired_ratio(np.array([50.0, 100.0]), np.array([100.0, 200.0]), np.random.default_rng(0))
+    assert (ratio, low, high) == (0.5, pytest.approx(0.5), pytest.approx(0.5))  # paired: the same in every resample
+    ratio, low, high = learning_curves.paired_ratio(np.array([1.0, 2, 3]), np.array([3.0, 1, 2]), np.random.default_rng(0))
+    assert low < ratio == 1 < high
+    assert np.isnan(learning_curves.paired_ratio(np.array([3.0]), np.array([2.0]), np.random.default_rng(0))[1:]).all()
+
+
+def test_area_over_the_logarithm_of_the_labels():
+    """Three doublings, each of the same weight: the mean of (0 + 0.2) / 2, (0.2 + 0.6) / 2 and 0.6."""
+    labels, values = np.array([10, 20, 40, 80]), np.array([0.0, 0.2, 0.6, 0.6])
+    assert learning_curves.area(labels, values, 10, 80, log=True) == pytest.approx(100 * (0.1 + 0.4 + 0.6) / 3)
+    assert learning_curves.area(labels, values, 20, 40, log=True) == pytest.approx(40)
+    assert learning_curves.area(labels, values, 20, 20, log=True) == pytest.approx(20)
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(0.5, 34), (0.8, 15), (1.0, 10), (0.2, 199), (1e9, 2)])
+def test_repeats_needed(effect, expected):
+    """Cohen's tables of the paired t-test, two-sided at 5 % with power 80 %, have the same numbers, give or take one."""
+    spread = np.array([-1.0, 1.0]) / np.sqrt(2)  # of standard deviation 1
+    assert abs(learning_curves.repeats_needed(spread + effect) - expected) <= (0 if effect > 1e6 else 1)
+    assert learning_curves.repeats_needed(-spread - effect) == learning_curves.repeats_needed(spread + effect)
+
+
+def test_repeats_needed_for_nothing():
+    assert learning_curves.repeats_needed(np.array([1.0])) is None
+    assert learning_curves.repeats_needed(np.array([1.0, -1.0])) is None
+    assert learning_curves.repeats_needed(np.array([1.0, -0.999])) is None  # more than anyone repeats
+    assert learning_curves.repeats_needed(np.array([1.0, 1.0])) == 2
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.6299, 0.62), (0.0347, 0.034), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0), (-1.0, 0.0)])
+def test_rounded_down(value, expected):
+    assert learning_curves.rounded_down(value) == expected

@@ -22,7 +22,7 @@ from altool.simulation.from_model import Kept, Pool, State, probabilities, suppl
 from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
 from altool.simulation.pool import balanced
 from altool.strategies import registry
-from altool.strategies.inputs import wanted
+from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
 
@@ -188,6 +188,9 @@ def _choose_cold(
     if pool.rows.dtype != object:
         arrays |= {"features": pool.rows[candidates]} if "features" in names else {}
         arrays |= {"labeled_features": pool.rows[candidates[:0]]} if "labeled_features" in names else {}
+        arrays["vectors"] = Vectors(
+            np.ones(len(candidates), bool), lambda places: (pool.rows[candidates[places]], pool.rows[candidates[:0]])
+        )
     keywords = _keywords(pool, plan, run, strategy, arrays["labels"])
     plain = replace(run, diversify=False)
     return choose(_request(plain, strategy, budget, keywords, None, generator), len(candidates), arrays)

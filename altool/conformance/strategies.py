@@ -289,6 +289,7 @@ def does_not_follow_ids_where_all_rows_are_alike(strategy: Strategy) -> None:
     constant = ("mutual_information", "predicted_loss", "labeled_probability", "ranks")
     given |= {name: np.full(ROWS, 0.5, np.float32) for name in constant}
     given |= {"answers": np.full(ROWS, PENDING), "features": np.ones((ROWS, WIDTH), np.float32)}
+    given |= _derived(given)
     found = [choose(_request(strategy, 15, seed), ROWS, given).places.tolist() for seed in (1, 1, 2)]
     assert found[0] == found[1] != found[2], f"{strategy.name}: the order of equal rows does not come from the seed"
     assert all(len(set(places)) == len(places) and max(places) >= ROWS // 2 for places in found), f"{strategy.name}: equal rows go by id"

@@ -57,6 +57,19 @@ def nearest(points: np.ndarray, others: np.ndarray) -> np.ndarray:
     return best
 
 
+def closest(rows: np.ndarray) -> float:
+    """The largest cosine of two of the unit `rows` (n, D) float32 that are no copies of each other; -inf where there are no two."""
+    best = -np.inf
+    for start in range(0, len(rows), BLOCK):
+        for first in range(start, len(rows), BLOCK):
+            cosines = rows[start : start + BLOCK] @ rows[first : first + BLOCK].T
+            cosines[cosines > np.float32(1 - SAME)] = -np.inf
+            if first == start:
+                np.fill_diagonal(cosines, -np.inf)  # of a row of length 0 it is 0
+            best = max(best, float(cosines.max()))
+    return best
+
+
 def closeness(cosines: np.ndarray, radius: float, kernel: Kernel = "gaussian") -> np.ndarray:
     """The kernel of float32 `cosines`, in place: exp(-(2 - 2 cos) / radius^2), or 1 where the distance is below `radius` and else 0.
 

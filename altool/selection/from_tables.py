@@ -160,7 +160,7 @@ def supply(
     if before is not None and by_previous(options, strategy):
         per_row["likeliest_before"] = before.likeliest
     arrays |= {name: values[positions] for name, values in per_row.items() if values is not None}
-    arrays["classes"] = pool.classes
+    arrays["classes"] = pool.classes or len(past.classes)
     if pool.candidate_labels is not None:
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
     return Supply(pool, positions, arrays, fingerprints, model is not None)

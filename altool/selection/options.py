@@ -72,7 +72,7 @@ class Options:
     queries: Sequence[str] | None = option("Earlier queries: tiers, costs, or this round's; repeatable.", metavar="TABLE", panel=TABLES)
     previous: str | None = option("The previous round's predictions (alamp).", metavar="TABLE", panel=TABLES)
     queue: str | None = option("A ranked table, for --strategy queue.", metavar="TABLE", panel=TABLES)
-    model: str | None = option("A model with a linear head (base).", metavar="DIR", panel=TABLES)
+    model: str | None = option("A model with a linear head (base, dropquery).", metavar="DIR", panel=TABLES)
     within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
     exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
     export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
@@ -128,7 +128,7 @@ def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any]
         raise UsageError(f"--queue has no effect with {who}", "use --strategy queue")
     if given.get("similarity") == "gradient" and not options.predictions:
         raise UsageError("--similarity gradient needs --predictions")
-    if options.model and "head" not in strategy.takes:
+    if options.model and "head" not in (*strategy.takes, *strategy.optional):
         raise UsageError(f"--model has no effect with {who}", "leave it out")
     if options.target_aware and not (options.targets and (options.predictions or strategy.steers)):
         raise UsageError("--target-aware needs --targets and --predictions", "and --metrics, once a report has written them")

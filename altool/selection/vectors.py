@@ -12,7 +12,7 @@ from altool.errors import InputError
 from altool.models.shape import Model
 from altool.selection.inputs import Past, Tables
 from altool.selection.options import Options
-from altool.strategies.inputs import INPUTS, Vectors
+from altool.strategies.inputs import Vectors
 from altool.strategies.registry import Strategy
 from altool.tables import align, check
 from altool.tables.align import Index
@@ -21,13 +21,13 @@ from altool.tables.read import Source
 from altool.text import count
 
 DEFAULT = "logistic"  # the classifier that is fitted
+STREAMED = {"margin", "likeliest", "confidence"}  # what it says of a row
 
 
 def fitted(tables: Tables, past: Past, strategy: Strategy, names: Collection[str], options: Options, console: Console) -> Model | None:
     """A model of the labels for a strategy that may be given predictions where there are none, but features: the default classifier on the
     features of the labeled rows. None where it is not wanted, or where fewer than two classes have a label."""
-    wanted = {name for name in names if INPUTS[name].table == "predictions"}
-    if not wanted & set(strategy.optional) or "features" not in tables.matrices or "predictions" in tables.matrices:
+    if not STREAMED & set(names) & set(strategy.optional) or "features" not in tables.matrices or "predictions" in tables.matrices:
         return None
     if past.training is None or len(np.unique(past.numbers)) < 2:
         return None

@@ -67,7 +67,7 @@ def pick(
     batch = min(covering, len(chosen))
     rest = np.delete(np.arange(candidates), chosen[:batch])
     if warm and margin is not None and likeliest is not None:
-        queue = rest[order(-margin[rest])]
+        queue = rng.permutation(rest) if (margin == margin[:1]).all() else rest[order(-margin[rest])]  # ids often begin with the class
         queue = queue[np.argsort(turns(likeliest[queue]), kind="stable")]
     else:
         queue = rng.permutation(rest)

@@ -181,6 +181,7 @@ def _summarize(asked: Comparison, name: str, table: pa.Table, named: set[str], c
         if baseline is not None and baseline not in runs:
             raise InputError(f"{name}: run {baseline!r} of --baseline is unknown", f"choose from {check.naming_columns(runs)}")
         tail = _tail(asked.tail_share, named, name, found, classes, baseline)
+        found = history_series.with_own_tails(found, asked.tail_share) if asked.tail_share is not None else found
         shared = history_series.common_range(found)
     except ValueError as error:
         raise InputError(f"{name}: {error}", hint) from error

@@ -103,6 +103,7 @@ class History:
     runs: list[Run]
     choice: Choice | None = None  # of one run there is none
     area_over: str = "labels"  # or "log": their logarithm
+    own_tails: bool = False  # has each repeat a pool, and so a tail, of its own? `tail` is then that of all pools together
     prices: tuple[float, float] | None = None  # of a verified answer, and of any other
 
     @property
@@ -147,6 +148,7 @@ class History:
             notes.append(
                 f"head and tail: mean {metric} of {len(self.classes) - len(self.tail)} and {count(len(self.tail), 'class', 'classes')};"
                 " tail labels: the tail's share of the labels at the end"
+                + ("; each repeat has a pool of its own, and its rarest classes are its tail" if self.own_tails else "")
             )
         return notes
 
@@ -156,6 +158,7 @@ class History:
         del content["uneven"]
         content["labels"] = list(self.labels)
         content["caution"] = self.caution
+        content["tail"] = () if self.own_tails else self.tail
         content["class_metric"] = CLASS_METRIC.get(self.metric, self.metric)
         for run in content["runs"]:
             del run["class_curves"]
@@ -243,6 +246,7 @@ def summarize(
             generator,
         ),
         area_over=area_over,
+        own_tails=any(one.tail is not None for one in found),
         prices=prices,
     )
 
@@ -299,11 +303,17 @@ def _run(
         class_curves=dict(zip(classes, _curves(labels, [one.series.classes for one in group]), strict=True)),
         levels=[_level([one.series for one in group], [(a.series, b.series) for a, b in pairs], level) for level in levels],
         shares=None if shares is None else dict(zip(classes, shares.tolist(), strict=True)),
-        tail_share=None if shares is None or tail is None else float(shares[tail].sum()),
+        tail_share=None if shares is None or tail is None else _tail_share([one.series for one in group], tail),
         entropy=entropy,
         difference={scope: _difference(found, generator()) for scope, found in differences.items()} if pairs else None,
         costs=np.mean(costs, axis=0).tolist() if costs else None,
     )
+
+
+def _tail_share(group: Sequence[Series], tail: np.ndarray) -> float:
+    """The mean over repeats of the share that the tail, perhaps one of their own, has of the labels at the end."""
+    of = [(one.counts, tail if one.tail is None else one.tail) for one in group if one.counts is not None]
+    return float(np.mean([counts[rare].sum() / max(1, counts.sum()) for counts, rare in of]))
 
 
 def default_level(best: float) -> float:

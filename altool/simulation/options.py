@@ -113,6 +113,10 @@ class Options:
     )
     imbalance: str | None = option("A long tail 1:R, or a share per class.", convert=imbalance, metavar="R|A=SHARE,…", panel=POOL)
     rare_classes: str | None = option("With --imbalance R: these keep 1/R of their rows.", metavar="A,B", panel=POOL)
+    pool_share: float | None = option(
+        "Share of each class's rows in the pool, at random.", low=0.001, high=1, shown="1", metavar="P", panel=POOL
+    )
+    resample: bool | None = option("Draw pool, held-out rows and rare classes anew in each repeat.", panel=POOL)
     merge_classes: Sequence[str] | None = option("Take classes for one; repeatable.", metavar="NEW=A,B", panel=POOL)
     label_noise: str | float | None = option(
         "Share of wrong answers, or a table class, answer, share.", convert=noise, metavar="P|TABLE", panel=ANNOTATORS

@@ -86,8 +86,10 @@ def replay(
     noise: float | np.ndarray = 0.0,
     ranks: np.ndarray | None = None,
     aims: Aims | None = None,
+    tell: Callable[[int], None] = lambda rounds: None,
 ) -> History:
-    """Replay one repeat of a run. `noise` as the bot takes it; `ranks` (n,) those of an outside queue, infinity for rows not in it.
+    """Replay one repeat of a run. `noise` as the bot takes it; `ranks` (n,) those of an outside queue, infinity for rows not in it;
+    `tell` is told how many rounds, the seed set included, are over.
 
     The answers, the generators of each round and a seed set that is drawn are the same for all runs of a repeat: they depend on the plan's
     seed and the repeat alone. While nothing is labeled there is no model: a strategy that starts cold chooses without one, and nothing is
@@ -144,6 +146,7 @@ def replay(
         counts = np.bincount(label[labeled], minlength=classes)
         spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
         questions = sum(int((~part.automatic).sum()) for part in history.asked)
+        tell(number + 1)
         history.rounds.append(Round(number, counts, questions, answered.copy(), spent, measured))
         if last:
             break

@@ -27,7 +27,7 @@ from altool.kernels.top import top
 from altool.options import declared as options_of
 from altool.selection.options import Options
 from altool.strategies.inputs import INPUTS
-from altool.strategies.registry import PENDING, REGISTRY, SUBSET_FACTOR, Strategy
+from altool.strategies.registry import REGISTRY, SUBSET_FACTOR, Strategy
 from altool.wrappers.ask import replay
 from altool.wrappers.choose import Request, choose
 
@@ -277,8 +277,9 @@ def does_not_follow_ids_where_all_rows_are_alike(strategy: Strategy) -> None:
     given = arrays(np.eye(CLASSES, dtype=np.float32)[np.zeros(ROWS, int)])
     constant = ("mutual_information", "predicted_loss", "labeled_probability", "ranks")
     given |= {name: np.full(ROWS, 0.5, np.float32) for name in constant}
-    given |= {"answers": np.full(ROWS, PENDING), "features": np.ones((ROWS, WIDTH), np.float32)}
-    found = [choose(_request(strategy, 15, seed), ROWS, given).places.tolist() for seed in (1, 1, 2)]
+    given |= {"answers": np.zeros(ROWS, np.int64), "features": np.ones((ROWS, WIDTH), np.float32)}
+    chosen = [choose(_request(strategy, 15, seed), ROWS, given) for seed in (1, 1, 2)]
+    found = [(one.places if one.round is None else one.round.asked.rows).tolist() for one in chosen]
     assert found[0] == found[1] != found[2], f"{strategy.name}: the order of equal rows does not come from the seed"
     assert all(len(set(places)) == len(places) and max(places) >= ROWS // 2 for places in found), f"{strategy.name}: equal rows go by id"
 

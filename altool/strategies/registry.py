@@ -68,6 +68,8 @@ class Strategy:
     does at the end. `labels` are those from before the round, and all rows that had none by then are candidates to the round's end, so
     that with the same answers it always asks the same.
 
+    `remark` is what to tell the user of what the function is given, by name, and the options; "" for nothing.
+
     `options` are declared here and nowhere else (altool/options.py); `rules` raises UsageError where they do not go together.
 
     A strategy with tiers marks each row with its `tier` (altool/metrics/tiers.py) and has `budgets`, the option with the rows of each tier.
@@ -93,6 +95,7 @@ class Strategy:
     across: tuple[Callable[..., np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]] | None = None
     resolve: Callable[[Mapping[str, Any], Say], Strategy] | None = None
     inner: Strategy | None = None
+    remark: Callable[[Mapping[str, Any]], str] | None = None
     gradients: bool = False  # does it compare gradients of the loss? Those of a model that is certain are all 0
 
     @property

@@ -8,15 +8,19 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from altool.errors import InputError
 from altool.text import clip, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console as RichConsole
+
+
+class Advance(Protocol):
+    """What a bar is told: so many more `rows`, and what it is about now."""
+
+    def __call__(self, rows: int, text: str = "") -> None: ...
 
 
 class Console:
@@ -70,18 +74,22 @@ class Console:
         width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", 100))
         RichConsole(file=sys.stdout, width=width).print(_Shown(renderable))
 
+    @property
+    def shows_progress(self) -> bool:
+        return not (self.quiet or self.json_output) and sys.stderr.isatty()
+
     @contextmanager
-    def progress(self, description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    def progress(self, description: str, total: int | None) -> Iterator[Advance]:
         """Yields `advance(rows)`. Shown on a terminal only, and not with `--quiet` or `--json`."""
-        if self.quiet or self.json_output or not sys.stderr.isatty():
-            yield lambda rows: None
+        if not self.shows_progress:
+            yield lambda rows, text="": None
             return
         from rich.markup import escape
         from rich.progress import Progress
 
         with Progress(console=self._stderr(), transient=True) as bar:
             task = bar.add_task(escape(visible(description)), total=total)
-            yield lambda rows: bar.advance(task, rows)
+            yield lambda rows, text="": bar.update(task, advance=rows, description=escape(visible(text or description)))
 
     @staticmethod
     def _stderr() -> RichConsole:

@@ -21,6 +21,8 @@ class Options:
     summary_output: str | None = shared(comparison.SUMMARY_OUTPUT)
     baseline: str | None = shared(comparison.BASELINE)
     metric: str | None = shared(comparison.METRIC)
+    area: str = shared(comparison.AREA)
+    settings: bool = option("Each DIR is a data set of its own: sum up over them.", default=False, panel=comparison.PANEL)
     level: Sequence[float] | None = shared(comparison.LEVEL)
     tail_classes: str | None = shared(comparison.TAIL_CLASSES)
     tail_share: float | None = shared(comparison.TAIL_SHARE)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,39 +13,46 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from altool import seeds
 from altool.console import Console
 from altool.engines.local import cores, limited
 from altool.engines.processes import ordered_map
-from altool.engines.scratch import Scratch
 from altool.errors import InputError, UsageError
-from altool.labels.consensus import codes, resolve
 from altool.models.registry import classifier
 from altool.options import check as check_values
 from altool.simulation import plan as plans
-from altool.simulation import pool as pools
-from altool.simulation import records
+from altool.simulation import records, world
 from altool.simulation.from_model import Pool
 from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
+from altool.simulation.progress import followed
 from altool.simulation.replay import Aims, class_names, replay
-from altool.tables import align, check, label_log, outputs, space, write
-from altool.tables import classes as class_lists
-from altool.tables.align import Index
-from altool.tables.arrays import read_index, read_matrices
+from altool.simulation.world import Truth, World
+from altool.tables import align, check, outputs, space, write
 from altool.tables.outputs import Output
 from altool.tables.outside import load_toml, read_bytes
 from altool.tables.queue import read_ranks
-from altool.tables.read import Reader, Source, meaning
-from altool.tables.rows import open_rows, read_rows
+from altool.tables.read import Reader, meaning
+from altool.tables.rows import open_rows
 from altool.tables.targets import Targets, read_targets
 from altool.text import clip, count
 
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 TABLES = ("features", "items", "labels", "holdout_labels", "targets")
 AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
-WORLD = ("holdout_share", "imbalance", "rare_classes", "merge_classes", "columns", "classes", "time_zone", "time_unit", "unlabeled_value")
+WORLD = (
+    "holdout_share",
+    "imbalance",
+    "rare_classes",
+    "pool_share",
+    "resample",
+    "merge_classes",
+    "columns",
+    "classes",
+    "time_zone",
+    "time_unit",
+    "unlabeled_value",
+)
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,7 @@ class Task:
     plan: Plan
     run: Run
     repeat: int
+    world: World | None  # its part of the rows; None: all of them
     inputs: dict[str, str]
     noise: float | np.ndarray
     ranks: np.ndarray | None
@@ -79,7 +86,8 @@ def run(options: Options, console: Console) -> None:
     (column, name), *_ = columns.items()
     source = open_rows(reader, column, f"--classifier {name}", settings.get("features"), settings.get("items"))
     targets = read_targets(reader, settings["targets"]) if settings.get("targets") else None
-    aware = any(run_.target_aware for run_ in plan.runs)
+    parts = [part for run_ in plan.runs for part in run_.parts]
+    aware = any(part.target_aware for part in parts)
     if aware and targets is None:
         raise UsageError("target-aware runs need --targets")
     if targets is not None and not aware:
@@ -92,30 +100,35 @@ def run(options: Options, console: Console) -> None:
     reader.match_ids()
     if column == "features":
         space.told(source, console)
-    pool, index, positions, inputs = _pool(source, column, log, held, settings, plan, reader, options.strict, console)
+    truth = world.read_truth(source, log, held, settings, reader, options.strict, console)
+    worlds = _worlds(truth, settings, plan, log.name)
+    pool, positions, own_part, fingerprint = world.read(source, column, truth, worlds, console)
+    facts = {id(one): world.facts(truth, one) for one in worlds}
     aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
-    ranks = {location: read_ranks(queue, index) for location, queue in queues.items()}
-    for location, (found, _, _) in ranks.items():
-        if not np.isfinite(found[positions]).any():
-            text = f"{queues[location].name}: none of its rows is among the {count(len(positions), 'row')} to choose from"
+    ranks = {location: read_ranks(queue, truth.index) for location, queue in queues.items()}
+    for run_, repeat in wanted:
+        rows_ = truth.rows[worlds[repeat].rows]
+        if run_.queue and not np.isfinite(ranks[_queue(run_, repeat)][0][rows_]).any():
+            text = f"{queues[_queue(run_, repeat)].name}: none of its rows is among the {count(len(rows_), 'row')} to choose from"
             raise InputError(text, "give the queue of this pool")
-    for run_ in plan.runs:
+    for part in parts:
         for name in ("query_classes", "private_classes"):
-            if name in run_.options:
-                check.class_numbers(class_names(run_.options[name]), pool.classes, f"{log.name}: run {run_.name}, {name}")
+            if name in part.options:
+                check.class_numbers(class_names(part.options[name]), pool.classes, f"{log.name}: run {part.name}, {name}")
     noises = {run.label_noise: _noise(run.label_noise, pool.classes) for run in plan.runs}
 
     tasks = []
     for run_, repeat in wanted:
-        own = dict(inputs)
-        if run_.target_aware:
+        own = {source.kind.name: fingerprint, "truth": facts[id(worlds[repeat])], "classes": ",".join(pool.classes)}
+        if any(part.target_aware for part in run_.parts):
             own["targets"] = align.table_fingerprint(pa.table({"target": [repr(aims)]}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
             own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
         own |= {name: align.file_digest(run_.fit[name]) for name in classifier(run_.classifier).files if name in run_.fit}
-        task = Task(_folder(output, run_, repeat), plan, run_, repeat, own, noise, found[positions] if run_.queue else None, aims)
+        own_ranks = found[truth.rows[worlds[repeat].rows]] if run_.queue else None
+        task = Task(_folder(output, run_, repeat), plan, run_, repeat, own_part[repeat], own, noise, own_ranks, aims)
         if options.overwrite or not _finished(task):
             tasks.append(task)
     if left := len(wanted) - len(tasks):
@@ -123,31 +136,30 @@ def run(options: Options, console: Console) -> None:
     jobs = min(options.jobs or cores(), len(tasks))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
     ties: list[list[str]] = []
-    with console.progress("simulating", len(tasks)) as advance:
-        if jobs > 1:
-            with write.temporary(output / "pool") as shared:
-                _store(shared, pool, index.take(positions))
-                for tied in ordered_map(partial(_work, shared), tasks, jobs):
-                    ties.append(tied)
-                    advance(1)
-        else:
-            ids = index.take(positions)
-            for task in tasks:
-                ties.append(_simulate(task, pool, ids))
-                advance(1)
+    titles = [f"{task.run.name}, repeat {task.repeat}" for task in tasks]
+    if jobs > 1:
+        with write.temporary(output / "pool") as shared:
+            done = world.store(shared, pool, truth.index.take(positions), len(tasks))
+            with followed(titles, plan.rounds, done, console):
+                ties += ordered_map(partial(_work, shared), enumerate(tasks), jobs)
+    else:
+        done, ids = np.zeros(len(tasks), np.int32), truth.index.take(positions)
+        with followed(titles, plan.rounds, done, console):
+            ties += [_simulate(task, pool, ids, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
     _report_ties([task.run.name for task in tasks], ties, console)
+    held_out = len(truth.held_rows if worlds[0].held is None else worlds[0].held)
     summary = {
         "command": "simulate",
         "runs": [entry.name for entry in plan.runs],
         "repeats": plan.repeats,
-        "pool": len(pool.truth),
-        "held_out": len(pool.held_truth),
+        "pool": len(worlds[0].rows),
+        "held_out": held_out,
         "classes": list(pool.classes),
         "simulated": len(tasks),
         "output": options.output,
     }
     runs = f"{count(len(plan.runs), 'run')} x {count(plan.repeats, 'repeat')}"
-    sizes = f"{count(len(pool.truth), 'row')}, measured on {len(pool.held_truth):,}"
+    sizes = f"{count(len(worlds[0].rows), 'row')}, measured on {held_out:,}"
     console.result(summary, f"simulated {runs} on {sizes} -> {options.output}; see altool compare {options.output}")
 
 
@@ -235,6 +247,19 @@ def _queue(run_: Run, repeat: int) -> str:
     return (run_.queue or "").replace("{repeat}", str(repeat))
 
 
+def _worlds(truth: Truth, settings: Mapping[str, Any], plan: Plan, name: str) -> list[World]:
+    """The world of each repeat, one for all without --resample. Raises UsageError and InputError."""
+    if settings.get("resample"):
+        worlds = [world.draw(truth, settings, plan.seed, repeat, name) for repeat in range(plan.repeats)]
+    else:
+        worlds = [world.draw(truth, settings, plan.seed, 0, name)] * plan.repeats
+    smallest = min(len(one.rows) for one in worlds)
+    if plan.seed_size > smallest:
+        text = f"the pool has {count(smallest, 'row')}, fewer than the seed set of {plan.seed_size:,}"
+        raise InputError(text, "give a smaller --seed-size")
+    return worlds
+
+
 def _aims(targets: Targets, classes: Sequence[str], at_precision: float) -> Aims:
     found = [targets.resolve(classes)[name] for name in classes]
     return Aims(
@@ -243,84 +268,6 @@ def _aims(targets: Targets, classes: Sequence[str], at_precision: float) -> Aims
         np.array([target.priority for target in found]),
         tuple(at_precision if target.at_precision is None else target.at_precision for target in found),
     )
-
-
-def _pool(
-    source: Source,
-    column: str,
-    log: Source,
-    held: Source | None,
-    settings: Mapping[str, Any],
-    plan: Plan,
-    reader: Reader,
-    strict: bool,
-    console: Console,
-) -> tuple[Pool, Index, np.ndarray, dict[str, str]]:
-    """What is replayed, the features' index, the pool's positions in it, and the inputs' fingerprints."""
-    truth = resolve(label_log.read(log))
-    labels = truth.training
-    held_labels = resolve(label_log.read(held)).table if held is not None else truth.holdout
-    held_labels = held_labels.filter(held_labels.column("label").is_valid())
-    found = set(labels.column("label").to_pylist()) | set(held_labels.column("label").to_pylist())
-    names = reader.classes or tuple(sorted(found))
-    if unknown := sorted(found - set(names)):
-        hint = class_lists.respelled(unknown, names) or "name them there"
-        raise InputError(f"{log.name}: {count(len(unknown), 'class', 'classes')} not in --classes ({check.naming(unknown)})", hint)
-    if held is not None and len(labels):
-        known_here, hint = sorted(set(labels.column("label").to_pylist())), "give held-out rows of the same project"
-        if text := class_lists.match(class_lists.counts(held_labels.column("label")), known_here, held.name, log.name, hint):
-            console.mismatch(text, hint, strict=strict)
-    new = pools.merged(names, settings.get("merge_classes") or ())
-    classes = tuple(dict.fromkeys(new.get(name, name) for name in names))
-    number = np.array([classes.index(new.get(name, name)) for name in names])
-
-    index = read_index(source)
-
-    def known(table: pa.Table, what: str) -> tuple[np.ndarray, np.ndarray]:
-        places = index.positions(table.column("id"))
-        lost = table.column("id").filter(pa.array(places < 0))
-        if len(lost):
-            text = f"{source.name}: {count(len(lost), f'{what} row')} not in it (ids {check.naming(check.first_ids(lost))})"
-            console.mismatch(text, "embed these rows too", strict=strict)
-        return places[places >= 0], number[codes(table, names)[places >= 0]]
-
-    rows, codes_ = known(labels, "labeled")
-    held_rows, held_codes = known(held_labels, "held-out")
-    twice = np.intersect1d(rows, held_rows)
-    if len(twice):
-        text = f"--labels: {count(len(twice), 'held-out row')} in it, too (ids {check.naming(check.first_ids(index.take(twice)))})"
-        raise InputError(text, "hold them out in one place")
-    if not len(held_rows):
-        share = settings.get("holdout_share", 0.2)
-        mask = pools.hold_out(codes_, share, seeds.generator(plan.seed, "simulate", "holdout"))
-        held_rows, held_codes, rows, codes_ = rows[mask], codes_[mask], rows[~mask], codes_[~mask]
-    elif settings.get("holdout_share") is not None:
-        raise UsageError("--holdout-share has no effect here", "leave it out: rows are held out already")
-    if not len(rows) or not len(held_rows):
-        sizes = f"{count(len(rows), 'row')} to choose from and {len(held_rows):,} to measure on"
-        raise InputError(f"{log.name}: {sizes}", "give more labeled rows")
-    if settings.get("rare_classes") and not settings.get("imbalance"):
-        raise UsageError("--rare-classes needs --imbalance RATIO")
-    if settings.get("imbalance") is not None:
-        kept = pools.shares(str(settings["imbalance"]), settings.get("rare_classes"), classes)
-        stays = pools.thin(codes_, kept, seeds.generator(plan.seed, "simulate", "imbalance"))
-        rows, codes_ = rows[stays], codes_[stays]
-    if plan.seed_size > len(rows):
-        text = f"the pool has {count(len(rows), 'row')}, fewer than the seed set of {plan.seed_size:,}"
-        raise InputError(text, "give a smaller --seed-size")
-    with console.progress(f"reading {source.name}", len(index)) as advance:
-        if column == "features":
-            (found_rows, held_found), fingerprint, _ = read_matrices(
-                source, column, index, [rows, held_rows], Scratch(1 << 62), advance=advance
-            )
-        else:
-            parts = [read_rows(source, batch, column) for batch in source.scan(["id", column], lambda batch: batch)]
-            texts, sums = (np.concatenate(each) for each in zip(*parts, strict=True))
-            fingerprint = align.fingerprint(index, sums)
-            found_rows, held_found = index.arrange(texts)[rows], index.arrange(texts)[held_rows]
-    facts = pa.table({"row": np.concatenate([rows, held_rows]), "class": np.concatenate([codes_, held_codes])})
-    inputs = {source.kind.name: fingerprint, "truth": align.table_fingerprint(facts), "classes": ",".join(classes)}
-    return Pool(found_rows, codes_, held_found, held_codes, classes), index, rows, inputs
 
 
 def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
@@ -345,34 +292,11 @@ def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
     return shares
 
 
-def _store(folder: Path, pool: Pool, ids: pa.Array) -> None:
-    """The arrays as files that workers map: one copy in memory for all of them."""
-    folder.mkdir()
-    for name in ARRAYS:
-        array = getattr(pool, name)
-        if array.dtype == object:  # texts
-            pq.write_table(pa.table({"text": pa.array(array, pa.string())}), folder / f"{name}.parquet")
-        else:
-            np.save(folder / f"{name}.npy", array)
-    pq.write_table(pa.table({"id": ids}, metadata={b"classes": json.dumps(pool.classes).encode()}), folder / "ids.parquet")
-
-
-@cache
-def _load(folder: Path) -> tuple[Pool, pa.Array]:
-    found: dict[str, Any] = {}
-    for name in ARRAYS:
-        texts = folder / f"{name}.parquet"
-        if texts.exists():
-            found[name] = pq.read_table(texts).column("text").to_numpy(zero_copy_only=False)
-        else:
-            found[name] = np.load(folder / f"{name}.npy", mmap_mode="r")
-    table = pq.read_table(folder / "ids.parquet")
-    return Pool(classes=tuple(json.loads(table.schema.metadata[b"classes"])), **found), table.column("id").combine_chunks()
-
-
-def _work(shared: Path, task: Task) -> list[str]:
+def _work(shared: Path, numbered: tuple[int, Task]) -> list[str]:
     """In a worker process."""
-    return _simulate(task, *_load(shared))
+    place, task = numbered
+    pool, ids, done = world.load(shared)
+    return _simulate(task, pool, ids, partial(done.__setitem__, place))
 
 
 def _origin(task: Task) -> dict[str, Any]:
@@ -394,10 +318,12 @@ def _finished(task: Task) -> bool:
     return True
 
 
-def _simulate(task: Task, pool: Pool, ids: pa.Array) -> list[str]:
-    """Write one repeat of a run. Returns what `History.tied` holds."""
+def _simulate(task: Task, whole: Pool, ids: pa.Array, tell: Callable[[int], None]) -> list[str]:
+    """Write one repeat of a run. Returns what `History.tied` holds. `tell` is told how many rounds, the seed set included, are over."""
+    pool = task.world.of(whole) if task.world else whole
+    ids = ids.take(pa.array(task.world.rows)) if task.world else ids
     with limited(1):
-        history = replay(pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks, aims=task.aims)
+        history = replay(pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks, aims=task.aims, tell=tell)
     origin = _origin(task)
     with write.replacing(task.folder, "run") as folder:
         folder.mkdir()
@@ -409,10 +335,11 @@ def _simulate(task: Task, pool: Pool, ids: pa.Array) -> list[str]:
             classes=pool.classes,
         )
         write.write_table(
-            records.picks(history, task.run, task.repeat, pool, ids),
+            records.picks(history, task.run.name, task.repeat, pool, ids),
             "picks",
             str(folder / "picks.parquet"),
             origin=origin,
             classes=pool.classes,
         )
+    tell(task.plan.rounds + 1)
     return history.tied

@@ -14,6 +14,7 @@ from altool.metrics.intervals import Z
 from altool.text import count
 
 RESAMPLES = 10_000
+MOST_REPEATS = 1000  # that a comparison is told to need
 ROUNDING = 1e-9
 BAND = 3  # repeats from which on a t-interval is of use; of two it would span everything
 
@@ -45,18 +46,20 @@ def union(labels: Sequence[np.ndarray]) -> np.ndarray:
     return grid[(grid >= low) & (grid <= high)]
 
 
-def area(labels: np.ndarray, values: np.ndarray, low: int, high: int) -> float:
+def area(labels: np.ndarray, values: np.ndarray, low: int, high: int, *, log: bool = False) -> float:
     """The area under the curve `values` (R,) from `low` to `high` labels, by trapezoids, over that range, in percent.
 
-    That is the curve's mean height; where the range is a single count, its height there. The curve covers the range.
+    That is the curve's mean height; where the range is a single count, its height there. The curve covers the range. With `log` the
+    counts are taken as their logarithms (`low` > 0), so that every doubling of the labels weighs the same.
     """
     inside = (labels > low) & (labels < high)
     ends = resample(labels, values, np.array([low, high]))
     if low == high:
         return float(100 * ends[0])
     x = np.concatenate([[low], labels[inside], [high]])
+    x = np.log(x) if log else x
     y = np.concatenate([ends[:1], values[inside], ends[1:]])
-    return float(100 * ((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum() / (high - low))
+    return float(100 * ((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum() / (x[-1] - x[0]))
 
 
 def labels_needed(labels: np.ndarray, values: np.ndarray, level: float) -> float:
@@ -133,6 +136,19 @@ def best(areas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     means = mean + (weights @ (areas - mean)) * _stretch(repeats)
     won = means >= means.max(axis=1, keepdims=True) - ROUNDING
     return (won / won.sum(axis=1, keepdims=True)).mean(axis=0)
+
+
+def repeats_needed(differences: np.ndarray) -> int | None:
+    """How many repeats a paired t-test at 5 % needs to tell a mean and a spread as those of `differences` (n,) from 0 with a probability of
+    80 %: the least n with sqrt(n) |mean| / s >= t(0.975) + t(0.8), n - 1 degrees of freedom. None for 1 repeat, for a mean of 0, and
+    beyond MOST_REPEATS."""
+    from scipy.special import stdtrit
+
+    mean, repeats = abs(float(differences.mean())), np.arange(2, MOST_REPEATS + 1)
+    if len(differences) < 2 or mean < ROUNDING:
+        return None
+    enough = np.sqrt(repeats) * mean >= differences.std(ddof=1) * (stdtrit(repeats - 1, 0.975) + stdtrit(repeats - 1, 0.8))
+    return int(repeats[enough.argmax()]) if enough.any() else None
 
 
 def _draws(repeats: int, rng: np.random.Generator) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatch
 from typing import Any
 
@@ -18,7 +18,7 @@ from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.options import Option
-from altool.reporting import history, history_cells, history_page, history_series, history_terminal
+from altool.reporting import history, history_cells, history_page, history_series, history_terminal, settings
 from altool.reporting.cost import prices
 from altool.reporting.history_series import CLASS_METRIC, PROJECT, Series
 from altool.tables import align, check, outputs, write
@@ -48,6 +48,9 @@ METRIC = Option(
 )
 TAIL_CLASSES = Option(panel=PANEL, metavar="A,B,…", help="The rare classes, or a file of them.")
 TAIL_SHARE = Option(panel=PANEL, metavar="SHARE", above=0, high=0.999, help="Share of classes that are the tail, rarest first.")
+AREA = Option(
+    panel=PANEL, metavar="OVER", default="labels", choices=("labels", "log"), help="The area is over the labels or their logarithm."
+)
 SUMMARY_OUTPUT = Option(panel=PANEL, metavar="PATH", help="Also write the summary as a table.")
 
 
@@ -70,6 +73,8 @@ class Comparison:
     seed: int
     strict: bool
     overwrite: bool
+    area: str = "labels"
+    settings: bool = False
 
 
 SAME = ("output", "summary_output", "baseline", "tail_classes", "tail_share", "columns", "seed", "strict", "overwrite")
@@ -84,6 +89,8 @@ def asked_by(command: str, option: str, tables: Sequence[str], given: Mapping[st
         level=given["level"] or (),
         metric=given["metric"] or "macro_f1",
         prices=prices(given["cost_verify"], given["cost_answer"]),
+        area=given.get("area", "labels"),
+        settings=given.get("settings", False),
         **{name: given[name] for name in SAME},
     )
 
@@ -95,11 +102,15 @@ def compare(asked: Comparison, console: Console) -> None:
     reader = Reader(asked.columns, None, console)
     sources = [_open(reader, location) for location in asked.tables]
     reader.match_ids()
+    if asked.settings:
+        _compare_settings(asked, sources, console)
+        return
     name = ", ".join(source.name for source in sources)
     table = _one_metric(name, pa.concat_tables([_rows(source, asked.metric) for source in sources]), asked.metric)
     found = _summarize(asked, name, table, named, console)
     changing = {
         "metric": asked.metric,
+        "area": asked.area,
         "baseline": found.baseline,
         "level": list(asked.level) or None,
         "tail": list(found.tail) or None,
@@ -120,10 +131,38 @@ def compare(asked: Comparison, console: Console) -> None:
     console.result(summary, f"{found.basis}{found.result}{chosen}{f' -> {written}' if written else ''}")
 
 
+def _compare_settings(asked: Comparison, sources: Sequence[Source], console: Console) -> None:
+    """Compare the runs within each of the tables, and sum up over these."""
+    names = settings.names(asked.tables)
+    tables = [_one_metric(source.name, _rows(source, asked.metric), asked.metric) for source in sources]
+    each = [_summarize(asked, source.name, table, set(), console) for source, table in zip(sources, tables, strict=True)]
+    for source, found in zip(sources, each, strict=True):
+        if found.baseline is None:
+            raise UsageError(f"{source.name}: --settings needs a baseline in every folder", "give --baseline RUN, or simulate random, too")
+    summed = settings.summarize(dict(zip(names, each, strict=True)))
+    if asked.summary_output:
+        changing = {"metric": asked.metric, "area": asked.area, "baseline": asked.baseline, "settings": names}
+        inputs = {f"history {name}": align.table_fingerprint(table) for name, table in zip(names, tables, strict=True)}
+        rows = pa.Table.from_pylist(settings.summary_rows(summed), schema=pa.schema(list(KINDS["summary"].columns.items())))
+        origin = write.provenance(asked.command, changing, asked.seed, inputs)
+        write.write_table(rows, "summary", asked.summary_output, origin=origin)
+    if asked.summary_output != "-" and not (console.json_output or console.quiet):
+        for part in settings.render(summed):
+            console.print(part)
+    written = f" -> {asked.summary_output}" if asked.summary_output not in (None, "-") else ""
+    summary = {"command": asked.command, **asdict(summed), "output": None, "summary_output": asked.summary_output}
+    console.result(summary, f"{summed.basis}{summed.result}{written}")
+
+
 def _check(asked: Comparison, console: Console) -> None:
     """Refuse what would do nothing, and outputs that cannot be written. Raises UsageError."""
     if asked.tail_classes is not None and asked.tail_share is not None:
         raise UsageError("--tail-classes has no effect with --tail-share", "give one of them")
+    if asked.settings:
+        unused = {name: getattr(asked, name) for name in ("output", "level", "tail_classes", "tail_share")}
+        unused["cost_verify or --cost-answer"] = asked.prices
+        if stray := [name for name, value in unused.items() if value not in (None, ())]:
+            raise UsageError(f"--{stray[0].replace('_', '-')} has no effect with --settings", "leave it out, or compare one folder")
     wanted = [Output("--output", asked.output, "page", local=True), Output("--summary-output", asked.summary_output, "summary")]
     read = [*((asked.option, location) for location in asked.tables), *outputs.given(asked, "text:tail_classes")]
     outputs.check(wanted, read, overwrite=asked.overwrite, json=console.json_output)
@@ -133,6 +172,7 @@ def _summarize(asked: Comparison, name: str, table: pa.Table, named: set[str], c
     """The comparison of the runs in a table. `named` are the classes of --tail-classes."""
     columns = {column: table.column(column).to_pylist() for column in table.column_names}
     hint = "give every round of every run once, with the labels so far and the metric of all classes and of each"
+    hint += "; folders of different data sets: add --settings" if len(asked.tables) > 1 and asked.command == "compare" else ""
     hint += "; and for prices the answers so far, as altool simulate writes them" if asked.prices else ""
     try:
         found, classes = history_series.series(columns, asked.metric, asked.prices)
@@ -141,6 +181,7 @@ def _summarize(asked: Comparison, name: str, table: pa.Table, named: set[str], c
         if baseline is not None and baseline not in runs:
             raise InputError(f"{name}: run {baseline!r} of --baseline is unknown", f"choose from {check.naming_columns(runs)}")
         tail = _tail(asked.tail_share, named, name, found, classes, baseline)
+        found = history_series.with_own_tails(found, asked.tail_share) if asked.tail_share is not None else found
         shared = history_series.common_range(found)
     except ValueError as error:
         raise InputError(f"{name}: {error}", hint) from error
@@ -155,6 +196,7 @@ def _summarize(asked: Comparison, name: str, table: pa.Table, named: set[str], c
         levels=sorted(set(asked.level)) if asked.level else None,
         tail=tail,
         prices=asked.prices,
+        area_over=asked.area,
         generator=lambda: seeds.generator(asked.seed, "report", "history", "bootstrap"),
     )
 

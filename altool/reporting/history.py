@@ -17,6 +17,7 @@ from altool.reporting.stopping import next_labels
 from altool.text import count, visible
 
 SCOPES = ("all", "head", "tail")
+OVER = {"labels": "the range of labels", "log": "the logarithm of the labels, so that every doubling of them weighs the same"}
 NEGLIGIBLE = learning_curves.ROUNDING  # points of area
 
 
@@ -69,6 +70,7 @@ class Difference:
     high: float | None
     repeats: int
     verdict: str  # better, worse, no difference or unknown
+    needed: int | None = None  # repeats that such a difference needs to be told (learning_curves.repeats_needed)
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,8 @@ class History:
     baseline: str | None
     runs: list[Run]
     choice: Choice | None = None  # of one run there is none
+    area_over: str = "labels"  # or "log": their logarithm
+    own_tails: bool = False  # has each repeat a pool, and so a tail, of its own? `tail` is then that of all pools together
     gain: Gain | None = None  # of the project's own rounds, if they are among the runs
     prices: tuple[float, float] | None = None  # of a verified answer, and of any other
 
@@ -134,8 +138,8 @@ class History:
         shown = [intervals.get(number, "Student's t, 95 %, over repeats") for number in self.repeats]
         notes = [
             f"intervals: {'; '.join(dict.fromkeys(reversed(shown)))}",
-            "area: under the learning curve over the range of labels, in percent; entropy: of the classes' shares of the labels at the end,"
-            f" in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
+            f"area: under the learning curve over {OVER[self.area_over]}, in percent; entropy: of the classes' shares of the labels at the"
+            f" end, in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
         ]
         if self.prices:
             notes.append(
@@ -147,6 +151,7 @@ class History:
             notes.append(
                 f"head and tail: mean {metric} of {len(self.classes) - len(self.tail)} and {count(len(self.tail), 'class', 'classes')};"
                 " tail labels: the tail's share of the labels at the end"
+                + ("; each repeat has a pool of its own, and its rarest classes are its tail" if self.own_tails else "")
             )
         return notes
 
@@ -156,6 +161,7 @@ class History:
         del content["uneven"]
         content["labels"] = list(self.labels)
         content["caution"] = self.caution
+        content["tail"] = () if self.own_tails else self.tail
         content["class_metric"] = CLASS_METRIC.get(self.metric, self.metric)
         for run in content["runs"]:
             del run["class_curves"]
@@ -204,6 +210,7 @@ def summarize(
     levels: Sequence[float] | None = None,
     tail: np.ndarray | None = None,
     prices: tuple[float, float] | None = None,
+    area_over: str = "labels",
     generator: Callable[[], np.random.Generator],
 ) -> History:
     """The comparison of the curves over the label counts `shared`, from and to, that all of them cover. `tail` boolean (K,) or None.
@@ -212,7 +219,7 @@ def summarize(
     same fresh generator each time, so that no difference depends on which others are asked for.
     """
     low, high = shared
-    drawn = [_Drawn.of(one, low, high, tail) for one in found]
+    drawn = [_Drawn.of(one, low, high, tail, log=area_over == "log") for one in found]
     groups: dict[str, dict[int, _Drawn]] = {}
     for one in drawn:
         groups.setdefault(one.series.run, {})[one.series.repeat] = one
@@ -243,6 +250,8 @@ def summarize(
             given,
             generator,
         ),
+        area_over=area_over,
+        own_tails=any(one.tail is not None for one in found),
         prices=prices,
     )
 
@@ -257,13 +266,13 @@ class _Drawn:
     final: dict[str, float]
 
     @classmethod
-    def of(cls, one: Series, low: int, high: int, tail: np.ndarray | None) -> _Drawn:
+    def of(cls, one: Series, low: int, high: int, tail: np.ndarray | None, *, log: bool) -> _Drawn:
         curves = one.scopes(tail)
         end = np.array([high])
         return cls(
             one,
             curves,
-            {scope: learning_curves.area(one.labels, values, low, high) for scope, values in curves.items()},
+            {scope: learning_curves.area(one.labels, values, low, high, log=log) for scope, values in curves.items()},
             {scope: float(learning_curves.resample(one.labels, values, end)[0]) for scope, values in curves.items()},
         )
 
@@ -299,11 +308,17 @@ def _run(
         class_curves=dict(zip(classes, _curves(labels, [one.series.classes for one in group]), strict=True)),
         levels=[_level([one.series for one in group], [(a.series, b.series) for a, b in pairs], level) for level in levels],
         shares=None if shares is None else dict(zip(classes, shares.tolist(), strict=True)),
-        tail_share=None if shares is None or tail is None else float(shares[tail].sum()),
+        tail_share=None if shares is None or tail is None else _tail_share([one.series for one in group], tail),
         entropy=entropy,
         difference={scope: _difference(found, generator()) for scope, found in differences.items()} if pairs else None,
         costs=np.mean(costs, axis=0).tolist() if costs else None,
     )
+
+
+def _tail_share(group: Sequence[Series], tail: np.ndarray) -> float:
+    """The mean over repeats of the share that the tail, perhaps one of their own, has of the labels at the end."""
+    of = [(one.counts, tail if one.tail is None else one.tail) for one in group if one.counts is not None]
+    return float(np.mean([counts[rare].sum() / max(1, counts.sum()) for counts, rare in of]))
 
 
 def default_level(best: float) -> float:
@@ -380,7 +395,7 @@ def _difference(found: np.ndarray, rng: np.random.Generator) -> Difference:
     if np.isnan(low):
         return Difference(value, None, None, len(found), "unknown")
     verdict = "better" if low > NEGLIGIBLE else "worse" if high < -NEGLIGIBLE else "no difference"
-    return Difference(value, low, high, len(found), verdict)
+    return Difference(value, low, high, len(found), verdict, learning_curves.repeats_needed(found))
 
 
 def _verdict(found: Difference, baseline: str) -> str:
@@ -390,7 +405,8 @@ def _verdict(found: Difference, baseline: str) -> str:
     low, high, value = found.low, found.high, found.value
     if found.verdict == "no difference":
         shown, left, right = _points(value, low, high)
-        return f"no detectable difference from {baseline}: {shown} [{left}, {right}]"
+        more = f"; about {found.needed:,} repeats would show such a difference" if found.needed else ""
+        return f"no detectable difference from {baseline}: {shown} [{left}, {right}]{more}"
     if found.verdict == "worse":
         low, high, value = -high, -low, -value
     shown, left, right = _points(value, low, high)

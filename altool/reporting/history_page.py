@@ -42,7 +42,7 @@ def render(found: History, origin: Mapping[str, Any]) -> str:
         sections.append(page.section("Labels needed", page.text_table(cells.needed(found)), note))
     if any(run.shares for run in found.runs):
         sections.append(page.section("Classes among the labels", *_shares(found)))
-    if found.tail:
+    if found.tail and not found.own_tails:
         text = ", ".join(page.bdi(name) for name in found.tail)
         sections.append(page.section("The tail", f"<p>{text}</p>"))
     if 1 < len(found.classes) <= CLASSES_DRAWN:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,8 @@ class Series:
     """One repeat of one run: `labels` int64 (R,), rising strictly; `value` float64 (R,) of all classes; `classes` (R, K), each class's.
 
     `counts` int64 (K,) labels of each class at the end and `pool` int64 (K,) rows of it in the pool, None where unknown;
-    `seconds` float64 (R,) of the annotators' time, None where unknown; `cost` float64 (R,) of the labels, None without prices.
+    `seconds` float64 (R,) of the annotators' time, None where unknown; `cost` float64 (R,) of the labels, None without prices. `tail`
+    boolean (K,): the rare classes of its own pool, where each repeat has another.
     """
 
     run: str
@@ -32,11 +33,14 @@ class Series:
     pool: np.ndarray | None
     seconds: np.ndarray | None
     cost: np.ndarray | None = None
+    tail: np.ndarray | None = None
 
     def scopes(self, tail: np.ndarray | None) -> dict[str, np.ndarray]:
-        """The curve of all classes, and where `tail` (K,) says which classes are rare the means over those and over the others."""
+        """The curve of all classes, and where `tail` (K,) says which classes are rare the means over those and over the others; a tail of
+        its own counts instead."""
         if tail is None:
             return {"all": self.value}
+        tail = tail if self.tail is None else self.tail
         return {"all": self.value, "head": self.classes[:, ~tail].mean(axis=1), "tail": self.classes[:, tail].mean(axis=1)}
 
 
@@ -163,6 +167,17 @@ def rarest(found: Sequence[Series], share: float, baseline: str | None) -> np.nd
     if not known or len(known[0]) < 2:
         raise ValueError("the tail is unknown: fewer than two classes have a known frequency")
     return learning_curves.rarest(np.sum(known, axis=0), share)
+
+
+def with_own_tails(found: Sequence[Series], share: float) -> list[Series]:
+    """The curves, each with the rarest classes of its own pool, where these are not the same for all: worlds are drawn for each repeat."""
+    pools = [one.pool for one in found if one.pool is not None and len(one.pool) > 1]
+    if len(pools) < len(found):
+        return list(found)
+    tails = [learning_curves.rarest(pool, share) for pool in pools]
+    if all(np.array_equal(tail, tails[0]) for tail in tails):
+        return list(found)
+    return [replace(one, tail=tail) for one, tail in zip(found, tails, strict=True)]
 
 
 def unpaired(found: Sequence[Series], baseline: str | None) -> list[str]:

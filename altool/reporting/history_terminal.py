@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from altool.reporting import history_cells as cells
-from altool.reporting.content import short
 from altool.reporting.history import History
-from altool.reporting.terminal import NAME_WIDTH, named_table
+from altool.reporting.terminal import named_table
 from altool.text import visible
 
 if TYPE_CHECKING:
@@ -37,4 +36,4 @@ def render(found: History) -> list[RenderableType]:
 
 
 def _line(run: str, scope: str, verdict: str) -> str:
-    return f"{short(run, NAME_WIDTH)}: {verdict}" if scope == "all" else f"  {scope}: {verdict}"
+    return f"{visible(run)}: {verdict}" if scope == "all" else f"  {scope}: {verdict}"

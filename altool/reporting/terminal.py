@@ -118,13 +118,13 @@ def _searches(report: Report) -> Table:
 
 
 def named_table(content: cost.Cells) -> Table:
-    """A table of rows whose names may be anything."""
+    """A table of rows whose names may be anything, and come in full."""
     from rich.text import Text
 
     head, rows = content
     shown = table(*head)
     for name, cells in rows:
-        shown.add_row(Text(short(name, NAME_WIDTH)), *(Text(visible(cell)) for cell in cells))
+        shown.add_row(Text(visible(name)), *(Text(visible(cell)) for cell in cells))
     return shown
 
 

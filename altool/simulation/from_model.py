@@ -11,6 +11,8 @@ import numpy as np
 from altool.models.shape import Deep, Model
 from altool.simulation import bot
 from altool.simulation.plan import Run
+from altool.strategies.inputs import Vectors
+from altool.strategies.margin import gaps
 from altool.strategies.registry import Strategy
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
@@ -59,7 +61,7 @@ class Kept:
 def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collection[str]) -> tuple[dict[str, Any], Kept | None]:
     """The arrays of what `names` has, and what the next round will want of this one. The model predicts each row once."""
     names = set(names)
-    if names & {"likeliest", "confidence", "candidate_labels"}:
+    if names & {"likeliest", "confidence", "candidate_labels", "margin"}:
         names.add("probabilities")
     candidates = state.candidates
     arrays: dict[str, Any] = {"labels": state.labels, "automatic": state.automatic, "classes": len(pool.classes)}
@@ -72,6 +74,13 @@ def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collec
         arrays |= {f"labeled_{name}": array for name, array in found.items()}
     if "probabilities" in arrays:
         arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
+    if "margin" in names:
+        arrays["margin"] = gaps(arrays["probabilities"])
+    if "vectors" in names:
+        arrays["vectors"] = Vectors(
+            np.ones(len(candidates), bool),
+            lambda places: (state.model.vectors(pool.rows[candidates[places]]), state.model.vectors(pool.rows[state.labeled])),
+        )
     if "labeled_probability" in names:
         arrays["labeled_probability"] = _labeled_probability(pool, run, state, ranked=strategy.wrapped.name == "ta-vaal")
     if "candidate_labels" in names:

@@ -65,6 +65,18 @@ def imbalance(value: Any) -> str:
     return str(value)
 
 
+def budgets(value: Any) -> tuple[int, ...]:
+    """`40`, `5,10,20` or a list: the rows of each round; the last goes on. Raises ValueError, which says what is expected."""
+    parts = value.split(",") if isinstance(value, str) else list(value) if isinstance(value, list | tuple) else [value]
+    try:
+        numbers = tuple(int(part) if isinstance(part, str) else part for part in parts)
+    except ValueError:
+        numbers = ()
+    if not numbers or not all(isinstance(part, int) and not isinstance(part, bool) and 1 <= part < 2**31 for part in numbers):
+        raise ValueError(f"a whole number from 1 to {2**31 - 1}, or one for each round as 5,10,20")
+    return numbers
+
+
 @dataclass(frozen=True)
 class Options:
     output: str = option(
@@ -85,9 +97,14 @@ class Options:
     labels: str | None = option("The truth: a label for every row of the pool.", metavar="TABLE", panel=TABLES)
     targets: str | None = shared(TARGETS)
     holdout_labels: str | None = option("Rows to measure on.", metavar="TABLE", panel=TABLES)
-    seed_size: int | None = option("Labels drawn at random before the first round.", low=1, high=2**31 - 1, metavar="N", panel=LENGTH)
-    rounds: int | None = option("Rounds after the seed set.", low=1, high=2**31 - 1, metavar="N", panel=LENGTH)
-    budget: int | None = option("How many rows to ask for in each round.", low=1, high=2**31 - 1, metavar="N", panel=LENGTH)
+    seed_size: int | None = option("Labels before round 1; 0: begin without a model.", low=0, high=2**31 - 1, metavar="N", panel=LENGTH)
+    seed_strategy: str | None = option(
+        "What chooses the seed set: random, balanced or a strategy.", shown="random", metavar="NAME", panel=LENGTH
+    )
+    rounds: int | None = option("Rounds after the seed set.", low=1, high=2**31 - 1, shown="as many as budgets", metavar="N", panel=LENGTH)
+    budget: str | tuple[int, ...] | None = option(
+        "Rows to ask for in each round, or one number per round.", convert=budgets, metavar="N,…", panel=LENGTH
+    )
     repeats: int | None = option("How often every run is replayed.", low=1, high=2**31 - 1, shown="1", metavar="N", panel=LENGTH)
     folds: int | None = option("Folds of the estimates that target-aware runs see.", low=2, shown="5", metavar="K", panel=LENGTH)
     at_precision: float | None = shared(replace(AT_PRECISION, default=None, shown="0.9", panel=LENGTH))
@@ -96,6 +113,10 @@ class Options:
     )
     imbalance: str | None = option("A long tail 1:R, or a share per class.", convert=imbalance, metavar="R|A=SHARE,…", panel=POOL)
     rare_classes: str | None = option("With --imbalance R: these keep 1/R of their rows.", metavar="A,B", panel=POOL)
+    pool_share: float | None = option(
+        "Share of each class's rows in the pool, at random.", low=0.001, high=1, shown="1", metavar="P", panel=POOL
+    )
+    resample: bool | None = option("Draw pool, held-out rows and rare classes anew in each repeat.", panel=POOL)
     merge_classes: Sequence[str] | None = option("Take classes for one; repeatable.", metavar="NEW=A,B", panel=POOL)
     label_noise: str | float | None = option(
         "Share of wrong answers, or a table class, answer, share.", convert=noise, metavar="P|TABLE", panel=ANNOTATORS
@@ -126,7 +147,7 @@ def of_plans() -> Mapping[str, Option]:
 @cache
 def of_runs() -> Mapping[str, Option]:
     """What a [[run]] may say beside the options of its strategy and its classifier, by key: as `select`, `train` and `score` have it."""
-    ours = ("queue", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
+    ours = ("queue", "seed_strategy", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
     theirs = ("diversify", "diversify_by", "suggest", "candidate_threshold", "queue_size", "partitions", "parallel", "audit")
     found = {own.name: own for own in declared(Options) if own.name in ours}
     found |= {own.name: own for own in declared(OfSelect) if own.name in theirs}

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import product
 from typing import Any
 
 from altool.errors import UsageError
 from altool.models.registry import REGISTRY, classifier, own_of_plan, prefix, vaal_of
-from altool.options import Say, check, of_run
+from altool.options import Option, Say, check, of_run
 from altool.simulation.options import of_plans, of_runs
 from altool.strategies import registry
+from altool.strategies.inputs import INPUTS
 from altool.strategies.registry import Strategy
-from altool.text import clip
+from altool.text import clip, count
 from altool.wrappers.choose import PARALLEL, THRESHOLD
+
+RANDOM, BALANCED = "random", "balanced"  # seed sets
 
 
 @dataclass(frozen=True)
 class Run:
     """One thing to try. `options` are the strategy's own, `fit` the classifier's, `vaal` those of VAAL's or TA-VAAL's networks, which are
     trained where the strategy asks for them; `mc_dropout` as in `score`; `seconds` those of a verified, a corrected and an answer from
-    scratch."""
+    scratch. The seed set is drawn at random (RANDOM), with as many rows of each class (BALANCED), or chosen by a strategy that starts
+    cold; once `after` rows are labeled, the run `then` chooses, which differs in how it chooses alone."""
 
     name: str
     strategy: str
@@ -45,6 +50,18 @@ class Run:
     skip: float = 0.0
     annotators: int = 1
     seconds: tuple[float, float, float] | None = None
+    seed_strategy: str = RANDOM
+    then: Run | None = None
+    after: int | None = None
+
+    @property
+    def parts(self) -> tuple[Run, ...]:
+        """This run, and those that take over one after another."""
+        return (self, *(self.then.parts if self.then else ()))
+
+    def at(self, labeled: int) -> Run:
+        """The one that chooses when so many rows are labeled."""
+        return self.then.at(labeled) if self.then and self.after is not None and labeled >= self.after else self
 
     @property
     def slug(self) -> str:
@@ -54,32 +71,48 @@ class Run:
 
 @dataclass(frozen=True)
 class Plan:
-    """How often, how long and from where every run is replayed."""
+    """How often, how long and from where every run is replayed. `budget`: the rows to ask for in each round; the last goes on."""
 
     runs: Sequence[Run]
     seed_size: int
     rounds: int
-    budget: int
+    budget: tuple[int, ...]
     repeats: int
     seed: int
     at_precision: float = 0.9
     folds: int = 5
 
+    def budget_of(self, number: int) -> int:
+        """The rows to ask for in a round, from 1."""
+        return self.budget[min(number, len(self.budget)) - 1]
+
+    @property
+    def total(self) -> int:
+        """The rows of the seed set and of all rounds."""
+        return self.seed_size + sum(map(self.budget_of, range(1, self.rounds + 1)))
+
     def facts(self, run: Run) -> dict[str, Any]:
         """What decides the outcome of a run but for its inputs, whose fingerprints stand for their paths. A run depends on no other run,
         and no repeat on their number."""
         shared = {name: getattr(self, name) for name in ("seed_size", "rounds", "budget", "at_precision")}
-        shared |= {"folds": self.folds} if run.target_aware else {}
-        own = {name: value for name, value in asdict(run).items() if value not in (None, {}) and name != "queue"}
-        if isinstance(run.label_noise, str):
-            del own["label_noise"]
-        if run.fit:
-            own["fit"] = {name: value for name, value in run.fit.items() if name not in classifier(run.classifier).files}
-        return {**shared, **own}
+        shared |= {"folds": self.folds} if any(part.target_aware for part in run.parts) else {}
+        return {**shared, **_facts(run)}
 
 
+def _facts(run: Run) -> dict[str, Any]:
+    own = {name: value for name, value in asdict(run).items() if value not in (None, {}) and name not in ("queue", "then")}
+    if isinstance(run.label_noise, str):
+        del own["label_noise"]
+    if run.fit:
+        own["fit"] = {name: value for name, value in run.fit.items() if name not in classifier(run.classifier).files}
+    return own | ({"then": _facts(run.then)} if run.then else {})
+
+
+AFTER = Option("after", int, low=1, high=2**31 - 1, metavar="N", help="The labels from which on it chooses.")
 SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds")
-OF_RUNS = ("strategy", *of_runs())
+OF_RUNS = ("strategy", "then", *of_runs())
+OF_CHOICE = ("diversify", "diversify_by", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions", "parallel", "audit")
+OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit")  # of these, what fits the one strategy or the other
 VAAL = "vaal_"
 
 
@@ -96,44 +129,76 @@ def files() -> set[str]:
 def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
     """The plan of these settings; each of `rows` is a run, and overrides the settings that belong to runs.
 
-    Keys of a row that are no setting are options of its strategy. Raises UsageError for an option that the strategy does not know,
-    values that make no sense, and runs that cannot be told apart.
+    Keys of a row that are no setting are options of its strategy. A list of values of an option of a classifier stands for a run with each.
+    Raises UsageError for an option that the strategy does not know, values that make no sense, and runs that cannot be told apart.
     """
     common = {name: value for name, value in settings.items() if name in OF_RUNS or of_models(name)}
-    runs = [_run(row, common) for row in rows]
+    runs = [run for row in rows for run in _runs(row, common)]
     if not runs:
         raise UsageError("nothing to simulate", "name a --strategy, or a [[run]] in the --plan")
     twice = {run.slug for run in runs if [other.slug for other in runs].count(run.slug) > 1}
     if twice:
         raise UsageError(f"two runs are called {sorted(twice)[0]!r}", "give each [[run]] a name of its own")
-    missing = [name for name in ("seed_size", "rounds", "budget") if settings.get(name) is None]
-    if missing:
-        raise UsageError(f"missing {', '.join('--' + name.replace('_', '-') for name in missing)}", "or name them in the --plan")
     shared = {name: settings[name] for name in SHARED if settings.get(name) is not None}
     every = of_plans()
-    return Plan(runs, **{"repeats": 1, "seed": 0, **check([every[name] for name in SHARED], shared, lambda key: f"plan, {key}", "a plan")})
+    values = check([every[name] for name in SHARED], shared, lambda key: f"plan, {key}", "a plan")
+    several = len(values.get("budget", ())) > 1  # says how many rounds there are
+    missing = [name for name in ("seed_size", "rounds", "budget") if name not in values and not (name == "rounds" and several)]
+    if missing:
+        raise UsageError(f"missing {', '.join('--' + name.replace('_', '-') for name in missing)}", "or name them in the --plan")
+    plan = Plan(runs, **{"repeats": 1, "seed": 0, "rounds": len(values["budget"]), **values})
+    if len(plan.budget) > plan.rounds:
+        text = f"plan, budget: found budgets for {count(len(plan.budget), 'round')}, expected at most {plan.rounds:,}, as many as rounds"
+        raise UsageError(text, "leave out --rounds, or give fewer")
+    for run in runs:
+        _check_start(run, plan.seed_size)
+    return plan
 
 
-def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
+def _runs(row: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[Run]:
+    """The runs that a row stands for: one for each combination of the values in lists."""
+    given = {name.replace("-", "_"): value for name, value in {**common, **row}.items()}
+    known = _axes(given.get("classifier", "logistic"))
+    axes = {name: value for name, value in given.items() if isinstance(value, list) and value and name in known}
+    own = {name: value for name, value in row.items() if name.replace("-", "_") not in axes}
+    for values in product(*axes.values()):
+        chosen = dict(zip(axes, values, strict=True))
+        run = _run({**own, **chosen}, common)
+        words = [f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in chosen.items()]
+        yield replace(run, name=", ".join([run.name, *words]))
+
+
+def _axes(name: Any) -> set[str]:
+    """The keys whose lists are several values: balance, and the classifier's options."""
+    if name not in REGISTRY.names():
+        return set()
+    return {"balance", *(prefix(name) + option.name for option in classifier(name).options)}
+
+
+def _run(row: Mapping[str, Any], common: Mapping[str, Any], say: Say | None = None) -> Run:
+    """The run of a row; `say` names the keys of a part of one that is called otherwise."""
     given = {name.replace("-", "_"): value for name, value in {**common, **row}.items() if value is not None}
-    name = given.pop("name", None)
+    name, then = given.pop("name", None), given.pop("then", None)
     if not isinstance(name, str | None):
         raise UsageError(f"[[run]], name: expected a text, found {clip(repr(name), 80)}", 'for example name = "margin, twice"')
     if not isinstance(given.get("strategy"), str):
         who = f'run "{clip(name, 80)}"' if name else "a [[run]]"
         raise UsageError(f"{who}, strategy: expected the name of a strategy", 'for example strategy = "margin"')
-    say = of_run(name or given["strategy"])
+    say = say or of_run(name or given["strategy"])
     fit = {key: value for key, value in given.items() if of_models(key)}
     own = {key: value for key, value in given.items() if key not in OF_RUNS and key not in fit}
     strategy, options = registry.prepare(given["strategy"], own, say, given["strategy"], say("strategy"), OF_RUNS)
     if "first" in options:
-        raise UsageError(f"{say('first')} has no effect in a simulation", "leave it out: the seed set is drawn at random")
+        raise UsageError(f"{say('first')} has no effect in a simulation", "leave it out: what is first is drawn at random")
     if "ranks" not in strategy.takes:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
     known = check(of_runs().values(), {key: given[key] for key in of_runs() if key in given}, say, "a run")
     wraps = [key.replace("_", "-") for key in ("diversify", "target_aware", "suggest") if known.get(key)]
     known |= _fit(known.get("classifier", "logistic"), strategy.wrapped, fit, say)
     run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, **known)
+    if then is not None:
+        part = _then(then, row, common, say)
+        run = replace(run, then=part, after=then["after"], name=name or f"{run.name} then {part.name}")
     _check_run(run, strategy, say)
     usable = (prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (prefix(run.classifier),)
     if stray := [key for key in row if of_models(key.replace("-", "_")) and not key.replace("-", "_").startswith(usable)]:
@@ -141,6 +206,71 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     if "queue" in row and "ranks" not in strategy.takes:
         raise UsageError(f"{say('queue')} has no effect with {strategy.name}", 'use strategy = "queue"')
     return run
+
+
+def _then(then: Any, row: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> Run:
+    """The part of a run that takes over, from its table. Raises UsageError."""
+    hint = 'for example then = {strategy = "margin", after = 200}'
+    if not isinstance(then, Mapping) or not isinstance(then.get("strategy"), str):
+        raise UsageError(f"{say('then')}: expected a table with strategy and after, found {clip(repr(then), 80)}", hint)
+
+    def inner(key: str) -> str:
+        return say(f"then.{key}")
+
+    own = {name.replace("-", "_"): value for name, value in then.items() if name != "after"}
+    if stray := [name for name in own if name in ("name", *OF_RUNS) and name not in ("strategy", "then", *OF_CHOICE)]:
+        raise UsageError(f"{inner(stray[0])} has no effect", "give it to the whole run")
+    if "after" not in then:
+        raise UsageError(f"{say('then')} needs after, the labels from which on it chooses", hint)
+    after = AFTER.take(then["after"], inner("after"))
+    if own["strategy"] == "queue":
+        raise UsageError(f"{inner('strategy')}: queue has no effect here", "begin with it")
+    of_run_ = {name.replace("-", "_"): value for name, value in row.items()}
+    kept = {name: value for name, value in of_run_.items() if name in of_runs() or of_models(name)}
+    part = _run(own, {**common, "then": None, **{name: value for name, value in kept.items() if name not in OF_STRATEGY}}, inner)
+    if part.after is not None and part.after <= after:
+        raise UsageError(
+            f"{inner('then.after')}: expected more than {then['after']:,}, found {part.after:,}", "give the later one more labels"
+        )
+    return part
+
+
+def _check_start(run: Run, seed_size: int) -> None:
+    """Refuse what cannot choose without a model. Raises UsageError."""
+    say = of_run(run.name)
+    begins = run.at(0)
+    if run.seed_strategy not in (RANDOM, BALANCED):
+        if not seed_size:
+            raise UsageError(f"{say('seed_strategy')} has no effect with a seed set of 0 rows", "leave it out, or give --seed-size")
+        strategy = registry.load(run.seed_strategy, option=say("seed_strategy"))
+        if "ranks" in strategy.takes or not starts_cold(strategy) or any(option.required for option in strategy.options):
+            text = f"{say('seed_strategy')}: {strategy.name} cannot choose without a model"
+            raise UsageError(text, f"give random, balanced or one of {', '.join(_cold())}")
+        _check_reads(run, strategy, say("seed_strategy"))
+    if not seed_size:
+        strategy = registry.load(begins.strategy, begins.options)
+        if not starts_cold(strategy):
+            text = f"{say('strategy')}: {strategy.name} cannot choose without a model, which a seed set of 0 rows leaves it without"
+            raise UsageError(text, f"give a larger --seed-size, or begin with one of {', '.join(_cold())}")
+        _check_reads(run, strategy, say("strategy"))
+
+
+def _check_reads(run: Run, strategy: Strategy, subject: str) -> None:
+    """Refuse a choice by vectors, where only a model makes them. Raises UsageError."""
+    reads = classifier(run.classifier).reads
+    if reads != "features" and "features" in strategy.takes:
+        text = f"{subject}: {strategy.name} needs features, and classifier {run.classifier} reads {reads}"
+        raise UsageError(text, "give random, or a classifier of features")
+
+
+def starts_cold(strategy: Strategy) -> bool:
+    """Can it choose before there is a model?"""
+    of_models = {name for name in (*strategy.takes, *strategy.wrapped.takes) if INPUTS[name].table in ("predictions", "model")}
+    return strategy.cold_start and not of_models - {"classes"}
+
+
+def _cold() -> list[str]:
+    return [name for name, strategy in registry.REGISTRY.every().items() if starts_cold(strategy)]
 
 
 def _fit(name: str, strategy: Strategy, given: Mapping[str, Any], say: Say) -> dict[str, Any]:
@@ -167,7 +297,7 @@ def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
         raise UsageError(f"{say('diversify_by')} has no effect without diversify = true", "add it, or leave diversify_by out")
     record = classifier(run.classifier)
     _check_deep(run, strategy.wrapped, {**record.defaults, **run.fit})
-    if "head" in strategy.takes and not record.head:
+    if "head" in (*strategy.takes, *strategy.optional) and not record.head:
         raise UsageError(f"{say('classifier')}: {run.classifier} has no linear head, which {strategy.name} needs", 'give "logistic"')
 
 

@@ -65,6 +65,16 @@ def hold_out(truth: np.ndarray, share: float, rng: np.random.Generator) -> np.nd
     return held
 
 
+def balanced(truth: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """int64 (min(count, n),): random rows, as many of each class, while it has any; where that does not come out even one more of some."""
+    drawn = rng.permutation(len(truth))
+    order = np.argsort(truth[drawn], kind="stable")
+    sizes = np.bincount(truth)
+    turn = np.empty(len(truth), np.int64)  # the how-manieth of its class each drawn row is
+    turn[order] = np.arange(len(truth)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return drawn[np.argsort(turn, kind="stable")][:count]
+
+
 def merged(names: Sequence[str], groups: Sequence[str]) -> Mapping[str, str]:
     """{class: its new name} for `NEW=a,b,…` groups. Raises UsageError for an unknown class, or one in two groups."""
     found: dict[str, str] = {}

@@ -11,7 +11,6 @@ from altool.metrics import stopping
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.metrics.tiers import TIERS
 from altool.simulation.from_model import Pool
-from altool.simulation.plan import Run
 from altool.simulation.replay import History
 from altool.tables.schema import KINDS
 
@@ -47,7 +46,7 @@ def rounds(history: History, run: str, repeat: int, pool: Pool) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(list(KINDS["history"].columns.items())))
 
 
-def picks(history: History, run: Run, repeat: int, pool: Pool, ids: pa.Array) -> pa.Table:
+def picks(history: History, run: str, repeat: int, pool: Pool, ids: pa.Array) -> pa.Table:
     """What was asked, in order, and what the bot said."""
     names = np.array([*pool.classes, None], object)  # -1 is the last
     tiers = np.array([*TIERS, None], object)
@@ -61,7 +60,7 @@ def picks(history: History, run: Run, repeat: int, pool: Pool, ids: pa.Array) ->
                     "id": ids.take(pa.array(part.positions)),
                     "rank": pa.array(np.arange(1, count + 1, dtype=np.int32)),
                     "score": pa.array(part.scores.astype(np.float32)),
-                    "strategy": pa.array([run.strategy if part.number else "random"] * count, pa.string()),
+                    "strategy": pa.array([part.strategy] * count, pa.string()),
                     "round": pa.array(np.full(count, part.number, np.int32)),
                     "source": pa.array(np.where(part.automatic, "auto", chosen), pa.string()),
                     "tier": pa.array(tiers[part.tier], pa.string()),
@@ -69,7 +68,7 @@ def picks(history: History, run: Run, repeat: int, pool: Pool, ids: pa.Array) ->
                     "target_class": pa.array(names[part.target_class], pa.string()),
                     "label": pa.array(names[part.answers], pa.string()),
                     "truth": pa.array(names[pool.truth[part.positions]], pa.string()),
-                    "run": pa.array([run.name] * count, pa.string()),
+                    "run": pa.array([run] * count, pa.string()),
                     "repeat": pa.array(np.full(count, repeat, np.int32)),
                 }
             )

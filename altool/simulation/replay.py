@@ -19,9 +19,11 @@ from altool.models.registry import classifier
 from altool.models.shape import Model
 from altool.simulation import bot
 from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
-from altool.simulation.plan import Plan, Run
+from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
+from altool.simulation.pool import balanced
 from altool.strategies import registry
-from altool.strategies.inputs import wanted
+from altool.strategies.inputs import Vectors, wanted
+from altool.strategies.registry import Strategy
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
 
 
@@ -52,9 +54,10 @@ class Round:
 class Asked:
     """One round's questions, in order: positions in the pool, what the bot agreed on (-1: skipped), scores, suggestions and the classes
     that they were taken for (-1: none), whether they were explored, their tiers (int8, of TIERS; -1: none), and whether they
-    are `automatic`: these have their suggestion as answer, and nobody was asked."""
+    are `automatic`: these have their suggestion as answer, and nobody was asked. `strategy` chose them."""
 
     number: int
+    strategy: str
     positions: np.ndarray
     answers: np.ndarray
     scores: np.ndarray
@@ -83,11 +86,14 @@ def replay(
     noise: float | np.ndarray = 0.0,
     ranks: np.ndarray | None = None,
     aims: Aims | None = None,
+    tell: Callable[[int], None] = lambda rounds: None,
 ) -> History:
-    """Replay one repeat of a run. `noise` as the bot takes it; `ranks` (n,) those of an outside queue, infinity for rows not in it.
+    """Replay one repeat of a run. `noise` as the bot takes it; `ranks` (n,) those of an outside queue, infinity for rows not in it;
+    `tell` is told how many rounds, the seed set included, are over.
 
-    The seed set, the answers and the generators of each round are the same for all runs of a repeat: they depend on the plan's seed and
-    the repeat alone. A strategy sees what a real round would know: the labels so far, the predictions of the model fitted on them, and,
+    The answers, the generators of each round and a seed set that is drawn are the same for all runs of a repeat: they depend on the plan's
+    seed and the repeat alone. While nothing is labeled there is no model: a strategy that starts cold chooses without one, and nothing is
+    measured. A strategy sees what a real round would know: the labels so far, the predictions of the model fitted on them, and,
     where it is target-aware, estimates from out-of-fold predictions of the labels that were drawn at random.
     """
     seed = seeds.integer(plan.seed, "simulate", repeat)
@@ -97,17 +103,14 @@ def replay(
     open_, explored, automatic = np.ones(rows, bool), np.zeros(rows, bool), np.zeros(rows, bool)
     history = History()
     asked, answered = np.zeros(3, np.int64), np.zeros(3, np.int64)
-    fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
-        classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **run.fit
-    )
 
-    def ask(number: int, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
+    def ask(number: int, strategy: str, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
         none = np.full(len(positions), -1)
         for_class = choice.target_class if choice.target_class is not None else none
         shown = suggested if suggested is not None else none
         tier = choice.marks.get("tier", none.astype(np.int8))
         nobody = automatic_rows(tier, run.audit or 0, seeds.generator(seed, "select", number, "audit"))
-        part = Asked(number, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier, nobody)
+        part = Asked(number, strategy, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier, nobody)
         people = ~nobody
         given = answers[positions[people]]
         part.answers[people] = bot.agreed(given, pool.classes)
@@ -118,33 +121,82 @@ def replay(
         answered[:] += counts if number else 0
         history.asked.append(part)
 
-    first = seeds.generator(seed, "seed set").permutation(rows)[: plan.seed_size]
-    ask(0, Choice(first, -np.arange(1.0, len(first) + 1), np.ones(len(first), bool), None), first, None)
+    if plan.seed_size:
+        ask(0, run.seed_strategy, *_seed_set(pool, plan, run, seed), None)
     before = None
     for number in range(plan.rounds + 1):
         labeled = np.flatnonzero(label >= 0)
+        now = run.at(len(labeled))
+        strategy = registry.load(now.strategy, now.options)
+        generator = partial(seeds.generator, seed, "select", number + 1)
+        candidates = np.flatnonzero(open_ & np.isfinite(ranks) if ranks is not None and "ranks" in strategy.takes else open_)
+        last = number == plan.rounds or not len(candidates)
         if not len(labeled):
-            break
+            if last or not starts_cold(strategy):
+                break
+            choice = _choose_cold(pool, plan, now, plan.budget_of(number + 1), candidates, ranks, generator)
+            ask(number + 1, now.strategy, choice, candidates[choice.places], None)
+            history.tied += [choice.tied] if choice.tied else []
+            continue
+        fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
+            classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **now.fit
+        )
         model, _ = fit(pool.rows[labeled], label[labeled])
-        measured = evaluate(pool.held_truth, probabilities(model, run, pool.held_rows, seed), [plan.at_precision] * classes, None)
+        measured = evaluate(pool.held_truth, probabilities(model, now, pool.held_rows, seed), [plan.at_precision] * classes, None)
         counts = np.bincount(label[labeled], minlength=classes)
         spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
         questions = sum(int((~part.automatic).sum()) for part in history.asked)
+        tell(number + 1)
         history.rounds.append(Round(number, counts, questions, answered.copy(), spent, measured))
-        candidates = np.flatnonzero(open_ & np.isfinite(ranks) if ranks is not None else open_)
-        if number == plan.rounds or not len(candidates):
+        if last:
             break
         weights = None
-        if run.target_aware and aims is not None:
+        if now.target_aware and aims is not None:
             weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
-        generator = partial(seeds.generator, seed, "select", number + 1)
         state = State(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)
         )
-        choice, suggested, before = _choose(pool, plan, run, state, generator)
-        ask(number + 1, choice, candidates[choice.places], suggested)
+        choice, suggested, before = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
+        ask(number + 1, now.strategy, choice, candidates[choice.places], suggested)
         history.tied += [choice.tied] if choice.tied else []
     return history
+
+
+def _seed_set(pool: Pool, plan: Plan, run: Run, seed: int) -> tuple[Choice, np.ndarray]:
+    """The rows of the seed set, as a choice and as positions. Only what is drawn from the whole pool is a random sample of it."""
+    rows, draw = len(pool.truth), seeds.generator(seed, "seed set")
+    if run.seed_strategy in (RANDOM, BALANCED):
+        first = draw.permutation(rows)[: plan.seed_size] if run.seed_strategy == RANDOM else balanced(pool.truth, plan.seed_size, draw)
+        drawn = np.full(len(first), run.seed_strategy == RANDOM)
+        return Choice(first, -np.arange(1.0, len(first) + 1), drawn, None), first
+    alone = Run(run.name, run.seed_strategy)
+    choice = _choose_cold(pool, plan, alone, plan.seed_size, np.arange(rows), None, partial(seeds.generator, seed, "select", 0))
+    return choice, choice.places
+
+
+def _choose_cold(
+    pool: Pool,
+    plan: Plan,
+    run: Run,
+    budget: int,
+    candidates: np.ndarray,
+    ranks: np.ndarray | None,
+    generator: Callable[..., np.random.Generator],
+) -> Choice:
+    """The first questions, while nothing is labeled and there is no model: what wraps a strategy has nothing to go by yet."""
+    strategy = registry.load(run.strategy, run.options)
+    names = wanted(strategy, run.options, diversify=False, suggest=False, target_aware=False)
+    arrays: dict[str, Any] = {"labels": np.empty(0, np.int64), "automatic": np.empty(0, bool), "classes": len(pool.classes)}
+    arrays |= {"ranks": ranks[candidates]} if ranks is not None else {}
+    if pool.rows.dtype != object:
+        arrays |= {"features": pool.rows[candidates]} if "features" in names else {}
+        arrays |= {"labeled_features": pool.rows[candidates[:0]]} if "labeled_features" in names else {}
+        arrays["vectors"] = Vectors(
+            np.ones(len(candidates), bool), lambda places: (pool.rows[candidates[places]], pool.rows[candidates[:0]])
+        )
+    keywords = _keywords(pool, plan, run, strategy, arrays["labels"])
+    plain = replace(run, diversify=False)
+    return choose(_request(plain, strategy, budget, keywords, None, generator), len(candidates), arrays)
 
 
 def _accepted(asked: Sequence[Asked]) -> np.ndarray:
@@ -171,37 +223,53 @@ def _weights(
 
 
 def _choose(
-    pool: Pool, plan: Plan, run: Run, state: State, generator: Callable[..., np.random.Generator]
+    pool: Pool, plan: Plan, run: Run, budget: int, state: State, generator: Callable[..., np.random.Generator]
 ) -> tuple[Choice, np.ndarray | None, Kept | None]:
     """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one."""
     strategy, candidates = registry.load(run.strategy, run.options), state.candidates
     names = wanted(strategy, run.options, diversify=run.diversify, suggest=run.suggest, target_aware=run.target_aware)
     arrays, kept = supply(pool, run, state, strategy, names)
-    keywords = dict(run.options)
-    if "total_budget" in strategy.option_names and "e3g_decay" not in keywords:
-        keywords.setdefault("total_budget", plan.seed_size + plan.rounds * plan.budget)
-    given = {name: class_names(keywords.pop(name)) for name in ("query_classes", "private_classes") if name in keywords}
-    named = {name: [pool.classes.index(class_) for class_ in names] for name, names in given.items()}
-    keywords |= class_options(strategy, state.labels, named.get("query_classes"), named.get("private_classes"))
+    keywords = _keywords(pool, plan, run, strategy, state.labels)
     if keywords.get(strategy.budgets) == AUTO:
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED
-        keywords[strategy.budgets] = cost.tiers(prices, *state.accepted.T, rows=plan.budget, audit=run.audit or 0)
-    request = Request(
-        strategy,
-        sum(keywords.get(strategy.budgets, (plan.budget,))),
-        partial(generator, strategy.name),
-        keywords,
-        diversify=run.diversify,
-        partitions=run.partitions,
-        class_weights=state.weights,
-        queue_size=run.queue_size,
-        parallel=run.parallel,
-    )
+        keywords[strategy.budgets] = cost.tiers(prices, *state.accepted.T, rows=budget, audit=run.audit or 0)
+    request = _request(run, strategy, sum(keywords.get(strategy.budgets, (budget,))), keywords, state.weights, generator)
     choice = choose(request, len(candidates), arrays)
     if choice.round is not None:
         choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
     return choice, None if suggested is None else suggested.astype(np.int64), kept
+
+
+def _keywords(pool: Pool, plan: Plan, run: Run, strategy: Strategy, labels: np.ndarray) -> dict[str, Any]:
+    """The strategy's options as its function takes them; `labels` are those of the labeled rows."""
+    keywords = dict(run.options)
+    if "total_budget" in strategy.option_names and "e3g_decay" not in keywords:
+        keywords.setdefault("total_budget", plan.total)
+    given = {name: class_names(keywords.pop(name)) for name in ("query_classes", "private_classes") if name in keywords}
+    named = {name: [pool.classes.index(class_) for class_ in names] for name, names in given.items()}
+    return keywords | class_options(strategy, labels, named.get("query_classes"), named.get("private_classes"))
+
+
+def _request(
+    run: Run,
+    strategy: Strategy,
+    count: int,
+    keywords: dict[str, Any],
+    weights: np.ndarray | None,
+    generator: Callable[..., np.random.Generator],
+) -> Request:
+    return Request(
+        strategy,
+        count,
+        partial(generator, strategy.name),
+        keywords,
+        diversify=run.diversify,
+        partitions=run.partitions,
+        class_weights=weights,
+        queue_size=run.queue_size,
+        parallel=run.parallel,
+    )
 
 
 def class_names(given: Sequence[str] | str) -> Sequence[str]:

@@ -302,3 +302,24 @@ def test_a_queue_of_another_pool_is_refused(altool: Altool, tmp_path: Path, trut
     write(pa.table({"id": ["x"], "rank": pa.array([1], pa.int32())}), tmp_path / "q.parquet")
     said = altool(*SIMULATE, "--strategy", "queue", "--queue", "q.parquet", "-o", "out", code=3).said
     assert "queries q.parquet: none of its rows is among the" in said
+
+
+def test_a_world_for_each_repeat(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    """A repeat depends neither on how many there are, nor on the other runs, nor on the processes."""
+    write(pq.read_table(tmp_path / "truth.parquet").select(["id", "label"]), tmp_path / "truth.parquet")  # no row is held out
+    world = ("--imbalance", 3, "--pool-share", 0.7, "--resample")
+    altool(*SIMULATE_3, *world, "-o", "whole", "--jobs", 2)
+    altool(*SIMULATE, *world, "--strategy", "margin", "--repeats", 3, "-o", "alone", "--jobs", 1)
+    assert tree(tmp_path / "whole" / "runs" / "margin-001") == tree(tmp_path / "alone" / "runs" / "margin-001")
+    held = []
+    for repeat in range(3):
+        rows = pq.read_table(tmp_path / "alone" / "runs" / f"margin-00{repeat}" / "history.parquet").to_pylist()
+        held.append(tuple(row["pool"] for row in rows if row["round"] == 0 and row["metric"] == "f1"))
+    assert len(set(held)) > 1  # other classes are rare
+
+
+def test_resample_without_anything_to_draw(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    said = altool(*SIMULATE, "--strategy", "random", "--resample", "-o", "out", code=2).said
+    assert "--resample has no effect here: every repeat has all rows" in said
+    said = altool(*SIMULATE, "--strategy", "random", "--resample", "--pool-share", 0.5, "-o", "out").said
+    assert said.splitlines()[0] == "random, repeat 0; 1 of 1 run"

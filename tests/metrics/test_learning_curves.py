@@ -213,6 +213,29 @@ def test_paired_ratio():
     assert np.isnan(learning_curves.paired_ratio(np.array([3.0]), np.array([2.0]), np.random.default_rng(0))[1:]).all()
 
 
+def test_area_over_the_logarithm_of_the_labels():
+    """Three doublings, each of the same weight: the mean of (0 + 0.2) / 2, (0.2 + 0.6) / 2 and 0.6."""
+    labels, values = np.array([10, 20, 40, 80]), np.array([0.0, 0.2, 0.6, 0.6])
+    assert learning_curves.area(labels, values, 10, 80, log=True) == pytest.approx(100 * (0.1 + 0.4 + 0.6) / 3)
+    assert learning_curves.area(labels, values, 20, 40, log=True) == pytest.approx(40)
+    assert learning_curves.area(labels, values, 20, 20, log=True) == pytest.approx(20)
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(0.5, 34), (0.8, 15), (1.0, 10), (0.2, 199), (1e9, 2)])
+def test_repeats_needed(effect, expected):
+    """Cohen's tables of the paired t-test, two-sided at 5 % with power 80 %, have the same numbers, give or take one."""
+    spread = np.array([-1.0, 1.0]) / np.sqrt(2)  # of standard deviation 1
+    assert abs(learning_curves.repeats_needed(spread + effect) - expected) <= (0 if effect > 1e6 else 1)
+    assert learning_curves.repeats_needed(-spread - effect) == learning_curves.repeats_needed(spread + effect)
+
+
+def test_repeats_needed_for_nothing():
+    assert learning_curves.repeats_needed(np.array([1.0])) is None
+    assert learning_curves.repeats_needed(np.array([1.0, -1.0])) is None
+    assert learning_curves.repeats_needed(np.array([1.0, -0.999])) is None  # more than anyone repeats
+    assert learning_curves.repeats_needed(np.array([1.0, 1.0])) == 2
+
+
 @pytest.mark.parametrize(("value", "expected"), [(0.6299, 0.62), (0.0347, 0.034), (0.5, 0.5), (1.0, 1.0), (0.0, 0.0), (-1.0, 0.0)])
 def test_rounded_down(value, expected):
     assert learning_curves.rounded_down(value) == expected

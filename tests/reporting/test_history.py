@@ -10,7 +10,7 @@ from altool.reporting import history
 from altool.reporting.history import Difference, default_level, summarize
 from altool.reporting.history_cells import summary_rows
 from altool.reporting.history_page import render as render_page
-from altool.reporting.history_series import common_range, rarest, series, unpaired
+from altool.reporting.history_series import common_range, rarest, series, unpaired, with_own_tails
 
 COLUMNS = ("run", "repeat", "round", "class", "value", "total", "labels", "pool", "seconds", "verified", "corrected", "scratch")
 
@@ -55,6 +55,27 @@ def test_series():
     assert (a.counts.tolist(), a.pool, a.seconds) == ([0, 15], None, None)
     assert b.classes.tolist() == [[0.5, 0.3], [0.6, 0.4]]
     assert (b.pool.tolist(), b.seconds.tolist()) == ([8, 7], [30, 60])
+
+
+def test_each_repeat_may_have_a_tail_of_its_own():
+    """In the first repeat x is rare, in the second w."""
+    classes = {"w": [0.2, 0.4], "x": [0.6, 0.8]}
+    lines = [
+        *run("a", 0, [10, 20], [0.4, 0.6], classes, pool={"w": 9, "x": 2}),
+        *run("a", 1, [10, 20], [0.4, 0.6], classes, pool={"w": 2, "x": 8}),
+    ]
+    found, _ = series(rows(*lines), "macro_f1")
+    own = with_own_tails(found, 0.5)
+    assert [one.tail.tolist() for one in own] == [[False, True], [True, False]]
+    tail = rarest(own, 0.5, None)
+    done = summarize(own, ("w", "x"), "macro_f1", (10, 20), tail=tail, generator=lambda: seeds.generator(0, "test"))
+    assert done.own_tails
+    assert of(done, "a").final["tail"].value == pytest.approx((0.8 + 0.4) / 2)
+    assert of(done, "a").final["head"].value == pytest.approx((0.4 + 0.8) / 2)
+    assert of(done, "a").tail_share == 0.5
+    assert any("each repeat has a pool of its own" in note for note in done.notes)
+    same = with_own_tails([one for one in found if one.repeat == 0], 0.5)
+    assert same[0].tail is None
 
 
 def test_a_metric_of_classes_is_averaged():

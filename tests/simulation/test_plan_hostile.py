@@ -65,13 +65,13 @@ def test_any_value_of_any_key_is_taken_or_refused(tmp_path: Path, key: str) -> N
         ("at_precision = nan", "at_precision: expected a number from 0 to 1, found nan", InputError),
         ('labels = "l"\nseed_size = [2]\n[[run]]\nstrategy = "random"', "seed_size: expected a whole number", UsageError),
         (
-            'seed_size = 2\nrounds = 1\nbudget = [2]\n[[run]]\nstrategy = "random"',
+            'seed_size = 2\nrounds = 1\nbudget = [[2]]\n[[run]]\nstrategy = "random"',
             "budget: expected a whole number from 1",
             UsageError,
         ),
         (
             f'seed_size = 2\nrounds = 1\nbudget = {10**40}\n[[run]]\nstrategy = "random"',
-            "2147483647, found 1",
+            "as 5,10,20, found 1",
             UsageError,
         ),
         ('seed_size = 2\nrounds = 1\nbudget = 1\n[[run]]\nstrategy = "random"\nname = [1]', "name: expected a text, found [1]", UsageError),

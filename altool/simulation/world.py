@@ -1,0 +1,222 @@
+"""The rows that are replayed: the truth, the part of it that each repeat has, and one copy of the rows for all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from altool import seeds
+from altool.console import Console
+from altool.engines.scratch import Scratch
+from altool.errors import InputError, UsageError
+from altool.labels.consensus import codes, resolve
+from altool.simulation import pool as pools
+from altool.simulation.from_model import Pool
+from altool.tables import align, check, label_log
+from altool.tables import classes as class_lists
+from altool.tables.align import Index
+from altool.tables.arrays import read_index, read_matrices
+from altool.tables.read import Reader, Source
+from altool.tables.rows import read_rows
+from altool.text import count
+
+DONE = "done.npy"
+ARRAYS = ("rows", "truth", "held_rows", "held_truth")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Which rows are known: increasing positions in `index` and class numbers of those to choose from, and of those that the tables hold
+    out (perhaps none)."""
+
+    index: Index
+    rows: np.ndarray
+    codes: np.ndarray
+    held_rows: np.ndarray
+    held_codes: np.ndarray
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class World:
+    """The rows of a repeat, as increasing int64 positions: those to choose from, and those that are held out (None: the tables' own)."""
+
+    rows: np.ndarray
+    held: np.ndarray | None
+
+    def of(self, pool: Pool) -> Pool:
+        """This part of a pool whose rows it has the positions of; what is chosen from is not copied."""
+        held_rows, held_truth = pool.held_rows, pool.held_truth
+        if self.held is not None:
+            held_rows, held_truth = pool.rows[self.held], pool.truth[self.held]
+        return Pool(cast(np.ndarray, Part(pool.rows, self.rows)), pool.truth[self.rows], held_rows, held_truth, pool.classes)
+
+
+class Part:
+    """Some rows of an array, which is not copied: indexed with places as an array is, it gives arrays."""
+
+    def __init__(self, whole: np.ndarray, positions: np.ndarray) -> None:
+        self._whole = whole
+        self._positions = positions
+        self.dtype = whole.dtype
+        self.shape = (len(positions), *whole.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __getitem__(self, places: Any) -> np.ndarray:
+        return self._whole[self._positions[places]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self._whole[self._positions], dtype)
+
+
+def read_truth(
+    source: Source, log: Source, held: Source | None, settings: Mapping[str, Any], reader: Reader, strict: bool, console: Console
+) -> Truth:
+    """Which rows of `source` the labels tell the class of. Raises InputError, and UsageError for settings that do not fit them."""
+    truth = resolve(label_log.read(log))
+    labels = truth.training
+    held_labels = resolve(label_log.read(held)).table if held is not None else truth.holdout
+    held_labels = held_labels.filter(held_labels.column("label").is_valid())
+    found = set(labels.column("label").to_pylist()) | set(held_labels.column("label").to_pylist())
+    names = reader.classes or tuple(sorted(found))
+    if unknown := sorted(found - set(names)):
+        hint = class_lists.respelled(unknown, names) or "name them there"
+        raise InputError(f"{log.name}: {count(len(unknown), 'class', 'classes')} not in --classes ({check.naming(unknown)})", hint)
+    if held is not None and len(labels):
+        known_here, hint = sorted(set(labels.column("label").to_pylist())), "give held-out rows of the same project"
+        if text := class_lists.match(class_lists.counts(held_labels.column("label")), known_here, held.name, log.name, hint):
+            console.mismatch(text, hint, strict=strict)
+    new = pools.merged(names, settings.get("merge_classes") or ())
+    classes = tuple(dict.fromkeys(new.get(name, name) for name in names))
+    number = np.array([classes.index(new.get(name, name)) for name in names])
+
+    index = read_index(source)
+
+    def known(table: pa.Table, what: str) -> tuple[np.ndarray, np.ndarray]:
+        places = index.positions(table.column("id"))
+        lost = table.column("id").filter(pa.array(places < 0))
+        if len(lost):
+            text = f"{source.name}: {count(len(lost), f'{what} row')} not in it (ids {check.naming(check.first_ids(lost))})"
+            console.mismatch(text, "embed these rows too", strict=strict)
+        return places[places >= 0], number[codes(table, names)[places >= 0]]
+
+    rows, codes_ = known(labels, "labeled")
+    held_rows, held_codes = known(held_labels, "held-out")
+    twice = np.intersect1d(rows, held_rows)
+    if len(twice):
+        text = f"--labels: {count(len(twice), 'held-out row')} in it, too (ids {check.naming(check.first_ids(index.take(twice)))})"
+        raise InputError(text, "hold them out in one place")
+    if len(held_rows) and settings.get("holdout_share") is not None:
+        raise UsageError("--holdout-share has no effect here", "leave it out: rows are held out already")
+    if settings.get("rare_classes") and not settings.get("imbalance"):
+        raise UsageError("--rare-classes needs --imbalance RATIO")
+    thinned = settings.get("imbalance") is not None or settings.get("pool_share") is not None
+    if settings.get("resample") and len(held_rows) and not thinned:
+        raise UsageError("--resample has no effect here: every repeat has all rows", "give --pool-share or --imbalance")
+    return Truth(index, rows, codes_, held_rows, held_codes, classes)
+
+
+def draw(truth: Truth, settings: Mapping[str, Any], seed: int, repeat: int, name: str) -> World:
+    """The world of a repeat, as positions in `truth.rows`; without `resample` it is the same for all. It depends on the seed, the repeat
+    and the truth alone. Raises UsageError, and InputError that calls the labels `name`."""
+    resample = bool(settings.get("resample"))
+
+    def generator(step: str) -> np.random.Generator:
+        return seeds.generator(seeds.integer(seed, "simulate", repeat), step) if resample else seeds.generator(seed, "simulate", step)
+
+    rows, held = np.arange(len(truth.rows)), None
+    if not len(truth.held_rows):
+        mask = pools.hold_out(truth.codes, settings.get("holdout_share", 0.2), generator("holdout"))
+        rows, held = np.flatnonzero(~mask), np.flatnonzero(mask)
+    if not len(rows) or not (len(truth.held_rows) if held is None else len(held)):
+        sizes = f"{count(len(rows), 'row')} to choose from and {len(truth.held_rows) if held is None else len(held):,} to measure on"
+        raise InputError(f"{name}: {sizes}", "give more labeled rows")
+    kept = np.full(len(truth.classes), float(settings.get("pool_share") or 1))
+    if settings.get("imbalance") is not None:
+        text, rare = str(settings["imbalance"]), settings.get("rare_classes")
+        shares = pools.shares(text, rare, truth.classes)
+        if resample and "=" not in text and not rare:  # nobody says which classes are rare
+            shares = generator("rare classes").permutation(shares)
+        kept *= shares
+    if settings.get("imbalance") is not None or settings.get("pool_share") is not None:
+        rows = rows[pools.thin(truth.codes[rows], kept, generator("imbalance"))]
+    return World(rows, held)
+
+
+def facts(truth: Truth, world: World) -> str:
+    """The fingerprint of a world's rows and their classes."""
+    held_rows, held_codes = (truth.held_rows, truth.held_codes)
+    if world.held is not None:
+        held_rows, held_codes = truth.rows[world.held], truth.codes[world.held]
+    rows, classes = np.concatenate([truth.rows[world.rows], held_rows]), np.concatenate([truth.codes[world.rows], held_codes])
+    return align.table_fingerprint(pa.table({"row": rows, "class": classes}))
+
+
+def read(
+    source: Source, column: str, truth: Truth, worlds: Sequence[World], console: Console
+) -> tuple[Pool, np.ndarray, list[World | None], str]:
+    """The rows of all `worlds` (one of each repeat) as one pool, read once; their positions in the index; the part of it that each world is
+    (None: it is the pool); and the fingerprint of the whole table."""
+    world, *others = worlds
+    if all(other is world for other in others):
+        held = (truth.held_rows, truth.held_codes) if world.held is None else (truth.rows[world.held], truth.codes[world.held])
+        parts: list[World | None] = [None] * len(worlds)
+        used = world.rows
+    else:
+        held = truth.held_rows, truth.held_codes
+        mask = np.zeros(len(truth.rows), bool)
+        for one in worlds:
+            mask[one.rows] = True
+            mask[one.held if one.held is not None else []] = True
+        used = np.flatnonzero(mask)
+        parts = [World(np.searchsorted(used, one.rows), None if one.held is None else np.searchsorted(used, one.held)) for one in worlds]
+    positions = truth.rows[used]
+    with console.progress(f"reading {source.name}", len(truth.index)) as advance:
+        if column == "features":
+            (rows, held_rows), fingerprint, _ = read_matrices(
+                source, column, truth.index, [positions, held[0]], Scratch(1 << 62), advance=advance
+            )
+        else:
+            batches = [read_rows(source, batch, column) for batch in source.scan(["id", column], lambda batch: batch)]
+            texts, sums = (np.concatenate(each) for each in zip(*batches, strict=True))
+            fingerprint = align.fingerprint(truth.index, sums)
+            rows, held_rows = truth.index.arrange(texts)[positions], truth.index.arrange(texts)[held[0]]
+    return Pool(rows, truth.codes[used], held_rows, held[1], truth.classes), positions, parts, fingerprint
+
+
+def store(folder: Path, pool: Pool, ids: pa.Array, tasks: int) -> np.ndarray:
+    """The arrays as files that workers map: one copy in memory for all of them. Returns another such, int32 (tasks,), for them to write."""
+    folder.mkdir()
+    for name in ARRAYS:
+        array = getattr(pool, name)
+        if array.dtype == object:  # texts
+            pq.write_table(pa.table({"text": pa.array(array, pa.string())}), folder / f"{name}.parquet")
+        else:
+            np.save(folder / f"{name}.npy", array)
+    pq.write_table(pa.table({"id": ids}, metadata={b"classes": json.dumps(pool.classes).encode()}), folder / "ids.parquet")
+    return np.lib.format.open_memmap(folder / DONE, "w+", np.int32, (tasks,))
+
+
+@cache
+def load(folder: Path) -> tuple[Pool, pa.Array, np.ndarray]:
+    """What `store` has written, and what is for the workers to write."""
+    found: dict[str, Any] = {}
+    for name in ARRAYS:
+        texts = folder / f"{name}.parquet"
+        if texts.exists():
+            found[name] = pq.read_table(texts).column("text").to_numpy(zero_copy_only=False)
+        else:
+            found[name] = np.load(folder / f"{name}.npy", mmap_mode="r")
+    table = pq.read_table(folder / "ids.parquet")
+    pool = Pool(classes=tuple(json.loads(table.schema.metadata[b"classes"])), **found)
+    return pool, table.column("id").combine_chunks(), np.load(folder / DONE, mmap_mode="r+")

@@ -76,7 +76,7 @@ def call(strategy: Strategy, given: dict[str, Any]) -> np.ndarray:
         third = given["count"] // 3
         options[strategy.budgets] = (given["count"] - 2 * third, third, third)
     given = {**given, **_derived(given)}
-    found = strategy.function(*(given[name] for name in (*strategy.takes, *strategy.optional)), **options)
+    found = strategy.function(*(given.get(name) for name in (*strategy.takes, *strategy.optional)), **options)
     if strategy.shape == "ask":
         return replay(found, given["probabilities"].argmax(axis=1)).asked.rows
     positions: np.ndarray = found[0] if strategy.marks else found

@@ -247,7 +247,7 @@ def _choose(
     """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one."""
     strategy, candidates = registry.load(run.strategy, run.options), state.candidates
     names = wanted(strategy, run.options, diversify=run.diversify, suggest=run.suggest, target_aware=run.target_aware)
-    arrays, kept = supply(pool, run, state, strategy, names)
+    arrays, kept = supply(pool, run, state, strategy, names, budget)
     keywords = _keywords(pool, plan, run, strategy, state.labels)
     if keywords.get(strategy.budgets) == AUTO:
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED

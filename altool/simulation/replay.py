@@ -16,7 +16,7 @@ from altool.metrics.tiers import AUTO, TIERS
 from altool.metrics.tiers import automatic as automatic_rows
 from altool.models import folds
 from altool.models.registry import classifier
-from altool.models.shape import Model
+from altool.models.shape import Model, chosen
 from altool.simulation import bot
 from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
 from altool.simulation.plan import Plan, Run
@@ -136,7 +136,8 @@ def replay(
             break
         weights = None
         if run.target_aware and aims is not None:
-            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
+            again = partial(fit, **(found.options if (found := chosen(model)) else {}))
+            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], again, aims, plan.folds, seed)
         generator = partial(seeds.generator, seed, "select", number + 1)
         state = State(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)

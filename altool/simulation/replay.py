@@ -17,7 +17,7 @@ from altool.metrics.tiers import AUTO, TIERS
 from altool.metrics.tiers import automatic as automatic_rows
 from altool.models import folds
 from altool.models.registry import classifier
-from altool.models.shape import Model
+from altool.models.shape import Model, chosen
 from altool.simulation import bot
 from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
 from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
@@ -170,7 +170,8 @@ def replay(
             break
         weights = None
         if now.target_aware and aims is not None:
-            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
+            again = partial(fit, **(found.options if (found := chosen(model)) else {}))
+            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], again, aims, plan.folds, seed)
         state = State(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)
         )

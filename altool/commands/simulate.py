@@ -21,6 +21,7 @@ from altool.engines.processes import ordered_map
 from altool.engines.scratch import Scratch
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import codes, resolve
+from altool.metrics.gaps import Aims
 from altool.models.registry import classifier
 from altool.options import check as check_values
 from altool.simulation import plan as plans
@@ -30,7 +31,7 @@ from altool.simulation.from_model import Pool
 from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
-from altool.simulation.replay import Aims, class_names, replay
+from altool.simulation.replay import class_names, replay, validated
 from altool.tables import align, check, label_log, outputs, space, write
 from altool.tables import classes as class_lists
 from altool.tables.align import Index
@@ -40,7 +41,7 @@ from altool.tables.outside import load_toml, read_bytes
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import open_rows, read_rows
-from altool.tables.targets import Targets, read_targets
+from altool.tables.targets import read_targets
 from altool.text import clip, count
 
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
@@ -82,8 +83,8 @@ def run(options: Options, console: Console) -> None:
     aware = any(run_.target_aware for run_ in plan.runs)
     if aware and targets is None:
         raise UsageError("target-aware runs need --targets")
-    if targets is not None and not aware:
-        raise UsageError("--targets has no effect here", "leave it out, or give --target-aware on")
+    if settings.get("weights_from") and not aware:
+        raise UsageError("--weights-from has no effect without target-aware runs", "give --target-aware on, or leave it out")
     log = reader.open(settings["labels"], "labels")
     held = reader.open(settings["holdout_labels"], "labels") if settings.get("holdout_labels") else None
     wanted = [(run_, repeat) for repeat in range(plan.repeats) for run_ in plan.runs]
@@ -93,7 +94,7 @@ def run(options: Options, console: Console) -> None:
     if column == "features":
         space.told(source, console)
     pool, index, positions, inputs = _pool(source, column, log, held, settings, plan, reader, options.strict, console)
-    aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
+    aims = targets.aims(pool.classes, plan.at_precision) if targets is not None else None
     ranks = {location: read_ranks(queue, index) for location, queue in queues.items()}
     for location, (found, _, _) in ranks.items():
         if not np.isfinite(found[positions]).any():
@@ -108,8 +109,8 @@ def run(options: Options, console: Console) -> None:
     tasks = []
     for run_, repeat in wanted:
         own = dict(inputs)
-        if run_.target_aware:
-            own["targets"] = align.table_fingerprint(pa.table({"target": [repr(aims)]}))
+        if aims is not None:
+            own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
@@ -235,16 +236,6 @@ def _queue(run_: Run, repeat: int) -> str:
     return (run_.queue or "").replace("{repeat}", str(repeat))
 
 
-def _aims(targets: Targets, classes: Sequence[str], at_precision: float) -> Aims:
-    found = [targets.resolve(classes)[name] for name in classes]
-    return Aims(
-        tuple(target.metric for target in found),
-        np.array([target.target for target in found]),
-        np.array([target.priority for target in found]),
-        tuple(at_precision if target.at_precision is None else target.at_precision for target in found),
-    )
-
-
 def _pool(
     source: Source,
     column: str,
@@ -305,8 +296,10 @@ def _pool(
         kept = pools.shares(str(settings["imbalance"]), settings.get("rare_classes"), classes)
         stays = pools.thin(codes_, kept, seeds.generator(plan.seed, "simulate", "imbalance"))
         rows, codes_ = rows[stays], codes_[stays]
-    if plan.seed_size > len(rows):
-        text = f"the pool has {count(len(rows), 'row')}, fewer than the seed set of {plan.seed_size:,}"
+    free = len(rows) - int(validated(codes_, plan.validation_share, plan.seed).sum())
+    if plan.seed_size > free:
+        aside = " that may be asked for" if free < len(rows) else ""
+        text = f"the pool has {count(free, 'row')}{aside}, fewer than the seed set of {plan.seed_size:,}"
         raise InputError(text, "give a smaller --seed-size")
     with console.progress(f"reading {source.name}", len(index)) as advance:
         if column == "features":
@@ -402,7 +395,7 @@ def _simulate(task: Task, pool: Pool, ids: pa.Array) -> list[str]:
     with write.replacing(task.folder, "run") as folder:
         folder.mkdir()
         write.write_table(
-            records.rounds(history, task.run.name, task.repeat, pool),
+            records.rounds(history, task.run.name, task.repeat, pool, task.aims),
             "history",
             str(folder / "history.parquet"),
             origin=origin,

@@ -11,8 +11,7 @@ import pyarrow as pa
 
 from altool.console import Console
 from altool.errors import InputError
-from altool.metrics.gaps import all_met, gap
-from altool.metrics.gaps import weights as class_weights
+from altool.metrics import gaps, steering
 from altool.metrics.tiers import AUTO
 from altool.options import flag
 from altool.selection.budgets import affordable, tier_budgets
@@ -41,7 +40,7 @@ def read_aims(tables: Tables, past: Past, strategy: Strategy, given: Mapping[str
     match_classes(tables, past, options, console)
     weights = behind = None
     if tables.targets is not None:
-        weights, behind = _class_weights(tables.pool, past.classes, tables.targets, tables.metrics, console)
+        weights, behind = _class_weights(past.classes, tables.targets, tables.metrics, options, console)
     if options.suggest or strategy.inner:
         _ = tables.pool.classes  # a suggestion has a name; without names this says so
     keywords = dict(given)
@@ -102,28 +101,56 @@ def _class_options(
 
 
 def _class_weights(
-    source: Source, known: Sequence[str], targets: Targets, metrics: pa.Table | None, console: Console
+    known: Sequence[str], targets: Targets, metrics: pa.Table | None, options: Options, console: Console
 ) -> tuple[np.ndarray, list[int]]:
     """float64 (K,) TAAL's weight of each known class (equations 1 and 2), and the classes that miss their target. Says what they are."""
-    aims = targets.resolve(known)
-    values = np.full(len(known), np.nan)
-    if metrics is None:
-        console.info("no --metrics: every class is taken to be at 0")
-    else:
-        found = {(row["class"], row["metric"]): row["value"] for row in metrics.to_pylist()}
-        if lacking := [name for name in known if (name, aims[name].metric) not in found]:
-            console.info(f"--metrics lacks {count(len(lacking), 'class', 'classes')} ({check.naming(lacking)}), taken to be at 0")
-        values = np.array([found.get((name, aims[name].metric), np.nan) for name in known], np.float64)
-    gaps = gap(values, np.array([aims[name].target for name in known]))
-    priorities = np.array([aims[name].priority for name in known])
-    weights = class_weights(gaps, priorities)
+    aims = targets.aims(known)
+    weights_from = options.weights_from or steering.AUTO
+    values = np.zeros(len(known))
+    if weights_from != steering.EQUAL:
+        if metrics is None:
+            console.info("no --metrics: every class is taken to be at 0")
+        else:
+            values = _estimates(known, aims, metrics, weights_from, f"metrics {options.metrics}", console)
+    missing = gaps.gap(values, aims.targets)
+    weights = aims.priorities if weights_from == steering.EQUAL else gaps.weights(missing, aims.priorities)
     if not weights.any():
         console.warn("every class has priority 0: the strategy's own order is kept")
-    elif all_met(gaps, priorities):
+    elif weights_from == steering.EQUAL:
+        console.info("--weights-from equal: classes weigh by their priority alone")
+    elif gaps.all_met(missing, aims.priorities):
         console.info("every target is met: all classes weigh the same")
     else:
         shares = weights / weights.sum()
         most = [f"{known[code]} {shares[code]:.0%}" for code in np.argsort(-shares, kind="stable")[:10] if shares[code] > 0]
         rest = int((weights > 0).sum()) - len(most)
         console.info(f"class weights: {', '.join(most)}{f' and {rest} more' if rest else ''}")
-    return weights, np.flatnonzero((gaps > 0) & (priorities > 0)).tolist()
+    return weights, np.flatnonzero((missing > 0) & (aims.priorities > 0)).tolist()
+
+
+def _estimates(known: Sequence[str], aims: gaps.Aims, metrics: pa.Table, weights_from: str, name: str, console: Console) -> np.ndarray:
+    """float64 (K,): the estimates of `weights_from` in a metrics table. Raises InputError where no class has one.
+
+    A table without the columns that `report` writes for this has one value of each class, and where it has its `support` the value
+    counts as of so many rows.
+    """
+    found = {(row["class"], row["metric"]): row for row in metrics.to_pylist()}
+    rows = [found.get((class_, metric), {}) for class_, metric in zip(known, aims.metrics, strict=True)]
+    if lacking := [class_ for class_, row in zip(known, rows, strict=True) if not row]:
+        console.info(f"--metrics lacks {count(len(lacking), 'class', 'classes')} ({check.naming(lacking)}), taken to be at 0")
+
+    def sample(value: str, size: str, unknown: float) -> steering.Sample:
+        pairs = [(row.get(value), row.get(size)) for row in rows]
+        values = np.array([np.nan if of is None else of for of, _ in pairs], np.float64)
+        sizes = np.array([0 if of is None else unknown if number is None else number for of, number in pairs], np.float64)
+        return steering.Sample(values, sizes)
+
+    columns = {one: (f"{one}_value", f"{one}_rows") for one in steering.SAMPLES}
+    samples = {one: sample(*pair, unknown=0) for one, pair in columns.items() if pair[0] in metrics.column_names}
+    samples = {one: found for one, found in samples.items() if found.rows.any()}
+    if weights_from == steering.AUTO and not samples:
+        samples = {steering.HOLDOUT: sample("value", "support", unknown=np.inf)}
+    if weights_from not in (steering.AUTO, *samples):
+        text = f"{name}: no class has an estimate from {weights_from} rows (column '{columns[weights_from][0]}')"
+        raise InputError(text, "let altool report --metrics-output write them, or leave --weights-from out")
+    return steering.estimates(samples, weights_from)

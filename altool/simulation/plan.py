@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from altool.errors import UsageError
+from altool.metrics import steering
 from altool.models.registry import REGISTRY, classifier, own_of_plan, prefix, vaal_of
 from altool.options import Say, check, of_run
 from altool.simulation.options import of_plans, of_runs
@@ -30,6 +31,7 @@ class Run:
     suggest: bool = False
     target_aware: bool = False
     candidate_threshold: float = THRESHOLD
+    weights_from: str = steering.AUTO
     queue_size: int | None = None
     partitions: int | None = None
     parallel: int = PARALLEL
@@ -64,13 +66,17 @@ class Plan:
     seed: int
     at_precision: float = 0.9
     folds: int = 5
+    validation_share: float | None = None
 
     def facts(self, run: Run) -> dict[str, Any]:
         """What decides the outcome of a run but for its inputs, whose fingerprints stand for their paths. A run depends on no other run,
         and no repeat on their number."""
         shared = {name: getattr(self, name) for name in ("seed_size", "rounds", "budget", "at_precision")}
+        shared |= {"validation_share": self.validation_share} if self.validation_share is not None else {}
         shared |= {"folds": self.folds} if run.target_aware else {}
         own = {name: value for name, value in asdict(run).items() if value not in (None, {}) and name != "queue"}
+        if not run.target_aware:
+            del own["weights_from"]
         if isinstance(run.label_noise, str):
             del own["label_noise"]
         if run.fit:
@@ -78,7 +84,7 @@ class Plan:
         return {**shared, **own}
 
 
-SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds")
+SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds", "validation_share")
 OF_RUNS = ("strategy", *of_runs())
 VAAL = "vaal_"
 
@@ -100,7 +106,7 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     values that make no sense, and runs that cannot be told apart.
     """
     common = {name: value for name, value in settings.items() if name in OF_RUNS or of_models(name)}
-    runs = [_run(row, common) for row in rows]
+    runs = [_run(row, common, validated=settings.get("validation_share") is not None) for row in rows]
     if not runs:
         raise UsageError("nothing to simulate", "name a --strategy, or a [[run]] in the --plan")
     twice = {run.slug for run in runs if [other.slug for other in runs].count(run.slug) > 1}
@@ -114,7 +120,7 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     return Plan(runs, **{"repeats": 1, "seed": 0, **check([every[name] for name in SHARED], shared, lambda key: f"plan, {key}", "a plan")})
 
 
-def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
+def _run(row: Mapping[str, Any], common: Mapping[str, Any], *, validated: bool) -> Run:
     given = {name.replace("-", "_"): value for name, value in {**common, **row}.items() if value is not None}
     name = given.pop("name", None)
     if not isinstance(name, str | None):
@@ -138,6 +144,10 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any]) -> Run:
     usable = (prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (prefix(run.classifier),)
     if stray := [key for key in row if of_models(key.replace("-", "_")) and not key.replace("-", "_").startswith(usable)]:
         raise UsageError(f"{say(stray[0])} has no effect with {strategy.name} and classifier {run.classifier}", "leave it out")
+    if "weights_from" in row and not run.target_aware:
+        raise UsageError(f"{say('weights_from')} has no effect without target_aware = true", "add it, or leave weights_from out")
+    if run.target_aware and run.weights_from == steering.HOLDOUT and not validated:
+        raise UsageError(f"{say('weights_from')}: holdout needs validation rows", "give validation_share = 0.2, or --validation-share 0.2")
     if "queue" in row and "ranks" not in strategy.takes:
         raise UsageError(f"{say('queue')} has no effect with {strategy.name}", 'use strategy = "queue"')
     return run

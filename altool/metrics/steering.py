@@ -16,6 +16,7 @@ HOLDOUT, EXPLORED, LABELED = SAMPLES = ("holdout", "explored", "labeled")
 WEIGHTS_FROM = (AUTO, *SAMPLES, EQUAL)
 ENOUGH = 10  # held-out rows of a class that are taken even where it has more drawn labels
 SHRINK = 5  # rows of a class that are taken to be missed, so that few rows that happen to be right do not end its service
+EVEN = 0.5  # share of `auto` that all classes have alike, so that one whose target is out of reach does not take every label
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,19 @@ def estimates(samples: Mapping[str, Sample], weights_from: str) -> np.ndarray:
     return np.where(best.rows > 0, best.value, 0.0) / (1 + SHRINK / np.maximum(best.rows, 1))
 
 
-def weights(samples: Mapping[str, Sample], aims: Aims, weights_from: str) -> np.ndarray:
-    """float64 (K,) weight of each class, as `gaps.weights`; `equal` takes no estimates. Without any sample every class is at 0."""
-    if weights_from == EQUAL:
-        return np.array(aims.priorities, np.float64)
-    value = estimates(samples, weights_from) if samples else np.zeros(len(aims.metrics))
-    return gaps.weights(gaps.gap(value, aims.targets), aims.priorities)
+def weights(value: np.ndarray, aims: Aims, weights_from: str) -> np.ndarray:
+    """float64 (K,) weight of each class whose estimate is `value` (K,); only proportions matter.
+
+    Of `equal` the priority alone. Of `auto` the share `EVEN` of that, and the rest by `gaps.weights`, as the others have it whole.
+    """
+    even = np.array(aims.priorities, np.float64)
+    own = even if weights_from == EQUAL else gaps.weights(gaps.gap(value, aims.targets), even)
+    if weights_from != AUTO or not own.any():
+        return own
+    return (1 - EVEN) * own / own.sum() + EVEN * even / even.sum()
+
+
+def steered(samples: Mapping[str, Sample], aims: Aims, weights_from: str) -> np.ndarray:
+    """`weights` by the `estimates` of the samples; without any sample every class is at 0."""
+    value = estimates(samples, weights_from) if samples and weights_from != EQUAL else np.zeros(len(aims.metrics))
+    return weights(value, aims, weights_from)

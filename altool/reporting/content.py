@@ -230,7 +230,7 @@ def class_reports(
     if aims is not None:
         values = steering.Sample.of(evaluation, aims).value
         missing, reached = gaps.gap(values, aims.targets), gaps.met(values, aims.targets)
-        weighed = steering.weights({name: steering.Sample.of(found, aims) for name, found in samples.items()}, aims, steering.AUTO)
+        weighed = steering.steered({name: steering.Sample.of(found, aims) for name, found in samples.items()}, aims, steering.AUTO)
     lines = []
     for code, name in enumerate(classes):
         metrics = {

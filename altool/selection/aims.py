@@ -106,14 +106,18 @@ def _class_weights(
     """float64 (K,) TAAL's weight of each known class (equations 1 and 2), and the classes that miss their target. Says what they are."""
     aims = targets.aims(known)
     weights_from = options.weights_from or steering.AUTO
-    values = np.zeros(len(known))
-    if weights_from != steering.EQUAL:
-        if metrics is None:
-            console.info("no --metrics: every class is taken to be at 0")
-        else:
-            values = _estimates(known, aims, metrics, weights_from, f"metrics {options.metrics}", console)
+    values = measured = np.zeros(len(known))
+    if metrics is not None:
+        found = {(row["class"], row["metric"]): row for row in metrics.to_pylist()}
+        rows = [found.get((class_, metric), {}) for class_, metric in zip(known, aims.metrics, strict=True)]
+        if lacking := [class_ for class_, row in zip(known, rows, strict=True) if not row]:
+            console.info(f"--metrics lacks {count(len(lacking), 'class', 'classes')} ({check.naming(lacking)}), taken to be at 0")
+        measured = _column(rows, "value")
+        values = _estimates(rows, metrics.column_names, weights_from, f"metrics {options.metrics}")
+    elif weights_from != steering.EQUAL:
+        console.info("no --metrics: every class is taken to be at 0")
     missing = gaps.gap(values, aims.targets)
-    weights = aims.priorities if weights_from == steering.EQUAL else gaps.weights(missing, aims.priorities)
+    weights = steering.weights(values, aims, weights_from)
     if not weights.any():
         console.warn("every class has priority 0: the strategy's own order is kept")
     elif weights_from == steering.EQUAL:
@@ -125,32 +129,33 @@ def _class_weights(
         most = [f"{known[code]} {shares[code]:.0%}" for code in np.argsort(-shares, kind="stable")[:10] if shares[code] > 0]
         rest = int((weights > 0).sum()) - len(most)
         console.info(f"class weights: {', '.join(most)}{f' and {rest} more' if rest else ''}")
-    return weights, np.flatnonzero((missing > 0) & (aims.priorities > 0)).tolist()
+    return weights, np.flatnonzero((gaps.gap(measured, aims.targets) > 0) & (aims.priorities > 0)).tolist()
 
 
-def _estimates(known: Sequence[str], aims: gaps.Aims, metrics: pa.Table, weights_from: str, name: str, console: Console) -> np.ndarray:
-    """float64 (K,): the estimates of `weights_from` in a metrics table. Raises InputError where no class has one.
+def _estimates(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], weights_from: str, name: str) -> np.ndarray:
+    """float64 (K,): the estimates of `weights_from` in the classes' rows of a metrics table, which are empty where it has none.
 
-    A table without the columns that `report` writes for this has one value of each class, and where it has its `support` the value
-    counts as of so many rows.
+    A table without the columns that `report` writes for this has one value of each class; where it has its `support`, the value counts as
+    of so many rows. Raises InputError where no class has an estimate.
     """
-    found = {(row["class"], row["metric"]): row for row in metrics.to_pylist()}
-    rows = [found.get((class_, metric), {}) for class_, metric in zip(known, aims.metrics, strict=True)]
-    if lacking := [class_ for class_, row in zip(known, rows, strict=True) if not row]:
-        console.info(f"--metrics lacks {count(len(lacking), 'class', 'classes')} ({check.naming(lacking)}), taken to be at 0")
-
-    def sample(value: str, size: str, unknown: float) -> steering.Sample:
-        pairs = [(row.get(value), row.get(size)) for row in rows]
-        values = np.array([np.nan if of is None else of for of, _ in pairs], np.float64)
-        sizes = np.array([0 if of is None else unknown if number is None else number for of, number in pairs], np.float64)
-        return steering.Sample(values, sizes)
-
-    columns = {one: (f"{one}_value", f"{one}_rows") for one in steering.SAMPLES}
-    samples = {one: sample(*pair, unknown=0) for one, pair in columns.items() if pair[0] in metrics.column_names}
-    samples = {one: found for one, found in samples.items() if found.rows.any()}
+    if weights_from == steering.EQUAL:
+        return np.zeros(len(rows))
+    samples: dict[str, steering.Sample] = {}
+    for one in steering.SAMPLES:
+        if f"{one}_value" in columns:
+            sizes = np.nan_to_num(_column(rows, f"{one}_rows"))
+            samples |= {one: steering.Sample(_column(rows, f"{one}_value"), sizes)} if sizes.any() else {}
     if weights_from == steering.AUTO and not samples:
-        samples = {steering.HOLDOUT: sample("value", "support", unknown=np.inf)}
+        values, support = _column(rows, "value"), _column(rows, "support")
+        sizes = np.where(np.isnan(values), 0, np.where(np.isnan(support), np.inf, support))
+        samples = {steering.HOLDOUT: steering.Sample(values, sizes)}
     if weights_from not in (steering.AUTO, *samples):
-        text = f"{name}: no class has an estimate from {weights_from} rows (column '{columns[weights_from][0]}')"
+        text = f"{name}: no class has an estimate from {weights_from} rows (column '{weights_from}_value')"
         raise InputError(text, "let altool report --metrics-output write them, or leave --weights-from out")
     return steering.estimates(samples, weights_from)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    """float64 (K,), NaN for null and where there is none."""
+    found = [row.get(name) for row in rows]
+    return np.array([np.nan if value is None else value for value in found], np.float64)

@@ -183,7 +183,7 @@ def _weights(seen: Seen, run: Run, aims: Aims, model: Model, fit: Callable[..., 
         fold = folds.assign(seen.labels, count, seeds.integer(seed, "train", "folds"))
         out_of_fold = folds.predict(seen.pool.rows[seen.labeled], seen.labels, fold, lambda x, y: fit(x, y)[0].probabilities)
         samples |= {name: steering.sample(seen.labels[masks[name]], out_of_fold[masks[name]], aims) for name in wanted}
-    return steering.weights(samples, aims, run.weights_from)
+    return steering.steered(samples, aims, run.weights_from)
 
 
 def _choose(

@@ -45,7 +45,7 @@ from altool.tables.align import Index
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, matrix, meaning
 from altool.tables.schema import KINDS
-from altool.tables.targets import Target, read_targets
+from altool.tables.targets import read_targets
 from altool.text import count
 
 MEASURED, COMPARED = "What is measured", "Comparing: --history alone, as altool compare"
@@ -157,16 +157,18 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     if text := class_lists.match(class_lists.counts(given.column("label")), source.classes, log.name, source.name, hint):
         console.mismatch(text, "train on them and score again, or leave --strict out", strict=options.strict)
     classes = (*source.classes, *sorted(set(given.column("label").to_pylist()) - set(source.classes)))
-    targets = list(wanted.resolve(classes).values()) if wanted else None
+    aims = wanted.aims(classes, options.at_precision) if wanted else None
     predicted = _read_predictions(source, given, console)
     chosen, rows = _choose_rows(source, log, given, predicted, options, console)
 
-    positions = predicted.ids.positions(given.column("id").filter(pa.array(chosen.rows)))
-    probabilities = np.zeros((len(positions), len(classes)), predicted.probabilities.dtype)
-    probabilities[:, : len(source.classes)] = predicted.probabilities[positions]
-    true = codes(given, classes)[chosen.rows]
-    shares = [_at_precision(targets[code] if targets else None, options) for code in range(len(classes))]
-    evaluation = evaluate(true, probabilities, shares, seeds.generator(options.seed, "report", "bootstrap"))
+    shares = aims.at_precision if aims else (options.at_precision,) * len(classes)
+    true, probabilities = _measurable(given, predicted, chosen.rows, classes)
+    evaluation = evaluate(true, probabilities, shares, seeds.generator(options.seed, "report", "bootstrap"), aims)
+    samples = {
+        name: evaluate(*_measurable(given, predicted, mask, classes), shares, None) if (mask != chosen.rows).any() else evaluation
+        for name, mask in chosen.samples.items()
+        if mask.any()
+    }
     _warn_unmeasured(classes, evaluation.support, console)
 
     table = resolved.table
@@ -181,15 +183,14 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         before = past[-1].labels if past else None
         now = stopping.agree(previous, whole, given.column("id"), totals.training, before, console)
     overall = content.overall(evaluation, past)
-    kinds = [target.metric for target in targets if target.priority > 0] if targets else []
+    kinds = [metric for metric, priority in zip(aims.metrics, aims.priorities, strict=True) if priority > 0] if aims else []
     costs = of_log(answers, resolved, requests, given_prices)
-    aims = [(target.metric, target.target, target.priority) for target in targets] if targets else None
     report = content.Report(
         round=round_,
         measured_on=chosen.on,
         rows=rows,
         overall=overall,
-        classes=content.class_reports(classes, evaluation, shares, aims, counts, past),
+        classes=content.class_reports(classes, evaluation, shares, aims, counts, past, samples),
         labels=totals,
         history=past,
         queries=queries,
@@ -215,8 +216,9 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         "prices": given_prices,
     }
     inputs = {"predictions": predicted.fingerprint, "labels": align.table_fingerprint(answers)}
-    if targets:
-        inputs["targets"] = align.table_fingerprint(pa.table({"class": classes, "target": [repr(target) for target in targets]}))
+    if wanted:
+        targets = [repr(target) for target in wanted.resolve(classes).values()]
+        inputs["targets"] = align.table_fingerprint(pa.table({"class": classes, "target": targets}))
     origin = write.provenance("report", changing, options.seed, inputs)
     if options.metrics_output:
         write.write_table(_metrics(report), "metrics", options.metrics_output, origin=origin, classes=classes)
@@ -339,8 +341,12 @@ def _refuse(source: Source, log: Source, chosen: Measured, rows: content.Rows) -
     raise InputError(f"{source.name}: no prediction for any {what} of {log.name}", remedy)
 
 
-def _at_precision(target: Target | None, options: Options) -> float:
-    return options.at_precision if target is None or target.at_precision is None else target.at_precision
+def _measurable(given: pa.Table, predicted: Predicted, rows: np.ndarray, classes: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The class numbers int64 (n,) and probabilities (n, K) of the labeled `rows` (boolean); a class without a column has 0."""
+    found = predicted.probabilities[predicted.ids.positions(given.column("id").filter(pa.array(rows)))]
+    probabilities = np.zeros((len(found), len(classes)), found.dtype)
+    probabilities[:, : found.shape[1]] = found
+    return codes(given, classes)[rows], probabilities
 
 
 def _warn_unmeasured(classes: Sequence[str], support: np.ndarray, console: Console) -> None:

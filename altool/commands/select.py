@@ -122,7 +122,7 @@ def _origin(
     begun: str | None,
 ) -> dict[str, Any]:
     """The queries' provenance; for a strategy that asks, also what its round began with and what it found so far."""
-    names = ("diversify", "diversify_by", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions")
+    names = ("diversify", "diversify_by", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size", "partitions")
     changing = {name: getattr(options, name) for name in names} | dict(given)
     changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit, "round": past.round}
     if budgets := request.strategy.budgets:

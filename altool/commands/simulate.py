@@ -17,6 +17,7 @@ from altool.console import Console
 from altool.engines.local import cores, limited
 from altool.engines.processes import ordered_map
 from altool.errors import InputError, UsageError
+from altool.metrics.gaps import Aims
 from altool.models.registry import classifier
 from altool.options import check as check_values
 from altool.simulation import plan as plans
@@ -26,7 +27,7 @@ from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
 from altool.simulation.progress import followed
-from altool.simulation.replay import Aims, class_names, replay
+from altool.simulation.replay import class_names, replay, validated
 from altool.simulation.world import Truth, World
 from altool.tables import align, check, outputs, space, write
 from altool.tables.outputs import Output
@@ -34,7 +35,7 @@ from altool.tables.outside import load_toml, read_bytes
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, meaning
 from altool.tables.rows import open_rows
-from altool.tables.targets import Targets, read_targets
+from altool.tables.targets import read_targets
 from altool.text import clip, count
 
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
@@ -90,8 +91,8 @@ def run(options: Options, console: Console) -> None:
     aware = any(part.target_aware for part in parts)
     if aware and targets is None:
         raise UsageError("target-aware runs need --targets")
-    if targets is not None and not aware:
-        raise UsageError("--targets has no effect here", "leave it out, or give --target-aware on")
+    if settings.get("weights_from") and not aware:
+        raise UsageError("--weights-from has no effect without target-aware runs", "give --target-aware on, or leave it out")
     log = reader.open(settings["labels"], "labels")
     held = reader.open(settings["holdout_labels"], "labels") if settings.get("holdout_labels") else None
     wanted = [(run_, repeat) for repeat in range(plan.repeats) for run_ in plan.runs]
@@ -104,7 +105,7 @@ def run(options: Options, console: Console) -> None:
     worlds = _worlds(truth, settings, plan, log.name)
     pool, positions, own_part, fingerprint = world.read(source, column, truth, worlds, console)
     facts = {id(one): world.facts(truth, one) for one in worlds}
-    aims = _aims(targets, pool.classes, plan.at_precision) if targets is not None else None
+    aims = targets.aims(pool.classes, plan.at_precision) if targets is not None else None
     ranks = {location: read_ranks(queue, truth.index) for location, queue in queues.items()}
     for run_, repeat in wanted:
         rows_ = truth.rows[worlds[repeat].rows]
@@ -120,8 +121,8 @@ def run(options: Options, console: Console) -> None:
     tasks = []
     for run_, repeat in wanted:
         own = {source.kind.name: fingerprint, "truth": facts[id(worlds[repeat])], "classes": ",".join(pool.classes)}
-        if any(part.target_aware for part in run_.parts):
-            own["targets"] = align.table_fingerprint(pa.table({"target": [repr(aims)]}))
+        if aims is not None:
+            own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
@@ -253,21 +254,12 @@ def _worlds(truth: Truth, settings: Mapping[str, Any], plan: Plan, name: str) ->
         worlds = [world.draw(truth, settings, plan.seed, repeat, name) for repeat in range(plan.repeats)]
     else:
         worlds = [world.draw(truth, settings, plan.seed, 0, name)] * plan.repeats
-    smallest = min(len(one.rows) for one in worlds)
+    smallest = min(int((~validated(truth.codes[one.rows], plan.validation_share, plan.seed)).sum()) for one in worlds)
     if plan.seed_size > smallest:
-        text = f"the pool has {count(smallest, 'row')}, fewer than the seed set of {plan.seed_size:,}"
+        aside = " that may be asked for" if plan.validation_share is not None else ""
+        text = f"the pool has {count(smallest, 'row')}{aside}, fewer than the seed set of {plan.seed_size:,}"
         raise InputError(text, "give a smaller --seed-size")
     return worlds
-
-
-def _aims(targets: Targets, classes: Sequence[str], at_precision: float) -> Aims:
-    found = [targets.resolve(classes)[name] for name in classes]
-    return Aims(
-        tuple(target.metric for target in found),
-        np.array([target.target for target in found]),
-        np.array([target.priority for target in found]),
-        tuple(at_precision if target.at_precision is None else target.at_precision for target in found),
-    )
 
 
 def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
@@ -328,7 +320,7 @@ def _simulate(task: Task, whole: Pool, ids: pa.Array, tell: Callable[[int], None
     with write.replacing(task.folder, "run") as folder:
         folder.mkdir()
         tables = {
-            "history": records.rounds(history, task.run.name, task.repeat, pool),
+            "history": records.rounds(history, task.run.name, task.repeat, pool, task.aims),
             "picks": records.picks(history, task.run.name, task.repeat, pool, ids),
             "times": records.times(history, task.run.name, task.repeat),
         }

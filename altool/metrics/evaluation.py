@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from altool.metrics.gaps import Aims, shortfall
 from altool.metrics.intervals import wilson, wilson_f1
 from altool.metrics.recall_at_precision import Cuts, cuts, recall_at_precision, required, resampled_recalls
 
@@ -36,13 +37,20 @@ class Evaluation:
     overall: dict[str, tuple[float, float, float]]
 
 
-def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence[float], rng: np.random.Generator | None) -> Evaluation:
+def evaluate(
+    true: np.ndarray,
+    probabilities: np.ndarray,
+    at_precision: Sequence[float],
+    rng: np.random.Generator | None,
+    aims: Aims | None = None,
+) -> Evaluation:
     """Measure predictions against the truth, each class against the rest.
 
     `true` int64 (n,) class numbers, `probabilities` float (n, K), n and K > 0, `at_precision` the K precisions at which recall is
     taken. The predicted class has the largest probability; ties go to the smaller number. A class without a measured row has no
     estimate: every metric of it is 0, from 0 to 1, so it counts as the furthest from its target; a precision without predictions is
-    also 0. The macro metrics are means over all K classes.
+    also 0. The macro metrics are means over all K classes. With `aims` the overall metrics have the shortfall, too: the mean of
+    max(target - value, 0) over the classes with a priority; lower is better.
 
     Intervals: Wilson for the shares (precision, recall, accuracy); for F1 see `wilson_f1`. Recall at precision: the threshold is
     chosen on the rows that are measured, and that choice is uncertain too, which no formula for shares accounts for. So rows are drawn
@@ -55,16 +63,9 @@ def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence
     predicted = probabilities.argmax(axis=1)
     support, called, tp = _counts(true, predicted, width)
     known = support > 0
-    union = support + called - tp
-    counts = {
-        "f1": (2 * tp, support + called),  # one division: 0.9 comes out as the float that 0.9 is
-        "recall": (tp, support),
-        "precision": (tp, called),
-        "accuracy": (rows - union + tp, np.full(width, rows)),
-    }
     metrics = {}
-    for name, (part, whole) in counts.items():
-        low, high = wilson_f1(tp, union) if name == "f1" else wilson(part, whole)
+    for name, (part, whole) in _shares(rows, support, called, tp).items():
+        low, high = wilson_f1(tp, support + called - tp) if name == "f1" else wilson(part, whole)
         metrics[name] = _known(part / np.maximum(whole, 1), low, high, known)
 
     orders: list[Cuts | None] = [cuts(true == code, probabilities[:, code]) if known[code] else None for code in range(width)]
@@ -77,7 +78,7 @@ def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence
     value = found / np.maximum(support, 1)
     macro = None
     if rng is not None:
-        recalls, macro = _bootstrap(true, predicted, orders, [needed[share] for share in at_precision], rng)
+        recalls, macro = _bootstrap(true, predicted, orders, [needed[share] for share in at_precision], rng, aims)
         drawn_low, drawn_high = _percentiles(recalls, value)
         low, high = np.minimum(low, drawn_low), np.maximum(high, drawn_high)
     metrics["recall_at_precision"] = _known(value, low, high, known)
@@ -85,8 +86,11 @@ def evaluate(true: np.ndarray, probabilities: np.ndarray, at_precision: Sequence
     correct = int(tp.sum())
     low, high = wilson(np.array(correct), np.array(rows))
     overall = {"accuracy": (correct / rows, float(low), float(high))}
-    for place, name in enumerate(("macro_f1", "macro_recall")):
-        mean = metrics[name.removeprefix("macro_")].value.mean(keepdims=True)
+    means = {f"macro_{name}": metrics[name].value.mean(keepdims=True) for name in ("f1", "recall")}
+    if aims is not None:
+        own = np.array([metrics[metric].value[code] for code, metric in enumerate(aims.metrics)])
+        means["shortfall"] = shortfall(own[None], aims)
+    for place, (name, mean) in enumerate(means.items()):
         low, high = _percentiles(macro[:, [place]], mean) if macro is not None else np.full((2, 1), np.nan)
         overall[name] = (float(mean[0]), float(low[0]), float(high[0]))
     return Evaluation(rows, support, predicted, metrics, threshold, overall)
@@ -101,6 +105,16 @@ def _counts(true: np.ndarray, predicted: np.ndarray, width: int) -> tuple[np.nda
     )
 
 
+def _shares(rows: int, support: np.ndarray, called: np.ndarray, tp: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Each metric of counts (…, K) as two counts, the part and the whole."""
+    return {
+        "f1": (2 * tp, support + called),  # one division: 0.9 comes out as the float that 0.9 is
+        "recall": (tp, support),
+        "precision": (tp, called),
+        "accuracy": (rows - support - called + 2 * tp, np.full_like(tp, rows)),
+    }
+
+
 def _known(value: np.ndarray, low: np.ndarray, high: np.ndarray, known: np.ndarray) -> Estimates:
     return Estimates(np.where(known, value, 0.0), np.where(known, low, 0.0), np.where(known, high, 1.0))
 
@@ -113,15 +127,21 @@ def _percentiles(draws: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def _bootstrap(
-    true: np.ndarray, predicted: np.ndarray, orders: Sequence[Cuts | None], needed: Sequence[np.ndarray], rng: np.random.Generator
+    true: np.ndarray,
+    predicted: np.ndarray,
+    orders: Sequence[Cuts | None],
+    needed: Sequence[np.ndarray],
+    rng: np.random.Generator,
+    aims: Aims | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the rows again and again: recall at precision (replicates, K), and macro-F1 and macro recall (replicates, 2)."""
+    """Draw the rows again and again: recall at precision (replicates, K), and macro-F1, macro recall and shortfall (replicates, 3),
+    which is NaN without `aims`."""
     rows, width = len(true), len(orders)
     replicates = int(np.clip(DRAWS // rows, *REPLICATES))
     step = max(1, CHUNK // rows)
     known = np.array([order is not None for order in orders])
     recalls = np.full((replicates, width), np.nan)
-    macro = np.empty((replicates, 2))
+    macro = np.full((replicates, 3), np.nan)
     hits = np.where(true == predicted, true, width)  # misses go to a class of their own
     for start in range(0, replicates, step):
         size = min(step, replicates - start)
@@ -134,6 +154,11 @@ def _bootstrap(
         share = known.mean() / np.maximum((support > 0).sum(axis=1), 1)
         macro[start : start + size, 0] = np.where(support > 0, 2 * tp / np.maximum(support + called, 1), 0).sum(axis=1) * share
         macro[start : start + size, 1] = (tp / np.maximum(support, 1)).sum(axis=1) * share
+        if aims is not None:
+            drawn = {name: part / np.maximum(whole, 1) for name, (part, whole) in _shares(rows, support, called, tp).items()}
+            drawn["recall_at_precision"] = recalls[start : start + size]
+            own = np.stack([drawn[metric][:, code] for code, metric in enumerate(aims.metrics)], axis=1)
+            macro[start : start + size, 2] = shortfall(np.where(known, np.where(support > 0, own, np.nan), 0.0), aims)
     return recalls, macro
 
 

@@ -167,6 +167,12 @@ def rounded_down(value: float) -> float:
     return float(round(np.floor(value * 10**digits + ROUNDING) / 10**digits, digits))
 
 
+def rounded_up(value: float) -> float:
+    """The `value` above 0 in two digits that are at least it."""
+    digits = 1 - int(np.floor(np.log10(value)))
+    return float(round(np.ceil(value * 10**digits - ROUNDING) / 10**digits, digits))
+
+
 def entropy(counts: np.ndarray) -> float:
     """-sum p log p in nats of the shares p of `counts` (K,); 0 where there is nothing. log K where all classes have as many."""
     shares = counts[counts > 0] / max(1, counts.sum())

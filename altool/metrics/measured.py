@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from altool.metrics.steering import SAMPLES
+
 EVALUATE_ON = ("auto", "holdout", "out-of-fold", "all")
 UNBIASED = ("seed", "explore")  # sources whose rows were drawn from the pool, not picked by their uncertainty
 HOLDOUT = "holdout"
@@ -22,6 +24,7 @@ class Measured:
     in_sample: np.ndarray  # would be measured, but were predicted by a model that was trained on them
     biased: np.ndarray  # measured, though chosen by uncertainty or of unknown source
     left_out: np.ndarray  # could be measured, but chosen by uncertainty, of unknown source, or not labeled by a person
+    samples: dict[str, np.ndarray]  # what class weights may come from: the rows of each of steering.SAMPLES
 
 
 def measured(source: np.ndarray, predicted: np.ndarray, out_of_fold: np.ndarray, evaluate_on: str) -> Measured:
@@ -47,4 +50,5 @@ def measured(source: np.ndarray, predicted: np.ndarray, out_of_fold: np.ndarray,
         in_sample=scope & predicted & ~fair,
         biased=scope & fair & ~held & ~drawn,
         left_out=fair & ~held & ~drawn & ~scope if on != "holdout" else np.zeros(len(source), bool),
+        samples=dict(zip(SAMPLES, (fair & held, fair & drawn, fair & ~held & (source != AUTO)), strict=True)),
     )

@@ -226,11 +226,18 @@ def _rows(source: Source, metric: str) -> pa.Table:
     """A history's rows of all classes, and those of a class with the metric that belongs to `metric`."""
     single = CLASS_METRIC.get(metric, metric)
     schema = KINDS["history"].columns
+    wanted = (*COLUMNS, *(["gap"] if metric == "shortfall" else []))
 
     def work(batch: pa.RecordBatch) -> pa.RecordBatch:
-        return batch.filter(pc.or_(batch.column("class").is_null(), pc.equal(batch.column("metric"), single)))
+        whole = batch.column("class").is_null()
+        if "gap" not in batch.schema.names:
+            return batch.filter(pc.or_(whole, pc.equal(batch.column("metric"), single)))
+        lacking = pc.max_element_wise(batch.column("gap"), 0.0, skip_nulls=False)  # of a class the metric of its target has a gap
+        value = pc.if_else(whole, batch.column("value"), lacking)
+        batch = batch.set_column(batch.schema.get_field_index("value"), "value", value).drop_columns(["gap"])
+        return batch.filter(pc.or_(whole, lacking.is_valid()))
 
-    table = pa.Table.from_batches(list(source.scan([name for name in COLUMNS if name in source.kind.columns and name in source], work)))
+    table = pa.Table.from_batches(list(source.scan([name for name in wanted if name in source.kind.columns and name in source], work)))
     size = table.num_rows
     if source.kind.name == "metrics":  # a project's own rounds: one run
         table = table.append_column("run", pa.repeat(PROJECT, size)).append_column("repeat", pa.repeat(pa.scalar(0, pa.int32()), size))
@@ -258,7 +265,9 @@ def _one_metric(name: str, table: pa.Table, metric: str) -> pa.Table:
         wanted = " or ".join(map(repr, CLASS_METRIC if single else [metric]))
         raise InputError(
             f"{name}, column 'metric': rows of all classes (class null) hold {check.naming_columns(held) or 'none'}, expected {wanted}",
-            "give another --metric, or the tables of altool simulate or report --metrics-output",
+            "simulate, or report, with --targets"
+            if metric == "shortfall"
+            else "give another --metric, or the tables of altool simulate or report --metrics-output",
         )
     return table.filter(pa.array(~whole | np.asarray(pc.fill_null(pc.equal(table.column("metric"), chosen), False))))
 

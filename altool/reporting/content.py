@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from altool.labels.costs import Cost
+from altool.metrics import gaps, steering
 from altool.metrics.evaluation import Evaluation
-from altool.metrics.gaps import met, weights
 from altool.metrics.measured import Measured
 from altool.reporting.stopping import AGREEMENT, Stopping
 from altool.text import count, visible
@@ -19,7 +20,7 @@ from altool.text import count, visible
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
 DEFAULT_METRIC = "f1"  # what is shown of a class without a target
 SHORT = {"f1": "F1", "recall": "recall", "precision": "precision", "accuracy": "accuracy", "macro_f1": "macro-F1"}
-SHORT |= {"macro_recall": "macro recall"}
+SHORT |= {"macro_recall": "macro recall", "shortfall": "shortfall"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,16 @@ class Aim:
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """What one sample of rows says of a class, to weigh it by: its `rows` there, and each metric."""
+
+    rows: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True)
 class ClassReport:
-    """One class. `labels` counts its training labels, `support` the measured rows that are of it.
+    """One class. `labels` counts its training labels, `support` the measured rows that are of it, `samples` has what can steer.
 
     `threshold` belongs to recall at precision: None where no threshold is precise enough.
     """
@@ -59,6 +68,7 @@ class ClassReport:
     at_precision: float
     threshold: float | None
     target: Aim | None
+    samples: dict[str, Sampled] = field(default_factory=dict)  # by name of steering.SAMPLES
 
     @property
     def shown(self) -> str:
@@ -220,17 +230,16 @@ def class_reports(
     classes: Sequence[str],
     evaluation: Evaluation,
     at_precision: Sequence[float],
-    aims: Sequence[tuple[str, float, float]] | None,
+    aims: gaps.Aims | None,
     counts: Mapping[str, Mapping[str, int]],
     past: Sequence[Past],
+    samples: Mapping[str, Evaluation] = MappingProxyType({}),
 ) -> list[ClassReport]:
-    """One entry per class. `aims` holds each class's (metric, target, priority), `counts` its labels by source."""
-    gaps = weighed = np.zeros(len(classes))
+    """One entry per class. `counts` holds each class's labels by source, `samples` by name what can steer."""
     if aims is not None:
-        values = np.array([evaluation.metrics[metric].value[code] for code, (metric, _, _) in enumerate(aims)])
-        targets, priorities = (np.array([aim[place] for aim in aims], np.float64) for place in (1, 2))
-        gaps, reached = targets - values, met(values, targets)
-        weighed = weights(gaps, priorities)
+        values = steering.Sample.of(evaluation, aims).value
+        missing, reached = gaps.gap(values, aims.targets), gaps.met(values, aims.targets)
+        weighed = steering.steered({name: steering.Sample.of(found, aims) for name, found in samples.items()}, aims, steering.AUTO)
     lines = []
     for code, name in enumerate(classes):
         metrics = {
@@ -239,8 +248,8 @@ def class_reports(
         }
         aim = None
         if aims is not None:
-            metric, target, priority = aims[code]
-            aim = Aim(metric, target, priority, float(gaps[code]), float(weighed[code]), bool(reached[code]) if priority > 0 else None)
+            target, priority, gap, weight = (float(of[code]) for of in (aims.targets, aims.priorities, missing, weighed))
+            aim = Aim(aims.metrics[code], target, priority, gap, weight, bool(reached[code]) if priority > 0 else None)
         by_source = {source: counts[name][source] for source in SOURCE_ORDER if source in counts.get(name, {})}
         threshold = float(evaluation.threshold[code])
         lines.append(
@@ -253,6 +262,10 @@ def class_reports(
                 at_precision=at_precision[code],
                 threshold=threshold if np.isfinite(threshold) else None,
                 target=aim,
+                samples={
+                    name: Sampled(int(found.support[code]), {metric: float(one.value[code]) for metric, one in found.metrics.items()})
+                    for name, found in samples.items()
+                },
             )
         )
     return lines
@@ -402,6 +415,8 @@ def metrics_rows(report: Report) -> list[dict[str, Any]]:
                     "threshold": (np.inf if line.threshold is None else line.threshold) if at_precision else None,
                     "round": report.round,
                 }
+                | {f"{name}_value": found.metrics[metric] for name, found in line.samples.items()}
+                | {f"{name}_rows": found.rows for name, found in line.samples.items()}
             )
     for metric, estimate in report.overall.items():
         rows.append(

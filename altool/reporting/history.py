@@ -12,7 +12,7 @@ from altool.metrics import cost, learning_curves
 from altool.metrics.stopping import Gain, gain
 from altool.reporting.choice import Choice, choose
 from altool.reporting.content import SHORT
-from altool.reporting.history_series import CLASS_METRIC, PROJECT, Series
+from altool.reporting.history_series import CLASS_METRIC, FALLING, PROJECT, Series
 from altool.reporting.stopping import next_labels
 from altool.text import count, visible
 
@@ -141,6 +141,8 @@ class History:
             f"area: under the learning curve over {OVER[self.area_over]}, in percent; entropy: of the classes' shares of the labels at the"
             f" end, in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
         ]
+        if self.metric in FALLING:
+            notes.append("shortfall: what the classes lack of their targets, on average; less is better")
         if self.prices:
             notes.append(
                 f"cost: {self.prices[0]:g} for an answer that verified the suggestion, {self.prices[1]:g} for any other; the seed set and"
@@ -215,7 +217,8 @@ def summarize(
 ) -> History:
     """The comparison of the curves over the label counts `shared`, from and to, that all of them cover. `tail` boolean (K,) or None.
 
-    Without `levels` there is one: 90 % of the best mean at the end of the range, rounded down to two digits. `generator` gives the
+    Without `levels` there is one: 90 % of the best mean at the end of the range, rounded down to two digits; of a metric of which less
+    is better, the best over 0.9, rounded up. `generator` gives the
     same fresh generator each time, so that no difference depends on which others are asked for.
     """
     low, high = shared
@@ -225,14 +228,16 @@ def summarize(
         groups.setdefault(one.series.run, {})[one.series.repeat] = one
     given = levels or ()
     if levels is None:
-        best = max(float(np.mean([one.final["all"] for one in group.values()])) for group in groups.values())
-        levels = [default_level(best)] if best > 0 else []
+        ends = [float(np.mean([one.final["all"] for one in group.values()])) for group in groups.values()]
+        best = min(ends) if metric in FALLING else max(ends)
+        levels = [default_level(best, falls=metric in FALLING)] if best > 0 else []
     reference = groups[baseline] if baseline is not None else {}
     runs = []
     for name, group in groups.items():
         pairs = [(group[number], reference[number]) for number in group if number in reference and name != baseline]
         runs.append(_run(name, list(group.values()), pairs, classes, tail, levels, generator))
-    runs.sort(key=lambda run: (-run.area["all"].value, run.name))
+    sign = 1 if metric in FALLING else -1
+    runs.sort(key=lambda run: (sign * run.area["all"].value, run.name))
     return History(
         metric=metric,
         labels=(low, high),
@@ -310,7 +315,9 @@ def _run(
         shares=None if shares is None else dict(zip(classes, shares.tolist(), strict=True)),
         tail_share=None if shares is None or tail is None else _tail_share([one.series for one in group], tail),
         entropy=entropy,
-        difference={scope: _difference(found, generator()) for scope, found in differences.items()} if pairs else None,
+        difference={scope: _difference(found, generator(), falls=group[0].series.falls) for scope, found in differences.items()}
+        if pairs
+        else None,
         costs=np.mean(costs, axis=0).tolist() if costs else None,
     )
 
@@ -321,9 +328,9 @@ def _tail_share(group: Sequence[Series], tail: np.ndarray) -> float:
     return float(np.mean([counts[rare].sum() / max(1, counts.sum()) for counts, rare in of]))
 
 
-def default_level(best: float) -> float:
-    """90 % of `best` > 0, rounded down to two digits, so that the best run reaches it."""
-    return learning_curves.rounded_down(0.9 * best)
+def default_level(best: float, *, falls: bool = False) -> float:
+    """90 % of `best` > 0, rounded down to two digits, so that the best run reaches it; where less is better `best` / 0.9, rounded up."""
+    return learning_curves.rounded_up(best / 0.9) if falls else learning_curves.rounded_down(0.9 * best)
 
 
 def interval(values: Sequence[float] | np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Interval:
@@ -346,14 +353,12 @@ def _curves(labels: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> list[
 
 
 def _level(group: Sequence[Series], pairs: Sequence[tuple[Series, Series]], level: float) -> Level:
-    needed = np.array([learning_curves.labels_needed(one.labels, one.value, level) for one in group])
+    needed = np.array([one.needed(level) for one in group])
     seconds = [_seconds(one, labels) for one, labels in zip(group, needed, strict=True)]
     reached = int((~np.isnan(needed)).sum())
     whole = reached == len(group)
-    own, other = (
-        np.array([learning_curves.labels_needed(pair[place].labels, pair[place].value, level) for pair in pairs]) for place in (0, 1)
-    )
-    inside = bool(pairs) and all(one.value[0] < level for pair in pairs for one in pair)  # what is reached at once has no number
+    own, other = (np.array([pair[place].needed(level) for pair in pairs]) for place in (0, 1))
+    inside = bool(pairs) and not any(one.begins_at(level) for pair in pairs for one in pair)  # what is reached at once has no number
     crossed = inside and not np.isnan(own + other).any()
     time = [
         np.array([_seconds(pair[place], labels) for pair, labels in zip(pairs, of, strict=True)]) for place, of in ((0, own), (1, other))
@@ -364,7 +369,7 @@ def _level(group: Sequence[Series], pairs: Sequence[tuple[Series, Series]], leve
     return Level(
         level=level,
         reached=reached,
-        at_start=sum(bool(one.value[0] >= level) for one in group),
+        at_start=sum(one.begins_at(level) for one in group),
         labels=interval(needed, (0, np.inf)) if whole else None,
         seconds=interval(seconds, (0, np.inf)) if whole and not np.isnan(seconds).any() else None,
         labels_efficiency=_ratio(other / own) if crossed else None,
@@ -381,7 +386,7 @@ def _seconds(one: Series, labels: float) -> float:
 
 def _cost(one: Series, level: float) -> float:
     """The cost until the level is reached for the first time; NaN where it never is, or costs are not known."""
-    return float("nan") if one.cost is None else learning_curves.labels_needed(one.cost, one.value, level)
+    return float("nan") if one.cost is None else one.needed(level, one.cost)
 
 
 def _ratio(ratios: np.ndarray) -> Interval:
@@ -390,11 +395,12 @@ def _ratio(ratios: np.ndarray) -> Interval:
     return Interval(*(None if end is None else float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))  # type: ignore[arg-type]
 
 
-def _difference(found: np.ndarray, rng: np.random.Generator) -> Difference:
+def _difference(found: np.ndarray, rng: np.random.Generator, *, falls: bool) -> Difference:
     value, low, high = learning_curves.paired_interval(found, rng)
     if np.isnan(low):
         return Difference(value, None, None, len(found), "unknown")
-    verdict = "better" if low > NEGLIGIBLE else "worse" if high < -NEGLIGIBLE else "no difference"
+    more, less = ("worse", "better") if falls else ("better", "worse")
+    verdict = more if low > NEGLIGIBLE else less if high < -NEGLIGIBLE else "no difference"
     return Difference(value, low, high, len(found), verdict, learning_curves.repeats_needed(found))
 
 
@@ -407,7 +413,7 @@ def _verdict(found: Difference, baseline: str) -> str:
         shown, left, right = _points(value, low, high)
         more = f"; about {found.needed:,} repeats would show such a difference" if found.needed else ""
         return f"no detectable difference from {baseline}: {shown} [{left}, {right}]{more}"
-    if found.verdict == "worse":
+    if high < 0:
         low, high, value = -high, -low, -value
     shown, left, right = _points(value, low, high)
     return f"{found.verdict} than {baseline} by {shown} [{left}, {right}]"

@@ -12,7 +12,9 @@ from altool.metrics import cost, learning_curves
 from altool.text import count, visible
 
 PROJECT = "this project"  # the run of metrics tables that no simulation wrote
-CLASS_METRIC = {"macro_f1": "f1", "macro_recall": "recall", "accuracy": "recall"}  # what heads and tails are measured by
+# What heads and tails are measured by.
+CLASS_METRIC = {"macro_f1": "f1", "macro_recall": "recall", "accuracy": "recall", "shortfall": "shortfall"}
+FALLING = ("shortfall",)  # metrics of which less is better
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,16 @@ class Series:
     seconds: np.ndarray | None
     cost: np.ndarray | None = None
     tail: np.ndarray | None = None
+    falls: bool = False  # is less of the metric better?
+
+    def needed(self, level: float, along: np.ndarray | None = None) -> float:
+        """How many labels (or how much of `along`, float64 (R,)) it takes until the level is reached; NaN where it never is."""
+        sign = -1 if self.falls else 1
+        return learning_curves.labels_needed(self.labels if along is None else along, sign * self.value, sign * level)
+
+    def begins_at(self, level: float) -> bool:
+        """Is the level reached with the first labels?"""
+        return bool(self.value[0] <= level if self.falls else self.value[0] >= level)
 
     def scopes(self, tail: np.ndarray | None) -> dict[str, np.ndarray]:
         """The curve of all classes, and where `tail` (K,) says which classes are rare the means over those and over the others; a tail of
@@ -92,6 +104,7 @@ def series(
                 _per_class(class_[last], pool[last], len(classes)),
                 None if np.isnan(time).any() else time,
                 None if costs is None else costs[rising],
+                falls=metric in FALLING,
             )
         )
     return found, classes

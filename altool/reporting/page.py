@@ -85,7 +85,8 @@ def document(title: str, sections: Sequence[str], origin: Mapping[str, Any]) -> 
 
 
 def _summary(report: Report) -> str:
-    lines = [_estimate(name, report.overall[name]) for name in ("macro_f1", "macro_recall", "accuracy")]
+    names = ("macro_f1", "macro_recall", "accuracy", *(["shortfall"] if report.aims else []))
+    lines = [_estimate(name, report.overall[name]) for name in names]
     text = f"<p>{', '.join(lines)}.</p>"
     if report.aims:
         missed = len(report.missed)

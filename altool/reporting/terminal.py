@@ -27,7 +27,10 @@ def render(report: Report) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(round_ + report.basis, style="bold")]
     if report.caution:
         parts.append(Text(report.caution, style="bold red"))
-    parts += [_classes(report), Text(overall_line(report)), *map(Text, report.advice), Text(), Text(labels, style="bold"), _labels(report)]
+    parts += [_classes(report), Text(overall_line(report)), *map(Text, report.advice)]
+    if report.aims:
+        parts.append(Text(f"{_overall(report, 'shortfall')}: what the classes lack of their targets, on average"))
+    parts += [Text(), Text(labels, style="bold"), _labels(report)]
     if report.queries:
         parts += [Text("what was asked", style="bold"), _queries(report)]
     if report.searches:
@@ -44,13 +47,16 @@ def render(report: Report) -> list[RenderableType]:
 
 def overall_line(report: Report) -> str:
     """The overall metrics, and how many targets are met."""
-    found = []
-    for name, estimate in report.overall.items():
-        was = "" if estimate.was is None else f", was {estimate.was:.3f}"
-        found.append(f"{metric_name(name, 0)} {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}{was}]")
+    found = [_overall(report, name) for name in report.overall if name != "shortfall"]
     if report.aims:
         found.append(f"{len(report.aims) - len(report.missed)} of {count(len(report.aims), 'target')} met")
     return "; ".join(found)
+
+
+def _overall(report: Report, name: str) -> str:
+    estimate = report.overall[name]
+    was = "" if estimate.was is None else f", was {estimate.was:.3f}"
+    return f"{metric_name(name, 0)} {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}{was}]"
 
 
 def _classes(report: Report) -> Table:

@@ -11,8 +11,7 @@ import pyarrow as pa
 
 from altool.console import Console
 from altool.errors import InputError
-from altool.metrics.gaps import all_met, gap
-from altool.metrics.gaps import weights as class_weights
+from altool.metrics import gaps, steering
 from altool.metrics.tiers import AUTO
 from altool.options import flag
 from altool.selection.budgets import affordable, tier_budgets
@@ -41,7 +40,7 @@ def read_aims(tables: Tables, past: Past, strategy: Strategy, given: Mapping[str
     match_classes(tables, past, options, console)
     weights = behind = None
     if tables.targets is not None and past.classes:
-        weights, behind = _class_weights(tables.pool, past.classes, tables.targets, tables.metrics, console)
+        weights, behind = _class_weights(past.classes, tables.targets, tables.metrics, options, console)
     if options.suggest or strategy.inner:
         _ = tables.pool.classes  # a suggestion has a name; without names this says so
     keywords = dict(given)
@@ -102,28 +101,61 @@ def _class_options(
 
 
 def _class_weights(
-    source: Source, known: Sequence[str], targets: Targets, metrics: pa.Table | None, console: Console
+    known: Sequence[str], targets: Targets, metrics: pa.Table | None, options: Options, console: Console
 ) -> tuple[np.ndarray, list[int]]:
     """float64 (K,) TAAL's weight of each known class (equations 1 and 2), and the classes that miss their target. Says what they are."""
-    aims = targets.resolve(known)
-    values = np.full(len(known), np.nan)
-    if metrics is None:
-        console.info("no --metrics: every class is taken to be at 0")
-    else:
-        found = {(row["class"], row["metric"]): row["value"] for row in metrics.to_pylist()}
-        if lacking := [name for name in known if (name, aims[name].metric) not in found]:
+    aims = targets.aims(known)
+    weights_from = options.weights_from or steering.AUTO
+    values = measured = np.zeros(len(known))
+    if metrics is not None:
+        found = {(row["class"], row["metric"]): row for row in metrics.to_pylist()}
+        rows = [found.get((class_, metric), {}) for class_, metric in zip(known, aims.metrics, strict=True)]
+        if lacking := [class_ for class_, row in zip(known, rows, strict=True) if not row]:
             console.info(f"--metrics lacks {count(len(lacking), 'class', 'classes')} ({check.naming(lacking)}), taken to be at 0")
-        values = np.array([found.get((name, aims[name].metric), np.nan) for name in known], np.float64)
-    gaps = gap(values, np.array([aims[name].target for name in known]))
-    priorities = np.array([aims[name].priority for name in known])
-    weights = class_weights(gaps, priorities)
+        measured = _column(rows, "value")
+        values = _estimates(rows, metrics.column_names, weights_from, f"metrics {options.metrics}")
+    elif weights_from != steering.EQUAL:
+        console.info("no --metrics: every class is taken to be at 0")
+    missing = gaps.gap(values, aims.targets)
+    weights = steering.weights(values, aims, weights_from)
     if not weights.any():
         console.warn("every class has priority 0: the strategy's own order is kept")
-    elif all_met(gaps, priorities):
+    elif weights_from == steering.EQUAL:
+        console.info("--weights-from equal: classes weigh by their priority alone")
+    elif gaps.all_met(missing, aims.priorities):
         console.info("every target is met: all classes weigh the same")
     else:
         shares = weights / weights.sum()
         most = [f"{known[code]} {shares[code]:.0%}" for code in np.argsort(-shares, kind="stable")[:10] if shares[code] > 0]
         rest = int((weights > 0).sum()) - len(most)
         console.info(f"class weights: {', '.join(most)}{f' and {rest} more' if rest else ''}")
-    return weights, np.flatnonzero((gaps > 0) & (priorities > 0)).tolist()
+    return weights, np.flatnonzero((gaps.gap(measured, aims.targets) > 0) & (aims.priorities > 0)).tolist()
+
+
+def _estimates(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], weights_from: str, name: str) -> np.ndarray:
+    """float64 (K,): the estimates of `weights_from` in the classes' rows of a metrics table, which are empty where it has none.
+
+    A table without the columns that `report` writes for this has one value of each class; where it has its `support`, the value counts as
+    of so many rows. Raises InputError where no class has an estimate.
+    """
+    if weights_from == steering.EQUAL:
+        return np.zeros(len(rows))
+    samples: dict[str, steering.Sample] = {}
+    for one in steering.SAMPLES:
+        if f"{one}_value" in columns:
+            sizes = np.nan_to_num(_column(rows, f"{one}_rows"))
+            samples |= {one: steering.Sample(_column(rows, f"{one}_value"), sizes)} if sizes.any() else {}
+    if weights_from == steering.AUTO and not samples:
+        values, support = _column(rows, "value"), _column(rows, "support")
+        sizes = np.where(np.isnan(values), 0, np.where(np.isnan(support), np.inf, support))
+        samples = {steering.HOLDOUT: steering.Sample(values, sizes)}
+    if weights_from not in (steering.AUTO, *samples):
+        text = f"{name}: no class has an estimate from {weights_from} rows (column '{weights_from}_value')"
+        raise InputError(text, "let altool report --metrics-output write them, or leave --weights-from out")
+    return steering.estimates(samples, weights_from)
+
+
+def _column(rows: Sequence[Mapping[str, Any]], name: str) -> np.ndarray:
+    """float64 (K,), NaN for null and where there is none."""
+    found = [row.get(name) for row in rows]
+    return np.array([np.nan if value is None else value for value in found], np.float64)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from altool.errors import UsageError
+from altool.metrics import steering
 from altool.metrics.tiers import AUTO
-from altool.options import flag, option, shared
+from altool.options import Option, flag, option, shared
 from altool.shared import (
     CLASSES,
     COLUMNS,
@@ -38,6 +39,14 @@ from altool.wrappers.choose import PARALLEL, THRESHOLD
 CHOOSING = "What to choose"  # the panels, in the order of the help
 AIMS = "Targets"
 ASKING = "Strategies that ask and wait"
+
+WEIGHTS_FROM = Option(
+    panel=AIMS,
+    metavar="ROWS",
+    choices=steering.WEIGHTS_FROM,
+    help="Which estimates weigh the classes; auto: shrunk ones.",
+    shown=steering.AUTO,
+)
 
 
 def duration(value: Any) -> float:
@@ -79,6 +88,7 @@ class Options:
     target_aware: bool = option("Re-order the queue towards classes below target.", default=False, panel=AIMS)
     targets: str | None = shared(replace(TARGETS, panel=AIMS))
     metrics: str | None = option("Metrics of a report: which classes are below target.", metavar="TABLE", panel=AIMS)
+    weights_from: str | None = shared(WEIGHTS_FROM)
     candidate_threshold: float | None = option(
         "Share of a row's largest probability that makes a class a candidate.", low=0, high=1, shown=str(THRESHOLD), panel=AIMS
     )
@@ -132,8 +142,10 @@ def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any]
         raise UsageError(f"--model has no effect with {who}", "leave it out")
     if options.target_aware and not (options.targets and (options.predictions or strategy.steers)):
         raise UsageError("--target-aware needs --targets and --predictions", "and --metrics, once a report has written them")
+    if options.weights_from in steering.SAMPLES and not options.metrics:
+        raise UsageError(f"--weights-from {options.weights_from} needs --metrics", "give what altool report --metrics-output wrote")
     if not options.target_aware:
-        for name in ("targets", "candidate_threshold", "queue_size"):
+        for name in ("targets", "weights_from", "candidate_threshold", "queue_size"):
             if getattr(options, name) is not None:
                 raise UsageError(f"{flag(name)} has no effect without --target-aware", "add --target-aware, or leave it out")
         if options.metrics and ("query_classes" not in strategy.option_names or "query_classes" in given):

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from altool.options import Option, declared, option, shared
+from altool.selection.options import WEIGHTS_FROM
 from altool.selection.options import Options as OfSelect
 from altool.shared import (
     AT_PRECISION,
@@ -92,6 +93,7 @@ class Options:
         "Runs with TAAL, without it, or both; needs --targets.", choices=("both", "on", "off"), metavar="WHICH", panel=RUNS
     )
     queue: str | None = option("A ranked table, for strategy queue; {repeat} is its repeat.", metavar="TABLE", panel=RUNS)
+    weights_from: str | None = shared(replace(WEIGHTS_FROM, panel=RUNS))
     features: str | None = shared(FEATURES)
     items: str | None = shared(ITEMS)
     labels: str | None = option("The truth: a label for every row of the pool.", metavar="TABLE", panel=TABLES)
@@ -110,6 +112,9 @@ class Options:
     at_precision: float | None = shared(replace(AT_PRECISION, default=None, shown="0.9", panel=LENGTH))
     holdout_share: float | None = option(
         "Share of each class held out, if no row is.", low=0.001, high=0.999, shown="0.2", metavar="P", panel=POOL
+    )
+    validation_share: float | None = option(
+        "Share of each class that is never asked for, for estimates.", low=0.001, high=0.999, metavar="P", panel=POOL
     )
     imbalance: str | None = option("A long tail 1:R, or a share per class.", convert=imbalance, metavar="R|A=SHARE,…", panel=POOL)
     rare_classes: str | None = option("With --imbalance R: these keep 1/R of their rows.", metavar="A,B", panel=POOL)
@@ -148,7 +153,10 @@ def of_plans() -> Mapping[str, Option]:
 def of_runs() -> Mapping[str, Option]:
     """What a [[run]] may say beside the options of its strategy and its classifier, by key: as `select`, `train` and `score` have it."""
     ours = ("queue", "seed_strategy", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
-    theirs = ("diversify", "diversify_by", "suggest", "candidate_threshold", "queue_size", "partitions", "parallel", "audit")
+    theirs = (
+        *("diversify", "diversify_by", "suggest", "partitions", "parallel", "audit"),
+        *("weights_from", "candidate_threshold", "queue_size"),  # of target-aware runs
+    )
     found = {own.name: own for own in declared(Options) if own.name in ours}
     found |= {own.name: own for own in declared(OfSelect) if own.name in theirs}
     found["target_aware"] = Option("target_aware", bool, False, "Re-order the queue towards classes below target.")

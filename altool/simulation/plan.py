@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from altool.errors import UsageError
+from altool.metrics import steering
 from altool.models.registry import REGISTRY, classifier, own_of_plan, prefix, vaal_of
 from altool.options import Option, Say, check, of_run
 from altool.simulation.options import of_plans, of_runs
@@ -35,6 +36,7 @@ class Run:
     suggest: bool = False
     target_aware: bool = False
     candidate_threshold: float = THRESHOLD
+    weights_from: str = steering.AUTO
     queue_size: int | None = None
     partitions: int | None = None
     parallel: int = PARALLEL
@@ -81,6 +83,7 @@ class Plan:
     seed: int
     at_precision: float = 0.9
     folds: int = 5
+    validation_share: float | None = None
 
     def budget_of(self, number: int) -> int:
         """The rows to ask for in a round, from 1."""
@@ -95,12 +98,15 @@ class Plan:
         """What decides the outcome of a run but for its inputs, whose fingerprints stand for their paths. A run depends on no other run,
         and no repeat on their number."""
         shared = {name: getattr(self, name) for name in ("seed_size", "rounds", "budget", "at_precision")}
+        shared |= {"validation_share": self.validation_share} if self.validation_share is not None else {}
         shared |= {"folds": self.folds} if any(part.target_aware for part in run.parts) else {}
         return {**shared, **_facts(run)}
 
 
 def _facts(run: Run) -> dict[str, Any]:
     own = {name: value for name, value in asdict(run).items() if value not in (None, {}) and name not in ("queue", "then")}
+    if not run.target_aware:
+        del own["weights_from"]
     if isinstance(run.label_noise, str):
         del own["label_noise"]
     if run.fit:
@@ -109,9 +115,12 @@ def _facts(run: Run) -> dict[str, Any]:
 
 
 AFTER = Option("after", int, low=1, high=2**31 - 1, metavar="N", help="The labels from which on it chooses.")
-SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds")
+SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds", "validation_share")
 OF_RUNS = ("strategy", "then", *of_runs())
-OF_CHOICE = ("diversify", "diversify_by", "suggest", "target_aware", "candidate_threshold", "queue_size", "partitions", "parallel", "audit")
+OF_CHOICE = (
+    *("diversify", "diversify_by", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size"),
+    *("partitions", "parallel", "audit"),
+)
 OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit")  # of these, what fits the one strategy or the other
 VAAL = "vaal_"
 
@@ -152,6 +161,9 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
         raise UsageError(text, "leave out --rounds, or give fewer")
     for run in runs:
         _check_start(run, plan.seed_size)
+        if plan.validation_share is None and any(part.target_aware and part.weights_from == steering.HOLDOUT for part in run.parts):
+            text = f"{of_run(run.name)('weights_from')}: holdout needs validation rows"
+            raise UsageError(text, "give validation_share = 0.2, or --validation-share 0.2")
     return plan
 
 
@@ -203,6 +215,8 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], say: Say | None = No
     usable = (prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (prefix(run.classifier),)
     if stray := [key for key in row if of_models(key.replace("-", "_")) and not key.replace("-", "_").startswith(usable)]:
         raise UsageError(f"{say(stray[0])} has no effect with {strategy.name} and classifier {run.classifier}", "leave it out")
+    if "weights_from" in row and not run.target_aware:
+        raise UsageError(f"{say('weights_from')} has no effect without target_aware = true", "add it, or leave weights_from out")
     if "queue" in row and "ranks" not in strategy.takes:
         raise UsageError(f"{say('queue')} has no effect with {strategy.name}", 'use strategy = "queue"')
     return run

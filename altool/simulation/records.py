@@ -9,15 +9,17 @@ import pyarrow as pa
 
 from altool.metrics import stopping
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
+from altool.metrics.gaps import Aims
 from altool.metrics.tiers import TIERS
 from altool.simulation.from_model import Pool
 from altool.simulation.replay import History
 from altool.tables.schema import KINDS
 
 
-def rounds(history: History, run: str, repeat: int, pool: Pool) -> pa.Table:
+def rounds(history: History, run: str, repeat: int, pool: Pool, aims: Aims | None = None) -> pa.Table:
     """Every round's metrics: those of each class, then the overall ones, and last how far the predictions of the held-out rows agree with
-    those of an earlier round (metrics/stopping.py), where there is one with clearly fewer labels."""
+    those of an earlier round (metrics/stopping.py), where there is one with clearly fewer labels. `aims` are the targets, of
+    which a class has a gap."""
     rows: list[dict[str, Any]] = []
     sizes = np.bincount(pool.truth, minlength=len(pool.classes))
     totals = [int(entry.labels.sum()) for entry in history.rounds]
@@ -36,7 +38,10 @@ def rounds(history: History, run: str, repeat: int, pool: Pool) -> pa.Table:
             own = {"class": name, "support": int(found.support[code]), "labels": int(entry.labels[code]), "pool": int(sizes[code])}
             for metric, estimates in found.metrics.items():
                 threshold = {"threshold": float(found.threshold[code])} if metric == "recall_at_precision" else {}
-                rows.append({**shared, **own, **threshold, "metric": metric, "value": float(estimates.value[code])})
+                value = float(estimates.value[code])
+                aimed = aims is not None and aims.metrics[code] == metric and aims.priorities[code] > 0
+                gap = {"target": aims.targets[code], "gap": aims.targets[code] - value} if aims is not None and aimed else {}
+                rows.append({**shared, **own, **threshold, **gap, "metric": metric, "value": value})
         whole = {"support": found.rows, "labels": total, "pool": len(pool.truth)}
         for metric, (value, _, _) in found.overall.items():
             rows.append({**shared, **whole, "metric": metric, "value": value})

@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 
 from altool import seeds
-from altool.metrics import cost, gaps
+from altool.metrics import cost, steering
 from altool.metrics.evaluation import Evaluation, evaluate
+from altool.metrics.gaps import Aims
 from altool.metrics.tiers import AUTO, TIERS
 from altool.metrics.tiers import automatic as automatic_rows
 from altool.models import folds
 from altool.models.registry import classifier
 from altool.models.shape import Model, chosen
 from altool.simulation import bot
+from altool.simulation import pool as pools
 from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
 from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
 from altool.simulation.pool import balanced
@@ -26,16 +28,6 @@ from altool.strategies import registry
 from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
-
-
-@dataclass(frozen=True)
-class Aims:
-    """What target-aware runs are after: of each class its metric, target and priority."""
-
-    metrics: tuple[str, ...]
-    targets: np.ndarray
-    priorities: np.ndarray
-    at_precision: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -112,7 +104,9 @@ def replay(
     rows, classes = len(pool.truth), len(pool.classes)
     answers = bot.answers(pool.truth, classes, noise, run.skip, run.annotators, seeds.generator(seed, "bot"))
     label = np.full(rows, bot.SKIPPED)
-    open_, explored, automatic = np.ones(rows, bool), np.zeros(rows, bool), np.zeros(rows, bool)
+    explored, automatic = np.zeros(rows, bool), np.zeros(rows, bool)
+    validation = validated(pool.truth, plan.validation_share, seed)
+    open_ = ~validation
     history = History()
     asked, answered = np.zeros(3, np.int64), np.zeros(3, np.int64)
 
@@ -134,7 +128,7 @@ def replay(
         history.asked.append(part)
 
     if plan.seed_size:
-        ask(0, run.seed_strategy, *_seed_set(pool, plan, run, seed), None)
+        ask(0, run.seed_strategy, *_seed_set(pool, plan, run, np.flatnonzero(open_), seed), None)
     before = None
     for number in range(plan.rounds + 1):
         labeled = np.flatnonzero(label >= 0)
@@ -158,7 +152,8 @@ def replay(
         start = process_time()
         model, _ = fit(pool.rows[labeled], label[labeled])
         fitted = process_time()
-        measured = evaluate(pool.held_truth, probabilities(model, now, pool.held_rows, seed), [plan.at_precision] * classes, None)
+        at_precision = aims.at_precision if aims is not None else [plan.at_precision] * classes
+        measured = evaluate(pool.held_truth, probabilities(model, now, pool.held_rows, seed), at_precision, None, aims)
         counts = np.bincount(label[labeled], minlength=classes)
         spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
         questions = sum(int((~part.automatic).sum()) for part in history.asked)
@@ -170,8 +165,9 @@ def replay(
             break
         weights = None
         if now.target_aware and aims is not None:
+            seen = Seen(pool, labeled, label[labeled], explored[labeled], automatic[labeled], validation)
             again = partial(fit, **(found.options if (found := chosen(model)) else {}))
-            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], again, aims, plan.folds, seed)
+            weights = _weights(seen, now, aims, model, again, plan.folds, seed)
         state = State(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)
         )
@@ -182,16 +178,18 @@ def replay(
     return history
 
 
-def _seed_set(pool: Pool, plan: Plan, run: Run, seed: int) -> tuple[Choice, np.ndarray]:
-    """The rows of the seed set, as a choice and as positions. Only what is drawn from the whole pool is a random sample of it."""
-    rows, draw = len(pool.truth), seeds.generator(seed, "seed set")
+def _seed_set(pool: Pool, plan: Plan, run: Run, rows: np.ndarray, seed: int) -> tuple[Choice, np.ndarray]:
+    """The rows of the seed set out of `rows` (increasing positions), as a choice and as positions. Only what is drawn from all of them is
+    a random sample."""
+    draw = seeds.generator(seed, "seed set")
     if run.seed_strategy in (RANDOM, BALANCED):
-        first = draw.permutation(rows)[: plan.seed_size] if run.seed_strategy == RANDOM else balanced(pool.truth, plan.seed_size, draw)
-        drawn = np.full(len(first), run.seed_strategy == RANDOM)
-        return Choice(first, -np.arange(1.0, len(first) + 1), drawn, None), first
+        size = plan.seed_size
+        places = draw.permutation(len(rows))[:size] if run.seed_strategy == RANDOM else balanced(pool.truth[rows], size, draw)
+        drawn = np.full(len(places), run.seed_strategy == RANDOM)
+        return Choice(places, -np.arange(1.0, len(places) + 1), drawn, None), rows[places]
     alone = Run(run.name, run.seed_strategy)
-    choice = _choose_cold(pool, plan, alone, plan.seed_size, np.arange(rows), None, partial(seeds.generator, seed, "select", 0))
-    return choice, choice.places
+    choice = _choose_cold(pool, plan, alone, plan.seed_size, rows, None, partial(seeds.generator, seed, "select", 0))
+    return choice, rows[choice.places]
 
 
 def _choose_cold(
@@ -229,17 +227,37 @@ def _accepted(asked: Sequence[Asked]) -> np.ndarray:
     return found
 
 
-def _weights(
-    rows: np.ndarray, labels: np.ndarray, drawn: np.ndarray, fit: Callable[..., Any], aims: Aims, count: int, seed: int
-) -> np.ndarray:
-    """TAAL's class weights from out-of-fold predictions, measured on the rows that were `drawn` at random, as `report` does it."""
-    values = np.zeros(len(aims.metrics))
-    if np.bincount(labels).max() > 1 and drawn.any():
-        fold = folds.assign(labels, count, seeds.integer(seed, "train", "folds"))
-        out_of_fold = folds.predict(rows, labels, fold, lambda x, y: fit(x, y)[0].probabilities)
-        found = evaluate(labels[drawn], out_of_fold[drawn], aims.at_precision, None)
-        values = np.array([found.metrics[metric].value[code] for code, metric in enumerate(aims.metrics)])
-    return gaps.weights(gaps.gap(values, aims.targets), aims.priorities)
+@dataclass(frozen=True)
+class Seen:
+    """The rows that estimates may see: positions of the `labeled` ones, their `labels`, which were `explored` (drawn at random) or
+    `automatic`, and boolean (n,) the `validation` rows."""
+
+    pool: Pool
+    labeled: np.ndarray
+    labels: np.ndarray
+    explored: np.ndarray
+    automatic: np.ndarray
+    validation: np.ndarray
+
+
+def validated(truth: np.ndarray, share: float | None, seed: int) -> np.ndarray:
+    """Boolean (n,): the validation rows, a random `share` of every class; without a share none."""
+    return pools.hold_out(truth, share, seeds.generator(seed, "validation")) if share else np.zeros(len(truth), bool)
+
+
+def _weights(seen: Seen, run: Run, aims: Aims, model: Model, fit: Callable[..., tuple[Model, bool]], count: int, seed: int) -> np.ndarray:
+    """TAAL's class weights from the estimates of the run's `weights_from`, as `report` and `select` come to them."""
+    samples: dict[str, steering.Sample] = {}
+    if run.weights_from in (steering.AUTO, steering.HOLDOUT) and seen.validation.any():
+        found = probabilities(model, run, seen.pool.rows[seen.validation], seed)
+        samples[steering.HOLDOUT] = steering.sample(seen.pool.truth[seen.validation], found, aims)
+    masks = {steering.EXPLORED: seen.explored, steering.LABELED: ~seen.automatic}
+    wanted = [name for name in steering.wanted(run.weights_from, samples.get(steering.HOLDOUT)) if masks[name].any()]
+    if wanted and np.bincount(seen.labels).max() > 1:
+        fold = folds.assign(seen.labels, count, seeds.integer(seed, "train", "folds"))
+        out_of_fold = folds.predict(seen.pool.rows[seen.labeled], seen.labels, fold, lambda x, y: fit(x, y)[0].probabilities)
+        samples |= {name: steering.sample(seen.labels[masks[name]], out_of_fold[masks[name]], aims) for name in wanted}
+    return steering.steered(samples, aims, run.weights_from)
 
 
 def _choose(

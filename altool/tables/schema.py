@@ -59,6 +59,12 @@ METRIC_COLUMNS: dict[str, pa.DataType] = {
     "threshold": pa.float64(),
     "round": pa.int32(),
 }
+# What the rows of a sample say of the class, for TAAL's weights: held-out rows, labels drawn at random, and all labels, out of fold.
+STEERING_COLUMNS: dict[str, pa.DataType] = {
+    f"{sample}_{what}": kind
+    for sample in ("holdout", "explored", "labeled")
+    for what, kind in (("value", pa.float64()), ("rows", pa.int64()))
+}
 
 KINDS = {
     kind.name: kind
@@ -100,7 +106,7 @@ KINDS = {
             {"class": STRING, "metric": STRING, "target": pa.float64(), "at_precision": pa.float64(), "priority": pa.float64()},
             ("class", "metric", "target"),
         ),
-        Kind("metrics", METRIC_COLUMNS, ("class", "metric", "value")),
+        Kind("metrics", METRIC_COLUMNS | STEERING_COLUMNS, ("class", "metric", "value")),
         # Metrics of simulated runs: `run` names what was tried and `repeat` numbers its draws; `total` counts the labels so far, `asked`
         # the questions so far, `seconds` the annotators' time so far (null: unknown), `pool` the class's rows in the whole pool;
         # `verified`, `corrected` and `scratch` the answers so far by what they took, the seed set's aside (it is free).

@@ -6,7 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+import numpy as np
+
 from altool.errors import InputError
+from altool.metrics.gaps import Aims
 from altool.tables import check
 from altool.tables.classes import respelled
 from altool.tables.outside import load_toml, read_bytes
@@ -34,6 +37,17 @@ class Targets:
     name: str
     default: Target | None
     named: dict[str, Target]
+
+    def aims(self, classes: Sequence[str], at_precision: float = 0.9) -> Aims:
+        """What each of the classes is to reach; `at_precision` is for targets that name none. Raises InputError as `resolve`."""
+        found = self.resolve(classes)
+        own = [found[name] for name in classes]
+        return Aims(
+            tuple(target.metric for target in own),
+            np.array([target.target for target in own], np.float64),
+            np.array([target.priority for target in own], np.float64),
+            tuple(at_precision if target.at_precision is None else target.at_precision for target in own),
+        )
 
     def resolve(self, classes: Sequence[str], known: Iterable[str] = ()) -> dict[str, Target]:
         """The target of each class of the run, in class order, then of those that only the targets and `known` (labels) name.

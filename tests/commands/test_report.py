@@ -119,9 +119,17 @@ def test_values_by_hand(case):
     assert bee["metrics"]["recall_at_precision"]["value"] == 0.5
     assert bee["threshold"] == pytest.approx(0.75)
     assert cat["threshold"] is None
-    assert ant["target"] == {"metric": "f1", "target": 0.8, "priority": 1.0, "gap": 0.0, "weight": 0.0, "met": True}
-    assert bee["target"]["gap"] == bee["target"]["weight"] == pytest.approx(0.4)
-    assert cat["target"]["gap"] == cat["target"]["weight"] == 0.8
+    # weights: of 3 rows 0.8 is 0.8 x 3 / 8, of 2 rows 0.5 is 0.5 x 2 / 7; half of the weight is even
+    missing = np.array([0.8 - 0.3, 0.9 - 1 / 7, 0.8])
+    weights = 0.5 * missing / missing.sum() + 0.5 / 3
+    assert ant["target"].pop("weight") == pytest.approx(weights[0])
+    assert ant["target"] == {"metric": "f1", "target": 0.8, "priority": 1.0, "gap": 0.0, "met": True}
+    assert (bee["target"]["gap"], bee["target"]["weight"]) == (pytest.approx(0.4), pytest.approx(weights[1]))
+    assert (cat["target"]["gap"], cat["target"]["weight"]) == (0.8, pytest.approx(weights[2]))
+    assert found["overall"]["shortfall"]["value"] == pytest.approx((0 + 0.4 + 0.8) / 3)
+    assert list(ant["samples"]) == ["explored", "labeled"]  # nothing is held out
+    assert ant["samples"]["explored"] == {"rows": 3, "metrics": {name: one["value"] for name, one in ant["metrics"].items()}}
+    assert cat["samples"]["labeled"]["rows"] == 1  # chosen by uncertainty: it steers where it is asked to
     assert found["targets"] == {"counted": 3, "met": 1, "missed": ["bee", "cat"]}
     assert [(line["labels"], line["support"]) for line in found["classes"]] == [(3, 3), (2, 2), (1, 0)]
     assert found["labels"]["by_source"] == {"seed": 3, "explore": 2, "exploit": 1}
@@ -133,17 +141,22 @@ def test_metrics_table(case):
     report(targets="targets.toml", metrics_output="metrics.parquet")
     table = pq.read_table("metrics.parquet")
     assert table.column_names == [
-        *("class", "metric", "value", "low", "high", "support", "labels", "target", "gap", "weight", "threshold", "round")
+        *("class", "metric", "value", "low", "high", "support", "labels", "target", "gap", "weight", "threshold", "round"),
+        *(f"{sample}_{what}" for sample in ("holdout", "explored", "labeled") for what in ("value", "rows")),
     ]
     rows = table.to_pylist()
     per_class = ["f1", "recall", "precision", "accuracy", "recall_at_precision"]
+    overall = ("accuracy", "macro_f1", "macro_recall", "shortfall")
     keys = [(name, metric) for name in ("ant", "bee", "cat") for metric in per_class]
-    assert [(row["class"], row["metric"]) for row in rows] == [*keys, (None, "accuracy"), (None, "macro_f1"), (None, "macro_recall")]
+    assert [(row["class"], row["metric"]) for row in rows] == [*keys, *[(None, name) for name in overall]]
     found = {(row["class"], row["metric"]): row for row in rows}
     assert found["ant", "f1"]["target"] == 0.8
     assert found["ant", "recall"]["target"] is None
     assert found["bee", "recall_at_precision"]["gap"] == pytest.approx(0.4)
     assert found["bee", "f1"]["gap"] is None
+    assert all(row["explored_value"] == row["value"] and row["explored_rows"] == row["support"] for row in rows if row["class"])
+    assert (found["cat", "f1"]["labeled_rows"], found["ant", "f1"]["labeled_rows"]) == (1, 3)
+    assert {row["holdout_value"] for row in rows} == {row["labeled_value"] for row in rows if row["class"] is None} == {None}
     assert found["cat", "recall_at_precision"]["threshold"] == np.inf
     assert found["ant", "f1"]["threshold"] is None
     assert found["ant", "f1"]["support"] == found["ant", "f1"]["labels"] == 3
@@ -192,7 +205,9 @@ def test_check_targets_met(case):
     found = report(targets="targets.toml", check_targets=True)
     assert found["targets"] == {"counted": 2, "met": 2, "missed": []}
     assert of(found, "cat")["target"]["met"] is None
-    assert [line["target"]["weight"] for line in found["classes"]] == [1, 1, 0]
+    missing = np.array([0.8 - 0.8 * 3 / 8, 0.8 - 0.8 * 2 / 7])  # 3 and 2 rows are too few to end the service
+    weights = 0.5 * missing / missing.sum() + 0.25
+    assert [line["target"]["weight"] for line in found["classes"]] == pytest.approx([*weights, 0])
 
 
 def test_just_missed_is_missed(case):

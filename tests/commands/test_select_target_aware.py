@@ -18,7 +18,8 @@ pytestmark = pytest.mark.slow
 
 Altool = Callable[..., Any]
 ROWS = 400
-AWARE = ("--predictions", "p.parquet", "--target-aware", "--targets", "targets.toml", "--metrics", "m.parquet", "--budget")
+STEERED = ("--predictions", "p.parquet", "--target-aware", "--targets", "targets.toml", "--metrics", "m.parquet")
+AWARE = (*STEERED, "--weights-from", "explored", "--budget")  # the paper's equations, on estimates as they are
 TARGETS = '[default]\nmetric = "f1"\ntarget = 0.9\n'
 
 
@@ -35,7 +36,8 @@ def matrix(tmp_path: Path) -> np.ndarray:
 
 def stand(folder: Path, *values: float) -> None:
     """The metrics of a report in which the classes stand at these F1 values."""
-    write(pa.table({"class": list(CLASSES), "metric": ["f1"] * 3, "value": list(values)}), folder / "m.parquet")
+    estimates = {"explored_value": list(values), "explored_rows": [9] * 3}
+    write(pa.table({"class": list(CLASSES), "metric": ["f1"] * 3, "value": list(values), **estimates}), folder / "m.parquet")
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -79,6 +81,69 @@ def test_all_met_and_no_metrics(altool: Altool, tmp_path: Path, matrix: np.ndarr
     assert "every class is taken to be at 0" in altool(*without, "--budget", 5, "-o", "q2.parquet").said
     (tmp_path / "targets.toml").write_text(TARGETS + "".join(f'[class."{name}"]\npriority = 0\n' for name in CLASSES))
     assert "every class has priority 0" in altool(*without, "--budget", 5, "-o", "q3.parquet").said
+
+
+def weights(path: Path) -> list[float]:
+    origin = json.loads(pq.read_schema(path).metadata[b"altool.provenance"])
+    return [origin["options"]["weights"][name] for name in CLASSES]
+
+
+def test_weights_come_from_the_rows_that_are_named(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
+    """What a report writes of each sample. A class without a row there is at 0, whatever its value."""
+    samples = {
+        "holdout": ([0.8, 0.5, 0.7], [20, 10, 0]),
+        "explored": ([0.6, 0.7, 1.0], [5, 3, 1]),
+        "labeled": ([0.5, 0.85, 0.95], [40, 30, 20]),
+    }
+    columns: dict[str, list[Any]] = {"class": list(CLASSES), "metric": ["f1"] * 3, "value": [0.1, 0.2, 0.3]}
+    for name, (values, sizes) in samples.items():
+        columns |= {f"{name}_value": values, f"{name}_rows": sizes}
+    write(pa.table(columns), tmp_path / "m.parquet")
+    select = ("select", "--strategy", "margin", *STEERED, "--budget", 20, "-o", "q.parquet", "--overwrite")
+    for name, expected in {"holdout": [0.1, 0.4, 0.9], "explored": [0.3, 0.2, 0], "labeled": [0.4, 0.05, 0], "equal": [1, 1, 1]}.items():
+        altool(*select, "--weights-from", name)
+        assert weights(tmp_path / "q.parquet") == pytest.approx(expected), name
+    columns["explored_value"] = columns["explored_rows"] = pa.nulls(3, pa.float64())
+    write(pa.table(columns), tmp_path / "m.parquet")
+    said = altool(*select, "--weights-from", "explored", code=3).said
+    assert "metrics m.parquet: no class has an estimate from explored rows (column 'explored_value')" in said
+    without = ("select", "--strategy", "margin", *STEERED[:-2], "--budget", 20, "-o", "q.parquet", "--overwrite")
+    assert "--weights-from labeled needs --metrics" in altool(*without, "--weights-from", "labeled", code=2).said
+    altool(*without, "--weights-from", "equal")
+    assert weights(tmp_path / "q.parquet") == [1, 1, 1]
+    plain = ("select", "--strategy", "margin", "--predictions", "p.parquet", "--budget", 5, "-o", "q2.parquet", "--weights-from", "equal")
+    assert "--weights-from has no effect without --target-aware" in altool(*plain, code=2).said
+
+
+def test_the_estimates_that_steer_by_default(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
+    """n v / (n + 5) of the held-out rows where there are ten of a class, or as many as drawn labels; half of the weight is even."""
+    select = ("select", "--strategy", "margin", *STEERED, "--budget", 20, "-o", "q.parquet", "--overwrite")
+
+    def expected(*estimates: float) -> list[float]:
+        gaps = [max(0.9 - value, 0) for value in estimates]
+        return [0.5 * gap / sum(gaps) + 0.5 / 3 for gap in gaps]
+
+    columns: dict[str, list[Any]] = {"class": list(CLASSES), "metric": ["f1"] * 3, "value": [0.1, 0.2, 0.3]}
+    columns |= {
+        "holdout_value": [0.8, 0.5, 0.7],
+        "holdout_rows": [20, 4, 2],
+        "explored_value": [0.6, 0.7, 1.0],
+        "explored_rows": [30, 5, 1],
+    }
+    write(pa.table(columns), tmp_path / "m.parquet")
+    altool(*select)
+    assert weights(tmp_path / "q.parquet") == pytest.approx(expected(0.8 * 20 / 25, 0.7 * 5 / 10, 0.7 * 2 / 7))
+    del columns["holdout_value"], columns["holdout_rows"]
+    write(pa.table(columns), tmp_path / "m.parquet")
+    altool(*select)
+    assert weights(tmp_path / "q.parquet") == pytest.approx(expected(0.6 * 30 / 35, 0.7 * 5 / 10, 1 / 6))
+    del columns["explored_value"], columns["explored_rows"]  # a table that is not altool's: the values, of as many rows as it has
+    write(pa.table(columns | {"support": [10, 5, 0]}), tmp_path / "m.parquet")
+    altool(*select)
+    assert weights(tmp_path / "q.parquet") == pytest.approx(expected(0.1 * 10 / 15, 0.2 * 5 / 10, 0))
+    write(pa.table(columns), tmp_path / "m.parquet")
+    altool(*select)
+    assert weights(tmp_path / "q.parquet") == pytest.approx(expected(0.1, 0.2, 0.3))
 
 
 @pytest.mark.parametrize("strategy", ["random", "entropy", "coreset", "badge", "logdetmi", "queue"])

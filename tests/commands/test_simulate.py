@@ -249,7 +249,69 @@ def test_target_aware_runs_beside_plain_ones(altool: Altool, tmp_path: Path, tru
         sources = {row["source"] for row in asked}
         assert sources <= {"explore", "exploit"} if name.startswith("e3g") else sources == {"exploit"}
     assert "target-aware runs need --targets" in altool(*SIMULATE, *runs[:-2], "-o", "o2", code=2).said
-    assert "--targets has no effect here" in altool(*SIMULATE, *runs[:2], *runs[-2:], "-o", "o2", code=2).said
+
+
+def test_targets_measure_every_run(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    """Of all runs the shortfall, and the gap of every class that counts, at the precision that its target names."""
+    section = '[class."cat"]\nmetric = "recall_at_precision"\nat_precision = 0.5\n[class."ant"]\npriority = 0\n'
+    (tmp_path / "targets.toml").write_text(f'[default]\nmetric = "f1"\ntarget = 0.9\n{section}')
+    targets = ("--targets", "targets.toml", "--target-aware")
+    altool(*SIMULATE, "--strategy", "margin", *targets, "both", "-o", "out")
+    assert "shortfall" not in altool(*SIMULATE, "--strategy", "margin", "-o", "plain").said
+    for run in ("margin", "margin-target-aware"):
+        table = pq.read_table(tmp_path / "out" / "runs" / f"{run}-000" / "history.parquet").to_pylist()
+        for number in range(3):
+            rows = {(row["class"], row["metric"]): row for row in table if row["round"] == number}
+            gaps = {key: (row["target"], row["gap"]) for key, row in rows.items() if row["gap"] is not None}
+            assert gaps == {key: (0.9, pytest.approx(0.9 - rows[key]["value"])) for key in (("bee", "f1"), ("cat", "recall_at_precision"))}
+            assert rows[None, "shortfall"]["value"] == pytest.approx(sum(max(gap, 0) for _, gap in gaps.values()) / 2)
+    assert (tmp_path / "out" / "runs" / "margin-000" / "picks.parquet").read_bytes() != b""
+    plain = pq.read_table(tmp_path / "plain" / "runs" / "margin-000" / "history.parquet")
+    assert "shortfall" not in plain.column("metric").to_pylist()
+    assert picks(tmp_path / "plain", "margin-000", 2) == picks(tmp_path / "out", "margin-000", 2)
+    found = json.loads(altool("compare", "out", "--metric", "shortfall", "--json").text)
+    areas = [run["area"]["all"]["value"] for run in found["runs"]]
+    assert areas == sorted(areas)
+    assert "less is better" in altool("compare", "out", "--metric", "shortfall").text
+    said = altool("compare", "plain", "--metric", "shortfall", code=3).said
+    assert "expected 'shortfall'" in said
+    assert "hint: simulate, or report, with --targets" in said
+
+
+def test_a_share_of_the_pool_for_estimates_alone(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    """The same rows for all runs of a repeat, others in the next one; a share of each class, and nobody is asked for them."""
+    (tmp_path / "targets.toml").write_text('[default]\nmetric = "f1"\ntarget = 0.9\n')
+    (tmp_path / "plan.toml").write_text(
+        'targets = "targets.toml"\nvalidation_share = 0.5\nrepeats = 2\nrounds = 20\n[[run]]\nstrategy = "random"\n'
+        + "".join(
+            f'[[run]]\nname = "{name}"\nstrategy = "margin"\ntarget_aware = true\nweights_from = "{name}"\n'
+            for name in ("auto", "holdout", "explored", "labeled", "equal")
+        )
+    )
+    whole = (*SIMULATE[:5], *SIMULATE[5:7], "--budget", 8, "--plan", "plan.toml", "-o")
+    altool(*whole, "out")
+    sizes = np.bincount(truth[np.arange(ROWS) % 4 > 0], minlength=3)  # a quarter is held out to measure on
+    asked = {}
+    for run in ("random", "auto", "holdout", "explored", "labeled", "equal"):
+        for repeat in (0, 1):
+            table = pq.read_table(tmp_path / "out" / "runs" / f"{run}-00{repeat}" / "picks.parquet").to_pylist()
+            assert np.array_equal(
+                np.unique([CLASSES.index(row["truth"]) for row in table], return_counts=True)[1], sizes - np.round(sizes * 0.5)
+            )
+            asked[run, repeat] = {row["id"] for row in table}
+    for repeat in (0, 1):
+        assert all(asked[run, repeat] == asked["random", repeat] for run in ("auto", "holdout", "explored", "labeled", "equal"))
+    assert asked["random", 0] != asked["random", 1]
+    said = altool(*SIMULATE, "--strategy", "random", "--validation-share", 0.99, "-o", "o2", code=3).said
+    assert "the pool has 3 rows that may be asked for, fewer than the seed set of 10" in said
+    aware = ("--strategy", "margin", "--targets", "targets.toml", "--target-aware")
+    said = altool(*SIMULATE, *aware, "on", "--weights-from", "holdout", "-o", "o2", code=2).said
+    assert 'run "margin", weights_from: holdout needs validation rows' in said
+    said = altool(*SIMULATE, *aware, "off", "--weights-from", "equal", "-o", "o2", code=2).said
+    assert "--weights-from has no effect without target-aware runs" in said
+    (tmp_path / "p2.toml").write_text('[[run]]\nstrategy = "margin"\nweights_from = "equal"\n')
+    said = altool(*SIMULATE, "--plan", "p2.toml", "-o", "o2", code=2).said
+    assert 'run "margin", weights_from has no effect without target_aware = true' in said
 
 
 def test_a_queue_for_each_repeat(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:

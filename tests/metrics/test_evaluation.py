@@ -8,6 +8,7 @@ from sklearn import metrics as reference
 
 from altool import seeds
 from altool.metrics.evaluation import evaluate
+from altool.metrics.gaps import Aims
 from altool.metrics.recall_at_precision import cuts, recall_at_precision, required
 
 
@@ -48,6 +49,39 @@ def test_equals_sklearn(rows, classes):
         assert ((estimates.low >= 0) & (estimates.high <= 1)).all()
     for value, low, high in found.overall.values():
         assert 0 <= low <= value <= high <= 1
+
+
+METRICS = ("f1", "recall", "precision", "accuracy", "recall_at_precision")
+
+
+@pytest.mark.parametrize(("rows", "classes"), [(1, 2), (60, 5), (40, 9)])
+def test_shortfall_equals_a_loop(rows, classes):
+    """The value, and the interval from the same draws: each is measured again, classes that it misses are left out."""
+    true, probabilities = make(rows, classes, sharpness=2.0)
+    true[true == classes - 1] = 0  # one class has no row: it is at 0 in every draw
+    aims = Aims(
+        tuple(METRICS[code % 5] for code in range(classes)), np.linspace(0.5, 1, classes), np.arange(classes, dtype=float), (0.9,) * classes
+    )
+
+    def missing(true, probabilities, absent):
+        found = evaluate(true, probabilities, aims.at_precision, None)
+        counted = [code for code in range(1, classes) if absent[code] or found.support[code]]  # class 0 has priority 0
+        values = [found.metrics[aims.metrics[code]].value[code] for code in counted]
+        return sum(max(aims.targets[code] - value, 0) for code, value in zip(counted, values, strict=True)) / max(len(counted), 1)
+
+    absent = np.bincount(true, minlength=classes) == 0
+    found = evaluate(true, probabilities, aims.at_precision, seeds.generator(0, "test"), aims).overall["shortfall"]
+    value = missing(true, probabilities, np.ones(classes, bool))
+    assert found[0] == pytest.approx(value)
+    draws = seeds.generator(0, "test").integers(rows, size=(1000, rows))
+    low, high = np.quantile([missing(true[draw], probabilities[draw], absent) for draw in draws], [0.025, 0.975])
+    assert found[1:] == (pytest.approx(min(low, value)), pytest.approx(max(high, value)))
+    assert list(evaluate(true, probabilities, aims.at_precision, None, aims).overall) == [
+        "accuracy",
+        "macro_f1",
+        "macro_recall",
+        "shortfall",
+    ]
 
 
 def test_class_without_rows_has_estimate_0():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from altool.metrics.gaps import met, weights
+from altool.metrics.gaps import Aims, met, shortfall, weights
 
 
 def test_classes_below_their_target_weigh_what_they_miss():
@@ -27,6 +27,14 @@ def test_inputs_stay():
     priority = np.array([1.0, 1.0])
     weights(np.array([-1.0, -1.0]), priority)[0] = 7
     assert priority.tolist() == [1, 1]
+
+
+def test_shortfall():
+    """What is above a target makes up for nothing; priority 0 and what was not measured are left out."""
+    aims = Aims(("f1",) * 4, np.array([0.9, 0.5, 0.9, 0.7]), np.array([1.0, 3, 0, 1]), (0.9,) * 4)
+    np.testing.assert_allclose(shortfall(np.array([0.6, 0.8, 0.1, 0.6]), aims), (0.3 + 0 + 0.1) / 3)
+    np.testing.assert_allclose(shortfall(np.array([[0.6, 0.4, 0, np.nan], [1, 1, 0, 1]]), aims), [(0.3 + 0.1) / 2, 0])
+    assert shortfall(np.zeros(2), Aims(("f1",) * 2, np.ones(2), np.zeros(2), (0.9,) * 2)) == 0
 
 
 def test_met_includes_the_target():

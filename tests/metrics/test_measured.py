@@ -36,6 +36,23 @@ def test_uncertain_rows_only_when_asked():
     assert not rows("out-of-fold").biased.any()
 
 
+@pytest.mark.parametrize("evaluate_on", ["auto", "holdout", "out-of-fold", "all"])
+def test_what_class_weights_may_come_from(evaluate_on):
+    """Whatever is measured: held-out rows, drawn labels, and all that people gave; each predicted by a model that did not see it."""
+    found = rows(evaluate_on, out_of_fold=[True] * 5 + [False]).samples
+    assert {name: SOURCES[mask].tolist() for name, mask in found.items()} == {
+        "holdout": ["holdout"],
+        "explored": ["seed", "explore"],
+        "labeled": ["seed", "explore", "exploit", ""],
+    }
+    found = rows(evaluate_on, predicted=[False] + [True] * 5, out_of_fold=[True, True, False, True, True, False]).samples
+    assert {name: SOURCES[mask].tolist() for name, mask in found.items()} == {
+        "holdout": ["holdout"],
+        "explored": ["explore"],
+        "labeled": ["explore", ""],
+    }
+
+
 @pytest.mark.parametrize("evaluate_on", ["auto", "out-of-fold", "all", "holdout"])
 def test_never_in_sample(evaluate_on):
     found = rows(evaluate_on, out_of_fold=[False] * 6)

@@ -159,6 +159,32 @@ def test_levels_by_hand():
     assert (level.reached, level.labels, level.seconds, level.labels_efficiency) == (1, None, None, None)
 
 
+def test_less_of_a_shortfall_is_better():
+    """Sorted, levels, verdicts and words the other way round."""
+    lines = [
+        *run("random", 0, [100, 300], [0.4, 0.2]),
+        *run("random", 1, [100, 300], [0.4, 0.2]),
+        *run("random", 2, [100, 300], [0.4, 0.2]),
+    ]
+    for number, end in enumerate((0.1, 0.11, 0.09)):
+        lines += run("good", number, [100, 300], [0.4, end])
+        lines += run("bad", number, [100, 300], [0.4, end + 0.2])
+    found = summary(*lines, metric="shortfall", baseline="random", levels=[0.25, 0.05, 0.5])
+    assert [one.name for one in found.runs] == ["good", "random", "bad"]
+    level, never, at_once = of(found, "random").levels
+    assert (level.labels.value, never.labels, at_once.labels.value) == (pytest.approx(250), None, 100)
+    assert [one.at_start for one in (level, never, at_once)] == [0, 0, 3]
+    assert of(found, "good").levels[0].labels_efficiency.value == pytest.approx(250 / 200, rel=1e-2)
+    verdicts = {name: text for name, _, text in found.verdicts()}
+    assert verdicts["good"].startswith("better than random by 5.0 [")
+    assert verdicts["bad"].startswith("worse than random by 5.0 [")
+    assert of(found, "good").difference["all"].value == pytest.approx(-5)
+    assert "shortfall: what the classes lack of their targets, on average; less is better" in found.notes
+    assert [default_level(best, falls=True) for best in (0.09, 0.2, 0.0123)] == [0.1, 0.23, 0.014]
+    assert summary(*lines, metric="shortfall").runs[0].levels[0].level == 0.12  # 0.1 / 0.9, rounded up
+    assert summary(*run("a", 0, [1, 2], [0.1, 0]), metric="shortfall").runs[0].levels == []
+
+
 def test_efficiency_is_a_geometric_mean():
     lines = [*run("random", 0, [0, 400], [0, 1]), *run("random", 1, [0, 400], [0, 1])]
     lines += [*run("a", 0, [0, 200, 400], [0, 1, 1]), *run("a", 1, [0, 400], [0, 0.5]), *run("b", 0, [0, 100, 400], [0, 1, 1])]

@@ -6,6 +6,7 @@ import pytest
 
 from altool import seeds
 from altool.metrics.evaluation import evaluate
+from altool.metrics.gaps import Aims
 from altool.reporting import content, plots
 from altool.reporting.projection import project
 
@@ -37,7 +38,8 @@ PAST = [
 @pytest.mark.slow
 @pytest.mark.parametrize("classes", [["a"], ["a", "_b"], [f"class {number}" for number in range(40)]])
 def test_all_plots(classes):
-    found = report(classes, PAST, [("f1", 0.9, float(number > 0)) for number in range(len(classes))])
+    size = len(classes)
+    found = report(classes, PAST, Aims(("f1",) * size, np.full(size, 0.9), (np.arange(size) > 0).astype(float), (0.9,) * size))
     drawn = {
         "values": plots.values(found),
         "labels": plots.labels_by_source(found),

@@ -205,6 +205,8 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         found = pool_map.draw(features, given.column("id"), codes(given, classes), ids, options.seed, console)
     if report.caution:
         console.warn(report.caution)
+    if costs and costs.easy_loss:
+        console.warn(costs.easy_loss)
     changing = {
         "evaluate_on": chosen.on,
         "at_precision": options.at_precision,

@@ -327,19 +327,12 @@ def _simulate(task: Task, whole: Pool, ids: pa.Array, tell: Callable[[int], None
     origin = _origin(task)
     with write.replacing(task.folder, "run") as folder:
         folder.mkdir()
-        write.write_table(
-            records.rounds(history, task.run.name, task.repeat, pool),
-            "history",
-            str(folder / "history.parquet"),
-            origin=origin,
-            classes=pool.classes,
-        )
-        write.write_table(
-            records.picks(history, task.run.name, task.repeat, pool, ids),
-            "picks",
-            str(folder / "picks.parquet"),
-            origin=origin,
-            classes=pool.classes,
-        )
+        tables = {
+            "history": records.rounds(history, task.run.name, task.repeat, pool),
+            "picks": records.picks(history, task.run.name, task.repeat, pool, ids),
+            "times": records.times(history, task.run.name, task.repeat),
+        }
+        for kind, table in tables.items():
+            write.write_table(table, kind, str(folder / f"{kind}.parquet"), origin=origin, classes=pool.classes)
     tell(task.plan.rounds + 1)
     return history.tied

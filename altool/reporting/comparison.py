@@ -18,9 +18,10 @@ from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.options import Option
-from altool.reporting import history, history_cells, history_page, history_series, history_terminal, settings
+from altool.reporting import history, history_cells, history_page, history_series, history_terminal, settings, times
 from altool.reporting.cost import prices
 from altool.reporting.history_series import CLASS_METRIC, PROJECT, Series
+from altool.reporting.terminal import named_table
 from altool.tables import align, check, outputs, write
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, listing, parse_classes
@@ -108,6 +109,7 @@ def compare(asked: Comparison, console: Console) -> None:
     name = ", ".join(source.name for source in sources)
     table = _one_metric(name, pa.concat_tables([_rows(source, asked.metric) for source in sources]), asked.metric)
     found = _summarize(asked, name, table, named, console)
+    taken = times.read(reader, asked.tables)
     changing = {
         "metric": asked.metric,
         "area": asked.area,
@@ -125,8 +127,12 @@ def compare(asked: Comparison, console: Console) -> None:
     if "-" not in (asked.output, asked.summary_output) and not (console.json_output or console.quiet):
         for part in history_terminal.render(found):
             console.print(part)
+        if taken:
+            console.print("processor seconds of a round, mean")
+            console.print(named_table(times.table(taken, [run.name for run in found.runs])))
     written = ", ".join(location for location in (asked.output, asked.summary_output) if location and location != "-")
-    summary = {"command": asked.command, **found.summary(), "output": asked.output, "summary_output": asked.summary_output}
+    summary = {"command": asked.command, **found.summary(), **({"times": taken} if taken else {})}
+    summary |= {"output": asked.output, "summary_output": asked.summary_output}
     chosen = f"; {found.choice.text}" if found.choice else ""
     console.result(summary, f"{found.basis}{found.result}{chosen}{f' -> {written}' if written else ''}")
 

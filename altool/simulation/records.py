@@ -46,6 +46,22 @@ def rounds(history: History, run: str, repeat: int, pool: Pool) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=pa.schema(list(KINDS["history"].columns.items())))
 
 
+def times(history: History, run: str, repeat: int) -> pa.Table:
+    """What each round took of the processor."""
+    rows = [
+        {
+            "run": run,
+            "repeat": repeat,
+            "round": entry.number,
+            "fit_seconds": entry.fit,
+            "measure_seconds": entry.measure,
+            "choose_seconds": entry.choose,
+        }
+        for entry in history.times
+    ]
+    return pa.Table.from_pylist(rows, schema=pa.schema(list(KINDS["times"].columns.items())))
+
+
 def picks(history: History, run: str, repeat: int, pool: Pool, ids: pa.Array) -> pa.Table:
     """What was asked, in order, and what the bot said."""
     names = np.array([*pool.classes, None], object)  # -1 is the last

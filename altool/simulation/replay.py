@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from altool.metrics.tiers import AUTO, TIERS
 from altool.metrics.tiers import automatic as automatic_rows
 from altool.models import folds
 from altool.models.registry import classifier
-from altool.models.shape import Model
+from altool.models.shape import Model, chosen
 from altool.simulation import bot
 from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
 from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
@@ -68,6 +69,16 @@ class Asked:
     automatic: np.ndarray
 
 
+@dataclass(frozen=True)
+class Times:
+    """Processor seconds of a round: to fit its model, to measure it, and to choose the next rows; None for what there was not."""
+
+    number: int
+    fit: float | None
+    measure: float | None
+    choose: float | None
+
+
 @dataclass
 class History:
     """What a run found. `tied`: of each round that had nothing to tell its candidates apart by, why (wrappers.choose.Choice)."""
@@ -75,6 +86,7 @@ class History:
     rounds: list[Round] = field(default_factory=list)
     asked: list[Asked] = field(default_factory=list)
     tied: list[str] = field(default_factory=list)
+    times: list[Times] = field(default_factory=list)
 
 
 def replay(
@@ -134,29 +146,37 @@ def replay(
         if not len(labeled):
             if last or not starts_cold(strategy):
                 break
+            start = process_time()
             choice = _choose_cold(pool, plan, now, plan.budget_of(number + 1), candidates, ranks, generator)
+            history.times.append(Times(number, None, None, process_time() - start))
             ask(number + 1, now.strategy, choice, candidates[choice.places], None)
             history.tied += [choice.tied] if choice.tied else []
             continue
         fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
             classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **now.fit
         )
+        start = process_time()
         model, _ = fit(pool.rows[labeled], label[labeled])
+        fitted = process_time()
         measured = evaluate(pool.held_truth, probabilities(model, now, pool.held_rows, seed), [plan.at_precision] * classes, None)
         counts = np.bincount(label[labeled], minlength=classes)
         spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
         questions = sum(int((~part.automatic).sum()) for part in history.asked)
+        done = process_time()
         tell(number + 1)
         history.rounds.append(Round(number, counts, questions, answered.copy(), spent, measured))
         if last:
+            history.times.append(Times(number, fitted - start, done - fitted, None))
             break
         weights = None
         if now.target_aware and aims is not None:
-            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
+            again = partial(fit, **(found.options if (found := chosen(model)) else {}))
+            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], again, aims, plan.folds, seed)
         state = State(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)
         )
         choice, suggested, before = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
+        history.times.append(Times(number, fitted - start, done - fitted, process_time() - done))
         ask(number + 1, now.strategy, choice, candidates[choice.places], suggested)
         history.tied += [choice.tied] if choice.tied else []
     return history
@@ -228,7 +248,7 @@ def _choose(
     """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one."""
     strategy, candidates = registry.load(run.strategy, run.options), state.candidates
     names = wanted(strategy, run.options, diversify=run.diversify, suggest=run.suggest, target_aware=run.target_aware)
-    arrays, kept = supply(pool, run, state, strategy, names)
+    arrays, kept = supply(pool, run, state, strategy, names, budget)
     keywords = _keywords(pool, plan, run, strategy, state.labels)
     if keywords.get(strategy.budgets) == AUTO:
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED

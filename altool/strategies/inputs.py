@@ -55,6 +55,7 @@ INPUTS: Mapping[str, Input] = {
         Input("features", "features", "candidate", "(n, D) float32 or float16"),
         Input("vectors", "features", "candidate", "Vectors (n), read when they are asked for"),
         Input("margin", "predictions", "candidate", "(n,) float64, the largest probability less the second; 1 of a single class"),
+        Input("clusters", "", "candidate", "(n,) int64, the cluster of each in a clustering of the whole pool that is kept over rounds"),
         Input("mutual_information", "predictions", "candidate", "(n,) float32, of dropout samples (BALD)"),
         Input("predicted_loss", "predictions", "candidate", "(n,) float32, of a loss ranker"),
         Input("labeled_probability", "predictions", "candidate", "(n,) float32, of VAAL's discriminator"),

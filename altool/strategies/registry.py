@@ -78,6 +78,9 @@ class Strategy:
     does at the end. `labels` are those from before the round, and all rows that had none by then are candidates to the round's end, so
     that with the same answers it always asks the same.
 
+    `clustered(features, count, rng, options)` gives `clusters` int64 (n,) of the rows of a whole pool, for rounds of `count` rows.
+
+    `remark` is what to tell the user of what the function is given, by name, and the options; "" for nothing.
     `steers`: it is target-aware wherever targets are given.
 
     `options` are declared here and nowhere else (altool/options.py); `rules` raises UsageError where they do not go together.
@@ -105,6 +108,8 @@ class Strategy:
     across: tuple[Callable[..., np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]] | None = None
     resolve: Callable[[Mapping[str, Any], Say], Strategy] | None = None
     inner: Strategy | None = None
+    clustered: Callable[..., np.ndarray] | None = None
+    remark: Callable[[Mapping[str, Any]], str] | None = None
     account: bool = False
     steers: bool = False
     gradients: bool = False  # does it compare gradients of the loss? Those of a model that is certain are all 0

@@ -32,7 +32,7 @@ SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "suggestion
 CONFIG = rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n'
 MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors", "space.safetensors", "space.bin"))
 FITS = frozenset(("_space.safetensors", "_space.bin"))  # in a folder of features
-RUN = frozenset(("history.parquet", "picks.parquet"))
+RUN = frozenset(("history.parquet", "picks.parquet", "times.parquet"))
 
 
 @dataclass(frozen=True)

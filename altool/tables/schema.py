@@ -111,6 +111,14 @@ KINDS = {
             | {"verified": pa.int64(), "corrected": pa.int64(), "scratch": pa.int64()},
             ("class", "metric", "value", "run", "repeat", "round", "total"),
         ),
+        # What each round of a simulated run took of the processor: to fit its model, to measure it (null: there is none), and to choose the
+        # next rows (null: it is the last). A table of its own, as no two machines write the same numbers.
+        Kind(
+            "times",
+            {"run": STRING, "repeat": pa.int32(), "round": pa.int32()}
+            | {"fit_seconds": pa.float64(), "measure_seconds": pa.float64(), "choose_seconds": pa.float64()},
+            ("run", "repeat", "round", "fit_seconds", "measure_seconds", "choose_seconds"),
+        ),
         # What `report --history` found, one number a row: a `quantity` of a run in a `scope` (all, head, tail or class).
         Kind(
             "summary",

@@ -68,10 +68,10 @@ def cover(
         units = herding.unit(rows, mean)
         known = herding.unit(labeled, mean) if known is None else known
         del rows, labeled
-        points = units[np.searchsorted(read, shown)]
+        points, trial = (units[np.searchsorted(read, some)] for some in (shown, tried))
+        del units
         scale = radius(known, points) if first else scale
         covered = herding.closeness(herding.nearest(points, known), scale, kernel)
-        trial = units[np.searchsorted(read, tried)]
         picks, _ = herding.greedy(trial, points, None if rare else weights[shown], covered, scale, share, kernel)
         chosen.append(tried[picks])
         free[chosen[-1]] = False

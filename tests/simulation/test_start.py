@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from altool.errors import UsageError
+from altool.metrics.tiers import TIERS
 from altool.simulation import plan as plans
 from altool.simulation.from_model import Pool
 from altool.simulation.pool import balanced
@@ -124,6 +125,22 @@ def test_three_strategies_after_one_another() -> None:
     found = history(row, seed_size=0, rounds=3)
     assert [part.strategy for part in found.asked] == ["random", "kmeans", "margin"]
     assert plan(row).runs[0].name == "random then kmeans then margin"
+
+
+def test_what_takes_over_does_not_compare_with_the_numbers_of_another() -> None:
+    """alamp by entropy compares with no margins: its first round is entropy's, as after any other strategy."""
+    then = {"strategy": "alamp", "alamp_base": "entropy", "after": 10}
+    found = asked(history({"strategy": "alamp", "alamp_base": "margin", "then": then}, rounds=2))
+    plain = asked(history({"strategy": "alamp", "alamp_base": "margin", "then": {"strategy": "entropy", "after": 10}}, rounds=2))
+    assert found == plain
+
+
+def test_an_audit_is_that_of_the_strategy_in_charge() -> None:
+    then = {"strategy": "clarifier", "clarifier_budgets": "2,2,6", "audit": 2, "after": 10}
+    part = history({"strategy": "margin", "then": then}, rounds=2).asked[2]
+    easy = part.tier == list(TIERS).index("easy")
+    assert easy.sum() > 2
+    assert (easy & ~part.automatic).sum() == 2
 
 
 def test_what_takes_over_is_part_of_the_settings() -> None:

@@ -84,7 +84,7 @@ def test_an_option_of_a_plan(key: str) -> None:
         ({"strategy": "direct", "direct_min_per_class": -1}, "direct_min_per_class: expected a whole number of at least 1, found -1"),
         ({"logistic_iterations": 0}, "logistic_iterations: expected a whole number of at least 1, found 0"),
         ({"strategy": "bait", "bait_lambda": 0}, "bait_lambda: expected a number above 0, found 0"),
-        ({"logistic_c": -1.0}, "logistic_c: expected a number above 0, found -1.0"),
+        ({"logistic_c": -1.0}, "logistic_c: expected auto or a number above 0, found -1.0"),
         ({"strategy": "gccg", "ridge": 0}, "ridge: expected a number of at least 1e-09, found 0"),
         ({"strategy": "e3g", "e3g_epsilon_min": 1.5}, "e3g_epsilon_min: expected a number from 0 to 1, found 1.5"),
         ({"classifier": "mlp", "mlp_epochs": 0}, "mlp_epochs: expected a whole number of at least 1, found 0"),

@@ -19,7 +19,7 @@ from altool.metrics.evaluation import evaluate
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
 from altool.models import store
 from altool.options import flag, option, shared
-from altool.reporting import comparison, content, page, pool_map, terminal
+from altool.reporting import comparison, content, page, pool_map, stopping, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
 from altool.shared import (
     AT_PRECISION,
@@ -50,7 +50,7 @@ from altool.text import count
 
 MEASURED, COMPARED = "What is measured", "Comparing: --history alone, as altool compare"
 MEASURING = (
-    *("targets", "features", "queries", "model", "metrics_output", "check_targets"),
+    *("targets", "previous", "pool_predictions", "features", "queries", "model", "metrics_output", "check_targets"),
     *("evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
 )
 COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
@@ -62,6 +62,10 @@ class Options:
     labels: str | None = shared(LABELS)
     targets: str | None = shared(TARGETS)
     history: Sequence[str] | None = option("Metrics of earlier rounds; alone: runs to compare. Repeatable.", metavar="TABLE", panel=TABLES)
+    previous: Sequence[str] | None = option(
+        "Predictions of earlier rounds, to tell what still changes; repeatable.", metavar="TABLE", panel=TABLES
+    )
+    pool_predictions: str | None = option("This round's, where --predictions are out-of-fold.", metavar="TABLE", panel=TABLES)
     queries: Sequence[str] | None = option("Queries, to show what was asked; repeatable.", metavar="TABLE", panel=TABLES)
     features: str | None = shared(replace(FEATURES, help="Features, to draw a map of the pool."))
     model: str | None = option("A deep model, to show its training epoch by epoch.", metavar="DIR", panel=TABLES)
@@ -136,6 +140,8 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     log = reader.open(labels, "labels", allow_empty=True)
     features = reader.open(options.features, "features") if options.features else None
     asked = [reader.open(location, "queries") for location in options.queries or ()]
+    previous = [reader.open(location, "predictions") for location in options.previous or ()]
+    whole = reader.open(options.pool_predictions, "predictions") if options.pool_predictions else source
     earlier = [reader.open(location, "metrics", allow_empty=True) for location in options.history or ()]
     wanted = read_targets(reader, options.targets) if options.targets else None
     reader.match_ids()
@@ -170,13 +176,19 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     requests = [row for queries in asked for row in queries.read().to_pylist()]
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
     queries, suggestions = content.queries(requests, resolved.by_people)
+    now = None
+    if previous:
+        before = past[-1].labels if past else None
+        now = stopping.agree(previous, whole, given.column("id"), totals.training, before, console)
+    overall = content.overall(evaluation, past)
+    kinds = [target.metric for target in targets if target.priority > 0] if targets else []
     costs = of_log(answers, resolved, requests, given_prices)
     aims = [(target.metric, target.target, target.priority) for target in targets] if targets else None
     report = content.Report(
         round=round_,
         measured_on=chosen.on,
         rows=rows,
-        overall=content.overall(evaluation, past),
+        overall=overall,
         classes=content.class_reports(classes, evaluation, shares, aims, counts, past),
         labels=totals,
         history=past,
@@ -184,6 +196,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         suggestions=suggestions,
         searches=content.searches(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
         cost=costs,
+        stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=chosen.on == "holdout"),
         training=_training(options.model) if options.model else {},
     )
     found = None
@@ -192,6 +205,8 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         found = pool_map.draw(features, given.column("id"), codes(given, classes), ids, options.seed, console)
     if report.caution:
         console.warn(report.caution)
+    if costs and costs.easy_loss:
+        console.warn(costs.easy_loss)
     changing = {
         "evaluate_on": chosen.on,
         "at_precision": options.at_precision,
@@ -233,11 +248,13 @@ def _check_options(options: Options, console: Console) -> None:
     """Refuse what cannot work, or would do nothing. Raises UsageError."""
     if options.check_targets and not options.targets:
         raise UsageError("--check-targets has no effect without --targets", "give --targets TABLE")
+    if options.pool_predictions and not options.previous:
+        raise UsageError("--pool-predictions has no effect without --previous", "give --previous TABLE")
     if options.features and not options.output:
         raise UsageError("--features has no effect without --output", "give -o REPORT.html, or leave --features out")
     # A project may keep the metrics of its rounds in one folder, and give it as --history of the next.
     metrics = Output("--metrics-output", options.metrics_output, "metrics", within=("--history",))
-    tables = ("predictions", "labels", "targets", "features", "queries", "model", "history", "text:classes")
+    tables = ("predictions", "labels", "targets", "previous", "pool_predictions", "features", "queries", "model", "history", "text:classes")
     wanted = [Output("--output", options.output, "page", local=True), metrics]
     outputs.check(wanted, outputs.given(options, *tables), overwrite=options.overwrite, json=console.json_output)
 

@@ -166,6 +166,7 @@ def run(options: Options, console: Console) -> None:
         derived = {"decided": decide}
     trained = stored.facts["provenance"]["options"]
     changing = {"model": stored.facts["label_digest"], "mc_dropout": options.mc_dropout, "vaal": trained.get("vaal")}
+    changing["trained_on"] = _label_count(stored.facts.get("labels"))
     predict, extras = _predictor(stored, options)
     tables = _Tables(options, stored, write.provenance("score", changing, options.seed, inputs), extras, derived)
     if isinstance(stored.model, ImageModel):
@@ -181,6 +182,12 @@ def run(options: Options, console: Console) -> None:
         summary["decided"] = sum(counts)
         text += f"; {count(sum(counts), 'row')} above a threshold"
     console.result(summary, text)
+
+
+def _label_count(labels: Any) -> int | None:
+    """How many labels the model had, by those of each class; None for a model that does not say."""
+    known = isinstance(labels, dict) and all(isinstance(number, int) for number in labels.values())
+    return sum(labels.values()) if known else None
 
 
 def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], tuple[str, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -35,7 +36,7 @@ def run(options: Options, console: Console) -> None:
     if options.list_strategies:
         print_strategies(console)
     else:
-        _select(options, *prepare(options), console)
+        _select(*prepare(options), console)
 
 
 def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], console: Console) -> None:
@@ -53,6 +54,9 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     if "first" in given:
         aims.keywords["first"] = first_place(given["first"], supplied.pool.index, supplied.positions, tables.id_type)
     begun = asking.begin(tables, past, strategy, given, supplied, options) if strategy.shape == "ask" else None
+    if options.target_aware and "candidate_labels" not in supplied.arrays:
+        console.info("no predictions yet, and no two classes with a label: the targets do not steer this round")
+        aims = replace(aims, weights=None)
     request = _request(aims, past, strategy, options)
     choice = choose(request, len(supplied.positions), supplied.arrays)
     if tables.oracle is not None and choice.round is not None:
@@ -62,7 +66,8 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     nobody = np.zeros(len(choice.places), bool)
     if strategy.tiers:
         nobody = automatic(choice.marks["tier"], options.audit or 0, seeds.generator(options.seed, "select", past.round, "audit"))
-    named = past.classes if tables.pool.knows_classes else None  # a class that only the labels know may be suggested, and answered
+    # A class that only the labels know may be suggested, and answered.
+    named = past.classes if tables.pool.knows_classes or supplied.fitted else None
     table = queries.table_of(supplied, choice, nobody, options, strategy, past, named)
     if tables.items is not None:
         queries.export(table, tables.items, exports, named or (), options, console)
@@ -72,6 +77,8 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     if strategy.tiers:
         tiers = said.tier_sizes(choice)
         facts |= {"tiers": tiers, "audited": tiers[TIERS[EASY]] - int(nobody.sum())}
+    if choice.account is not None:
+        facts |= choice.account.facts
     if aims.weights is not None:
         facts["weights"] = origin["options"]["weights"]
     said.conclude(choice, request, past, tables.pool, facts, options, console)

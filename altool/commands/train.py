@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from altool.console import Console
 from altool.engines import distributed
 from altool.errors import InputError, UsageError
 from altool.labels.consensus import Labels, codes, resolve
-from altool.models import companion, folds, registry, store
+from altool.models import companion, folds, registry, shape, store
 from altool.models.labeled import Labeled, Pictures, Table
 from altool.models.recipes import RECIPES
 from altool.models.shape import Classifier, Deep, Model
@@ -223,6 +223,9 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
             facts |= {"space": vectors.digest, "space_facts": vectors.facts}
         if isinstance(model, Deep):
             facts["curve"] = dict(model.curve)
+        if (chosen := shape.chosen(model)) is not None:
+            facts["chosen"] = asdict(chosen)
+            fit = partial(fit, **chosen.options)
         # Never from a model that saw the rows: what --from names is for the first model alone.
         oof, correlation = _out_of_fold(options, labeled, numbers, fit) if options.folds else (None, None)
         if writes:
@@ -250,6 +253,10 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         epochs, loss, accuracy = len(model.curve["loss"]), model.curve["loss"][-1], model.curve["accuracy"][-1]
         summary |= {"epochs": epochs, "loss": loss, "accuracy": accuracy}
         text += f"; {count(epochs, 'epoch')}, final training accuracy {accuracy:.1%}"
+    if chosen is not None:
+        summary["chosen"] = asdict(chosen)
+        values = ", ".join(f"{registry.called(record)[name].flag} {value:g}" for name, value in chosen.options.items())
+        text += f"; {values} ({chosen.why})"
     if correlation is not None:
         summary["rank_correlation"] = None if np.isnan(correlation) else correlation
         text += f"; rank correlation of predicted and real losses, out of fold: {correlation:.2f}"

@@ -23,11 +23,13 @@ from altool.conformance.randomness import moved
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
+from altool.kernels.blocks import host
 from altool.kernels.top import top
 from altool.options import declared as options_of
 from altool.selection.options import Options
-from altool.strategies.inputs import INPUTS
-from altool.strategies.registry import PENDING, REGISTRY, SUBSET_FACTOR, Strategy
+from altool.strategies.inputs import INPUTS, Vectors
+from altool.strategies.margin import gaps
+from altool.strategies.registry import REGISTRY, SUBSET_FACTOR, Strategy
 from altool.wrappers.ask import replay
 from altool.wrappers.choose import Request, choose
 
@@ -73,11 +75,20 @@ def call(strategy: Strategy, given: dict[str, Any]) -> np.ndarray:
     if strategy.budgets:
         third = given["count"] // 3
         options[strategy.budgets] = (given["count"] - 2 * third, third, third)
-    found = strategy.function(*(given[name] for name in (*strategy.takes, *strategy.optional)), **options)
+    given = {**given, **_derived(given)}
+    found = strategy.function(*(given.get(name) for name in (*strategy.takes, *strategy.optional)), **options)
     if strategy.shape == "ask":
         return replay(found, given["probabilities"].argmax(axis=1)).asked.rows
     positions: np.ndarray = found[0] if strategy.marks else found
     return positions
+
+
+def _derived(given: dict[str, Any]) -> dict[str, Any]:
+    """What follows from the candidates' probabilities and features."""
+    rows, features, labeled = (host(given[name]) for name in ("probabilities", "features", "labeled_features"))
+    vectors = Vectors(np.ones(len(rows), bool), lambda places: (features[places], labeled))
+    of_rows = {"margin": gaps(rows), "likeliest": rows.argmax(axis=1).astype(np.int32), "confidence": rows.max(axis=1)}
+    return {"candidates": len(rows), "vectors": vectors, **of_rows}
 
 
 def pick(strategy: Strategy, given: dict[str, Any], count: int = 10) -> np.ndarray:
@@ -277,8 +288,10 @@ def does_not_follow_ids_where_all_rows_are_alike(strategy: Strategy) -> None:
     given = arrays(np.eye(CLASSES, dtype=np.float32)[np.zeros(ROWS, int)])
     constant = ("mutual_information", "predicted_loss", "labeled_probability", "ranks")
     given |= {name: np.full(ROWS, 0.5, np.float32) for name in constant}
-    given |= {"answers": np.full(ROWS, PENDING), "features": np.ones((ROWS, WIDTH), np.float32)}
-    found = [choose(_request(strategy, 15, seed), ROWS, given).places.tolist() for seed in (1, 1, 2)]
+    given |= {"answers": np.zeros(ROWS, np.int64), "features": np.ones((ROWS, WIDTH), np.float32)}
+    given |= _derived(given)
+    chosen = [choose(_request(strategy, 15, seed), ROWS, given) for seed in (1, 1, 2)]
+    found = [(one.places if one.round is None else one.round.asked.rows).tolist() for one in chosen]
     assert found[0] == found[1] != found[2], f"{strategy.name}: the order of equal rows does not come from the seed"
     assert all(len(set(places)) == len(places) and max(places) >= ROWS // 2 for places in found), f"{strategy.name}: equal rows go by id"
 

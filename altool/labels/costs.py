@@ -13,7 +13,8 @@ import pyarrow as pa
 from altool.labels.consensus import Labels, standing
 from altool.metrics import cost
 from altool.metrics.intervals import wilson
-from altool.metrics.tiers import TIERS
+from altool.metrics.tiers import EASY, TIERS
+from altool.text import count
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,20 @@ class Cost:
     def suggestions(self, tier: str | None = None) -> tuple[int, int]:
         """How many were answered, and accepted."""
         return next(((one.suggested, one.accepted) for one in self.acceptance if (one.tier, one.class_) == (tier, None)), (0, 0))
+
+    @property
+    def easy_loss(self) -> str:
+        """What to warn of where the audited rows of CLARIFIER's easy tier say that its auto labels cost more than they give; or "".
+
+        At these prices, or at cost.UNMEASURED where they are unknown."""
+        suggested, accepted = self.suggestions(TIERS[EASY])
+        known = [np.nan if value is None else value for value in self.prices.values()]
+        price = np.array(known) if known[cost.VERIFIED] + known[cost.CORRECTED] > 0 else cost.UNMEASURED
+        least = cost.break_even(price)
+        if not suggested or accepted / suggested >= least:
+            return ""
+        right = f"{accepted:,} of {count(suggested, 'audited suggestion')} right ({accepted / suggested:.0%})"
+        return f"easy tier: {right}, below {least:.0%} its auto labels cost more to correct than to verify; ask people about these rows"
 
     @property
     def unit(self) -> str:

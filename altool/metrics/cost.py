@@ -102,6 +102,15 @@ def tiers(
     return share, left - auto - share, auto + min(audit, rows)
 
 
+def break_even(price: np.ndarray) -> float:
+    """The precision below which auto labels cost more than they give, of prices `price` (3,) as in `tiers`, corrections above 0.
+
+    A right auto label spares a person verifying the suggestion (c_v); a wrong one has to be found and corrected (c_a). With precision q
+    they come out even where q c_v = (1 - q) c_a. What a wrong label does to the model until then comes on top.
+    """
+    return float(price[CORRECTED] / (price[VERIFIED] + price[CORRECTED]))
+
+
 def efficiency(base: np.ndarray, own: np.ndarray) -> np.ndarray:
     """float64 (n,): labeling efficiency, the costs `base` (n,) over the costs `own` (n,) of reaching the same level (NaN: not reached).
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from altool.models.chosen import Chosen
 from altool.models.softmax import Softmax
 from altool.options import Option, Say
 from altool.payloads.pictures import Recipe
@@ -69,6 +70,12 @@ class ImageModel(Deep, Protocol):
     @property
     def threads(self) -> int: ...
     def on(self, device: str) -> ImageModel: ...
+
+
+def chosen(model: Model) -> Chosen | None:
+    """What the model's fit chose, if it chose something. Its options are for the out-of-fold fits too, which then need not choose."""
+    found: Chosen | None = getattr(model, "chosen", None)
+    return found
 
 
 def as_given(options: dict[str, Any], say: Say) -> dict[str, Any]:

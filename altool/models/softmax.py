@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from altool.models.chosen import Chosen
 from altool.models.tensors import take, take_classes
 
 BLOCK = 1024  # rows per matrix product: always the same, so that a row's probabilities do not depend on how many share its batch
@@ -17,12 +18,14 @@ class Softmax:
     """softmax(features @ weights.T + bias), with probability 0 for the classes that training never saw.
 
     `weights` float32 (k, D) and `bias` float32 (k,) are those of the k classes numbered in `trained` (int64 (k,)), of `count` in all.
+    `chosen` is what its fit chose, None once loaded.
     """
 
     weights: np.ndarray
     bias: np.ndarray
     trained: np.ndarray
     count: int
+    chosen: Chosen | None = None
 
     @property
     def width(self) -> int:

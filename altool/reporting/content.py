@@ -13,6 +13,7 @@ from altool.labels.costs import Cost
 from altool.metrics.evaluation import Evaluation
 from altool.metrics.gaps import met, weights
 from altool.metrics.measured import Measured
+from altool.reporting.stopping import AGREEMENT, Stopping
 from altool.text import count, visible
 
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
@@ -90,12 +91,13 @@ class Labels:
 
 @dataclass(frozen=True)
 class Past:
-    """An earlier round: all labels it had (None: unknown), overall metrics, and each class's metrics."""
+    """An earlier round: all labels it had (None: unknown), overall metrics, each class's metrics, and how many rows were measured."""
 
     round: int | None
     labels: int | None
     overall: dict[str, float]
     classes: dict[str, dict[str, float]]
+    rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ class Report:
     suggestions: dict[str, dict[str, int]]  # by round, then by suggested label
     searches: list[Search] = field(default_factory=list)
     cost: Cost | None = None  # unknown
+    stopping: Stopping | None = None
     training: dict[str, list[float]] = field(default_factory=dict)  # per epoch loss, accuracy, rate and, with a ranker, its loss
 
     @property
@@ -184,9 +187,15 @@ class Report:
             "(--evaluate-on all): the values do not describe the pool"
         )
 
+    @property
+    def advice(self) -> list[str]:
+        """What the next labels bring, and whether to stop, in sentences without full stops."""
+        return self.stopping.lines(SHORT[self.stopping.metric]) if self.stopping else []
+
     def summary(self) -> dict[str, Any]:
         """Everything as one JSON object."""
         content = asdict(self)
+        content["stopping"] = self.stopping and self.stopping.summary()
         content["measured_on"] = {"rows": self.measured_on, "biased": self.rows.biased > 0, "caution": self.caution}
         content["classes"] = [{"class": line.pop("name"), **line} for line in content["classes"]]
         aims = self.aims
@@ -311,7 +320,8 @@ def history(entries: Iterable[Mapping[str, Any]]) -> list[Past]:
             if name is not None:
                 classes.setdefault(name, {})[metric] = entry["value"]
         totals = {metric: entry["value"] for (name, metric), entry in found.items() if name is None}
-        past.append(Past(round_, counts[0] if counts else None, totals, classes))
+        sizes = [entry.get("support") for (name, metric), entry in found.items() if name is None and metric in SHORT]
+        past.append(Past(round_, counts[0] if counts else None, totals, classes, sizes[0] if sizes else None))
     return sorted(past, key=lambda entry: -1 if entry.round is None else entry.round)
 
 
@@ -406,4 +416,7 @@ def metrics_rows(report: Report) -> list[dict[str, Any]]:
                 "round": report.round,
             }
         )
+    if report.stopping and (found := report.stopping.agreement):
+        shared = {"support": found.rows, "labels": report.labels.training, "round": report.round}
+        rows.append({**dict.fromkeys(rows[0]), "metric": AGREEMENT, "value": found.kappa, **shared})
     return rows

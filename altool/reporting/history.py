@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from altool.metrics import cost, learning_curves
+from altool.metrics.stopping import Gain, gain
 from altool.reporting.choice import Choice, choose
 from altool.reporting.content import SHORT
-from altool.reporting.history_series import CLASS_METRIC, Series
+from altool.reporting.history_series import CLASS_METRIC, PROJECT, Series
+from altool.reporting.stopping import next_labels
 from altool.text import count, visible
 
 SCOPES = ("all", "head", "tail")
@@ -104,6 +106,7 @@ class History:
     choice: Choice | None = None  # of one run there is none
     area_over: str = "labels"  # or "log": their logarithm
     own_tails: bool = False  # has each repeat a pool, and so a tail, of its own? `tail` is then that of all pools together
+    gain: Gain | None = None  # of the project's own rounds, if they are among the runs
     prices: tuple[float, float] | None = None  # of a verified answer, and of any other
 
     @property
@@ -176,8 +179,9 @@ class History:
 
     @property
     def advice(self) -> list[str]:
-        """Which run to take, and what it saves, in sentences without full stops; none for one run."""
-        return self.choice.lines(metric_name(self.metric)) if self.choice else []
+        """Which run to take, what it saves, and what the next labels of a project bring, in sentences without full stops."""
+        name = metric_name(self.metric)
+        return [*(self.choice.lines(name) if self.choice else []), *([f"{PROJECT}: {next_labels(self.gain, name)}"] if self.gain else [])]
 
     @property
     def result(self) -> str:
@@ -237,6 +241,7 @@ def summarize(
         tail=() if tail is None else tuple(name for name, rare in zip(classes, tail, strict=True) if rare),
         baseline=baseline,
         runs=runs,
+        gain=next((gain(one.labels.tolist(), one.value.tolist()) for one in found if one.run == PROJECT), None),
         choice=choose(
             {name: {number: one.area["all"] for number, one in group.items()} for name, group in groups.items()},
             {name: {number: one.series for number, one in group.items()} for name, group in groups.items()},

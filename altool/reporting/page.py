@@ -54,6 +54,7 @@ def page(report: Report, true: np.ndarray, predicted: np.ndarray, found: plots.M
         f"<p>{sentence(report.basis)}</p>",
         *([f'<p class="caution">{escape(report.caution)}</p>'] if report.caution else []),
         _summary(report),
+        *(f"<p>{sentence(line)}</p>" for line in report.advice),
         section("Classes", _classes(report), figure(plots.values(report)), _metrics(report)),
         section("Labels", _labels(report), figure(plots.labels_by_source(report))),
         section("Confusions", *_confusions(names, true, predicted)),

@@ -27,7 +27,7 @@ def render(report: Report) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(round_ + report.basis, style="bold")]
     if report.caution:
         parts.append(Text(report.caution, style="bold red"))
-    parts += [_classes(report), Text(overall_line(report)), Text(), Text(labels, style="bold"), _labels(report)]
+    parts += [_classes(report), Text(overall_line(report)), *map(Text, report.advice), Text(), Text(labels, style="bold"), _labels(report)]
     if report.queries:
         parts += [Text("what was asked", style="bold"), _queries(report)]
     if report.searches:

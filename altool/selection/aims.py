@@ -40,7 +40,7 @@ def read_aims(tables: Tables, past: Past, strategy: Strategy, given: Mapping[str
     """What this choice is after. Raises InputError for classes that nothing has, and for budgets that pay for nothing."""
     match_classes(tables, past, options, console)
     weights = behind = None
-    if tables.targets is not None:
+    if tables.targets is not None and past.classes:
         weights, behind = _class_weights(tables.pool, past.classes, tables.targets, tables.metrics, console)
     if options.suggest or strategy.inner:
         _ = tables.pool.classes  # a suggestion has a name; without names this says so

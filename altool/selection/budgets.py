@@ -9,7 +9,7 @@ import numpy as np
 from altool.console import Console
 from altool.errors import InputError
 from altool.metrics import cost
-from altool.metrics.tiers import TIERS
+from altool.metrics.tiers import EASY, TIERS
 from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.text import count
@@ -77,6 +77,8 @@ def tier_budgets(options: Options, past: Past, console: Console) -> tuple[int, i
         raise InputError(f"{given} pays for no row of the hard and intermediate tiers", "give more, or a smaller --audit")
     if not seen[2, 0]:
         console.info("no easy row was ever audited, so few are labeled automatically: give --audit N and the earlier --queries")
+    if found and tiers[EASY] and (loss := found.easy_loss):
+        console.warn(loss)
     parts = [f"{name} {size:,} ({yes} of {n} accepted)" for name, size, (n, yes) in zip(TIERS, tiers, seen.tolist(), strict=True)]
     console.info(f"tiers: {', '.join(parts)}")
     return tiers

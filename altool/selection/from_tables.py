@@ -16,7 +16,9 @@ from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.selection.inputs import Past, Tables, matrices
 from altool.selection.options import Options
-from altool.strategies.inputs import wanted
+from altool.selection.vectors import fitted, read_vectors, standing_in
+from altool.strategies.inputs import INPUTS, wanted
+from altool.strategies.margin import gaps
 from altool.strategies.registry import Strategy
 from altool.tables import align, check, space
 from altool.tables.align import Index
@@ -40,18 +42,20 @@ class Pool:
     scores: np.ndarray | None = None  # float64 (n,), of a strategy that scores row by row, or what it keeps of a row to compare rounds
     likeliest: np.ndarray | None = None  # int32 (n,) class numbers
     confidence: np.ndarray | None = None  # float32 (n,)
+    margin: np.ndarray | None = None  # float64 (n,), the two largest probabilities' difference
     candidate_labels: Ragged | None = None  # the classes that each row may be of (TAAL)
 
 
 @dataclass(frozen=True)
 class Supply:
     """What a choice is given: the `positions` of the candidates in the pool, increasing, and what `strategies.inputs` has `arrays` of, by
-    name. `fingerprints` are those of the tables that it is from."""
+    name. `fingerprints` are those of the tables that it is from; `fitted`: a model of the labels stood in for predictions."""
 
     pool: Pool
     positions: np.ndarray
     arrays: dict[str, Any]
     fingerprints: dict[str, str]
+    fitted: bool = False
 
 
 class _Derived:
@@ -63,25 +67,27 @@ class _Derived:
     def __init__(self, names: Collection[str], strategy: Strategy, given: Mapping[str, Any], options: Options) -> None:
         scorer = strategy.wrapped
         self._likely = bool({"likeliest", "confidence"} & set(names))
+        self._margin = "margin" in names
         threshold = options.candidate_threshold if options.candidate_threshold is not None else THRESHOLD
         self._share = threshold if "candidate_labels" in names else None
         self._scored = scorer.takes[0] if scorer.rowwise else None
         function = scorer.across[0] if scorer.across and options.previous else scorer.function
         self._score = partial(function, **function_options(scorer.own(given)))
-        self.columns = ["probabilities"] if self._likely or self._share is not None else []
+        self.columns = ["probabilities"] if self._likely or self._margin or self._share is not None else []
         if self._scored and self._scored not in self.columns:
             self.columns.append(self._scored)
 
     def work(self, values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
-        """Of a batch of rows: scores, the likeliest class and its probability, the candidate classes, and the number of classes."""
+        """Of a batch: scores, likeliest classes and their probabilities, margins, the candidate classes, and the number of classes."""
         scores = self._score(values[self._scored]) if self._scored else None
         likely = predicted(values["probabilities"]) if self._likely else None
+        margin = gaps(values["probabilities"]) if self._margin else None
         labels = candidate_labels(values["probabilities"], self._share) if self._share is not None else None
-        return scores, likely, labels, values["probabilities"].shape[1] if "probabilities" in values else 0
+        return scores, likely, margin, labels, values["probabilities"].shape[1] if "probabilities" in values else 0
 
     def pool(self, index: Index, results: Sequence[tuple[Any, ...]]) -> Pool:
         """The pool, of what `work` made of all batches in file order."""
-        scores, likeliest, labels, widths = zip(*results, strict=True)
+        scores, likeliest, margin, labels, widths = zip(*results, strict=True)
 
         def arranged(values: Sequence[Any]) -> np.ndarray | None:
             return None if values[0] is None else index.arrange(np.concatenate(values))
@@ -93,6 +99,7 @@ class _Derived:
             arranged(scores),
             arranged([pair and pair[0] for pair in likeliest]),
             arranged([pair and pair[1] for pair in likeliest]),
+            arranged(margin),
             ragged if ragged is None or index.order is None else taken(*ragged, index.order),
         )
 
@@ -109,16 +116,20 @@ def supply(
     """What the strategy and its wrappers take, from the tables. Each table's rows are read and checked once: while the pool's table is
     streamed or, where the strategy is given its matrix, while that is read. Raises InputError for tables that do not fit together."""
     names = wanted(strategy, given, diversify=options.diversify, suggest=options.suggest, target_aware=options.target_aware)
+    model = fitted(tables, past, strategy, names, options, console)
+    if "predictions" not in tables.matrices and model is None:
+        names = frozenset(name for name in names if name in strategy.takes or INPUTS[name].table != "predictions")
     source, derived = tables.pool, _Derived(names, strategy, given, options)
     whole = derived.columns == ["probabilities"] and "predictions" in matrices(strategy, options).values()
     fingerprints: dict[str, str] = {}
     if whole:
         pool = Pool(read_index(source, options.threads))
     else:
+        columns, work = derived.columns, derived.work
+        if model is not None:
+            columns, work = ["features"], lambda values: derived.work(standing_in(model, source, values["features"]))
         with console.progress(f"reading {source.name}", source.num_rows) as advance:
-            index, results, fingerprints[source.kind.name] = derive(
-                source, derived.columns, derived.work, threads=options.threads, advance=advance
-            )
+            index, results, fingerprints[source.kind.name] = derive(source, columns, work, threads=options.threads, advance=advance)
         pool = derived.pool(index, results)
     candidates, ranks = read_candidates(tables, past, pool.index, options, fingerprints, console)
     arrays: dict[str, Any] = {}
@@ -133,6 +144,8 @@ def supply(
         if options.model:
             width = arrays["features"].shape[1]
             arrays["head"] = read_head(options.model, tables.matrices["features"], width, fingerprints, console)
+    if "vectors" in names and "features" in tables.matrices:
+        arrays["vectors"] = read_vectors(tables, pool.index, positions, past, options, fingerprints, console)
     before = None
     if tables.previous is not None:
         before = round_before(tables.previous, source, pool, strategy, options, given, console)
@@ -143,14 +156,14 @@ def supply(
     elif strategy.wrapped.across:
         base = first_order(strategy.wrapped, given)
         console.info(f"{strategy.wrapped.name}: no --previous, so this is the first round: rows are in the order of {base}")
-    per_row = {"scores": pool.scores, "likeliest": pool.likeliest, "confidence": pool.confidence, "ranks": ranks}
+    per_row = {"scores": pool.scores, "likeliest": pool.likeliest, "confidence": pool.confidence, "margin": pool.margin, "ranks": ranks}
     if before is not None and by_previous(options, strategy):
         per_row["likeliest_before"] = before.likeliest
     arrays |= {name: values[positions] for name, values in per_row.items() if values is not None}
-    arrays["classes"] = pool.classes
+    arrays["classes"] = pool.classes or len(past.classes)
     if pool.candidate_labels is not None:
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
-    return Supply(pool, positions, arrays, fingerprints)
+    return Supply(pool, positions, arrays, fingerprints, model is not None)
 
 
 def by_previous(options: Options, strategy: Strategy) -> bool:
@@ -263,6 +276,8 @@ def read_arrays(
             console.mismatch(text, "they cannot be chosen; give every row of the pool in both tables", strict=options.strict)
         candidates = candidates & (places >= 0)
         held[held] = places[labeled[held]] >= 0
+    if not tables_of:
+        held[:] = True  # what is asked of them is how many there are, of which classes
     uses_labeled = any(name == "labels" or name.startswith("labeled_") for name in given)
     if uses_labeled and training is not None and not held.all():
         lost = training.column("id").filter(pa.array(~held))

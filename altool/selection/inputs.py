@@ -74,7 +74,8 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
     pool = open_pool(reader, options)
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}
-    for name in matrices(strategy, options).values():
+    lazily = {str(INPUTS[name].table) for name in (*strategy.takes, *strategy.optional) if name == "vectors" and options.features}
+    for name in (*matrices(strategy, options).values(), *sorted(lazily)):
         if name not in found:
             found[name] = reader.open(getattr(options, name), name)
     ids_of = {"within": options.within, "exclude": options.exclude}

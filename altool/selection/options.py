@@ -49,7 +49,7 @@ def duration(value: Any) -> float:
 
 @dataclass(frozen=True)
 class Options:
-    strategy: str | None = option("How to choose; altool strategies lists them.", metavar="NAME", panel=CHOOSING)
+    strategy: str = option("How to choose; altool strategies lists them.", default="auto", metavar="NAME", panel=CHOOSING)
     budget: int | None = option("How many rows to choose.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
     budget_seconds: float | None = option("As many rows as people's time pays for.", convert=duration, metavar="S", panel=CHOOSING)
     output: str | None = shared(replace(OUTPUT, panel=CHOOSING))
@@ -72,7 +72,7 @@ class Options:
     queries: Sequence[str] | None = option("Earlier queries: tiers, costs, or this round's; repeatable.", metavar="TABLE", panel=TABLES)
     previous: str | None = option("The previous round's predictions (alamp).", metavar="TABLE", panel=TABLES)
     queue: str | None = option("A ranked table, for --strategy queue.", metavar="TABLE", panel=TABLES)
-    model: str | None = option("A model with a linear head (base).", metavar="DIR", panel=TABLES)
+    model: str | None = option("A model with a linear head (base, dropquery).", metavar="DIR", panel=TABLES)
     within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
     exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
     export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
@@ -102,10 +102,9 @@ class Options:
     own: Mapping[str, Any] = field(default_factory=dict)  # of the strategy
 
 
-def prepare(options: Options) -> tuple[Strategy, dict[str, Any]]:
-    """The strategy and its options, checked with all that goes along with it. Raises UsageError for what cannot work or has no effect."""
-    if options.strategy is None:
-        raise UsageError("missing --strategy", "for example --strategy margin --budget 100 -o queries.parquet")
+def prepare(options: Options) -> tuple[Options, Strategy, dict[str, Any]]:
+    """What is told in full, the strategy and its options, checked with all that goes along with them. Raises UsageError for what cannot
+    work or has no effect."""
     who = f"--strategy {options.strategy}"
     strategy, given = registry.prepare(options.strategy, options.own, flag, who)
     for table in strategy.tables:
@@ -113,12 +112,14 @@ def prepare(options: Options) -> tuple[Strategy, dict[str, Any]]:
             raise UsageError(f"{who} needs --{table}")
     if not (options.predictions or options.features or options.queue or options.items):
         raise UsageError("the pool is missing", "give --predictions, --features, --queue or --items")
+    if strategy.steers and options.targets:
+        options = replace(options, target_aware=True)
     registry.check_wrappers(strategy, diversify=options.diversify, partitions=options.partitions, who=who, say=flag)
     _check_tables(options, strategy, given, who)
     _check_budgets(options, strategy, given, who)
     _check_asking(options, strategy, who)
     _check_wrappers(options, strategy, who)
-    return strategy, given
+    return options, strategy, given
 
 
 def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any], who: str) -> None:
@@ -127,9 +128,9 @@ def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any]
         raise UsageError(f"--queue has no effect with {who}", "use --strategy queue")
     if given.get("similarity") == "gradient" and not options.predictions:
         raise UsageError("--similarity gradient needs --predictions")
-    if options.model and "head" not in strategy.takes:
+    if options.model and "head" not in (*strategy.takes, *strategy.optional):
         raise UsageError(f"--model has no effect with {who}", "leave it out")
-    if options.target_aware and not (options.targets and options.predictions):
+    if options.target_aware and not (options.targets and (options.predictions or strategy.steers)):
         raise UsageError("--target-aware needs --targets and --predictions", "and --metrics, once a report has written them")
     if not options.target_aware:
         for name in ("targets", "candidate_threshold", "queue_size"):
@@ -183,7 +184,7 @@ def _check_budgets(options: Options, strategy: Strategy, given: Mapping[str, Any
     tiers = given.get(strategy.budgets)
     auto = tiers == AUTO
     if options.budget is None and options.budget_seconds is None and (tiers is None or auto):
-        raise UsageError("missing --budget", "for example --strategy margin --budget 100 -o queries.parquet")
+        raise UsageError("missing --budget", "for example --budget 100 -o queries.parquet")
     if options.output is None:
         raise UsageError("missing --output", "for example -o queries.parquet")
     if options.budget_seconds is not None and (options.budget is not None or (tiers is not None and not auto)):

@@ -52,6 +52,8 @@ def table_of(
         columns |= _suggestions(choice.marks["suggested"], choice.marks["confidence"], known)
     elif options.suggest and pool.likeliest is not None and pool.confidence is not None:
         columns |= _suggestions(pool.likeliest[positions], pool.confidence[positions], known)
+    if "reason" in choice.marks:
+        columns["reason"] = pa.array(choice.marks["reason"], pa.string())
     if choice.search is not None:
         names = np.array([*known, None], object)  # -1 is the last
         columns["target_class"] = pa.array(names[choice.target_class], pa.string())

@@ -22,6 +22,12 @@ from altool.wrappers.choose import Choice, Request
 
 def report(choice: Choice, request: Request, arrays: Mapping[str, Any], candidates: int, known: Sequence[str], console: Console) -> None:
     """Say what the choice lacks, and why."""
+    if request.strategy.remark is not None:
+        given = {**arrays, **request.keywords, "count": min(request.count, candidates), "parallel": request.parallel}
+        if text := request.strategy.remark(given):
+            console.info(f"{request.strategy.name}: {text}")
+    for line in choice.account.lines if choice.account is not None else ():
+        console.info(f"{request.strategy.name}: {line}")
     _report_ties(choice, request.strategy, candidates, arrays, console)
     _report_targets(choice, request, candidates, console)
     if request.strategy.tiers:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from altool import seeds
 from altool.models.shape import Deep, Model
 from altool.simulation import bot
 from altool.simulation.plan import Run
+from altool.strategies.inputs import Vectors
+from altool.strategies.margin import gaps
 from altool.strategies.registry import Strategy
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
@@ -50,16 +53,20 @@ class State:
 @dataclass(frozen=True)
 class Kept:
     """What a round leaves of its predictions for the next one, for every row of the pool: the number that the strategy keeps (float64,
-    NaN for a row that was no candidate; None: it keeps none), and the predicted class (-1)."""
+    NaN for a row that was no candidate; None: it keeps none), the predicted class (-1), and the cluster (None: it clusters none)."""
 
     numbers: np.ndarray | None
     likeliest: np.ndarray
+    clusters: np.ndarray | None = None
 
 
-def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collection[str]) -> tuple[dict[str, Any], Kept | None]:
-    """The arrays of what `names` has, and what the next round will want of this one. The model predicts each row once."""
+def supply(
+    pool: Pool, run: Run, state: State, strategy: Strategy, names: Collection[str], budget: int
+) -> tuple[dict[str, Any], Kept | None]:
+    """The arrays of what `names` has for a round of `budget` rows, and what the next round will want of this one. The model predicts each
+    row once."""
     names = set(names)
-    if names & {"likeliest", "confidence", "candidate_labels"}:
+    if names & {"likeliest", "confidence", "candidate_labels", "margin"}:
         names.add("probabilities")
     candidates = state.candidates
     arrays: dict[str, Any] = {"labels": state.labels, "automatic": state.automatic, "classes": len(pool.classes)}
@@ -72,6 +79,13 @@ def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collec
         arrays |= {f"labeled_{name}": array for name, array in found.items()}
     if "probabilities" in arrays:
         arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
+    if "margin" in names:
+        arrays["margin"] = gaps(arrays["probabilities"])
+    if "vectors" in names:
+        arrays["vectors"] = Vectors(
+            np.ones(len(candidates), bool),
+            lambda places: (state.model.vectors(pool.rows[candidates[places]]), state.model.vectors(pool.rows[state.labeled])),
+        )
     if "labeled_probability" in names:
         arrays["labeled_probability"] = _labeled_probability(pool, run, state, ranked=strategy.wrapped.name == "ta-vaal")
     if "candidate_labels" in names:
@@ -79,7 +93,22 @@ def supply(pool: Pool, run: Run, state: State, strategy: Strategy, names: Collec
     if strategy.shape == "ask":
         arrays["answers"] = bot.agreed(state.answers[candidates], pool.classes)
     compared = strategy.wrapped.across or run.diversify_by == "previous"
-    return arrays, _across(strategy.wrapped, run, arrays, len(pool.truth), state) if compared else None
+    kept = _across(strategy.wrapped, run, arrays, len(pool.truth), state) if compared else None
+    if "clusters" in names and (clusters := _clusters(pool, run, state, strategy.wrapped, budget)) is not None:
+        arrays["clusters"] = clusters[candidates]
+        kept = replace(kept or Kept(None, np.full(len(pool.truth), -1, np.int32)), clusters=clusters)
+    return arrays, kept
+
+
+def _clusters(pool: Pool, run: Run, state: State, strategy: Strategy, budget: int) -> np.ndarray | None:
+    """The clusters of the whole pool: those of the round before, or new ones. None where the model makes vectors of its own, which are
+    others in each round."""
+    if state.before and state.before.clusters is not None:
+        return state.before.clusters
+    probe = pool.rows[:1]
+    if strategy.clustered is None or state.model.vectors(probe) is not probe:
+        return None
+    return strategy.clustered(pool.rows, budget, seeds.generator(state.seed, "clusters"), strategy.own(run.options))
 
 
 def _predicted(model: Model, run: Run, rows: np.ndarray, names: Collection[str], seed: int) -> dict[str, np.ndarray]:

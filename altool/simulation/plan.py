@@ -297,7 +297,7 @@ def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
         raise UsageError(f"{say('diversify_by')} has no effect without diversify = true", "add it, or leave diversify_by out")
     record = classifier(run.classifier)
     _check_deep(run, strategy.wrapped, {**record.defaults, **run.fit})
-    if "head" in strategy.takes and not record.head:
+    if "head" in (*strategy.takes, *strategy.optional) and not record.head:
         raise UsageError(f"{say('classifier')}: {run.classifier} has no linear head, which {strategy.name} needs", 'give "logistic"')
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from altool.metrics import stopping
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.metrics.tiers import TIERS
 from altool.simulation.from_model import Pool
@@ -15,11 +16,12 @@ from altool.tables.schema import KINDS
 
 
 def rounds(history: History, run: str, repeat: int, pool: Pool) -> pa.Table:
-    """Every round's metrics: those of each class, then the overall ones."""
+    """Every round's metrics: those of each class, then the overall ones, and last how far the predictions of the held-out rows agree with
+    those of an earlier round (metrics/stopping.py), where there is one with clearly fewer labels."""
     rows: list[dict[str, Any]] = []
     sizes = np.bincount(pool.truth, minlength=len(pool.classes))
-    for entry in history.rounds:
-        total = int(entry.labels.sum())
+    totals = [int(entry.labels.sum()) for entry in history.rounds]
+    for place, (entry, total) in enumerate(zip(history.rounds, totals, strict=True)):
         shared = {
             "round": entry.number,
             "run": run,
@@ -35,9 +37,12 @@ def rounds(history: History, run: str, repeat: int, pool: Pool) -> pa.Table:
             for metric, estimates in found.metrics.items():
                 threshold = {"threshold": float(found.threshold[code])} if metric == "recall_at_precision" else {}
                 rows.append({**shared, **own, **threshold, "metric": metric, "value": float(estimates.value[code])})
+        whole = {"support": found.rows, "labels": total, "pool": len(pool.truth)}
         for metric, (value, _, _) in found.overall.items():
-            whole = {"support": found.rows, "labels": total, "pool": len(pool.truth)}
             rows.append({**shared, **whole, "metric": metric, "value": value})
+        if (before := stopping.comparable(totals[:place], total)) is not None:
+            kappa = stopping.kappa(found.predicted, history.rounds[before].evaluation.predicted)
+            rows.append({**shared, **whole, "metric": "agreement", "value": kappa})
     return pa.Table.from_pylist(rows, schema=pa.schema(list(KINDS["history"].columns.items())))
 
 

@@ -17,13 +17,13 @@ from altool.metrics.tiers import AUTO, TIERS
 from altool.metrics.tiers import automatic as automatic_rows
 from altool.models import folds
 from altool.models.registry import classifier
-from altool.models.shape import Model
+from altool.models.shape import Model, chosen
 from altool.simulation import bot
 from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
 from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
 from altool.simulation.pool import balanced
 from altool.strategies import registry
-from altool.strategies.inputs import wanted
+from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
 
@@ -170,7 +170,8 @@ def replay(
             break
         weights = None
         if now.target_aware and aims is not None:
-            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], fit, aims, plan.folds, seed)
+            again = partial(fit, **(found.options if (found := chosen(model)) else {}))
+            weights = _weights(pool.rows[labeled], label[labeled], explored[labeled], again, aims, plan.folds, seed)
         if before is not None and now is not chooser:  # the number that another strategy has kept is none to compare with
             before = replace(before, numbers=None)
         chooser = now
@@ -213,6 +214,9 @@ def _choose_cold(
     if pool.rows.dtype != object:
         arrays |= {"features": pool.rows[candidates]} if "features" in names else {}
         arrays |= {"labeled_features": pool.rows[candidates[:0]]} if "labeled_features" in names else {}
+        arrays["vectors"] = Vectors(
+            np.ones(len(candidates), bool), lambda places: (pool.rows[candidates[places]], pool.rows[candidates[:0]])
+        )
     keywords = _keywords(pool, plan, run, strategy, arrays["labels"])
     plain = replace(run, diversify=False)
     return choose(_request(plain, strategy, budget, keywords, None, generator), len(candidates), arrays)
@@ -247,7 +251,7 @@ def _choose(
     """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one."""
     strategy, candidates = registry.load(run.strategy, run.options), state.candidates
     names = wanted(strategy, run.options, diversify=run.diversify, suggest=run.suggest, target_aware=run.target_aware)
-    arrays, kept = supply(pool, run, state, strategy, names)
+    arrays, kept = supply(pool, run, state, strategy, names, budget)
     keywords = _keywords(pool, plan, run, strategy, state.labels)
     if keywords.get(strategy.budgets) == AUTO:
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED

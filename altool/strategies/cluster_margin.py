@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +18,7 @@ from altool.strategies.registry import Strategy
 
 POINTS = 5_000, 20_000  # at least and at most so many points stand for the rows of a larger pool
 ROWS = 256
+FACTOR = 1.25
 
 
 def pick(
@@ -24,8 +27,9 @@ def pick(
     labeled_features: Matrix,
     count: int,
     rng: np.random.Generator,
+    clusters: np.ndarray | None = None,
     *,
-    cluster_margin_factor: float = 1.25,
+    cluster_margin_factor: float = FACTOR,
     cluster_margin_threshold: float | None = None,
 ) -> np.ndarray:
     """The k_m = ceil(factor x count) rows of smallest margin, in turn from each of their clusters: int64 (min(count, n),).
@@ -37,6 +41,8 @@ def pick(
     The threshold is the paper's to choose, so that clusters have 1.25 or 10 rows with factor 1.25 or 10: None makes it the one at which
     they have `factor` rows on average, so that k_m rows like any others would fall into about `count` clusters.
 
+    `clusters` int64 (n,), those of `clustering`, are kept over rounds, as in the paper; None makes them anew.
+
     Linkage needs memory for 8 bytes times the square of the number of points. Of a pool beyond 2 k_m rows (at least 5,000, at most
     20,000) so many k-means centres are linked in place of its rows, or left as they are where they are fewer clusters than wanted.
     Raises InputError for one class.
@@ -45,18 +51,39 @@ def pick(
     near = least(probabilities, min(len(features), math.ceil(factor * max(count, 0))), rng)
     if not len(near):
         return near
-    total = len(features) + len(labeled_features)
-    points = min(total, max(POINTS[0], min(POINTS[1], 2 * len(near))))
-    wanted = None if cluster_margin_threshold is not None else math.ceil(total / factor)
-    if points == total:
-        rows = np.concatenate([host(gather(matrix, np.arange(len(matrix)))) for matrix in (features, labeled_features)])
-        clusters = _linked(rows, cluster_margin_threshold, wanted)[near]
+    if clusters is None:
+        own = clustering([features, labeled_features], len(near), rng, factor, cluster_margin_threshold, near)
     else:
-        centres = kmeans.learn([features, labeled_features], points, rng, iterations=3, sample=8)
-        clusters = _cells(host(gather(features, near)), centres)
-        if wanted is None or wanted < points:
-            clusters = _linked(centres, cluster_margin_threshold, wanted)[clusters]
-    return near[_in_turn(near, clusters)[:count]]
+        own = clusters[near]
+    return near[_in_turn(near, own)[:count]]
+
+
+def clustering(
+    matrices: Sequence[Matrix],
+    near: int,
+    rng: np.random.Generator,
+    factor: Fraction,
+    threshold: float | None,
+    rows: np.ndarray | None = None,
+) -> np.ndarray:
+    """int64: the cluster of each row of the first matrix, or of these `rows` of it, where all `matrices` are clustered for a round of so
+    many rows of small margin."""
+    total = sum(map(len, matrices))
+    points = min(total, max(POINTS[0], min(POINTS[1], 2 * near)))
+    wanted = None if threshold is not None else math.ceil(total / factor)
+    chosen = np.arange(len(matrices[0])) if rows is None else rows
+    if points == total:
+        every = np.concatenate([host(gather(matrix, np.arange(len(matrix)))) for matrix in matrices])
+        return _linked(every, threshold, wanted)[chosen]
+    centres = kmeans.learn(matrices, points, rng, iterations=3, sample=8)
+    cells = _cells(host(gather(matrices[0], chosen)), centres)
+    return _linked(centres, threshold, wanted)[cells] if wanted is None or wanted < points else cells
+
+
+def keep(features: Matrix, count: int, rng: np.random.Generator, options: Mapping[str, Any]) -> np.ndarray:
+    """int64 (n,): the cluster of each row of a whole pool, with `options` of this strategy, for rounds of `count` rows."""
+    factor = Fraction(str(options.get("cluster_margin_factor", FACTOR)))
+    return clustering([features], math.ceil(factor * count), rng, factor, options.get("cluster_margin_threshold"))
 
 
 def _linked(points: np.ndarray, threshold: float | None, wanted: int | None) -> np.ndarray:
@@ -127,8 +154,10 @@ STRATEGY = Strategy(
     shape="pick",
     function=pick,
     takes=("features", "probabilities", "labeled_features", "count", "rng"),
+    optional=("clusters",),
+    clustered=keep,
     options=(
-        Option("cluster_margin_factor", float, 1.25, "Rows of small margin per row chosen.", low=1),
+        Option("cluster_margin_factor", float, FACTOR, "Rows of small margin per row chosen.", low=1),
         Option(
             "cluster_margin_threshold",
             float,

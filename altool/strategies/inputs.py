@@ -5,12 +5,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 if TYPE_CHECKING:
     from altool.strategies.registry import Strategy
+
+
+@dataclass(frozen=True)
+class Vectors:
+    """The candidates' vectors, which are read when they are asked for: who looks at a sample never holds those of the whole pool.
+
+    `present` bool (n,) says which candidates have one. `fetch(places)` gives those of the candidates at these int64 places (k,), which
+    increase and are all present, and those of the labeled rows that have one, in id order: float (k, D) and (m, D).
+    """
+
+    present: np.ndarray
+    fetch: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+
+    def __len__(self) -> int:
+        return len(self.present)
+
+    def read(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Read these vectors, and the labeled rows'."""
+        return self.fetch(places)
+
+    def part(self, places: np.ndarray) -> Vectors:
+        """Of some of the candidates alone: their increasing int64 places."""
+        return Vectors(self.present[places], lambda some: self.fetch(places[some]))
 
 
 @dataclass(frozen=True)
@@ -28,6 +53,9 @@ INPUTS: Mapping[str, Input] = {
     for entry in (
         Input("probabilities", "predictions", "candidate", "(n, K) float, rows sum to 1"),
         Input("features", "features", "candidate", "(n, D) float32 or float16"),
+        Input("vectors", "features", "candidate", "Vectors (n), read when they are asked for"),
+        Input("margin", "predictions", "candidate", "(n,) float64, the largest probability less the second; 1 of a single class"),
+        Input("clusters", "", "candidate", "(n,) int64, the cluster of each in a clustering of the whole pool that is kept over rounds"),
         Input("mutual_information", "predictions", "candidate", "(n,) float32, of dropout samples (BALD)"),
         Input("predicted_loss", "predictions", "candidate", "(n,) float32, of a loss ranker"),
         Input("labeled_probability", "predictions", "candidate", "(n,) float32, of VAAL's discriminator"),
@@ -49,6 +77,7 @@ INPUTS: Mapping[str, Input] = {
         Input("count", "", "run", "how many to choose (pick), or of how many (score), or the round's budget (ask)"),
         Input("rng", "", "run", "a random generator of its own"),
         Input("draw", "", "run", "draw(*scope): a random generator of its own for each scope (numbers and words)"),
+        Input("candidates", "", "run", "n, how many candidates there are"),
         Input("parallel", "", "run", "how many rows are labeled at once"),
         Input("hard", "", "run", "hard(places, count): the inner strategy's choice of so many of the int64 places"),
         # What wrappers are given.

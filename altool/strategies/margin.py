@@ -25,6 +25,11 @@ def score(probabilities: np.ndarray) -> np.ndarray:
     return scores
 
 
+def gaps(probabilities: np.ndarray) -> np.ndarray:
+    """float64 (n,): p1 - p2 of each row of `probabilities` (n, K); 1 where there is one class."""
+    return -score(probabilities) if probabilities.shape[1] > 1 else np.ones(len(probabilities))
+
+
 STRATEGY = Strategy(
     name="margin",
     shape="score",

@@ -45,6 +45,14 @@ Course: TypeAlias = "Generator[Question, tuple[np.ndarray, np.ndarray] | None, F
 
 
 @dataclass(frozen=True)
+class Account:
+    """What a strategy tells of its choice: `lines` for people, and `facts`, numbers and texts, for --json."""
+
+    lines: tuple[str, ...]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Strategy:
     """One acquisition strategy.
 
@@ -60,13 +68,20 @@ class Strategy:
     one float64 number of each row that matters, and `compare(now, before)` the scores, where `before` is NaN for a row that the previous
     round did not score. `function` is then for the first round, and `base` the option that names its order.
     shape "pick": returns int64 (min(count, n),) distinct positions in the order of picking; with `marks` also {name: what it tells of each
-    of them, an array}. `explored`: was it drawn as part of a random sample of the pool, rather than chosen by the model? `tier`,
-    `suggested` and `confidence`: see strategies/clarifier.py.
+    of them, an array}, and with `account` also an `Account`. Such a function is given `queue_size` where more rows than the batch
+    are wanted: the batch first, then those that would follow. `reason`: which of the strategy's steps took it. `explored`: was it drawn
+    as part of a random sample of the pool, rather than chosen by the model? `tier`, `suggested` and `confidence`: see
+    strategies/clarifier.py.
     shape "ask": a generator (`Course`) that yields a `Question` and is sent the rows that were asked and their labels, int64: class
     numbers, SKIPPED, or PENDING (as good as skipped, for now). The rows are those of the question; when it looks back on a round whose
     labels came late, those that were asked in its place, or none (it had gone on by then). Sent None it returns its `Findings`, as it
     does at the end. `labels` are those from before the round, and all rows that had none by then are candidates to the round's end, so
     that with the same answers it always asks the same.
+
+    `clustered(features, count, rng, options)` gives `clusters` int64 (n,) of the rows of a whole pool, for rounds of `count` rows.
+
+    `remark` is what to tell the user of what the function is given, by name, and the options; "" for nothing.
+    `steers`: it is target-aware wherever targets are given.
 
     `options` are declared here and nowhere else (altool/options.py); `rules` raises UsageError where they do not go together.
 
@@ -93,6 +108,10 @@ class Strategy:
     across: tuple[Callable[..., np.ndarray], Callable[[np.ndarray, np.ndarray], np.ndarray]] | None = None
     resolve: Callable[[Mapping[str, Any], Say], Strategy] | None = None
     inner: Strategy | None = None
+    clustered: Callable[..., np.ndarray] | None = None
+    remark: Callable[[Mapping[str, Any]], str] | None = None
+    account: bool = False
+    steers: bool = False
     gradients: bool = False  # does it compare gradients of the loss? Those of a model that is certain are all 0
 
     @property
@@ -173,7 +192,7 @@ def check_wrappers(strategy: Strategy, *, diversify: bool, partitions: int | Non
         raise UsageError(f"{say('diversify')} re-orders strategies that sort; {picks} picks one row after another", "leave it out")
     if partitions is not None and strategy.shape != "pick":
         raise UsageError(f"{say('partitions')} has no effect with {who}", "leave it out: the whole pool is sorted in one pass")
-    if partitions is not None and "explored" in strategy.marks:
+    if partitions is not None and strategy.marks and not strategy.inner:
         raise UsageError(f"{say('partitions')} has no effect with {who}", "leave it out: the whole pool is taken at once")
 
 

@@ -77,6 +77,33 @@ def read_matrices(
     return arrays, fingerprint, [results[start] for start in sorted(results)]
 
 
+def read_some(source: Source, column: str, index: Index, positions: np.ndarray, *, threads: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """The matrix (m, width) of the rows at these distinct int64 `positions` (m,) in `index` alone, in their order, and their checksums,
+    uint32 (m,). Numbers are as `read_matrices` has them; only these rows are read, as far as the file allows it, and checked.
+
+    Raises InputError for faulty rows and rows of another width.
+    """
+    dtype = np.float16 if source.is_half(column) else np.float32
+    rows = positions if index.order is None else index.order[positions]
+    to = np.argsort(rows, kind="stable")
+    found: list[np.ndarray] = []
+    sums = np.empty(len(rows), np.uint32)
+    lock = Lock()
+
+    def work(batch: pa.RecordBatch, start: int) -> None:
+        with lock:
+            part = matrix(source, batch, column, found[0].shape[1] if found else None).astype(dtype, copy=False)
+            if not found:
+                found.append(np.empty((len(rows), part.shape[1]), dtype))
+        CHECKS[column](batch.column("id"), part)
+        at = to[start : start + len(part)]
+        found[0][at] = part
+        sums[at] = align.checksums([batch.column(column)])
+
+    source.gather(column, rows[to], index.take(positions[to]), work, threads=threads)
+    return found[0] if found else np.empty((0, 0), dtype), sums
+
+
 def _places(index: Index, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     """The file rows of these positions, increasing, and where in the result each goes (None: one after another)."""
     if index.order is None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from altool.errors import InputError
 from altool.tables import align, check
 from altool.tables.align import Index
+from altool.tables.arrays import CHECKS
 from altool.tables.read import Source, matrix
 
 Result = TypeVar("Result")
@@ -26,8 +27,8 @@ def derive(
 ) -> tuple[Index, list[Result], str]:
     """What `work` makes of each batch of rows, in file order, with the table's index and fingerprint. No columns: only ids are read.
 
-    `work` is given {column: array}: `probabilities` float32 (n, K), or another column, float (n,). Raises InputError for a column that
-    is not there, numbers that are not finite, and rows that are no distribution or of another width.
+    `work` is given {column: array}: `probabilities` or `features` float32 (n, width), or another column, float (n,). Raises InputError for
+    a column that is not there, numbers that are not finite, and rows that are no distribution or of another width.
     """
     for column in columns:
         source.require(column)
@@ -38,9 +39,9 @@ def derive(
         values: dict[str, np.ndarray] = {}
         width = 0
         for column in columns:
-            if column == "probabilities":
-                rows = matrix(source, batch, column, len(classes) if classes else None)
-                check.probabilities(ids, rows)
+            if column in CHECKS:
+                rows = matrix(source, batch, column, len(classes) if classes and column == "probabilities" else None)
+                CHECKS[column](ids, rows)
                 values[column] = rows.astype(np.float32) if rows.dtype == np.float16 else rows
                 width = rows.shape[1]
             else:
@@ -55,8 +56,8 @@ def derive(
     ids, widths, sums, results = zip(*parts, strict=True)
     if len(set(widths)) > 1:
         raise InputError(
-            f"{source.name}, column 'probabilities': rows of {min(widths)} to {max(widths)} numbers",
-            "write one probability per class in every row",
+            f"{source.name}, column {columns[0]!r}: rows of {min(widths)} to {max(widths)} numbers",
+            "write one probability per class in every row" if columns[0] == "probabilities" else "write rows of equal lengths",
         )
     index = align.index(ids, source.name)
     return index, list(results), align.fingerprint(index, np.concatenate(sums) if columns else None, classes)

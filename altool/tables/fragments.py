@@ -83,6 +83,10 @@ class Fragment(Protocol):
         each: such a column is a dictionary, and a batch is cut where its values would be more than 4 MiB."""
         ...
 
+    def some(self, group: int, column: str, wanted: np.ndarray) -> pa.RecordBatch | None:
+        """The rows of a group at these places alone (int64, increasing), where the file allows to read no others; else None."""
+        ...
+
 
 class _Described:
     """What follows from a file's schema."""
@@ -98,6 +102,9 @@ class _Described:
     def facts(self) -> dict[str, str]:
         """The metadata that altool wrote, without its prefix."""
         return facts(self.schema, self.path)
+
+    def some(self, group: int, column: str, wanted: np.ndarray) -> pa.RecordBatch | None:
+        return None
 
 
 def facts(schema: pa.Schema, path: str) -> dict[str, str]:
@@ -147,6 +154,14 @@ class ParquetFragment(_Described):
                 yield batch
         else:
             yield from found
+
+    def some(self, group: int, column: str, wanted: np.ndarray) -> pa.RecordBatch | None:
+        if self.filesystem is not None:
+            return None
+        with open(self.file, "rb") as handle:
+            pages = plain(handle.fileno(), self.metadata, group, column, self.schema.field(column).type)
+            array = pages.at(handle.fileno(), wanted) if pages is not None else None
+        return None if array is None else pa.RecordBatch.from_arrays([array], [column])
 
     def _batches(self, group: int, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         if self.filesystem is None:

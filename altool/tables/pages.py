@@ -54,6 +54,20 @@ class Plain:
             values = pa.Array.from_buffers(self.type, len(numbers), [None, pa.py_buffer(numbers)])
             yield pa.FixedSizeListArray.from_arrays(values, self.width)
 
+    def at(self, handle: int, wanted: np.ndarray) -> pa.FixedSizeListArray | None:
+        """The rows at these places alone (int64, increasing), read one by one; None where a page does not end with a row."""
+        offsets, sizes = np.array(self.runs, np.int64).reshape(-1, 2).T
+        if (sizes % self.width).any():
+            return None
+        first = np.cumsum(sizes // self.width) - sizes // self.width  # each page's first row
+        page = np.searchsorted(first, wanted, side="right") - 1
+        numbers: np.ndarray = np.empty((len(wanted), self.width), self.dtype)
+        for row, offset in zip(numbers, (offsets[page] + (wanted - first[page]) * numbers[:1].nbytes).tolist(), strict=True):
+            if os.preadv(handle, [row.view(np.uint8).data], offset) != row.nbytes:
+                raise OSError("it ends within a page")
+        values = pa.Array.from_buffers(self.type, numbers.size, [None, pa.py_buffer(numbers)])
+        return pa.FixedSizeListArray.from_arrays(values, self.width)
+
 
 def plain(handle: int, metadata: pq.FileMetaData, group: int, column: str, type_: pa.DataType) -> Plain | None:
     """Where the numbers of a column of this Arrow type lie in a row group; None if they do not lie there as they are in memory."""

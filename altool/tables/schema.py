@@ -42,6 +42,7 @@ QUERY_COLUMNS: dict[str, pa.DataType] = {
     "target_class": STRING,
     "phase": STRING,  # of strategies that ask: search or spend
     "candidate_labels": STRINGS,
+    "reason": STRING,  # which of the strategy's steps took the row
 }
 
 METRIC_COLUMNS: dict[str, pa.DataType] = {
@@ -157,7 +158,7 @@ ALWAYS = {
 # is about something else (a `fold` is mostly a split), and nothing shows it. Queries in CSV are altool's by the columns they always have.
 FOREIGN = {
     "predictions": ("fold", "predicted_loss", "labeled_probability", "mutual_information", "decided"),
-    "queries": ("tier", "target_class", "phase", "candidate_labels"),
+    "queries": ("tier", "target_class", "phase", "candidate_labels", "reason"),
 }
 SOURCES = ("seed", "explore", "exploit", "auto", "holdout")
 STATUSES = ("labeled", "skipped")

@@ -23,6 +23,7 @@ from altool.tables.values import Clock
 Result = TypeVar("Result")
 
 BATCH_ROWS = (64, 65_536)
+SPARSE = 4  # where fewer than one row in so many is wanted, rows are read one by one
 
 
 class Listener(Protocol):
@@ -246,6 +247,53 @@ class Source:
             if not faults:
                 yield from results
         check.raise_faults(self.name, faults)
+
+    def gather(
+        self, column: str, rows: np.ndarray, ids: pa.Array, function: Callable[[pa.RecordBatch, int], None], *, threads: int = 0
+    ) -> None:
+        """Call `function(batch, start)` for all of the rows at these places of the whole table (int64, increasing) and no others, with the
+        columns `id` and `column`, a matrix; `start` is the place of the batch's first among `rows`, whose `ids` are known.
+
+        A row group without any of them is not read, and where the matrix lies in the file as it is in memory, no other rows are. Faults of
+        these rows are raised as `scan` does.
+        """
+        wanted = [self._columns(fragment, [column]) for fragment in self.fragments]
+        faults: list[check.RowFaults] = []
+
+        def work(piece: Piece) -> None:
+            for raw, start in self._some(piece, wanted, rows):
+                fragment = self.fragments[piece.fragment]
+                if (name := self.physical(fragment, "id")) in fragment.names:
+                    raw = raw.append_column(name, ids[start : start + len(raw)])
+                try:
+                    function(self._conform(fragment, raw, ["id", column]), start)
+                except check.RowFaults as error:
+                    faults.append(error)
+
+        for _ in ordered_map(work, plan(self.fragments, wanted), threads):
+            pass
+        check.raise_faults(self.name, faults)
+
+    def _some(self, piece: Piece, wanted: Sequence[list[str]], rows: np.ndarray) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """The rows of a piece that are among `rows`, in batches, and where in it each batch begins."""
+        fragment, names = self.fragments[piece.fragment], wanted[piece.fragment]
+        size = fragment.group_rows[piece.group]
+        first, last = np.searchsorted(rows, [piece.start, piece.start + size])
+        inside = rows[first:last] - piece.start
+        if len(names) == 1 and 0 < SPARSE * len(inside) < size:
+            try:
+                few = fragment.some(piece.group, names[0], inside)
+            except (pa.ArrowException, OSError, ValueError) as error:
+                raise InputError(f"{self.name}: {fragment.path} is damaged ({short(error)})", "write it again") from error
+            if few is not None:
+                yield few, int(first)
+                return
+        start = 0
+        for raw in self._raw(piece, wanted) if len(inside) else ():
+            low, high = np.searchsorted(inside, [start, start + len(raw)])
+            if low < high:
+                yield raw.take(pa.array(inside[low:high] - start)), int(first + low)
+            start += len(raw)
 
     def stream(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
         """The batches that `scan` works on, one at a time in file order and cut by bytes: for rows of which a row group, or a few dozen

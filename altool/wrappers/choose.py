@@ -14,7 +14,7 @@ from altool.kernels.blocks import alike, holds, take
 from altool.kernels.top import order, top
 from altool.strategies import registry
 from altool.strategies.inputs import PER_CANDIDATE
-from altool.strategies.registry import SUBSET_FACTOR, Question, Strategy
+from altool.strategies.registry import SUBSET_FACTOR, Account, Question, Strategy
 from altool.wrappers import ask
 from altool.wrappers.diversify import diversify, pseudo_classes
 from altool.wrappers.partition import pick_in_parts
@@ -50,7 +50,8 @@ class Choice:
     """int64 (n,) places among the candidates, first choice first, and of each a score (higher is sooner), whether it was
     explored, the class that it was taken for (int32; -1: none, in the order of the strategy alone; None where nothing is taken for a
     class), and what else the strategy tells of it (registry.Strategy, `marks`). Of a strategy that asks also whether the search asked for
-    it, and how far the round has come. `tied` says why all candidates were equally good, so that their order is a random one ("": no)."""
+    it, and how far the round has come. `account` is what the strategy tells of the whole. `tied` says why all candidates were equally
+    good, so that their order is a random one ("": no)."""
 
     places: np.ndarray
     scores: np.ndarray
@@ -59,6 +60,7 @@ class Choice:
     search: np.ndarray | None = None
     round: ask.Round | None = None
     marks: Mapping[str, np.ndarray] = field(default_factory=dict)
+    account: Account | None = None
     tied: str = ""
 
 
@@ -81,10 +83,12 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
         return _around(request, candidates, arrays)
     count = min(request.count, candidates)
     aware = request.class_weights is not None
-    tied = ""
+    tied, account = "", None
+    marks: dict[str, np.ndarray] = {}
     if strategy.shape == "pick":
         size = min(candidates, request.queue_size or 10 * count) if aware else count
-        queue, explored = _pick(request, candidates, arrays, count, size)
+        queue, marks, account = _pick(request, candidates, arrays, count, size)
+        explored = marks.pop("explored", np.full(len(queue), strategy.source == "explore"))
         tied, scores = _tie(request, arrays, candidates), None
         if tied:
             queue = _drawn(request, candidates)[queue]
@@ -111,8 +115,12 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
         starts, classes = arrays["candidate_labels"]
         places, target_class = adapt(queue, starts, classes, request.class_weights, count, request.generator("target-aware"), fixed)
         explored = np.isin(places, queue[explored])
+        where = np.argsort(queue, kind="stable")
+        where = where[np.searchsorted(queue, places, sorter=where)] if marks else where
+        marks = {name: mark[where] for name, mark in marks.items()}
         queue, scores = places, None
-    return Choice(queue, scores[queue] if scores is not None else -np.arange(1.0, count + 1), explored, target_class, tied=tied)
+    told = scores[queue] if scores is not None else -np.arange(1.0, count + 1)
+    return Choice(queue, told, explored, target_class, marks=marks, account=account, tied=tied)
 
 
 def asked(rows: Question, round_: ask.Round) -> Choice:
@@ -142,7 +150,7 @@ def _tie(request: Request, arrays: Mapping[str, Any], candidates: int) -> str:
     given = [name for name in (*strategy.takes, *strategy.optional) if name in PER_CANDIDATE and arrays.get(name) is not None]
     if candidates < 2 or not given:
         return ""
-    if all(alike(arrays[name]) for name in given):
+    if all(name != "vectors" and alike(arrays[name]) for name in given):
         return f"have the same {' and '.join(given)}"
     gradients = strategy.gradients or ("similarity" in strategy.option_names and request.keywords.get("similarity") != "features")
     if gradients and "probabilities" in given and holds(arrays["probabilities"], lambda rows: (rows == 0) | (rows == 1)):
@@ -186,7 +194,11 @@ def _around(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Cho
 
 def _narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arrays and options of some of the candidates alone: their increasing int64 `places`."""
-    part: dict[str, Any] = {name: take(array, places) if name in PER_CANDIDATE else array for name, array in arrays.items()}
+    part: dict[str, Any] = {
+        name: take(array, places) if name in PER_CANDIDATE else array for name, array in arrays.items() if name != "vectors"
+    }
+    if "vectors" in arrays:
+        part["vectors"] = arrays["vectors"].part(places)
     if "candidate_labels" in part:
         starts, classes = part["candidate_labels"]
         part["candidate_labels"] = taken(starts, classes, places)
@@ -218,26 +230,29 @@ def function_options(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in keywords.items() if name != SUBSET_FACTOR.name}
 
 
-def _pick(request: Request, candidates: int, arrays: Mapping[str, Any], count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """int64 (size,) places in picking order, in parts with `partitions`, and whether each was explored."""
+def _pick(
+    request: Request, candidates: int, arrays: Mapping[str, Any], count: int, size: int
+) -> tuple[np.ndarray, dict[str, np.ndarray], Account | None]:
+    """int64 (size,) places in picking order, in parts with `partitions`, and what the strategy tells of each, and of the whole."""
     strategy = request.strategy
     if not count:
-        return np.empty(0, np.int64), np.empty(0, bool)
+        return np.empty(0, np.int64), {}, None
 
     def pick_part(places: np.ndarray, share: int, number: int) -> np.ndarray:
         part, keywords = _narrow(arrays, request.keywords, places)
         return _call(request, part, share, request.generator("part", number), keywords)
 
     with limited(request.threads):
-        if "explored" in strategy.marks:  # the batch is drawn first, so that its explored rows stay in it; the queue goes on behind it
+        if strategy.marks:  # the batch is drawn first, so that its explored rows stay in it; the queue goes on behind it
             keywords = {**request.keywords, **({"queue_size": size} if size > count else {})}
-            queue, marks = _call(request, arrays, count, request.generator(), keywords)
-            return queue, marks["explored"]
+            given = {**arrays, "candidates": candidates}
+            queue, marks, *account = _call(request, given, count, request.generator(), keywords)
+            return queue, dict(marks), account[0] if account else None
         if request.partitions and size >= request.partitions:
             queue = pick_in_parts(pick_part, candidates, size, request.partitions, request.generator())
         else:
             queue = _call(request, arrays, size, request.generator(), request.keywords)
-    return queue, np.full(len(queue), strategy.source == "explore")
+    return queue, {}, None
 
 
 def class_options(

@@ -24,7 +24,7 @@ def reference(features: np.ndarray, labels: np.ndarray, **options: object) -> np
 def test_equals_scikit_learn_on_scaled_features(data: tuple[np.ndarray, np.ndarray], balance: str, keep: tuple[int, ...]) -> None:
     rows = np.isin(data[1], keep)
     features, labels = data[0][rows], data[1][rows]
-    model, converged = logistic.fit(features, labels, 5, balance=balance)
+    model, converged = logistic.fit(features, labels, 5, balance=balance, c=1.0)
     assert converged
     found = model.probabilities(features)
     expected = reference(features, labels, class_weight="balanced" if balance == "class-weight" else None)
@@ -33,11 +33,24 @@ def test_equals_scikit_learn_on_scaled_features(data: tuple[np.ndarray, np.ndarr
     assert found.sum(axis=1) == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize("balance", ["none", "class-weight", "prior"])
+def test_auto_is_the_fit_with_the_c_that_it_chose(data: tuple[np.ndarray, np.ndarray], balance: str) -> None:
+    noisy = np.random.default_rng(1).normal(size=(len(data[1]), 30)).astype(np.float32)
+    model, converged = logistic.fit(noisy, data[1], 5, balance=balance)
+    assert converged
+    assert model.chosen is not None
+    assert model.chosen.options["c"] < 1
+    assert model.chosen.measured
+    fixed, _ = logistic.fit(noisy, data[1], 5, balance=balance, c=model.chosen.options["c"])
+    assert fixed.chosen is None
+    assert all(np.array_equal(value, fixed.tensors()[name]) for name, value in model.tensors().items())
+
+
 def test_prior_gives_the_posterior_of_balanced_classes(data: tuple[np.ndarray, np.ndarray]) -> None:
-    plain = logistic.fit(*data, 5)[0].probabilities(data[0])[:, [0, 2, 3]].astype(float)
+    plain = logistic.fit(*data, 5, c=1.0)[0].probabilities(data[0])[:, [0, 2, 3]].astype(float)
     adjusted = plain / (np.array([40, 12, 5]) / 57)
     adjusted /= adjusted.sum(axis=1, keepdims=True)
-    assert logistic.fit(*data, 5, balance="prior")[0].probabilities(data[0])[:, [0, 2, 3]] == pytest.approx(adjusted, abs=1e-5)
+    assert logistic.fit(*data, 5, c=1.0, balance="prior")[0].probabilities(data[0])[:, [0, 2, 3]] == pytest.approx(adjusted, abs=1e-5)
 
 
 def test_a_row_has_the_same_probabilities_in_any_company(data: tuple[np.ndarray, np.ndarray]) -> None:

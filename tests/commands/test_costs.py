@@ -285,6 +285,28 @@ def test_tiers_by_what_was_measured(altool: Callable[..., Any], tmp_path: Path) 
     assert f"intermediate {int(100 / (23 / 11))} (" in seconds.said
 
 
+def test_auto_labels_that_cost_more_than_they_give_are_warned_of(altool: Callable[..., Any], tmp_path: Path) -> None:
+    """A verified answer takes 1 second and a correction 5: below 5/6 right, correcting auto labels takes longer than verifying them."""
+    pool_of(tmp_path)
+    table = pq.read_table(tmp_path / "l.parquet")
+    ask = (*CLARIFIER, "auto", "--budget", 100, "--queries", "asked.parquet")
+    report = ("report", "--predictions", "p.parquet", "--labels", "l.parquet", "--queries", "asked.parquet", "--evaluate-on", "all")
+    for right, warned in ((17, False), (16, True)):  # of 20
+        shown = table.column("suggested_label").to_pylist()
+        wrong = [CLASSES[(CLASSES.index(name) + 1) % 3] for name in shown[40 + right :]]
+        labels = [*table.column("label").to_pylist()[:40], *shown[40 : 40 + right], *wrong]
+        seconds = [1.0 if label == name else 5.0 for label, name in zip(labels, shown, strict=True)]
+        own = table.set_column(table.column_names.index("label"), "label", pa.array(labels))
+        write(own.set_column(own.column_names.index("seconds"), "seconds", pa.array(seconds, pa.float32())), tmp_path / "l.parquet")
+        told = f"easy tier: {right} of 20 audited suggestions right ({right * 5}%), below 83% its auto labels cost more to correct than to"
+        assert (told in altool(*ask).said) is warned
+    held = own.set_column(own.column_names.index("source"), "source", pa.array(["explore"] * 60))
+    matrix = pq.read_table(tmp_path / "p.parquet")
+    write(matrix.append_column("fold", pa.array([0] * len(matrix), pa.int16())), tmp_path / "p.parquet")
+    write(held, tmp_path / "l.parquet")
+    assert told in altool(*report).said
+
+
 def test_tiers_of_which_nothing_is_known(altool: Callable[..., Any], tmp_path: Path) -> None:
     pool_of(tmp_path)
     write(pq.read_table(tmp_path / "l.parquet").drop(["seconds", "suggested_label"]), tmp_path / "l.parquet")

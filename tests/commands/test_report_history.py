@@ -235,9 +235,22 @@ def test_a_projects_own_rounds(case):
     assert [one["name"] for one in found["runs"]] == ["this project"]
     assert found["runs"][0]["curves"]["all"] == {"labels": [20, 40, 60], "value": [0.1, 0.3, 0.35], "low": None, "high": None}
     assert found["tail"] == ["ant"]  # nothing knows the pool: the fewest labels
+    x, y = np.log2([20, 40, 60]), [0.1, 0.3, 0.35]
+    assert found["gain"]["slope"] == pytest.approx(np.polyfit(x, y, 1)[0])
+    assert (found["gain"]["rounds"], found["gain"]["first"], found["gain"]["last"], found["choice"]) == (3, 20, 60, None)
+    assert report()["gain"] is None
     both = report(history=["project", "sim"])
     assert (len(both["runs"]), both["labels"]) == (4, [50, 60])
     assert "differ" in both["caution"]
+
+
+def test_a_project_is_told_what_the_next_labels_bring(altool, case):
+    for number, (total, value) in enumerate([(100, 0.5), (200, 0.55), (400, 0.6)]):
+        content = table("x", 0, [total], [value]).drop(["run", "repeat", "total", "asked", "seconds", "pool"])
+        content = content.set_column(content.column_names.index("round"), "round", pa.array([number] * content.num_rows, pa.int32()))
+        write(content, Path(f"project/{number}.parquet"))
+    text = " ".join(altool("compare", "project").text.split())
+    assert "this project: the next 100 labels bring 1.6 points of macro-F1 [1.6, 1.6] (the line through the last 3 rounds" in text
 
 
 def test_other_repeats_are_warned_about(case):

@@ -288,7 +288,7 @@ def test_list_strategies(altool: Altool) -> None:
             "--query-classes has no effect",
         ),
         (("--strategy", "most-likely-positive", "--budget", 1, "--predictions", "p", "-o", "q"), "needs --query-classes"),
-        (("--budget", 1, "-o", "q"), "missing --strategy"),
+        (("--budget", 1, "-o", "q"), "the pool is missing"),
         (("--strategy", "margin", "--budget", 1, "--predictions", "p", "-o", "q", "--columns", "idx=a"), "--columns"),
         (("--strategy", "margin", "--budget", 1, "--predictions", "p", "-o", "q", "--export", "csv=todo.csv"), "--export needs --items"),
     ],

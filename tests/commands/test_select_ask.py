@@ -76,7 +76,7 @@ def test_call_by_call_it_is_what_the_oracle_gets(altool: Altool, tmp_path: Path,
 
 def test_what_is_skipped_counts_and_teaches_nothing(altool: Altool, tmp_path: Path, truth: dict[str, str]) -> None:
     seen = set()
-    for call in range(10):
+    for call in range(30):
         if altool(*ASK, "--strategy", "direct", "-o", "q.parquet", "--overwrite", code=None).returncode == 4:
             break
         ids = [row["id"] for row in rows(tmp_path / "q.parquet")]
@@ -92,7 +92,7 @@ def test_it_asks_on_without_waiting(altool: Altool, tmp_path: Path, truth: dict[
     ask = (*ASK, "--strategy", "direct", "--no-wait")
     asked: list[str] = []
     tables: list[object] = []
-    for call in range(10):
+    for call in range(30):
         output = f"q{call}.parquet"
         if altool(*ask, *tables, "-o", output, code=None).returncode == 4:
             break

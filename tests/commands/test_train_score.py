@@ -58,6 +58,30 @@ def test_train_then_score(altool: Altool, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("pool")
+def test_the_penalty_is_chosen_and_told(altool: Altool, tmp_path: Path) -> None:
+    inputs = ("train", "--features", "f.parquet", "--labels", "l.parquet")
+    said = altool(*inputs, "-o", "auto", "--folds", 5, "--oof", "oof-auto").said
+    facts = json.loads((tmp_path / "auto" / "model.json").read_text())
+    c = facts["chosen"]["options"]["c"]
+    assert facts["provenance"]["options"]["logistic_c"] == "auto"
+    assert list(facts["chosen"]["measured"]) == ["0.01", "0.03", "0.1", "0.3", "1", "3"]
+    assert f"-> auto; --logistic-c {c:g} (Brier score out of fold " in said
+    summary = json.loads(altool(*inputs, "-o", "fixed", "--logistic-c", c, "--folds", 5, "--oof", "oof-fixed", "--json").text)
+    assert "chosen" not in summary
+    assert json.loads(altool(*inputs, "-o", "again", "--json").text)["chosen"] == facts["chosen"]
+    names = ("auto/weights.safetensors", "fixed/weights.safetensors")
+    assert len({(tmp_path / name).read_bytes() for name in names}) == 1
+    assert len({table(tmp_path / name)[1].tobytes() for name in ("oof-auto", "oof-fixed")}) == 1  # the folds take what was chosen
+
+
+@pytest.mark.usefixtures("pool")
+def test_few_labels_leave_the_penalty(altool: Altool, tmp_path: Path) -> None:
+    write(pa.table({"id": ["row-0000", "row-0001", "row-0002"], "label": ["ant", "bee", "ant"]}), tmp_path / "few.parquet")
+    said = altool("train", "--features", "f.parquet", "--labels", "few.parquet", "-o", "model").said
+    assert "--logistic-c 1 (fewer than 5 labels a class are too few to choose it)" in said
+
+
+@pytest.mark.usefixtures("pool")
 def test_classes_keep_their_order_and_their_columns(altool: Altool, tmp_path: Path) -> None:
     altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "model", "--classes", "dog,cat,bee,ant")
     altool("score", "--model", "model", "--features", "f.parquet", "-o", "p.parquet")

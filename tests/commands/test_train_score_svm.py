@@ -90,10 +90,11 @@ def test_simulate(altool: Altool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", REGISTRY.names())
 def test_every_classifier_can_be_planned(name: str) -> None:
     settings = {"classifier": name, "seed_size": 3, "rounds": 1, "budget": 2}
-    base = [{"strategy": "base"}]
     assert plan.make({**settings, f"{prefix(name)}c": 1.0} if "svm" in name else settings, [{"strategy": "margin"}]).runs
-    if REGISTRY.load(name).head:
-        assert plan.make(settings, base).runs
-    else:
-        with pytest.raises(UsageError, match="no linear head, which base needs"):
-            plan.make(settings, base)
+    for strategy in ("base", "dropquery"):
+        run = [{"strategy": strategy}]
+        if REGISTRY.load(name).head:
+            assert plan.make(settings, run).runs
+        else:
+            with pytest.raises(UsageError, match=f"no linear head, which {strategy} needs"):
+                plan.make(settings, run)

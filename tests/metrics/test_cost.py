@@ -126,3 +126,8 @@ def test_tiers_by_hand() -> None:
     assert cost.tiers(price, np.array([0, 0, 40]), np.array([0, 0, 32]), rows=1000)[2] == int(1000 / (1 + (1 - low) / 0.05))
     assert cost.tiers(price, none, none, rows=3, audit=9) == (0, 0, 3)
     assert cost.tiers(price, none, none, seconds=3, audit=9) == (0, 0, 9)
+
+
+def test_break_even_by_hand():
+    assert cost.break_even(np.array([1.0, 3.0, 3.0])) == 0.75  # 3 right ones spare 3, the wrong one of four takes 3
+    assert cost.break_even(np.array([0.0, 3.0, 3.0])) == 1

@@ -73,7 +73,7 @@ def test_the_same_rows_in_the_same_order(world: Path, name: str) -> None:
         given["features"] = "f.parquet"
     if "ranks" in strategy.takes:
         given["queue"] = "ranked.parquet"
-    if "head" in strategy.takes:
+    if "head" in (*strategy.takes, *strategy.optional):
         given["model"] = "model"
     if strategy.shape == "ask":
         given |= {"oracle": "truth.parquet", "round": 1}

@@ -42,7 +42,7 @@ def test_numbers_of_learned_strategies_that_cannot_be(own: dict[str, Any], said:
         ({"parallel": "x"}, "run \"r\", parallel: expected a whole number of at least 1, found 'x'"),
         ({"skip": "often"}, "run \"r\", skip: expected a number from 0 to 0.999, found 'often'"),
         ({"queue_size": 2.5}, 'run "r", queue_size: expected a whole number of at least 1, found 2.5'),
-        ({"logistic_c": "x"}, "run \"r\", logistic_c: expected a number above 0, found 'x'"),
+        ({"logistic_c": "x"}, "run \"r\", logistic_c: expected auto or a number above 0, found 'x'"),
         (
             {"strategy": "clarifier", "clarifier_budgets": [1.7, 2, 3]},
             "three numbers of rows as 60,30,10, found [1.7, 2, 3]",

@@ -9,6 +9,9 @@ import torch
 
 from altool.errors import InputError, UsageError
 from altool.options import check, flag
+from altool.simulation.from_model import Pool
+from altool.simulation.plan import make
+from altool.simulation.replay import replay
 from altool.strategies import cluster_margin
 
 
@@ -115,3 +118,30 @@ def test_what_is_refused() -> None:
     for wrong in ({"cluster_margin_factor": 0.9}, {"cluster_margin_threshold": -1.0}):
         with pytest.raises(UsageError, match="expected a"):
             check(cluster_margin.STRATEGY.options, wrong, flag, cluster_margin.STRATEGY.name)
+
+
+def test_kept_clusters_choose_as_those_that_are_made_anew() -> None:
+    rng = np.random.default_rng(4)
+    rows = rng.normal(size=(60, 3)).astype(np.float32)
+    probabilities = rng.dirichlet(np.ones(3), 50).astype(np.float32)
+    kept = cluster_margin.keep(rows, 10, np.random.default_rng(0), {"cluster_margin_factor": 2})
+    assert len(np.unique(kept)) == 30
+    given = rows[:50], probabilities, rows[50:], 10, np.random.default_rng(0)
+    anew = cluster_margin.pick(*given, cluster_margin_factor=2)
+    assert cluster_margin.pick(*given, kept[:50], cluster_margin_factor=2).tolist() == anew.tolist()
+    one = cluster_margin.pick(*given, np.zeros(50, int), cluster_margin_factor=2)  # of one cluster: the smallest margins
+    assert one.tolist() == cluster_margin.least(probabilities, 10, np.random.default_rng(0)).tolist()
+
+
+def test_a_simulation_clusters_its_pool_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    truth = np.arange(120) % 3
+    rows = (rng.normal(size=(120, 4)) + truth[:, None]).astype(np.float32)
+    pool = Pool(rows, truth, rows[:30], truth[:30], ("a", "b", "c"))
+    sizes = []
+    linked = cluster_margin._linked
+    monkeypatch.setattr(cluster_margin, "_linked", lambda points, *rest: sizes.append(len(points)) or linked(points, *rest))
+    plan = make({"seed_size": 12, "rounds": 3, "budget": 10}, [{"strategy": "cluster-margin"}])
+    found = replay(pool, plan, plan.runs[0], 0)
+    assert [len(part.positions) for part in found.asked] == [12, 10, 10, 10]
+    assert sizes == [120]

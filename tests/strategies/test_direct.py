@@ -68,24 +68,22 @@ def reference(
         other = [place for place, row in enumerate(order) if known.get(row, -1) not in (-1, class_)]
         low = max([place + 1 for place in own if not other or place < other[0]], default=0)
         high = min([place + 1 for place in other if not own or place > own[-1]], default=len(order))
-        batches = ceil(share / parallel)
+        at_once = min(parallel, ceil(share / 4))
+        batches = ceil(share / at_once)
         factor = max(high - low, 1) ** (1 / batches)
         spent = 0
         while spent < share:
             pool = [row for row in order[low:high] if free(row)]
             if not pool:
                 break
-            chosen = draw("search", class_, spent).choice(pool, min(parallel, share - spent, len(pool)), replace=False).tolist()
+            chosen = draw("search", class_, spent).choice(pool, min(at_once, share - spent, len(pool)), replace=False).tolist()
             label(chosen, class_, True)
             spent += len(chosen)
-            if share >= parallel:
-                length = ceil((high - low) / factor - 1e-9)
-                worst = {
-                    start: max(loss(order, class_, start), loss(order, class_, start + length)) for start in range(low, high - length + 1)
-                }
-                tied = [start for start, value in worst.items() if value == min(worst.values())]
-                low = tied[(len(tied) - 1) // 2]
-                high = low + length
+            length = ceil((high - low) / factor - 1e-9)
+            worst = {start: max(loss(order, class_, start), loss(order, class_, start + length)) for start in range(low, high - length + 1)}
+            tied = [start for start, value in worst.items() if value == min(worst.values())]
+            low = tied[(len(tied) - 1) // 2]
+            high = low + length
     left = count - len(asked)
     for number, class_ in enumerate(draw("spend").permutation(classes).tolist()):
         order = order_of(class_)
@@ -152,14 +150,34 @@ def test_the_budget_is_spent_to_the_last_row_and_split_evenly() -> None:
     assert sorted(np.bincount(few.classes, minlength=7).tolist()) == [1, 2, 2, 2, 2, 2, 2]
 
 
-def test_a_search_smaller_than_a_batch_is_one_batch() -> None:
+def test_a_search_takes_four_batches_at_least() -> None:
     rows, truth = separable(300, 100)
-    course = direct.ask(rows, rows[:0], NONE, 24, draws(), 20)
+    course = direct.ask(rows, rows[:0], NONE, 40, draws(), 20)
     question = next(course)
-    assert len(question.rows) == 6
-    assert question.course == (question.classes[0], True)
-    following = course.send((question.rows, truth[question.rows]))
-    assert following.course == (1 - question.classes[0], True)
+    first = int(question.classes[0])
+    for asked in (3, 3, 3, 1):  # a quarter of 10, rounded up
+        assert (len(question.rows), question.course) == (asked, (first, True))
+        question = course.send((question.rows, truth[question.rows]))
+    assert (len(question.rows), question.course) == (3, (1 - first, True))
+
+
+@pytest.mark.parametrize(
+    ("count", "parallel", "least", "expected"),
+    [
+        (800, 20, None, ""),  # 80 labels a class, 20 at a time
+        (799, 20, None, ""),  # 79 are four batches of 20 at most
+        (760, 20, None, "each class is searched with 76 labels, so 19 at a time instead of --parallel 20"),
+        (60, 20, None, "each class is searched with 6 labels, so 2 at a time instead of --parallel 20"),
+        (60, 1, None, ""),
+        (60, 20, 10, "each class is searched with 10 labels, so 3 at a time instead of --parallel 20"),
+        (9, 20, None, "a budget of 9 is too small to search any of 5 classes; --direct-min-per-class M"),
+        (9, 20, 8, "a budget of 9 is too small to search any of 5 classes"),
+    ],
+)
+def test_what_a_budget_means_is_said(count: int, parallel: int, least: int | None, expected: str) -> None:
+    given = {"probabilities": np.ones((3, 5)) / 5, "labels": np.array([0, 0, 5]), "count": count, "parallel": parallel}
+    found = direct.remark(given | {"direct_min_per_class": least})
+    assert found == expected if not expected.endswith("M") else found.startswith(expected)
 
 
 def test_the_rarest_classes_are_searched_where_shares_would_be_too_small() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +13,9 @@ from conftest import features, write
 
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
-from altool.tables.arrays import read_index, read_matrices
+from altool.tables.arrays import read_index, read_matrices, read_some
 from altool.tables.read import Reader, Source
+from altool.tables.source import Piece
 
 ROWS = 1000
 
@@ -66,3 +69,67 @@ def test_rows_of_other_widths_are_refused(tmp_path: Path) -> None:
     source = opened(tmp_path / "f" / "a.parquet")
     with pytest.raises(InputError, match="rows hold 5 numbers, not 6"):
         read_matrices(source, "features", read_index(source), [np.array([1])], Scratch(1 << 40), width=6)
+
+
+@pytest.mark.parametrize("pages", ["", "pyarrow"])
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_some_rows_are_those_of_the_whole(
+    tmp_path: Path, dtype: type, compression: str, pages: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALTOOL_PAGES", pages)
+    draw = np.random.default_rng(1)
+    shuffle = draw.permutation(ROWS)
+    write(features(matrix(dtype)), tmp_path / "one.parquet", compression=compression, data_page_size=256, use_dictionary=False)
+    for number, part in enumerate(np.array_split(shuffle, 3)):
+        path = tmp_path / "many" / f"{number}.parquet"
+        write(features(matrix(dtype)).take(pa.array(part)), path, row_group_size=101, compression=compression, use_dictionary=False)
+    for wanted in (draw.permutation(ROWS)[:7], draw.permutation(ROWS)[:600], np.arange(ROWS), np.empty(0, np.int64)):
+        sums = []
+        for name in ("one.parquet", "many"):
+            source = opened(tmp_path / name)
+            rows, checksums = read_some(source, "features", read_index(source), wanted, threads=2)
+            sums.append(checksums)
+            if len(wanted):
+                assert rows.dtype == dtype
+                assert np.array_equal(rows, matrix(dtype)[wanted])
+        assert np.array_equal(*sums)
+
+
+def test_faults_of_some_rows_are_those_that_are_read(tmp_path: Path) -> None:
+    rows = matrix()
+    rows[[7, 900]] = np.nan
+    write(features(rows), tmp_path / "f.parquet", row_group_size=100)
+    source = opened(tmp_path / "f.parquet")
+    read_some(source, "features", read_index(source), np.array([1, 500]))
+    for wanted in (np.array([1, 7, 950]), np.arange(50)):
+        with pytest.raises(InputError, match=r"1 row with NaN or infinity \(ids row-0007\)"):
+            read_some(source, "features", read_index(source), wanted)
+
+
+def test_some_rows_of_other_widths_are_refused(tmp_path: Path) -> None:
+    write(features(matrix()[:500]), tmp_path / "f" / "1.parquet")
+    write(
+        features(matrix()[500:, :4]).set_column(0, "id", pa.array([f"row-{row:04d}" for row in range(500, 1000)])),
+        tmp_path / "f" / "2.parquet",
+    )
+    source = opened(tmp_path / "f")
+    with pytest.raises(InputError, match="rows hold"):
+        read_some(source, "features", read_index(source), np.array([3, 999]))
+
+
+@pytest.mark.parametrize("compression", ["none", "zstd"])
+def test_no_more_is_read_than_some_rows_need(tmp_path: Path, compression: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(features(matrix()), tmp_path / "f.parquet", row_group_size=100, compression=compression, use_dictionary=False)
+    source = opened(tmp_path / "f.parquet")
+    index = read_index(source)
+    whole: list[int] = []
+    raw = Source._raw
+
+    def counted(self: Source, piece: Piece, wanted: Sequence[list[str]], **options: Any) -> Any:
+        whole.append(piece.group)
+        return raw(self, piece, wanted, **options)
+
+    monkeypatch.setattr(Source, "_raw", counted)
+    read_some(source, "features", index, np.array([250, 251, 720]), threads=1)
+    assert whole == ([] if compression == "none" else [2, 7])  # where the numbers lie as they are, not even these row groups

@@ -99,7 +99,7 @@ def test_without_waiting_answers_that_are_never_late_change_nothing(case: Rounds
 
 def course(parallel: int = 4, name: str = "direct") -> Course:
     rows = np.random.default_rng(0).dirichlet(np.ones(3), 90).astype(np.float32)
-    return registry.load(name).function(rows, rows[:0], np.empty(0, np.int64), 24, partial(seeds.generator, 0), parallel)
+    return registry.load(name).function(rows, rows[:0], np.empty(0, np.int64), 78, partial(seeds.generator, 0), parallel)
 
 
 @pytest.mark.parametrize("name", ASKING)
@@ -125,7 +125,7 @@ def test_rows_that_were_repeated_count_where_they_came_first(name: str) -> None:
 @pytest.mark.parametrize("name", ASKING)
 def test_skipped_rows_teach_nothing_and_count(name: str) -> None:
     found = replay(course(name=name), np.full(90, SKIPPED))
-    assert len(found.asked.rows) == 24
+    assert len(found.asked.rows) == 78
     assert [(one.first, one.last) for one in found.findings()] == [(0, 90)] * 3
 
 

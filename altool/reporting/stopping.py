@@ -1,0 +1,162 @@
+"""What a report says of stopping: what the next labels bring, and how far the predictions of the pool still change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+
+from altool.console import Console
+from altool.errors import InputError
+from altool.metrics import stopping
+from altool.tables import rounds
+from altool.tables.derive import derive
+from altool.tables.previous import read_previous
+from altool.tables.read import Source
+from altool.text import count
+
+if TYPE_CHECKING:
+    from altool.reporting.content import Estimate, Past
+
+AGREEMENT = "agreement"  # the metric of all classes that holds the kappa
+OF_TARGETS = {"f1": "macro_f1", "recall": "macro_recall"}  # what a target's metric is averaged to
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The `kappa` of this round's predictions with those of an earlier one that had so many `labels`, over `rows` of the pool without a
+    label."""
+
+    kappa: float
+    rows: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """`gain` of the `metric` on the holdout, None where it is unknown; `agreements` (kappas) of the rounds that have one, this round's the
+    last, and how this round's came about; `stop` where both say so."""
+
+    metric: str
+    gain: stopping.Gain | None
+    agreement: Agreement | None
+    agreements: tuple[float, ...]
+    held_out: bool
+
+    @property
+    def stop(self) -> bool:
+        return self.held_out and self.agreement is not None and stopping.stop(self.gain, self.agreements)
+
+    def lines(self, name: str) -> list[str]:
+        """What is said, in sentences without full stops. `name` is the metric's as people read it."""
+        said = []
+        if self.gain and self.held_out:
+            said.append(next_labels(self.gain, name))
+        if self.agreement:
+            found = self.agreement
+            changing = "; predictions still change" if found.kappa < stopping.CHANGING and not self.stop else ""
+            rows = f"over {count(found.rows, 'row')} without a label"
+            said.append(f"agreement with the predictions at {count(found.labels, 'label')}: kappa {found.kappa:.2f} {rows}{changing}")
+        if self.stop and self.gain:
+            slope = f"{name} rises by {_points(self.gain.slope)} points a doubling of the labels, less than {100 * stopping.SLOPE:g}"
+            mean = float(np.mean(self.agreements[-stopping.AGREEMENTS :]))
+            kappa = f"the mean kappa of the last {stopping.AGREEMENTS} rounds is {mean:.2f}, at least {stopping.STABLE:.2f}"
+            said.append(f"stop: {slope}, and {kappa}")
+        return said
+
+    def summary(self) -> dict[str, Any]:
+        """As a JSON object."""
+        found = None
+        if self.gain and self.held_out:
+            value, low, high = self.gain.next()
+            found = {
+                "slope": self.gain.slope,
+                "error": self.gain.error,
+                "rounds": self.gain.rounds,
+                "labels": [self.gain.first, self.gain.last],
+                "next_100": {"value": value, "low": low, "high": high},
+            }
+        agreement = self.agreement and {"kappa": self.agreement.kappa, "rows": self.agreement.rows, "labels": self.agreement.labels}
+        return {"metric": self.metric, "gain": found, "agreement": agreement, "agreements": list(self.agreements), "stop": self.stop}
+
+
+def next_labels(found: stopping.Gain, name: str) -> str:
+    """The gain as a sentence without a full stop."""
+    value, low, high = (_points(share) for share in found.next())
+    basis = f"the line through the last {found.rounds} rounds, {found.first:,} to {found.last:,} labels, ± 2 standard errors"
+    return f"the next 100 labels bring {value} points of {name} [{low}, {high}] ({basis})"
+
+
+def _points(share: float) -> str:
+    return f"{round(100 * share, 1) + 0.0:.1f}"  # no -0.0
+
+
+def of_rounds(
+    overall: Mapping[str, Estimate],
+    rows: int,
+    labels: int,
+    targets: Collection[str],
+    past: Sequence[Past],
+    agreement: Agreement | None,
+    *,
+    held_out: bool,
+) -> Stopping:
+    """What the rounds say of stopping: this one, with its `overall` metrics at so many `labels`, and of the `past` ones those that were
+    measured on as many `rows`: the same holdout. `targets` are the metrics of the targets; macro recall or accuracy where all of them are
+    after that, accuracy without any."""
+    metrics = {OF_TARGETS.get(metric, "accuracy") for metric in targets} or {"accuracy"}
+    metric = metrics.pop() if len(metrics) == 1 else "macro_f1"
+    earlier = [one for one in past if one.rows == rows and one.labels and metric in one.overall]
+    counts = [*(one.labels or 0 for one in earlier), labels]
+    found = stopping.gain(counts, [*(one.overall[metric] for one in earlier), overall[metric].value]) if labels else None
+    agreements = [one.overall[AGREEMENT] for one in past if AGREEMENT in one.overall]
+    return Stopping(metric, found, agreement, (*agreements, *([agreement.kappa] if agreement else [])), held_out)
+
+
+def agree(
+    previous: Sequence[Source], now: Source, labeled: pa.ChunkedArray, labels: int, before: int | None, console: Console
+) -> Agreement | None:
+    """How far the predictions `now`, of a model with so many `labels`, agree with the `previous` ones on the rows of both that are not
+    among the `labeled` ids: with the last of those that `stopping.comparable` names. A table that does not say how many labels its model
+    had is of `before`. None, and said, where there is none.
+
+    Raises InputError where the tables share no such row, or a number of labels is unknown.
+    """
+    counts = [trained_on(source, before) for source in previous]
+    for source, then in zip(previous, counts, strict=True):
+        if then is None:
+            raise InputError(
+                f"{source.name}: the number of labels that its model had is unknown",
+                "write it with altool score, or give the metrics of its round as the last --history",
+            )
+    found = sorted((then or 0, place) for place, then in enumerate(counts))
+    chosen = stopping.comparable([then for then, _ in found], labels)
+    if chosen is None:
+        names = ", ".join(source.name for source in previous)
+        console.info(
+            f"{names}: of {found[0][0]:,} labels or more, too near this round's {labels:,} to tell whether predictions still change; "
+            f"give the predictions of a round with {int(labels / stopping.GROWTH):,} at most"
+        )
+        return None
+    then, source = found[chosen][0], previous[found[chosen][1]]
+    with console.progress(f"reading {now.name}", now.num_rows) as advance:
+        index, likeliest, _ = derive(now, ["probabilities"], lambda values: values["probabilities"].argmax(axis=1), advance=advance)
+    with console.progress(f"reading {source.name}", source.num_rows) as advance:
+        earlier = read_previous(source, now, index, len(now.classes), None, advance=advance)
+    current = index.arrange(np.concatenate(likeliest))
+    open_ = (earlier.likeliest >= 0) & ~index.mask(labeled)
+    if not open_.any():
+        raise InputError(
+            f"{source.name}: no row without a label is in it and in {now.name}",
+            "give predictions of the whole pool: of this round as --pool-predictions, of earlier ones as --previous",
+        )
+    return Agreement(stopping.kappa(current[open_], earlier.likeliest[open_]), int(open_.sum()), then)
+
+
+def trained_on(predictions: Source, otherwise: int | None) -> int | None:
+    """How many labels the model of these predictions had, as `altool score` wrote."""
+    found = [origin.get("options", {}).get("trained_on") for _, origin in rounds.origins(predictions)]
+    return found[0] if found and all(isinstance(one, int) and one == found[0] for one in found) else otherwise

@@ -196,7 +196,7 @@ def test_a_list_of_an_option_of_the_classifier_is_a_run_for_each() -> None:
             {},
             "then.then.after: expected more than 5, found 5",
         ),
-        ({"strategy": "margin", "logistic_c": [1, "x"]}, {}, "run \"margin\", logistic_c: expected a number above 0, found 'x'"),
+        ({"strategy": "margin", "logistic_c": [1, "x"]}, {}, "run \"margin\", logistic_c: expected auto or a number above 0, found 'x'"),
         ({"strategy": "margin", "logistic_c": [1, 1]}, {}, "two runs are called 'margin-logistic-c-1'"),
     ],
 )

@@ -238,6 +238,7 @@ def summarize(
         runs.append(_run(name, list(group.values()), pairs, classes, tail, levels, generator))
     sign = 1 if metric in FALLING else -1
     runs.sort(key=lambda run: (sign * run.area["all"].value, run.name))
+    sign = -1 if metric in FALLING else 1  # larger is better of what is compared
     return History(
         metric=metric,
         labels=(low, high),
@@ -246,12 +247,12 @@ def summarize(
         tail=() if tail is None else tuple(name for name, rare in zip(classes, tail, strict=True) if rare),
         baseline=baseline,
         runs=runs,
-        gain=next((gain(one.labels.tolist(), one.value.tolist()) for one in found if one.run == PROJECT), None),
+        gain=next((gain(one.labels.tolist(), one.value.tolist()) for one in found if one.run == PROJECT and sign > 0), None),
         choice=choose(
-            {name: {number: one.area["all"] for number, one in group.items()} for name, group in groups.items()},
+            {name: {number: sign * one.area["all"] for number, one in group.items()} for name, group in groups.items()},
             {name: {number: one.series for number, one in group.items()} for name, group in groups.items()},
             shared,
-            baseline,
+            None if metric in FALLING else baseline,
             given,
             generator,
         ),

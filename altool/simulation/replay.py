@@ -110,13 +110,13 @@ def replay(
     history = History()
     asked, answered = np.zeros(3, np.int64), np.zeros(3, np.int64)
 
-    def ask(number: int, strategy: str, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
+    def ask(number: int, part_of: Run, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
         none = np.full(len(positions), -1)
         for_class = choice.target_class if choice.target_class is not None else none
         shown = suggested if suggested is not None else none
         tier = choice.marks.get("tier", none.astype(np.int8))
-        nobody = automatic_rows(tier, run.audit or 0, seeds.generator(seed, "select", number, "audit"))
-        part = Asked(number, strategy, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier, nobody)
+        nobody = automatic_rows(tier, part_of.audit or 0, seeds.generator(seed, "select", number, "audit"))
+        part = Asked(number, part_of.strategy, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier, nobody)
         people = ~nobody
         given = answers[positions[people]]
         part.answers[people] = bot.agreed(given, pool.classes)
@@ -128,8 +128,8 @@ def replay(
         history.asked.append(part)
 
     if plan.seed_size:
-        ask(0, run.seed_strategy, *_seed_set(pool, plan, run, np.flatnonzero(open_), seed), None)
-    before = None
+        ask(0, Run(run.name, run.seed_strategy), *_seed_set(pool, plan, run, np.flatnonzero(open_), seed), None)
+    before, chooser = None, run
     for number in range(plan.rounds + 1):
         labeled = np.flatnonzero(label >= 0)
         now = run.at(len(labeled))
@@ -143,7 +143,7 @@ def replay(
             start = process_time()
             choice = _choose_cold(pool, plan, now, plan.budget_of(number + 1), candidates, ranks, generator)
             history.times.append(Times(number, None, None, process_time() - start))
-            ask(number + 1, now.strategy, choice, candidates[choice.places], None)
+            ask(number + 1, now, choice, candidates[choice.places], None)
             history.tied += [choice.tied] if choice.tied else []
             continue
         fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
@@ -168,12 +168,15 @@ def replay(
             seen = Seen(pool, labeled, label[labeled], explored[labeled], automatic[labeled], validation)
             again = partial(fit, **(found.options if (found := chosen(model)) else {}))
             weights = _weights(seen, now, aims, model, again, plan.folds, seed)
+        if before is not None and now is not chooser:  # the number that another strategy has kept is none to compare with
+            before = replace(before, numbers=None)
+        chooser = now
         state = State(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)
         )
         choice, suggested, before = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
         history.times.append(Times(number, fitted - start, done - fitted, process_time() - done))
-        ask(number + 1, now.strategy, choice, candidates[choice.places], suggested)
+        ask(number + 1, now, choice, candidates[choice.places], suggested)
         history.tied += [choice.tied] if choice.tied else []
     return history
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from altool.errors import UsageError
+from altool.metrics.tiers import TIERS
 from altool.simulation import plan as plans
 from altool.simulation.from_model import Pool
 from altool.simulation.pool import balanced
@@ -126,6 +127,22 @@ def test_three_strategies_after_one_another() -> None:
     assert plan(row).runs[0].name == "random then kmeans then margin"
 
 
+def test_what_takes_over_does_not_compare_with_the_numbers_of_another() -> None:
+    """alamp by entropy compares with no margins: its first round is entropy's, as after any other strategy."""
+    then = {"strategy": "alamp", "alamp_base": "entropy", "after": 10}
+    found = asked(history({"strategy": "alamp", "alamp_base": "margin", "then": then}, rounds=2))
+    plain = asked(history({"strategy": "alamp", "alamp_base": "margin", "then": {"strategy": "entropy", "after": 10}}, rounds=2))
+    assert found == plain
+
+
+def test_an_audit_is_that_of_the_strategy_in_charge() -> None:
+    then = {"strategy": "clarifier", "clarifier_budgets": "2,2,6", "audit": 2, "after": 10}
+    part = history({"strategy": "margin", "then": then}, rounds=2).asked[2]
+    easy = part.tier == list(TIERS).index("easy")
+    assert easy.sum() > 2
+    assert (easy & ~part.automatic).sum() == 2
+
+
 def test_what_takes_over_is_part_of_the_settings() -> None:
     row = {"strategy": "coreset", "then": {"strategy": "margin", "after": 10}}
     made, other = plan(row), plan({**row, "then": {"strategy": "entropy", "after": 10}})
@@ -179,7 +196,7 @@ def test_a_list_of_an_option_of_the_classifier_is_a_run_for_each() -> None:
             {},
             "then.then.after: expected more than 5, found 5",
         ),
-        ({"strategy": "margin", "logistic_c": [1, "x"]}, {}, "run \"margin\", logistic_c: expected a number above 0, found 'x'"),
+        ({"strategy": "margin", "logistic_c": [1, "x"]}, {}, "run \"margin\", logistic_c: expected auto or a number above 0, found 'x'"),
         ({"strategy": "margin", "logistic_c": [1, 1]}, {}, "two runs are called 'margin-logistic-c-1'"),
     ],
 )

@@ -29,7 +29,7 @@ def test_c_is_chosen_once_a_round(monkeypatch: pytest.MonkeyPatch, given: dict[s
     run = Run("r", "margin", target_aware=True, fit=given)
     aims = Aims(("f1",) * 3, np.full(3, 0.9), np.ones(3), (0.9,) * 3)
     history = replay(
-        Pool(rows[:150], truth[:150], rows[150:], truth[150:], ("a", "b", "c")), Plan((run,), 30, 2, 15, 1, 0), run, 0, aims=aims
+        Pool(rows[:150], truth[:150], rows[150:], truth[150:], ("a", "b", "c")), Plan((run,), 30, 2, (15,), 1, 0), run, 0, aims=aims
     )
     assert len(history.rounds) == 3
     assert calls == ([] if given else [30, 45, 60])

@@ -109,8 +109,8 @@ def _facts(run: Run) -> dict[str, Any]:
         del own["weights_from"]
     if isinstance(run.label_noise, str):
         del own["label_noise"]
-    if run.fit:
-        own["fit"] = {name: value for name, value in run.fit.items() if name not in classifier(run.classifier).files}
+    record = classifier(run.classifier)  # with its defaults: one that changes is another setting
+    own["fit"] = {name: value for name, value in {**record.defaults, **run.fit}.items() if value is not None and name not in record.files}
     return own | ({"then": _facts(run.then)} if run.then else {})
 
 

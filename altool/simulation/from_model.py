@@ -108,7 +108,7 @@ def _clusters(pool: Pool, run: Run, state: State, strategy: Strategy, budget: in
     probe = pool.rows[:1]
     if strategy.clustered is None or state.model.vectors(probe) is not probe:
         return None
-    return strategy.clustered(pool.rows, budget, seeds.generator(state.seed, "clusters"), strategy.own(run.options))
+    return strategy.clustered(np.asarray(pool.rows), budget, seeds.generator(state.seed, "clusters"), strategy.own(run.options))
 
 
 def _predicted(model: Model, run: Run, rows: np.ndarray, names: Collection[str], seed: int) -> dict[str, np.ndarray]:

@@ -84,7 +84,13 @@ def test_a_part_is_an_array_whose_rows_are_not_copied() -> None:
     assert np.array_equal(np.asarray(part), whole[positions])
 
 
-@pytest.mark.parametrize("row", [{"strategy": "margin"}, {"strategy": "coreset"}, {"strategy": "kmeans", "seed_strategy": "coreset"}])
+ROWS = [{"strategy": "kmeans", "seed_strategy": "coreset"}]
+ROWS += [
+    {"strategy": name} for name in ("margin", "coreset", "auto", "uherding", "typiclust", "dropquery", "badge", "cluster-margin", "direct")
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
 def test_a_world_is_replayed_as_the_pool_of_its_rows_alone(row: dict[str, Any]) -> None:
     draws = np.random.default_rng(2)
     features = (np.eye(3, 4)[CODES] * 2 + draws.normal(size=(200, 4))).astype(np.float32)

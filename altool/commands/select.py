@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -50,7 +51,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         console.info("--items is not read: it is for --export, and the pool is that of --predictions or --features")
     past = read_past(tables, options, strategy)
     aims = read_aims(tables, past, strategy, given, options, console)
-    supplied = supply(tables, past, strategy, aims.keywords, options, scratch, console)
+    supplied = supply(tables, past, strategy, aims.keywords, aims.budget, options, scratch, console)
     if "first" in given:
         aims.keywords["first"] = first_place(given["first"], supplied.pool.index, supplied.positions, tables.id_type)
     begun = asking.begin(tables, past, strategy, given, supplied, options) if strategy.shape == "ask" else None
@@ -107,7 +108,22 @@ def _check_outputs(options: Options, output: str, exports: Mapping[str, str], co
     for name, location in exports.items():
         for ending in formats.writer(name).sidecars:
             wanted.append(Output(f"--export {name}", location + ending, "config", sidecar=True))
-    tables = ("predictions", "features", "items", "labels", "queries", "targets", "metrics", "model", "queue", "within", "exclude")
+    kept = bool(options.clusters) and os.path.exists(options.clusters or "")
+    wanted += [] if kept else [Output("--clusters", options.clusters, "clusters", local=True)]
+    tables = (
+        "predictions",
+        "features",
+        "items",
+        "labels",
+        "queries",
+        "targets",
+        "metrics",
+        "model",
+        "queue",
+        "within",
+        "exclude",
+        *(("clusters",) if kept else ()),
+    )
     read = outputs.given(options, *tables, "previous", "oracle", "text:classes")
     outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
 

@@ -14,6 +14,7 @@ from altool.console import Console
 from altool.engines.device import choose as choose_device
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
+from altool.selection import clusters
 from altool.selection.inputs import Past, Tables, matrices
 from altool.selection.options import Options
 from altool.selection.vectors import fitted, read_vectors, standing_in
@@ -109,6 +110,7 @@ def supply(
     past: Past,
     strategy: Strategy,
     given: Mapping[str, Any],
+    budget: int,
     options: Options,
     scratch: Scratch,
     console: Console,
@@ -144,6 +146,9 @@ def supply(
         if options.model:
             width = arrays["features"].shape[1]
             arrays["head"] = read_head(options.model, tables.matrices["features"], width, fingerprints, console)
+    if options.clusters:
+        wrapped, rows = strategy.wrapped, arrays["features"]
+        arrays["clusters"] = clusters.kept(tables, wrapped, given, rows, pool.index, positions, budget, options, fingerprints, console)
     if "vectors" in names and "features" in tables.matrices:
         arrays["vectors"] = read_vectors(tables, pool.index, positions, past, options, fingerprints, console)
     before = None

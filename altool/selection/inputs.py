@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,6 +41,7 @@ class Tables:
     items: Source | None
     oracle: Source | None
     earlier: list[Source]
+    clusters: Source | None
     id_type: pa.DataType
     classes: tuple[str, ...] | None
 
@@ -91,6 +93,7 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
         items=reader.open(options.items, "items") if options.items and options.export else None,
         oracle=reader.open(options.oracle, "labels") if options.oracle else None,
         earlier=[reader.open(location, "queries", allow_empty=strategy.shape != "ask") for location in options.queries or ()],
+        clusters=reader.open(options.clusters, "clusters") if options.clusters and os.path.exists(options.clusters) else None,
         id_type=reader.match_ids(),
         classes=reader.classes,
     )

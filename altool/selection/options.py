@@ -82,6 +82,7 @@ class Options:
     previous: str | None = option("The previous round's predictions (alamp).", metavar="TABLE", panel=TABLES)
     queue: str | None = option("A ranked table, for --strategy queue.", metavar="TABLE", panel=TABLES)
     model: str | None = option("A model with a linear head (base, dropquery).", metavar="DIR", panel=TABLES)
+    clusters: str | None = option("Clusters of the pool, kept over rounds (cluster-margin).", metavar="PATH", panel=TABLES)
     within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
     exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
     export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
@@ -138,6 +139,8 @@ def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any]
         raise UsageError(f"--queue has no effect with {who}", "use --strategy queue")
     if given.get("similarity") == "gradient" and not options.predictions:
         raise UsageError("--similarity gradient needs --predictions")
+    if options.clusters and strategy.wrapped.clustered is None:
+        raise UsageError(f"--clusters has no effect with {who}", "use it with --strategy cluster-margin")
     if options.model and "head" not in (*strategy.takes, *strategy.optional):
         raise UsageError(f"--model has no effect with {who}", "leave it out")
     if options.target_aware and not (options.targets and (options.predictions or strategy.steers)):

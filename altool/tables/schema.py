@@ -106,6 +106,7 @@ KINDS = {
             {"class": STRING, "metric": STRING, "target": pa.float64(), "at_precision": pa.float64(), "priority": pa.float64()},
             ("class", "metric", "target"),
         ),
+        Kind("clusters", {"id": ID, "cluster": pa.int64()}, ("id", "cluster")),
         Kind("metrics", METRIC_COLUMNS | STEERING_COLUMNS, ("class", "metric", "value")),
         # Metrics of simulated runs: `run` names what was tried and `repeat` numbers its draws; `total` counts the labels so far, `asked`
         # the questions so far, `seconds` the annotators' time so far (null: unknown), `pool` the class's rows in the whole pool;

@@ -157,3 +157,34 @@ def test_what_would_do_nothing_is_refused(
     result = altool("select", "--strategy", *arguments, *common, "--features", "f.parquet", "--budget", 3, "-o", "q.parquet", code=2)
     assert said in result.said
     assert not (tmp_path / "q.parquet").exists()
+
+
+def test_clusters_are_kept_over_rounds(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
+    common = ("select", "--strategy", "cluster-margin", "--features", "f.parquet", "--predictions", "p.parquet", "--budget", 20)
+    altool(*common, "-o", "alone.parquet")
+    said = altool(*common, "--clusters", "c.parquet", "-o", "first.parquet").said
+    assert f"of {ROWS} rows -> c.parquet" in said
+    assert ids(tmp_path / "first.parquet") == ids(tmp_path / "alone.parquet")
+    table = pq.read_table(tmp_path / "c.parquet")
+    assert table.column("id").to_pylist() == [f"row-{row:04d}" for row in range(ROWS)]
+    one = pa.table({"id": table.column("id"), "cluster": pa.array(np.zeros(ROWS, np.int64))}).replace_schema_metadata(table.schema.metadata)
+    write(one, tmp_path / "one.parquet")
+    assert "clusters of" not in altool(*common, "--clusters", "one.parquet", "--labels", "l.parquet", "-o", "one-q.parquet").said
+    altool("select", "--strategy", "margin", "--predictions", "p.parquet", "--labels", "l.parquet", "--budget", 20, "-o", "m.parquet")
+    assert ids(tmp_path / "one-q.parquet") == ids(tmp_path / "m.parquet")  # one cluster: the margins' own order
+
+
+def test_rows_that_kept_clusters_lack_are_clusters_of_their_own(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
+    common = ("select", "--strategy", "cluster-margin", "--features", "f.parquet", "--predictions", "p.parquet", "--budget", 20)
+    altool(*common, "--clusters", "c.parquet", "-o", "q.parquet")
+    table = pq.read_table(tmp_path / "c.parquet")
+    write(table.slice(2), tmp_path / "some.parquet")
+    said = altool(*common, "--clusters", "some.parquet", "-o", "q2.parquet").said
+    assert "clusters some.parquet: 2 candidates not in it (ids row-0000, row-0001); each is a cluster of its own" in said
+    write(table.slice(0, 3).set_column(0, "id", pa.array(["x", "y", "z"])), tmp_path / "other.parquet")
+    said = altool(*common, "--clusters", "other.parquet", "-o", "q3.parquet", code=3).said
+    assert "predictions p.parquet: none of its 300 candidates is in clusters other.parquet" in said
+    said = altool(*common, "--clusters", "c.parquet", "--cluster-margin-factor", 2, "-o", "q3.parquet", code=3).said
+    assert "was made of features of another space, or with other options of cluster-margin" in said
+    said = altool("select", "--predictions", "p.parquet", "--budget", 5, "--clusters", "c.parquet", "-o", "q3.parquet", code=2).said
+    assert "--clusters has no effect with --strategy auto" in said

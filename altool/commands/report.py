@@ -19,7 +19,7 @@ from altool.metrics.evaluation import evaluate
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
 from altool.models import store
 from altool.options import flag, option, shared
-from altool.reporting import comparison, content, page, pool_map, stopping, terminal
+from altool.reporting import comparison, content, page, pool_map, searches, stopping, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
 from altool.shared import (
     AT_PRECISION,
@@ -195,7 +195,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         history=past,
         queries=queries,
         suggestions=suggestions,
-        searches=content.searches(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
+        searches=searches.by_class(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
         cost=costs,
         stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=chosen.on == "holdout"),
         training=_training(options.model) if options.model else {},

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from altool.labels.costs import Cost
-from altool.reporting import cost, plots
-from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, search_cells, short
+from altool.reporting import cost, plots, searches
+from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, short
 from altool.text import count, visible
 
 HEAT_CLASSES = 30  # as many as fit a heat map
@@ -197,7 +197,7 @@ def _queries(report: Report) -> str:
 def _searches(report: Report) -> str:
     rows = []
     for line in report.searches:
-        cells = [_round(line.round), f"{line.searched:,}", f"{line.spent:,}", *search_cells(line)]
+        cells = [_round(line.round), f"{line.searched:,}", f"{line.spent:,}", *searches.cells(line)]
         rows.append((visible(line.name), cells))
     return table(
         ["class", "round", "labels to search", "labels next to it", "ends at row", "gap there", "between rows", "unlabeled there"], rows

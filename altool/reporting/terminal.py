@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from altool.reporting import cost
-from altool.reporting.content import SOURCE_ORDER, Report, metric_name, search_cells, short
+from altool.reporting import cost, searches
+from altool.reporting.content import SOURCE_ORDER, Report, metric_name, short
 from altool.text import count, visible
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _searches(report: Report) -> Table:
 
     grid = table("class", "round", "search", "spend", "ends at", "gap", "between", "unlabeled")
     for line in report.searches:
-        grid.add_row(Text(short(line.name, NAME_WIDTH)), str(line.round), str(line.searched), str(line.spent), *search_cells(line))
+        grid.add_row(Text(short(line.name, NAME_WIDTH)), str(line.round), str(line.searched), str(line.spent), *searches.cells(line))
     return grid
 
 

@@ -14,6 +14,8 @@ from altool.labels.costs import Cost
 from altool.metrics import gaps, steering
 from altool.metrics.evaluation import Evaluation
 from altool.metrics.measured import Measured
+from altool.metrics.proof import PROVED, States
+from altool.reporting.proof import Proof
 from altool.reporting.searches import Search
 from altool.reporting.stopping import AGREEMENT, Stopping
 from altool.text import count, visible
@@ -36,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Aim:
-    """A class's target. `met` is None where priority 0 leaves the class out."""
+    """A class's target. `met` and `state` (of proof.STATES) are None where priority 0 leaves the class out; `rows_to_prove` as there."""
 
     metric: str
     target: float
@@ -44,6 +46,8 @@ class Aim:
     gap: float
     weight: float
     met: bool | None
+    state: str | None
+    rows_to_prove: int | None
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ class Report:
     searches: list[Search] = field(default_factory=list)
     cost: Cost | None = None  # unknown
     stopping: Stopping | None = None
+    proof: Proof | None = None  # without targets
     training: dict[str, list[float]] = field(default_factory=dict)  # per epoch loss, accuracy, rate and, with a ranker, its loss
 
     @property
@@ -153,6 +158,22 @@ class Report:
     @property
     def missed(self) -> list[str]:
         return [line.name for line in self.aims if line.target and not line.target.met]
+
+    @property
+    def unproved(self) -> list[str]:
+        return [line.name for line in self.aims if line.target and line.target.state != PROVED]
+
+    @property
+    def targets_line(self) -> str:
+        """How many targets are met, and how many of these are proved; empty without any."""
+        total, missed = len(self.aims), len(self.missed)
+        return f"{total - missed} of {count(total, 'target')} met, {total - len(self.unproved)} proved" if total else ""
+
+    @property
+    def proofs(self) -> list[str]:
+        """What the proofs rest on, and what would prove the rest, in sentences without full stops."""
+        found = [(line.name, line.support, line.target.state, line.target.rows_to_prove) for line in self.aims if line.target]
+        return self.proof.lines(found) if self.proof and found else []
 
     @property
     def basis(self) -> str:
@@ -192,6 +213,8 @@ class Report:
         if not self.training:
             del content["training"]
         content["targets"] = {"counted": len(aims), "met": len(aims) - len(self.missed), "missed": self.missed} if aims else None
+        if aims:
+            content["targets"] |= {"proved": len(aims) - len(self.unproved), "unproved": self.unproved}
         return content
 
 
@@ -214,8 +237,10 @@ def class_reports(
     counts: Mapping[str, Mapping[str, int]],
     past: Sequence[Past],
     samples: Mapping[str, Evaluation] = MappingProxyType({}),
+    states: States = ([], []),
 ) -> list[ClassReport]:
-    """One entry per class. `counts` holds each class's labels by source, `samples` by name what can steer."""
+    """One entry per class. `counts` holds each class's labels by source, `samples` by name what can steer, `states` belongs
+    to `aims`."""
     if aims is not None:
         values = steering.Sample.of(evaluation, aims).value
         missing, reached = gaps.gap(values, aims.targets), gaps.met(values, aims.targets)
@@ -229,7 +254,8 @@ def class_reports(
         aim = None
         if aims is not None:
             target, priority, gap, weight = (float(of[code]) for of in (aims.targets, aims.priorities, missing, weighed))
-            aim = Aim(aims.metrics[code], target, priority, gap, weight, bool(reached[code]) if priority > 0 else None)
+            met = bool(reached[code]) if priority > 0 else None
+            aim = Aim(aims.metrics[code], target, priority, gap, weight, met, states[0][code], states[1][code])
         by_source = {source: counts[name][source] for source in SOURCE_ORDER if source in counts.get(name, {})}
         threshold = float(evaluation.threshold[code])
         lines.append(
@@ -366,6 +392,8 @@ def metrics_rows(report: Report) -> list[dict[str, Any]]:
                     "target": aim and aim.target,
                     "gap": aim and aim.gap,
                     "weight": aim and aim.weight,
+                    "state": aim and aim.state,
+                    "rows_to_prove": aim and aim.rows_to_prove,
                     "threshold": (np.inf if line.threshold is None else line.threshold) if at_precision else None,
                     "round": report.round,
                 }

@@ -1,7 +1,7 @@
 """Which targets are proved by a random holdout, however often it was looked at, and how many held-out rows would prove the others.
 
-Fewer than 1 - `confidence` of the classes that never reach their target are ever called proved, over all looks of a project together. The
-risk of 1 - `confidence` is spent over the looks by a fixed schedule (alpha spending: Lan and DeMets 1983), R / (R + 10) of it in the first
+Over all looks of a project together, a class is called proved while it is below its target with a probability of at most 1 - `confidence`.
+That risk is spent over the looks by a fixed schedule (alpha spending: Lan and DeMets 1983), R / (R + 10) of it in the first
 R of them, and the looks' risks add up (union bound). That holds for every dependence between looks, and whatever is decided on them:
 
 - A fixed holdout is no growing sample. Each look tests another model on the same rows, so that no confidence sequence over rows applies.

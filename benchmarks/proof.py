@@ -15,7 +15,6 @@ from itertools import chain, product
 
 import numpy as np
 
-from altool.metrics.gaps import Aims
 from altool.metrics.proof import Look, Shares, proves, rows_to_prove, shares
 
 TARGET = 0.9
@@ -54,14 +53,13 @@ def wilson_low(share: float, rows: int) -> float:
 def metric_project(metric: str, below: float, looks: int, rows: int, rng: np.random.Generator) -> bool:
     """Of `metric` of a class of `rows` among ten times as many: was it proved at any of the looks at a fixed holdout? Its scores are of
     two normal distributions, of which the truth is known; the target is as far above the truth as is said."""
-    true = np.repeat([0, 1], [rows, 9 * rows])
-    aims = Aims((metric, metric), np.array([min(truths(metric) + below, 1.0), 1.0]), np.ones(2), (0.9, 0.9))
-    noise = rng.normal(size=len(true))
+    of_class = np.repeat([True, False], [rows, 9 * rows])
+    target = min(truths(metric) + below, 1.0)
+    noise = rng.normal(size=len(of_class))
     for number in range(1, looks + 1):
-        noise = np.where(rng.random(len(true)) < CHANGED, rng.normal(size=len(true)), noise)
-        score = 1 / (1 + np.exp(-(np.where(true == 0, *MEANS) + noise)))
-        probabilities = np.stack([score, 1 - score], axis=1)
-        if proves(shares(true, probabilities, aims, 0), Look(number, False)):
+        noise = np.where(rng.random(len(noise)) < CHANGED, rng.normal(size=len(noise)), noise)
+        logit = np.where(of_class, *MEANS) + noise
+        if proves(shares(of_class, logit > 0, 1 / (1 + np.exp(-logit)), metric, target, 0.9), Look(number, False)):
             return True
     return False
 

@@ -17,7 +17,6 @@ from altool.text import count, visible
 
 HEAT_CLASSES = 30  # as many as fit a heat map
 NAME_WIDTH = 60  # of a class name in a table; pointing at it shows the rest
-AIMED = ("target", "gap", "weight", "state", "rows to prove")  # columns of classes with targets
 CONFUSIONS = 20  # the most frequent ones are listed
 
 STYLE = """
@@ -110,7 +109,7 @@ def _summary(report: Report) -> str:
 
 def _classes(report: Report) -> str:
     aimed = any(line.target for line in report.classes)
-    head = ["class", "labels", "rows measured", "metric", "value", "95 % interval", *AIMED[: len(AIMED) * aimed]]
+    head = ["class", "labels", "rows", "metric", "value", "95 % interval", *(["target", "gap", "weight", "state"] if aimed else [])]
     rows = []
     for line in report.classes:
         shown = line.metrics[line.shown]
@@ -119,8 +118,9 @@ def _classes(report: Report) -> str:
         if line.target:
             word = WORDS[line.target.state]
             state = word if line.target.met is None else f'<span class="{"good" if line.target.met else "bad"}">{word}</span>'
-            needed = "" if line.target.rows_to_prove is None else about(line.target.rows_to_prove)
-            cells += [f"{line.target.target:.3f}", f"{line.target.gap:+.3f}", f"{line.target.weight:.3f}", state, needed]
+            if line.target.rows_to_prove is not None:
+                state += f"<small>needs {about(line.target.rows_to_prove)} rows</small>"
+            cells += [f"{line.target.target:.3f}", f"{line.target.gap:+.3f}", f"{line.target.weight:.3f}", state]
         rows.append((line.name, cells))
     return table(head, rows)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from altool.metrics.proof import ESTIMATE, NOT_YET, PROVED
@@ -10,11 +12,12 @@ from altool.reporting.content import SOURCE_ORDER, Report, metric_name, short
 from altool.text import count, visible
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
     from rich.text import Text
 
 NAME_WIDTH = 40
+ROOM = 12  # characters of a line that a class's name has at least
 
 
 def render(report: Report) -> list[RenderableType]:
@@ -28,7 +31,7 @@ def render(report: Report) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(round_ + report.basis, style="bold")]
     if report.caution:
         parts.append(Text(report.caution, style="bold red"))
-    parts += [_classes(report), Text(overall_line(report)), *map(Text, report.advice)]
+    parts += [_Classes(report), Text(overall_line(report)), *map(Text, report.advice)]
     if report.aims:
         parts.append(Text(f"{_overall(report, 'shortfall')}: what the classes lack of their targets, on average"))
         parts += map(Text, report.proofs)
@@ -61,7 +64,20 @@ def _overall(report: Report, name: str) -> str:
     return f"{metric_name(name, 0)} {estimate.value:.3f} [{estimate.low:.3f}, {estimate.high:.3f}{was}]"
 
 
-def _classes(report: Report) -> Table:
+@dataclass(frozen=True)
+class _Classes:
+    """The table of the classes, without precision and recall where the terminal would leave no room for the names beside them."""
+
+    report: Report
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
+        whole = _classes(self.report)
+        longest = max(len(short(line.name, NAME_WIDTH)) for line in self.report.classes)
+        needed = whole.__rich_measure__(console, options.update(max_width=1000)).maximum - max(longest - ROOM, 0)
+        yield whole if needed <= options.max_width else _classes(self.report, ("prec.", "recall"))
+
+
+def _classes(report: Report, without: Collection[str] = ()) -> Table:
     from rich.text import Text
 
     lines = report.classes
@@ -81,6 +97,7 @@ def _classes(report: Report) -> Table:
     if report.aims:
         columns["target"] = ["" if line.target is None else f"{line.target.target:.3f}" for line in lines]
         columns["met"] = [_state(line.target.state if line.target else None) for line in lines]
+    columns = {name: cells for name, cells in columns.items() if name not in without}
     grid = table("class", *columns)
     for line, *cells in zip(lines, *columns.values(), strict=True):
         grid.add_row(Text(short(line.name, NAME_WIDTH)), *cells)

@@ -197,7 +197,9 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         suggestions=suggestions,
         searches=content.searches(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
         cost=costs,
-        stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=chosen.on == "holdout"),
+        stopping=stopping.of_rounds(
+            overall, rows.measured, totals.training, kinds, past, now, held_out=chosen.on == "holdout", classes=len(classes)
+        ),
         training=_training(options.model) if options.model else {},
     )
     found = None

@@ -52,7 +52,10 @@ class Command(typer.core.TyperCommand):
     panels: dict[str, list[Option]]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuses an option of a single value that is there twice."""
+        """Refuses an option of a single value that is there twice; a flag that may stand alone gets its value."""
+        bare = {option.flag: option.bare for own in self.panels.values() for option in own if option.bare}
+        alone = [word in bare and after[:1] in ("", "-") for word, after in zip(args, [*args[1:], ""], strict=False)]
+        args = [f"{word}={bare[word]}" if own else word for word, own in zip(args, alone, strict=True)]
         *_, order = self.make_parser(ctx).parse_args(args=list(args))
         for option in dict.fromkeys(order):
             if order.count(option) > 1 and not option.multiple and not (getattr(option, "is_flag", False) and not option.secondary_opts):

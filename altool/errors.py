@@ -40,6 +40,6 @@ class NothingLeft(AltoolError):
 
 
 class TargetsNotMet(AltoolError):
-    """`report --check-targets`: some class misses its target."""
+    """`report --check-targets`: some class misses its target, or is not proved to reach it."""
 
     exit_code = 5

@@ -21,7 +21,7 @@ def names(option: Option) -> str:
     flags = ", ".join(option.flags or (option.flag,))
     if option.kind is bool:
         return flags if option.default is False else f"{flags}/--no-{option.flag.removeprefix('--')}"
-    return f"{flags} {metavar(option)}"
+    return f"{flags} [{metavar(option)}]" if option.bare else f"{flags} {metavar(option)}"
 
 
 def metavar(option: Option) -> str:

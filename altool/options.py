@@ -33,7 +33,8 @@ class Option:
     there are any; `words` are texts that are taken instead of a number, as auto. `many`: it may be given several times, and is a tuple.
     `convert` makes what is taken of a value of that kind (in a plan also of a list), and raises ValueError, which says what is expected.
 
-    `default` is what is taken where nothing is given (None: nothing is); `shown` says it where the value does not. `help` is a sentence
+    `default` is what is taken where nothing is given (None: nothing is); `shown` says it where the value does not. `bare` is the
+    value that the flag alone stands for. `help` is a sentence
     without the default. `panel` is the heading it stands under. `file`: its value is the path of a file, which provenance has the digest
     of. `argument`: it has no flag; `required`: it cannot be left out.
     """
@@ -56,6 +57,7 @@ class Option:
     file: bool = False
     argument: bool = False
     required: bool = False
+    bare: str = ""
 
     @property
     def flag(self) -> str:

@@ -111,7 +111,8 @@ def spelled(option: Option) -> str:
     flags = ", ".join(code(flag) for flag in option.flags or (option.flag,))
     if option.kind is bool:
         return flags if option.default is False else f"{flags}, {code('--no-' + option.flag.removeprefix('--'))}"
-    return f"{flags} {code(option.metavar or {int: 'N', float: 'X'}.get(option.kind, 'TEXT'))}"
+    value = option.metavar or {int: "N", float: "X"}.get(option.kind, "TEXT")
+    return f"{flags} {code(f'[{value}]' if option.bare else value)}"
 
 
 def values(option: Option) -> str:

@@ -16,11 +16,15 @@ from altool.errors import InputError, TargetsNotMet, UsageError
 from altool.labels.consensus import codes, resolve
 from altool.labels.costs import of_log
 from altool.metrics.evaluation import evaluate
+from altool.metrics.gaps import met
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
+from altool.metrics.proof import ESTIMATE, PROVED, States, states
+from altool.metrics.steering import Sample
 from altool.models import store
 from altool.options import flag, option, shared
-from altool.reporting import comparison, content, page, pool_map, stopping, terminal
+from altool.reporting import comparison, content, page, pool_map, searches, stopping, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
+from altool.reporting.proof import Proof
 from altool.shared import (
     AT_PRECISION,
     CLASSES,
@@ -71,7 +75,13 @@ class Options:
     model: str | None = option("A deep model, to show its training epoch by epoch.", metavar="DIR", panel=TABLES)
     output: str | None = shared(replace(OUTPUT, metavar="FILE", help="Also write an HTML page with plots."))
     metrics_output: str | None = option("Also write the metrics table.", metavar="PATH", panel=TABLES)
-    check_targets: bool = option("Exit with 5 if a class misses its target.", default=False, panel=MEASURED)
+    check_targets: str | None = option(
+        "Exit with 5 until all targets are met (estimate), or proved.",
+        choices=(ESTIMATE, PROVED),
+        bare=ESTIMATE,
+        metavar="STATE",
+        panel=MEASURED,
+    )
     evaluate_on: str = option(
         "auto: holdout, else out-of-fold; all: biased rows, too.", default="auto", choices=EVALUATE_ON, metavar="ROWS", panel=MEASURED
     )
@@ -183,6 +193,11 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         before = past[-1].labels if past else None
         now = stopping.agree(previous, whole, given.column("id"), totals.training, before, console)
     overall = content.overall(evaluation, past)
+    proof: Proof | None = None
+    proved: States = ([], [])
+    if wanted and aims:
+        proof = Proof.of(chosen.on, rows.measured, round_, [before.rows for before in past], wanted.confidence)
+        proved = states(true, probabilities, aims, met(Sample.of(evaluation, aims).value, aims.targets), proof.look)
     kinds = [metric for metric, priority in zip(aims.metrics, aims.priorities, strict=True) if priority > 0] if aims else []
     costs = of_log(answers, resolved, requests, given_prices)
     report = content.Report(
@@ -190,14 +205,15 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         measured_on=chosen.on,
         rows=rows,
         overall=overall,
-        classes=content.class_reports(classes, evaluation, shares, aims, counts, past, samples),
+        classes=content.class_reports(classes, evaluation, shares, aims, counts, past, samples, proved),
         labels=totals,
         history=past,
         queries=queries,
         suggestions=suggestions,
-        searches=content.searches(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
+        searches=searches.by_class(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
         cost=costs,
         stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=chosen.on == "holdout"),
+        proof=proof,
         training=_training(options.model) if options.model else {},
     )
     found = None
@@ -217,6 +233,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     }
     inputs = {"predictions": predicted.fingerprint, "labels": align.table_fingerprint(answers)}
     if wanted:
+        changing["confidence"] = wanted.confidence
         targets = [repr(target) for target in wanted.resolve(classes).values()]
         inputs["targets"] = align.table_fingerprint(pa.table({"class": classes, "target": targets}))
     origin = write.provenance("report", changing, options.seed, inputs)
@@ -228,10 +245,11 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         for part in terminal.render(report):
             console.print(part)
     summary = {"command": "report", **report.summary(), "output": options.output, "metrics_output": options.metrics_output}
-    if options.check_targets and report.missed:
+    if missing := {ESTIMATE: report.missed, PROVED: report.unproved}.get(options.check_targets or ""):
+        lack = "below target" if options.check_targets == ESTIMATE else "without proof of the target"
         raise TargetsNotMet(
-            f"{len(report.missed)} of {count(len(report.aims), 'class', 'classes')} below target ({check.naming_columns(report.missed)})",
-            "label more rows of these classes, train and report again",
+            f"{len(missing)} of {count(len(report.aims), 'class', 'classes')} {lack} ({check.naming_columns(missing)})",
+            proof.remedy if proof and options.check_targets == PROVED else "label more rows of these classes, train and report again",
             {**summary, "warnings": console.warnings},
         )
     written = ", ".join(location for location in (options.output, options.metrics_output) if location and location != "-")

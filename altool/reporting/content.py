@@ -14,6 +14,9 @@ from altool.labels.costs import Cost
 from altool.metrics import gaps, steering
 from altool.metrics.evaluation import Evaluation
 from altool.metrics.measured import Measured
+from altool.metrics.proof import PROVED, States
+from altool.reporting.proof import Proof
+from altool.reporting.searches import Search
 from altool.reporting.stopping import AGREEMENT, Stopping
 from altool.text import count, visible
 
@@ -35,7 +38,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Aim:
-    """A class's target. `met` is None where priority 0 leaves the class out."""
+    """A class's target. `met` and `state` (of proof.STATES) are None where priority 0 leaves the class out; `rows_to_prove` as there."""
 
     metric: str
     target: float
@@ -43,6 +46,8 @@ class Aim:
     gap: float
     weight: float
     met: bool | None
+    state: str | None
+    rows_to_prove: int | None
 
 
 @dataclass(frozen=True)
@@ -129,27 +134,6 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Search:
-    """How a round of a strategy that asks spent its budget on a class: labels to find where the class ends, and labels next to it.
-
-    Of a complete round also what it found in the list of `size` rows that look most like the class first: the `threshold` (so many rows are
-    taken to be of the class, the last of them with the largest probability `gap` above the class's own), and between which cuts it may
-    lie (`first` to `last`), with the number of `unlabeled` rows between them.
-    """
-
-    round: int
-    name: str
-    searched: int
-    spent: int
-    size: int | None = None
-    threshold: int | None = None
-    gap: float | None = None
-    first: int | None = None
-    last: int | None = None
-    unlabeled: int | None = None
-
-
-@dataclass(frozen=True)
 class Report:
     round: int | None
     measured_on: str
@@ -163,6 +147,7 @@ class Report:
     searches: list[Search] = field(default_factory=list)
     cost: Cost | None = None  # unknown
     stopping: Stopping | None = None
+    proof: Proof | None = None  # without targets
     training: dict[str, list[float]] = field(default_factory=dict)  # per epoch loss, accuracy, rate and, with a ranker, its loss
 
     @property
@@ -173,6 +158,22 @@ class Report:
     @property
     def missed(self) -> list[str]:
         return [line.name for line in self.aims if line.target and not line.target.met]
+
+    @property
+    def unproved(self) -> list[str]:
+        return [line.name for line in self.aims if line.target and line.target.state != PROVED]
+
+    @property
+    def targets_line(self) -> str:
+        """How many targets are met, and how many of these are proved; empty without any."""
+        total, missed = len(self.aims), len(self.missed)
+        return f"{total - missed} of {count(total, 'target')} met, {total - len(self.unproved)} proved" if total else ""
+
+    @property
+    def proofs(self) -> list[str]:
+        """What the proofs rest on, and what would prove the rest, in sentences without full stops."""
+        found = [(line.name, line.support, line.target.state, line.target.rows_to_prove) for line in self.aims if line.target]
+        return self.proof.lines(found) if self.proof and found else []
 
     @property
     def basis(self) -> str:
@@ -212,6 +213,8 @@ class Report:
         if not self.training:
             del content["training"]
         content["targets"] = {"counted": len(aims), "met": len(aims) - len(self.missed), "missed": self.missed} if aims else None
+        if aims:
+            content["targets"] |= {"proved": len(aims) - len(self.unproved), "unproved": self.unproved}
         return content
 
 
@@ -234,8 +237,10 @@ def class_reports(
     counts: Mapping[str, Mapping[str, int]],
     past: Sequence[Past],
     samples: Mapping[str, Evaluation] = MappingProxyType({}),
+    states: States = ([], []),
 ) -> list[ClassReport]:
-    """One entry per class. `counts` holds each class's labels by source, `samples` by name what can steer."""
+    """One entry per class. `counts` holds each class's labels by source, `samples` by name what can steer, `states` belongs
+    to `aims`."""
     if aims is not None:
         values = steering.Sample.of(evaluation, aims).value
         missing, reached = gaps.gap(values, aims.targets), gaps.met(values, aims.targets)
@@ -249,7 +254,8 @@ def class_reports(
         aim = None
         if aims is not None:
             target, priority, gap, weight = (float(of[code]) for of in (aims.targets, aims.priorities, missing, weighed))
-            aim = Aim(aims.metrics[code], target, priority, gap, weight, bool(reached[code]) if priority > 0 else None)
+            met = bool(reached[code]) if priority > 0 else None
+            aim = Aim(aims.metrics[code], target, priority, gap, weight, met, states[0][code], states[1][code])
         by_source = {source: counts[name][source] for source in SOURCE_ORDER if source in counts.get(name, {})}
         threshold = float(evaluation.threshold[code])
         lines.append(
@@ -367,32 +373,6 @@ def queries(entries: Iterable[Mapping[str, Any]], answers: Mapping[Any, str | No
     return asked, {key: dict(sorted(suggestions[key].items(), key=lambda item: (-item[1], item[0]))) for key in rounds_}
 
 
-def searches(entries: Iterable[Mapping[str, Any]], found: Iterable[tuple[int, Sequence[Mapping[str, Any]]]]) -> list[Search]:
-    """What the rounds of strategies that ask spent on each class, and found there.
-
-    `entries` are rows as for `queries`; `found` by round what select wrote of each class, the newest last.
-    """
-    spent: dict[tuple[int, str], Counter[str]] = {}
-    for (round_, _), entry in {(entry.get("round"), entry["id"]): entry for entry in entries}.items():
-        if entry.get("phase") and entry.get("target_class") is not None and round_ is not None:
-            spent.setdefault((round_, entry["target_class"]), Counter())[entry["phase"]] += 1
-    known = {(round_, fact["class"]): fact for round_, facts in found for fact in facts}
-    lines = []
-    for key in sorted(spent.keys() | known.keys()):
-        asked, fact = spent.get(key, Counter()), known.get(key, {})
-        facts: dict[str, Any] = {name: fact.get(name) for name in ("size", "threshold", "gap", "first", "last", "unlabeled")}
-        lines.append(Search(round=key[0], name=key[1], searched=asked["search"], spent=asked["spend"], **facts))
-    return lines
-
-
-def search_cells(line: Search) -> list[str]:
-    """Where a class ends, the gap there, between which places it may end, and the unlabeled rows between them; empty if not known yet."""
-    if line.threshold is None:
-        return ["", "", "", ""]
-    gap = "" if line.gap is None else f"{line.gap:.3f}"
-    return [f"{line.threshold:,} of {line.size:,}", gap, f"{line.first:,} to {line.last:,}", f"{line.unlabeled:,}"]
-
-
 def metrics_rows(report: Report) -> list[dict[str, Any]]:
     """The metrics table's rows: five per class in class order, then the overall ones (schema.py, kind "metrics")."""
     rows: list[dict[str, Any]] = []
@@ -412,6 +392,8 @@ def metrics_rows(report: Report) -> list[dict[str, Any]]:
                     "target": aim and aim.target,
                     "gap": aim and aim.gap,
                     "weight": aim and aim.weight,
+                    "state": aim and aim.state,
+                    "rows_to_prove": aim and aim.rows_to_prove,
                     "threshold": (np.inf if line.threshold is None else line.threshold) if at_precision else None,
                     "round": report.round,
                 }

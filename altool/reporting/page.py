@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 
 from altool.labels.costs import Cost
-from altool.reporting import cost, plots
-from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, search_cells, short
+from altool.reporting import cost, plots, searches
+from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, short
+from altool.reporting.proof import WORDS
 from altool.text import count, visible
 
 HEAT_CLASSES = 30  # as many as fit a heat map
 NAME_WIDTH = 60  # of a class name in a table; pointing at it shows the rest
+AIMED = ("target", "gap", "weight", "state", "rows to prove")  # columns of classes with targets
 CONFUSIONS = 20  # the most frequent ones are listed
 
 STYLE = """
@@ -91,7 +93,7 @@ def _summary(report: Report) -> str:
     if report.aims:
         missed = len(report.missed)
         kind = "bad" if missed else "good"
-        text += f'<p class="{kind}">{len(report.aims) - missed} of {count(len(report.aims), "target")} met.</p>'
+        text += f'<p class="{kind}">{report.targets_line}.</p>' + "".join(f"<p>{sentence(line)}</p>" for line in report.proofs)
     notes = [
         f"{count(number, 'labeled row')} {what}"
         for number, what in (
@@ -106,16 +108,17 @@ def _summary(report: Report) -> str:
 
 def _classes(report: Report) -> str:
     aimed = any(line.target for line in report.classes)
-    head = ["class", "labels", "rows measured", "metric", "value", "95 % interval", *(["target", "gap", "weight", "met"] if aimed else [])]
+    head = ["class", "labels", "rows measured", "metric", "value", "95 % interval", *AIMED[: len(AIMED) * aimed]]
     rows = []
     for line in report.classes:
         shown = line.metrics[line.shown]
         cells = [f"{line.labels:,}", f"{line.support:,}", metric_name(line.shown, line.at_precision), _value(shown)]
         cells.append(f"{shown.low:.3f} – {shown.high:.3f}")
         if line.target:
-            met = line.target.met
-            verdict = "left out" if met is None else '<span class="good">yes</span>' if met else '<span class="bad">no</span>'
-            cells += [f"{line.target.target:.3f}", f"{line.target.gap:+.3f}", f"{line.target.weight:.3f}", verdict]
+            word = WORDS[line.target.state]
+            state = word if line.target.met is None else f'<span class="{"good" if line.target.met else "bad"}">{word}</span>'
+            needed = "" if line.target.rows_to_prove is None else f"{line.target.rows_to_prove:,}"
+            cells += [f"{line.target.target:.3f}", f"{line.target.gap:+.3f}", f"{line.target.weight:.3f}", state, needed]
         rows.append((line.name, cells))
     return table(head, rows)
 
@@ -197,7 +200,7 @@ def _queries(report: Report) -> str:
 def _searches(report: Report) -> str:
     rows = []
     for line in report.searches:
-        cells = [_round(line.round), f"{line.searched:,}", f"{line.spent:,}", *search_cells(line)]
+        cells = [_round(line.round), f"{line.searched:,}", f"{line.spent:,}", *searches.cells(line)]
         rows.append((visible(line.name), cells))
     return table(
         ["class", "round", "labels to search", "labels next to it", "ends at row", "gap there", "between rows", "unlabeled there"], rows

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from altool.reporting import cost
-from altool.reporting.content import SOURCE_ORDER, Report, metric_name, search_cells, short
+from altool.metrics.proof import ESTIMATE, NOT_YET, PROVED
+from altool.reporting import cost, searches
+from altool.reporting.content import SOURCE_ORDER, Report, metric_name, short
 from altool.text import count, visible
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def render(report: Report) -> list[RenderableType]:
     parts += [_classes(report), Text(overall_line(report)), *map(Text, report.advice)]
     if report.aims:
         parts.append(Text(f"{_overall(report, 'shortfall')}: what the classes lack of their targets, on average"))
+        parts += map(Text, report.proofs)
     parts += [Text(), Text(labels, style="bold"), _labels(report)]
     if report.queries:
         parts += [Text("what was asked", style="bold"), _queries(report)]
@@ -49,7 +51,7 @@ def overall_line(report: Report) -> str:
     """The overall metrics, and how many targets are met."""
     found = [_overall(report, name) for name in report.overall if name != "shortfall"]
     if report.aims:
-        found.append(f"{len(report.aims) - len(report.missed)} of {count(len(report.aims), 'target')} met")
+        found.append(report.targets_line)
     return "; ".join(found)
 
 
@@ -78,17 +80,18 @@ def _classes(report: Report) -> Table:
         del columns["(was)"]
     if report.aims:
         columns["target"] = ["" if line.target is None else f"{line.target.target:.3f}" for line in lines]
-        columns["met"] = [_met(line.target.met if line.target else None) for line in lines]
+        columns["met"] = [_state(line.target.state if line.target else None) for line in lines]
     grid = table("class", *columns)
     for line, *cells in zip(lines, *columns.values(), strict=True):
         grid.add_row(Text(short(line.name, NAME_WIDTH)), *cells)
     return grid
 
 
-def _met(met: bool | None) -> Text:
+def _state(state: str | None) -> Text:
     from rich.text import Text
 
-    return {None: Text("–"), True: Text("yes", style="green"), False: Text("no", style="red")}[met]
+    text, style = {None: ("–", ""), NOT_YET: ("no", "red"), ESTIMATE: ("est.", "green"), PROVED: ("proved", "bold green")}[state]
+    return Text(text, style)
 
 
 def _labels(report: Report) -> Table:
@@ -119,7 +122,7 @@ def _searches(report: Report) -> Table:
 
     grid = table("class", "round", "search", "spend", "ends at", "gap", "between", "unlabeled")
     for line in report.searches:
-        grid.add_row(Text(short(line.name, NAME_WIDTH)), str(line.round), str(line.searched), str(line.spent), *search_cells(line))
+        grid.add_row(Text(short(line.name, NAME_WIDTH)), str(line.round), str(line.searched), str(line.spent), *searches.cells(line))
     return grid
 
 

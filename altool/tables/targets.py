@@ -10,6 +10,7 @@ import numpy as np
 
 from altool.errors import InputError
 from altool.metrics.gaps import Aims
+from altool.metrics.proof import CONFIDENCE
 from altool.tables import check
 from altool.tables.classes import respelled
 from altool.tables.outside import load_toml, read_bytes
@@ -32,11 +33,13 @@ class Target:
 
 @dataclass(frozen=True)
 class Targets:
-    """All targets of a project: `named` for the classes that are named, `default` for the others (None: there are none)."""
+    """All targets of a project: `named` for the classes that are named, `default` for the others (None: there are none), and the
+    `confidence` at which a target is proved."""
 
     name: str
     default: Target | None
     named: dict[str, Target]
+    confidence: float = CONFIDENCE
 
     def aims(self, classes: Sequence[str], at_precision: float = 0.9) -> Aims:
         """What each of the classes is to reach; `at_precision` is for targets that name none. Raises InputError as `resolve`."""
@@ -73,9 +76,10 @@ class Targets:
 def read_targets(reader: Reader, location: str) -> Targets:
     """Read targets from TOML or a table. Raises InputError for an unknown metric or a value outside its range."""
     name = f"targets {location}"
+    confidence = CONFIDENCE
     rows: list[tuple[str | None, dict[str, Any]]]
     if location.endswith(".toml"):
-        rows = _toml(name, location)
+        rows, confidence = _toml(name, location)
     else:
         table = reader.open(location, "targets").read()
         rows = [(row.pop("class"), row) for row in table.to_pylist()]
@@ -89,11 +93,16 @@ def read_targets(reader: Reader, location: str) -> Targets:
             raise InputError(f"{name}, column 'class': duplicate class {class_!r}", "keep one row per class")
         else:
             named[class_] = target
-    return Targets(name, default, named)
+    return Targets(name, default, named, confidence)
 
 
-def _toml(name: str, location: str) -> list[tuple[str | None, dict[str, Any]]]:
+def _toml(name: str, location: str) -> tuple[list[tuple[str | None, dict[str, Any]]], float]:
+    """The rows, and the confidence."""
     content = load_toml(read_bytes(location, name), name)
+    confidence = content.pop("confidence", CONFIDENCE)
+    if not isinstance(confidence, int | float) or isinstance(confidence, bool) or not 0 < confidence < 1:
+        wanted = "expected a number above 0 and below 1"
+        raise InputError(f"{name}, confidence: {wanted}, found {_shown(confidence)}", "write a share, as 0.95 for 95 %")
     default, classes = content.pop("default", None), content.pop("class", {})
     sections = classes if isinstance(classes, dict) else {"": classes}
     parts = [*([] if default is None else [default]), *sections.values()]
@@ -103,7 +112,7 @@ def _toml(name: str, location: str) -> list[tuple[str | None, dict[str, Any]]]:
         )
     base = default or {}
     rows: list[tuple[str | None, dict[str, Any]]] = [(None, base)] if default is not None else []
-    return rows + [(class_, {**base, **own}) for class_, own in sections.items()]
+    return rows + [(class_, {**base, **own}) for class_, own in sections.items()], float(confidence)
 
 
 def _target(name: str, class_: str | None, values: dict[str, Any]) -> Target:

@@ -93,7 +93,7 @@ def test_terminal(altool, case):
         "not measured: labels chosen by uncertainty, or of unknown source (exploit 1); see --evaluate-on\n"
         "warning: 1 of 3 classes without a measured row, estimated as 0 (cat)\n"
         "measured on 5 out-of-fold predictions (seed 3, explore 2): accuracy 0.800 [0.376, 0.964]; "
-        "macro-F1 0.533 [0.250, 0.667]; macro recall 0.556 [0.333, 0.667]; 1 of 3 targets met\n"
+        "macro-F1 0.533 [0.250, 0.667]; macro recall 0.556 [0.333, 0.667]; 1 of 3 targets met, 0 proved\n"
     )
 
 
@@ -123,14 +123,17 @@ def test_values_by_hand(case):
     missing = np.array([0.8 - 0.3, 0.9 - 1 / 7, 0.8])
     weights = 0.5 * missing / missing.sum() + 0.5 / 3
     assert ant["target"].pop("weight") == pytest.approx(weights[0])
-    assert ant["target"] == {"metric": "f1", "target": 0.8, "priority": 1.0, "gap": 0.0, "met": True}
+    assert ant["target"] == {"metric": "f1", "target": 0.8, "priority": 1.0, "gap": 0.0, "met": True} | {
+        "state": "estimate",
+        "rows_to_prove": None,
+    }
     assert (bee["target"]["gap"], bee["target"]["weight"]) == (pytest.approx(0.4), pytest.approx(weights[1]))
     assert (cat["target"]["gap"], cat["target"]["weight"]) == (0.8, pytest.approx(weights[2]))
     assert found["overall"]["shortfall"]["value"] == pytest.approx((0 + 0.4 + 0.8) / 3)
     assert list(ant["samples"]) == ["explored", "labeled"]  # nothing is held out
     assert ant["samples"]["explored"] == {"rows": 3, "metrics": {name: one["value"] for name, one in ant["metrics"].items()}}
     assert cat["samples"]["labeled"]["rows"] == 1  # chosen by uncertainty: it steers where it is asked to
-    assert found["targets"] == {"counted": 3, "met": 1, "missed": ["bee", "cat"]}
+    assert found["targets"] == {"counted": 3, "met": 1, "missed": ["bee", "cat"], "proved": 0, "unproved": ["ant", "bee", "cat"]}
     assert [(line["labels"], line["support"]) for line in found["classes"]] == [(3, 3), (2, 2), (1, 0)]
     assert found["labels"]["by_source"] == {"seed": 3, "explore": 2, "exploit": 1}
     assert (found["labels"]["skipped"], found["labels"]["by_round"]) == (1, {"0": 3, "1": 3})
@@ -143,6 +146,7 @@ def test_metrics_table(case):
     assert table.column_names == [
         *("class", "metric", "value", "low", "high", "support", "labels", "target", "gap", "weight", "threshold", "round"),
         *(f"{sample}_{what}" for sample in ("holdout", "explored", "labeled") for what in ("value", "rows")),
+        *("state", "rows_to_prove"),
     ]
     rows = table.to_pylist()
     per_class = ["f1", "recall", "precision", "accuracy", "recall_at_precision"]
@@ -154,6 +158,8 @@ def test_metrics_table(case):
     assert found["ant", "recall"]["target"] is None
     assert found["bee", "recall_at_precision"]["gap"] == pytest.approx(0.4)
     assert found["bee", "f1"]["gap"] is None
+    assert (found["ant", "f1"]["state"], found["bee", "recall_at_precision"]["state"]) == ("estimate", "not_yet")
+    assert (found["ant", "recall"]["state"], found[None, "accuracy"]["state"]) == (None, None)
     assert all(row["explored_value"] == row["value"] and row["explored_rows"] == row["support"] for row in rows if row["class"])
     assert (found["cat", "f1"]["labeled_rows"], found["ant", "f1"]["labeled_rows"]) == (1, 3)
     assert {row["holdout_value"] for row in rows} == {row["labeled_value"] for row in rows if row["class"] is None} == {None}
@@ -202,8 +208,8 @@ def test_check_targets(altool, case):
 
 def test_check_targets_met(case):
     Path("targets.toml").write_text('[default]\nmetric = "f1"\ntarget = 0.8\n[class.cat]\npriority = 0\n')
-    found = report(targets="targets.toml", check_targets=True)
-    assert found["targets"] == {"counted": 2, "met": 2, "missed": []}
+    found = report(targets="targets.toml", check_targets="estimate")
+    assert found["targets"] == {"counted": 2, "met": 2, "missed": [], "proved": 0, "unproved": ["ant", "bee"]}
     assert of(found, "cat")["target"]["met"] is None
     missing = np.array([0.8 - 0.8 * 3 / 8, 0.8 - 0.8 * 2 / 7])  # 3 and 2 rows are too few to end the service
     weights = 0.5 * missing / missing.sum() + 0.25
@@ -213,13 +219,13 @@ def test_check_targets_met(case):
 def test_just_missed_is_missed(case):
     Path("targets.toml").write_text('[default]\nmetric = "f1"\ntarget = 0.80001\n[class.cat]\npriority = 0\n')
     with pytest.raises(TargetsNotMet, match=r"2 of 2 classes below target \(ant, bee\)"):
-        report(targets="targets.toml", check_targets=True)
+        report(targets="targets.toml", check_targets="estimate")
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"check_targets": True}, "--check-targets has no effect without --targets"),
+        ({"check_targets": "estimate"}, "--check-targets has no effect without --targets"),
         ({"features": "oof.parquet"}, "--features has no effect without --output"),
         ({"evaluate_on": "train"}, "--evaluate-on: expected auto, holdout, out-of-fold or all, found 'train'"),
         ({"output": "x", "metrics_output": "x"}, "--metrics-output x is the --output x"),

@@ -281,7 +281,7 @@ def test_no_classes_and_no_seconds(case):
     [
         ({"targets": "t.toml"}, "--targets has no effect with --history alone"),
         ({"metrics_output": "m.parquet"}, "--metrics-output has no effect with"),
-        ({"check_targets": True}, "--check-targets has no effect with"),
+        ({"check_targets": "proved"}, "--check-targets has no effect with"),
         ({"evaluate_on": "all"}, "--evaluate-on has no effect with"),
         ({"classes": "a,b"}, "--classes has no effect with"),
         ({"round": 3}, "--round has no effect with"),

@@ -15,13 +15,14 @@ def report(classes, past=(), aims=None, round_=3):
     size = len(classes)
     true = np.arange(2 * size) % size
     evaluation = evaluate(true, np.eye(size, dtype=np.float32)[true], [0.9] * size, seeds.generator(0, "test"))
+    proved = (["estimate"] * size, [None] * size) if aims else ([], [])
     total, counts = content.labels([(name, "seed", 0) for name in classes], 0)
     return content.Report(
         round=round_,
         measured_on="out-of-fold",
         rows=content.Rows(2 * size, {"seed": 2 * size}, 0, 0, 0, {}),
         overall=content.overall(evaluation, past),
-        classes=content.class_reports(classes, evaluation, [0.9] * size, aims, counts, past),
+        classes=content.class_reports(classes, evaluation, [0.9] * size, aims, counts, past, states=proved),
         labels=total,
         history=list(past),
         queries=[],

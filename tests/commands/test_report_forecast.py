@@ -11,6 +11,8 @@ import pytest
 
 from altool.reporting.forecast import rough
 
+pytestmark = pytest.mark.slow
+
 CLASSES = ("ant", "bee", "cow")
 HELD = 200  # rows of each class
 LABELS = [60, 120, 240, 480, 960]

@@ -66,7 +66,13 @@ def stop(found: Gain | None, agreements: Sequence[float], classes: int) -> bool:
     """Is it time to stop? The metric rises by less than 3 points a doubling of the labels, over 5 rounds that span a doubling at least, and
     the predictions are stable: the mean of the last 3 `agreements`, this round's the last, is 0.90 or more. Never below 10 labels a class
     of the `classes`, on average."""
-    if found is None or found.last < LABELS * classes or found.rounds < ROUNDS or 2 * found.first > found.last or len(agreements) < AGREEMENTS:
+    if (
+        found is None
+        or found.last < LABELS * classes
+        or found.rounds < ROUNDS
+        or 2 * found.first > found.last
+        or len(agreements) < AGREEMENTS
+    ):
         return False
     return found.slope < SLOPE and float(np.mean(agreements[-AGREEMENTS:])) >= STABLE
 

@@ -17,7 +17,7 @@ set -eu
 
 project=${1:?usage: round.sh PROJECT}
 cd "$project"
-BACKBONE="pixels" CLASSIFIER="logistic" STRATEGY="margin" TARGET_AWARE="yes" SELECT_OPTIONS="" BUDGET=30
+BACKBONE="pixels" CLASSIFIER="logistic" STRATEGY="auto" TARGET_AWARE="yes" SELECT_OPTIONS="" BUDGET=30
 if [ -e round.env ]; then . ./round.env; fi
 
 train_classes="" import_classes="--allow-new-classes"

@@ -22,7 +22,7 @@ from altool.metrics.proof import ESTIMATE, PROVED, States, states
 from altool.metrics.steering import Sample
 from altool.models import store
 from altool.options import flag, option, shared
-from altool.reporting import comparison, content, page, pool_map, searches, stopping, terminal
+from altool.reporting import comparison, content, forecast, page, pool_map, searches, stopping, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
 from altool.reporting.proof import Proof
 from altool.shared import (
@@ -200,20 +200,23 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         proved = states(true, probabilities, aims, met(Sample.of(evaluation, aims).value, aims.targets), proof.look)
     kinds = [metric for metric, priority in zip(aims.metrics, aims.priorities, strict=True) if priority > 0] if aims else []
     costs = of_log(answers, resolved, requests, given_prices)
+    lines = content.class_reports(classes, evaluation, shares, aims, counts, past, samples, proved)
+    held_out = chosen.on == "holdout"
     report = content.Report(
         round=round_,
         measured_on=chosen.on,
         rows=rows,
         overall=overall,
-        classes=content.class_reports(classes, evaluation, shares, aims, counts, past, samples, proved),
+        classes=lines,
         labels=totals,
         history=past,
         queries=queries,
         suggestions=suggestions,
         searches=searches.by_class(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
         cost=costs,
-        stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=chosen.on == "holdout"),
+        stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=held_out, classes=len(classes)),
         proof=proof,
+        forecast=forecast.of_rounds(lines, rows.measured, totals, past, costs, held_out=held_out),
         training=_training(options.model) if options.model else {},
     )
     found = None

@@ -15,6 +15,7 @@ from altool.metrics import gaps, steering
 from altool.metrics.evaluation import Evaluation
 from altool.metrics.measured import Measured
 from altool.metrics.proof import PROVED, States
+from altool.reporting.forecast import Forecast, cells
 from altool.reporting.proof import Proof
 from altool.reporting.searches import Search
 from altool.reporting.stopping import AGREEMENT, Stopping
@@ -106,13 +107,15 @@ class Labels:
 
 @dataclass(frozen=True)
 class Past:
-    """An earlier round: all labels it had (None: unknown), overall metrics, each class's metrics, and how many rows were measured."""
+    """An earlier round: all labels it had (None: unknown), overall metrics, each class's metrics, how many rows were measured, and of each
+    class how many of these it had, and how many labels."""
 
     round: int | None
     labels: int | None
     overall: dict[str, float]
     classes: dict[str, dict[str, float]]
     rows: int | None = None
+    counts: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,7 @@ class Report:
     cost: Cost | None = None  # unknown
     stopping: Stopping | None = None
     proof: Proof | None = None  # without targets
+    forecast: Forecast | None = None  # without targets
     training: dict[str, list[float]] = field(default_factory=dict)  # per epoch loss, accuracy, rate and, with a ranker, its loss
 
     @property
@@ -200,13 +204,15 @@ class Report:
 
     @property
     def advice(self) -> list[str]:
-        """What the next labels bring, and whether to stop, in sentences without full stops."""
-        return self.stopping.lines(SHORT[self.stopping.metric]) if self.stopping else []
+        """What the next labels bring, what the targets need, and whether to stop, in sentences without full stops."""
+        forecast = [line] if self.forecast and (line := self.forecast.line()) else []
+        return [*forecast, *(self.stopping.lines(SHORT[self.stopping.metric]) if self.stopping else [])]
 
     def summary(self) -> dict[str, Any]:
         """Everything as one JSON object."""
         content = asdict(self)
         content["stopping"] = self.stopping and self.stopping.summary()
+        content["forecast"] = self.forecast and self.forecast.summary()
         content["measured_on"] = {"rows": self.measured_on, "biased": self.rows.biased > 0, "caution": self.caution}
         content["classes"] = [{"class": line.pop("name"), **line} for line in content["classes"]]
         aims = self.aims
@@ -335,12 +341,14 @@ def history(entries: Iterable[Mapping[str, Any]]) -> list[Past]:
     for round_, found in rounds.items():
         counts = [entry.get("labels") for (name, _), entry in found.items() if name is None]
         classes: dict[str, dict[str, float]] = {}
+        own: dict[str, tuple[int, int]] = {}
         for (name, metric), entry in found.items():
             if name is not None:
                 classes.setdefault(name, {})[metric] = entry["value"]
+                own[name] = entry.get("support") or 0, entry.get("labels") or 0
         totals = {metric: entry["value"] for (name, metric), entry in found.items() if name is None}
         sizes = [entry.get("support") for (name, metric), entry in found.items() if name is None and metric in SHORT]
-        past.append(Past(round_, counts[0] if counts else None, totals, classes, sizes[0] if sizes else None))
+        past.append(Past(round_, counts[0] if counts else None, totals, classes, sizes[0] if sizes else None, own))
     return sorted(past, key=lambda entry: -1 if entry.round is None else entry.round)
 
 
@@ -399,6 +407,7 @@ def metrics_rows(report: Report) -> list[dict[str, Any]]:
                 }
                 | {f"{name}_value": found.metrics[metric] for name, found in line.samples.items()}
                 | {f"{name}_rows": found.rows for name, found in line.samples.items()}
+                | (cells(report.forecast, line.name) if aim else {})
             )
     for metric, estimate in report.overall.items():
         rows.append(

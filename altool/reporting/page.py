@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from altool.labels.costs import Cost
+from altool.metrics import forecast
 from altool.reporting import cost, plots, searches
 from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, short
 from altool.reporting.proof import WORDS, about
@@ -57,6 +58,7 @@ def page(report: Report, true: np.ndarray, predicted: np.ndarray, found: plots.M
         _summary(report),
         *(f"<p>{sentence(line)}</p>" for line in report.advice),
         section("Classes", _classes(report), figure(plots.values(report)), _metrics(report)),
+        *([section("Forecast", text_table(cells), _forecast())] if report.forecast and (cells := report.forecast.table()) else []),
         section("Labels", _labels(report), figure(plots.labels_by_source(report))),
         section("Confusions", *_confusions(names, true, predicted)),
     ]
@@ -137,6 +139,14 @@ def _metrics(report: Report) -> str:
     text = "the recall left when the class is predicted only above the threshold that makes it precise enough; none: no threshold does."
     note = f'<p class="note">R@P, recall at precision: {text}</p>'
     return table(head, rows) + note
+
+
+def _forecast() -> str:
+    text = (
+        "an inverse power law through the rounds on this holdout. Levels off: not reached with "
+        f"{forecast.LIMIT} times as many labels, which bring the class to this value"
+    )
+    return f'<p class="note">{sentence(text)}</p>'
 
 
 def _labels(report: Report) -> str:

@@ -45,16 +45,18 @@ class Stopping:
     agreement: Agreement | None
     agreements: tuple[float, ...]
     held_out: bool
+    classes: int
+    step: int = 0  # labels of the last round; 0: unknown
 
     @property
     def stop(self) -> bool:
-        return self.held_out and self.agreement is not None and stopping.stop(self.gain, self.agreements)
+        return self.held_out and self.agreement is not None and stopping.stop(self.gain, self.agreements, self.classes)
 
     def lines(self, name: str) -> list[str]:
         """What is said, in sentences without full stops. `name` is the metric's as people read it."""
         said = []
         if self.gain and self.held_out:
-            said.append(next_labels(self.gain, name))
+            said.append(next_labels(self.gain, name) + self._next_round())
         if self.agreement:
             found = self.agreement
             changing = "; predictions still change" if found.kappa < stopping.CHANGING and not self.stop else ""
@@ -67,10 +69,18 @@ class Stopping:
             said.append(f"stop: {slope}, and {kappa}")
         return said
 
+    def _next_round(self) -> str:
+        """The same line, over a round as large as the last."""
+        if not self.gain or self.step <= 0:
+            return ""
+        value, low, high = (_points(share) for share in self.gain.next(self.step))
+        return f"; a round of {self.step:,}, as large as the last, {value} [{low}, {high}]"
+
     def summary(self) -> dict[str, Any]:
         """As a JSON object."""
         found = None
         if self.gain and self.held_out:
+            step = dict(zip(("value", "low", "high"), self.gain.next(self.step), strict=True)) if self.step > 0 else None
             value, low, high = self.gain.next()
             found = {
                 "slope": self.gain.slope,
@@ -78,6 +88,7 @@ class Stopping:
                 "rounds": self.gain.rounds,
                 "labels": [self.gain.first, self.gain.last],
                 "next_100": {"value": value, "low": low, "high": high},
+                "next_round": step and {"labels": self.step, **step},
             }
         agreement = self.agreement and {"kappa": self.agreement.kappa, "rows": self.agreement.rows, "labels": self.agreement.labels}
         return {"metric": self.metric, "gain": found, "agreement": agreement, "agreements": list(self.agreements), "stop": self.stop}
@@ -103,6 +114,7 @@ def of_rounds(
     agreement: Agreement | None,
     *,
     held_out: bool,
+    classes: int,
 ) -> Stopping:
     """What the rounds say of stopping: this one, with its `overall` metrics at so many `labels`, and of the `past` ones those that were
     measured on as many `rows`: the same holdout. `targets` are the metrics of the targets; macro recall or accuracy where all of them are
@@ -113,7 +125,8 @@ def of_rounds(
     counts = [*(one.labels or 0 for one in earlier), labels]
     found = stopping.gain(counts, [*(one.overall[metric] for one in earlier), overall[metric].value]) if labels else None
     agreements = [one.overall[AGREEMENT] for one in past if AGREEMENT in one.overall]
-    return Stopping(metric, found, agreement, (*agreements, *([agreement.kappa] if agreement else [])), held_out)
+    step = labels - (past[-1].labels or labels) if past else 0
+    return Stopping(metric, found, agreement, (*agreements, *([agreement.kappa] if agreement else [])), held_out, classes, step)
 
 
 def agree(

@@ -31,7 +31,10 @@ def render(report: Report) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(round_ + report.basis, style="bold")]
     if report.caution:
         parts.append(Text(report.caution, style="bold red"))
-    parts += [_Classes(report), Text(overall_line(report)), *map(Text, report.advice)]
+    parts += [_Classes(report), Text(overall_line(report))]
+    if report.forecast and (cells := report.forecast.table()):
+        parts.append(named_table(cells))
+    parts += map(Text, report.advice)
     if report.aims:
         parts.append(Text(f"{_overall(report, 'shortfall')}: what the classes lack of their targets, on average"))
         parts += map(Text, report.proofs)

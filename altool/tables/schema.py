@@ -61,6 +61,8 @@ METRIC_COLUMNS: dict[str, pa.DataType] = {
 }
 # Of a class's target: proved, estimate or not_yet, and about how many held-out rows of the class would prove it.
 PROOF_COLUMNS: dict[str, pa.DataType] = {"state": STRING, "rows_to_prove": pa.int64()}
+# The forecast of a class's target (metrics.forecast.STATES), and how many more labels it needs, with an 80 % interval.
+FORECAST_COLUMNS: dict[str, pa.DataType] = {"forecast": STRING} | {f"labels_to_target{end}": pa.int64() for end in ("", "_low", "_high")}
 # What the rows of a sample say of the class, for TAAL's weights: held-out rows, labels drawn at random, and all labels, out of fold.
 STEERING_COLUMNS: dict[str, pa.DataType] = {
     f"{sample}_{what}": kind
@@ -109,7 +111,7 @@ KINDS = {
             ("class", "metric", "target"),
         ),
         Kind("clusters", {"id": ID, "cluster": pa.int64()}, ("id", "cluster")),
-        Kind("metrics", METRIC_COLUMNS | STEERING_COLUMNS | PROOF_COLUMNS, ("class", "metric", "value")),
+        Kind("metrics", METRIC_COLUMNS | STEERING_COLUMNS | PROOF_COLUMNS | FORECAST_COLUMNS, ("class", "metric", "value")),
         # Metrics of simulated runs: `run` names what was tried and `repeat` numbers its draws; `total` counts the labels so far, `asked`
         # the questions so far, `seconds` the annotators' time so far (null: unknown), `pool` the class's rows in the whole pool;
         # `verified`, `corrected` and `scratch` the answers so far by what they took, the seed set's aside (it is free).

@@ -147,6 +147,7 @@ def test_metrics_table(case):
         *("class", "metric", "value", "low", "high", "support", "labels", "target", "gap", "weight", "threshold", "round"),
         *(f"{sample}_{what}" for sample in ("holdout", "explored", "labeled") for what in ("value", "rows")),
         *("state", "rows_to_prove"),
+        *("forecast", "labels_to_target", "labels_to_target_low", "labels_to_target_high"),
     ]
     rows = table.to_pylist()
     per_class = ["f1", "recall", "precision", "accuracy", "recall_at_precision"]

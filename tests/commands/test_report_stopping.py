@@ -86,6 +86,7 @@ def test_stop_by_slope_and_agreement(altool, project):
     assert found["metric"] == "accuracy"
     assert found["gain"]["slope"] == pytest.approx(0, abs=1e-12)  # five rounds at 0.9
     assert (found["gain"]["rounds"], found["gain"]["labels"]) == (5, [20, 320])
+    assert found["gain"]["next_round"] == pytest.approx({"labels": 160, "value": 0, "low": 0, "high": 0}, abs=1e-12)
     assert found["agreement"] == {"kappa": 1, "rows": OPEN, "labels": 160}
     # round 1 against round 0: 4 rows as bee instead of 2, of which one was bee anyway, so one of 40 differs; 22 and 21 are bee
     chance = (22 * 21 + 18 * 19) / 40**2
@@ -95,6 +96,7 @@ def test_stop_by_slope_and_agreement(altool, project):
     done = altool("report", "--predictions", "now.parquet", "--labels", "labels.parquet", "--previous", "p4.parquet", *history)
     text = " ".join(done.text.split())
     assert "the next 100 labels bring 0.0 points of accuracy [0.0, 0.0] (the line through the last 5 rounds, 20 to 320 labels" in text
+    assert "± 2 standard errors); a round of 160, as large as the last, 0.0 [0.0, 0.0]" in text
     assert "agreement with the predictions at 160 labels: kappa 1.00 over 40 rows without a label" in text
     assert (
         "stop: accuracy rises by 0.0 points a doubling of the labels, less than 3, and the mean kappa of the last 3 rounds is 1.00" in text

@@ -96,9 +96,11 @@ class Stopping:
 
 def next_labels(found: stopping.Gain, name: str) -> str:
     """The gain as a sentence without a full stop."""
-    value, low, high = (_points(share) for share in found.next())
-    basis = f"the line through the last {found.rounds} rounds, {found.first:,} to {found.last:,} labels, ± 2 standard errors"
-    return f"the next 100 labels bring {value} points of {name} [{low}, {high}] ({basis})"
+    value, low, high = found.next()
+    line = f"the line through the last {found.rounds} rounds, {found.first:,} to {found.last:,} labels"
+    if value >= 1 - found.value > 0:  # the line would go on beyond 1
+        return f"the next 100 labels bring up to {_points(value)} points of {name}, all that is left to 1 ({line})"
+    return f"the next 100 labels bring {_points(value)} points of {name} [{_points(low)}, {_points(high)}] ({line}, ± 2 standard errors)"
 
 
 def _points(share: float) -> str:

@@ -26,6 +26,7 @@ class Curve:
     """One repeat: int64 (R,) labels, the metric, and the agreement of each round (NaN where it has none)."""
 
     run: str
+    classes: int
     labels: np.ndarray
     values: np.ndarray
     agreements: np.ndarray
@@ -34,12 +35,14 @@ class Curve:
 def curves(folder: Path, metric: str) -> Iterator[Curve]:
     for path in sorted(folder.glob("runs/*/history.parquet")):
         table = pq.read_table(path, columns=["run", "round", "class", "metric", "value", "total"])
+        classes = pc.count_distinct(table.column("class")).as_py()
         table = table.filter(pc.is_null(table.column("class"))).sort_by("round")
         values = dict(rounds(table, metric))
         agreements = dict(rounds(table, "agreement"))
         totals = dict(zip(table.column("round").to_pylist(), table.column("total").to_pylist(), strict=True))
         yield Curve(
             table.column("run")[0].as_py(),
+            classes,
             np.array([totals[number] for number in values]),
             np.array(list(values.values())),
             np.array([agreements.get(number, np.nan) for number in values]),
@@ -54,12 +57,12 @@ def rounds(table: pa.Table, metric: str) -> Iterator[tuple[int, float]]:
 def both(curve: Curve, end: int) -> bool:
     """The rule after the rounds before `end`."""
     known = curve.agreements[:end][~np.isnan(curve.agreements[:end])]
-    return stopping.stop(stopping.gain(curve.labels[:end].tolist(), curve.values[:end].tolist()), known.tolist())
+    return stopping.stop(stopping.gain(curve.labels[:end].tolist(), curve.values[:end].tolist()), known.tolist(), curve.classes)
 
 
 def slope(curve: Curve, end: int) -> bool:
     found = stopping.gain(curve.labels[:end].tolist(), curve.values[:end].tolist())
-    return stopping.stop(found, [1.0] * stopping.AGREEMENTS)
+    return stopping.stop(found, [1.0] * stopping.AGREEMENTS, 0)
 
 
 def line(found: list[Curve], rule: Callable[[Curve, int], bool]) -> str:

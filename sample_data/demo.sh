@@ -9,7 +9,7 @@ folder=${1:?usage: demo.sh FOLDER [ROUNDS]} rounds=${2:-5}
 rm -rf "$folder"
 mkdir -p "$folder"
 for file in items.parquet holdout.csv targets.toml classes.txt; do cp "$here/digits/$file" "$folder"; done
-echo 'BACKBONE="pixels --image-size 8" STRATEGY=margin BUDGET=40' > "$folder/round.env"
+echo 'BACKBONE="pixels --image-size 8" BUDGET=40' > "$folder/round.env"
 
 for step in $(seq 0 "$rounds"); do
     sh "$here/round.sh" "$folder"

@@ -214,7 +214,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         suggestions=suggestions,
         searches=searches.by_class(requests, [(origin["options"]["round"], origin["found"]) for origin in origins]),
         cost=costs,
-        stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=held_out),
+        stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=held_out, classes=len(classes)),
         proof=proof,
         forecast=forecast.of_rounds(lines, rows.measured, totals, past, costs, held_out=held_out),
         training=_training(options.model) if options.model else {},

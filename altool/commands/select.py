@@ -79,7 +79,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         tiers = said.tier_sizes(choice)
         facts |= {"tiers": tiers, "audited": tiers[TIERS[EASY]] - int(nobody.sum())}
     if choice.account is not None:
-        facts |= choice.account.facts
+        facts |= {**choice.account.facts, "reasons": said.reasons(choice)}
     if aims.weights is not None:
         facts["weights"] = origin["options"]["weights"]
     said.conclude(choice, request, past, tables.pool, facts, options, console)

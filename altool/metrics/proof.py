@@ -1,7 +1,7 @@
 """Which targets are proved by a random holdout, however often it was looked at, and how many held-out rows would prove the others.
 
-Fewer than 1 - `confidence` of the classes that never reach their target are ever called proved, over all looks of a project together. The
-risk of 1 - `confidence` is spent over the looks by a fixed schedule (alpha spending: Lan and DeMets 1983), R / (R + 10) of it in the first
+Over all looks of a project together, a class is called proved while it is below its target with a probability of at most 1 - `confidence`.
+That risk is spent over the looks by a fixed schedule (alpha spending: Lan and DeMets 1983), R / (R + 10) of it in the first
 R of them, and the looks' risks add up (union bound). That holds for every dependence between looks, and whatever is decided on them:
 
 - A fixed holdout is no growing sample. Each look tests another model on the same rows, so that no confidence sequence over rows applies.
@@ -55,26 +55,24 @@ class Shares:
     goals: np.ndarray
 
 
-def shares(true: np.ndarray, probabilities: np.ndarray, aims: Aims, code: int) -> Shares:
-    """The shares of the class's metric. `true` int64 (n,) class numbers, `probabilities` float (n, K).
+def shares(of_class: np.ndarray, called: np.ndarray, scores: np.ndarray, metric: str, target: float, at_precision: float) -> Shares:
+    """The shares of a class's metric, from boolean (n,) rows `of_class`, boolean (n,) rows `called` as it, and its float (n,) `scores`.
 
     Recall, precision and accuracy are shares: of the rows that are of the class, that are predicted as it, and of all. F1 is none, but
     J = tp / (tp + fp + fn) is one, and F1 = 2J / (1 + J) rises with it. Recall at precision is two, at one of eight thresholds.
     """
-    target, of_class, scores = aims.targets[code], true == code, probabilities[:, code]
-    metric = aims.metrics[code]
+    support = of_class.sum()
     if metric == "recall_at_precision":
         above = scores > np.array(THRESHOLDS)[:, None]
-        called, tp = above.sum(axis=1), (above & of_class).sum(axis=1)
-        trials = np.stack([np.full_like(called, of_class.sum()), called], axis=1)
-        return _shares(np.stack([tp, tp], axis=1), trials, [target, aims.at_precision[code]])
-    called = probabilities.argmax(axis=1) == code
-    support, tp = of_class.sum(), (called & of_class).sum()
+        tp = (above & of_class).sum(axis=1)
+        trials = np.stack([np.full_like(tp, support), above.sum(axis=1)], axis=1)
+        return _shares(np.stack([tp, tp], axis=1), trials, [target, at_precision])
+    tp = (called & of_class).sum()
     successes, trials = {
         "f1": (tp, (called | of_class).sum()),
         "recall": (tp, support),
         "precision": (tp, called.sum()),
-        "accuracy": ((called == of_class).sum(), len(true)),
+        "accuracy": ((called == of_class).sum(), len(called)),
     }[metric]
     return _shares([[successes]], [[trials]], [target / (2 - target) if metric == "f1" else target])
 
@@ -147,8 +145,10 @@ def states(true: np.ndarray, probabilities: np.ndarray, aims: Aims, met: np.ndar
     needed: list[int | None] = [None] * len(met)
     if look is None:
         return found, needed
+    predicted = probabilities.argmax(axis=1)
     for code in [code for code, state in enumerate(found) if state == ESTIMATE and support[code]]:
-        own = shares(true, probabilities, aims, code)
+        target, at_precision = float(aims.targets[code]), aims.at_precision[code]
+        own = shares(true == code, predicted == code, probabilities[:, code], aims.metrics[code], target, at_precision)
         if proves(own, look):
             found[code] = PROVED
         else:

@@ -16,6 +16,7 @@ LEAST = 3  # rounds of which a slope has an error
 SLOPE = 0.03  # a doubling of the labels: below it they bring little
 AGREEMENTS = 3  # the last rounds whose agreement counts
 STABLE = 0.90  # their mean
+LABELS = 10  # a class, on average: with fewer, a model that predicts the large classes alone looks as if it had learned all there is
 CHANGING = 0.95  # an agreement below it: predictions still change
 GROWTH = 1.4  # times as many labels as the round that the predictions are compared with, at least: nearer ones agree whatever is learned
 
@@ -61,10 +62,17 @@ def gain(labels: Sequence[int], values: Sequence[float]) -> Gain | None:
     return Gain(slope, error, len(counts), int(counts[0]), int(counts[-1]), float(y[-1]))
 
 
-def stop(found: Gain | None, agreements: Sequence[float]) -> bool:
+def stop(found: Gain | None, agreements: Sequence[float], classes: int) -> bool:
     """Is it time to stop? The metric rises by less than 3 points a doubling of the labels, over 5 rounds that span a doubling at least, and
-    the predictions are stable: the mean of the last 3 `agreements`, this round's the last, is 0.90 or more."""
-    if found is None or found.rounds < ROUNDS or 2 * found.first > found.last or len(agreements) < AGREEMENTS:
+    the predictions are stable: the mean of the last 3 `agreements`, this round's the last, is 0.90 or more. Never below 10 labels a class
+    of the `classes`, on average."""
+    if (
+        found is None
+        or found.last < LABELS * classes
+        or found.rounds < ROUNDS
+        or 2 * found.first > found.last
+        or len(agreements) < AGREEMENTS
+    ):
         return False
     return found.slope < SLOPE and float(np.mean(agreements[-AGREEMENTS:])) >= STABLE
 

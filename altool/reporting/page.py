@@ -13,7 +13,7 @@ from altool.labels.costs import Cost
 from altool.metrics import forecast
 from altool.reporting import cost, plots, searches
 from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, short
-from altool.reporting.proof import WORDS
+from altool.reporting.proof import WORDS, about
 from altool.text import count, visible
 
 HEAT_CLASSES = 30  # as many as fit a heat map
@@ -95,7 +95,9 @@ def _summary(report: Report) -> str:
     if report.aims:
         missed = len(report.missed)
         kind = "bad" if missed else "good"
-        text += f'<p class="{kind}">{report.targets_line}.</p>' + "".join(f"<p>{sentence(line)}</p>" for line in report.proofs)
+        text += f'<p class="{kind}">{report.targets_line}.</p>' + "".join(
+            f'<p class="note">{sentence(line)}</p>' for line in report.proofs[:1]
+        )
     notes = [
         f"{count(number, 'labeled row')} {what}"
         for number, what in (
@@ -119,7 +121,7 @@ def _classes(report: Report) -> str:
         if line.target:
             word = WORDS[line.target.state]
             state = word if line.target.met is None else f'<span class="{"good" if line.target.met else "bad"}">{word}</span>'
-            needed = "" if line.target.rows_to_prove is None else f"{line.target.rows_to_prove:,}"
+            needed = "" if line.target.rows_to_prove is None else about(line.target.rows_to_prove)
             cells += [f"{line.target.target:.3f}", f"{line.target.gap:+.3f}", f"{line.target.weight:.3f}", state, needed]
         rows.append((line.name, cells))
     return table(head, rows)

@@ -55,13 +55,19 @@ class Proof:
         lines = [basis + (grown if self.look.grown else "")]
         needed = sorted((rows, name, now) for name, now, _, rows in targets if rows is not None)
         if needed:
-            shown = [f"{_short(name)} about {rows:,} (now {now:,})" for rows, name, now in needed]
-            lines.append(f"held-out rows of the class that would prove it: {_listed(shown)}")
+            shown = [f"class {_short(name)} about {about(rows)} (now {now:,})" for rows, name, now in needed]
+            lines.append(f"held-out rows to prove: {_listed(shown)}")
         if never := [_short(name) for name, _, state, rows in targets if state == ESTIMATE and rows is None]:
             lines.append(
                 f"not to be proved at this estimate: {_listed(never)} (no more than the target, at each threshold fixed in advance)"
             )
         return lines
+
+
+def about(rows: int) -> str:
+    """The rows to prove a target as people read them, rounded up to two digits: they follow from an estimate."""
+    unit = 10 ** max(len(str(rows)) - 2, 0)
+    return f"{-(-rows // unit) * unit:,}"
 
 
 def _short(name: str) -> str:

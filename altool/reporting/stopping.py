@@ -45,11 +45,12 @@ class Stopping:
     agreement: Agreement | None
     agreements: tuple[float, ...]
     held_out: bool
+    classes: int
     step: int = 0  # labels of the last round; 0: unknown
 
     @property
     def stop(self) -> bool:
-        return self.held_out and self.agreement is not None and stopping.stop(self.gain, self.agreements)
+        return self.held_out and self.agreement is not None and stopping.stop(self.gain, self.agreements, self.classes)
 
     def lines(self, name: str) -> list[str]:
         """What is said, in sentences without full stops. `name` is the metric's as people read it."""
@@ -113,6 +114,7 @@ def of_rounds(
     agreement: Agreement | None,
     *,
     held_out: bool,
+    classes: int,
 ) -> Stopping:
     """What the rounds say of stopping: this one, with its `overall` metrics at so many `labels`, and of the `past` ones those that were
     measured on as many `rows`: the same holdout. `targets` are the metrics of the targets; macro recall or accuracy where all of them are
@@ -124,7 +126,7 @@ def of_rounds(
     found = stopping.gain(counts, [*(one.overall[metric] for one in earlier), overall[metric].value]) if labels else None
     agreements = [one.overall[AGREEMENT] for one in past if AGREEMENT in one.overall]
     step = labels - (past[-1].labels or labels) if past else 0
-    return Stopping(metric, found, agreement, (*agreements, *([agreement.kappa] if agreement else [])), held_out, step)
+    return Stopping(metric, found, agreement, (*agreements, *([agreement.kappa] if agreement else [])), held_out, classes, step)
 
 
 def agree(

@@ -123,7 +123,7 @@ def _class_weights(
     elif weights_from == steering.EQUAL:
         console.info("--weights-from equal: classes weigh by their priority alone")
     elif gaps.all_met(missing, aims.priorities):
-        console.info("every target is met: all classes weigh the same")
+        console.info("every target is met by estimate: all classes weigh the same")
     else:
         shares = weights / weights.sum()
         most = [f"{known[code]} {shares[code]:.0%}" for code in np.argsort(-shares, kind="stable")[:10] if shares[code] > 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from altool.kernels.blocks import alike
 from altool.metrics.tiers import HARD, TIERS
 from altool.selection.inputs import Past
 from altool.selection.options import Options
+from altool.strategies.auto import DRAWN
 from altool.strategies.registry import Strategy
 from altool.tables import check
 from altool.tables.read import Source
@@ -26,8 +28,12 @@ def report(choice: Choice, request: Request, arrays: Mapping[str, Any], candidat
         given = {**arrays, **request.keywords, "count": min(request.count, candidates), "parallel": request.parallel}
         if text := request.strategy.remark(given):
             console.info(f"{request.strategy.name}: {text}")
-    for line in choice.account.lines if choice.account is not None else ():
-        console.info(f"{request.strategy.name}: {line}")
+    if choice.account is not None:
+        for line in choice.account.lines:
+            console.info(f"{request.strategy.name}: {line}")
+        basis = f" ({choice.account.basis})" if choice.account.basis else ""
+        parts = [f"{number:,} {'at random' if reason == DRAWN else f'by {reason}'}" for reason, number in reasons(choice).items()]
+        console.info(f"{request.strategy.name}: rows chosen: {', '.join(parts)}{basis}")
     _report_ties(choice, request.strategy, candidates, arrays, console)
     _report_targets(choice, request, candidates, console)
     if request.strategy.tiers:
@@ -44,7 +50,8 @@ def _report_ties(choice: Choice, strategy: Strategy, candidates: int, arrays: Ma
         console.warn(f"{text}: nothing tells them apart, so they come in a random order (by --seed), not in that of their ids")
         return
     for name in ("probabilities", "confidence", "features"):
-        if candidates > 1 and name in arrays and alike(arrays[name]):
+        told_apart = name == "confidence" and "vectors" in arrays
+        if candidates > 1 and name in arrays and not told_apart and alike(arrays[name]):
             console.warn(f"{strategy.name}: all {candidates:,} candidates have the same {name}, which cannot tell them apart")
             return
 
@@ -65,6 +72,11 @@ def _report_targets(choice: Choice, request: Request, candidates: int, console: 
     if unserved:
         rows = f"{unserved:,} of {plural(len(target_class), 'row')}"
         console.info(f"{rows} by the order of {strategy.name} alone: no class has candidates left")
+
+
+def reasons(choice: Choice) -> dict[str, int]:
+    """{reason: how many rows}, most first."""
+    return dict(Counter(choice.marks["reason"].tolist()).most_common())
 
 
 def tier_sizes(choice: Choice) -> dict[str, int]:

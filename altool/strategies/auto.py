@@ -8,8 +8,6 @@ constants below were measured on twelve sets of images and texts (docs/algorithm
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from altool.kernels import herding
@@ -26,6 +24,7 @@ LEAST = 1e-6  # uncertainty of a row that the model is certain of
 CERTAIN = 0.1, 0.05  # where fewer than such a share of rows has more than so much uncertainty, rows to be covered are drawn by it
 COPY = 1e-3  # a smaller distance to a labeled row is that of a copy
 RADIUS = 0.05  # the least
+LONG = 100  # a vector that is so many times as long as most has no part in the mean: it would hide what tells the others apart
 AHEAD = 4096  # rows that coverage chooses behind the batch, for what re-orders a queue
 
 
@@ -46,19 +45,19 @@ def pick(
     `labels` int64 (m,) are those of the labeled rows. `vectors` are read for a sample of the candidates and for the labeled rows alone.
 
     Without a model, or with labels of fewer than two classes, coverage chooses all rows, with a radius of 1 and equal weights
-    (MaxHerding); without vectors the boundary step does; without either rows are drawn at random. What coverage gains nothing by is
-    left to the next step. `queue_size`, if more than count: so many places; those behind the batch are what would follow.
+    (MaxHerding); without vectors the boundary step does; without vectors and a model rows are drawn at random. What coverage gains nothing
+    by is left to the next step. `queue_size`, if more than count: so many places; those behind the batch are what would follow.
     """
     count = min(max(count, 0), candidates)
     size = min(max(count, queue_size), candidates)
     labels = np.empty(0, np.int64) if labels is None else labels
     classes = len(np.unique(labels))
-    warm = margin is not None and likeliest is not None and classes > 1
+    scored = margin is not None and likeliest is not None
+    warm = scored and classes > 1
     have = np.flatnonzero(vectors.present) if vectors is not None else np.empty(0, np.int64)
     per_class = (len(labels) + count / 2) / max(classes, 1)
     share = SHARE * min(max((per_class - FROM) / OVER, 0.0), 1.0) if warm else 0.0
-    bound = round(share * count) if len(have) else count
-    covering = min(count - bound, len(have))
+    covering = min(count - round(share * count), len(have))
     chosen, radius = np.empty(0, np.int64), None
     if vectors is not None and covering:
         uncertainty = np.maximum(1 - margin[have], LEAST) if warm and margin is not None else np.ones(len(have))
@@ -66,23 +65,22 @@ def pick(
         chosen, radius = _cover(vectors, have, uncertainty, covering, ahead, warm, rng)
     batch = min(covering, len(chosen))
     rest = np.delete(np.arange(candidates), chosen[:batch])
-    if warm and margin is not None and likeliest is not None:
+    if margin is not None and likeliest is not None:
         queue = rng.permutation(rest) if (margin == margin[:1]).all() else rest[order(-margin[rest])]  # ids often begin with the class
         queue = queue[np.argsort(turns(likeliest[queue]), kind="stable")]
     else:
         queue = rng.permutation(rest)
     places, from_coverage = _merged(chosen, queue[:size], batch, count)
-    places, from_coverage = places[:size], from_coverage[:size]
-    other = BOUNDARY if warm else DRAWN
-    reasons = np.where(from_coverage, COVERAGE, other).astype(object)
-    lines = _lines(vectors, margin, warm, classes, reasons[:count], radius, per_class, other)
-    facts: dict[str, Any] = {
-        "radius": radius,
-        "labels_per_class": per_class if classes else None,
-        "boundary_share": share if len(have) else float(warm),
-        "reasons": {reason: int((reasons[:count] == reason).sum()) for reason in (COVERAGE, BOUNDARY, DRAWN)},
-    }
-    return places, {"reason": reasons}, Account(tuple(lines), facts)
+    reasons = np.where(from_coverage, COVERAGE, BOUNDARY if scored else DRAWN).astype(object)
+    lines = []
+    if vectors is None:
+        lines.append(f"no features, so {'margin, with the predicted classes in turn,' if scored else 'chance'} chooses all rows")
+    elif not warm:
+        lines.append(f"no {'labels' if scored else 'model'} of two classes yet, so rows are chosen that cover the pool best")
+    basis = [f"radius {radius:.2f}"] if radius is not None else []
+    basis += [f"{per_class:.1f} labels a class"] if warm and len(have) else []
+    facts = {"radius": radius, "labels_per_class": per_class if classes else None, "boundary_share": share if len(have) else float(scored)}
+    return places[:size], {"reason": reasons[:size]}, Account(tuple(lines), ", ".join(basis), facts)
 
 
 def _cover(
@@ -104,7 +102,8 @@ def _cover(
         shown = np.sort(rng.choice(len(have), wanted, replace=False))
     read = np.union1d(tried, shown)
     rows, labeled = vectors.read(have[read])
-    mean = rows.mean(axis=0, dtype=np.float64)
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+    mean = rows[lengths <= LONG * np.median(lengths)].mean(axis=0, dtype=np.float64)
     units, known = herding.unit(rows, mean), herding.unit(labeled, mean) if len(labeled) else labeled
     del rows, labeled
     points = units[np.searchsorted(read, shown)]
@@ -135,29 +134,6 @@ def _merged(first: np.ndarray, second: np.ndarray, share: int, count: int) -> tu
     _, earliest = np.unique(both[by_key], return_index=True)
     kept = by_key[np.sort(earliest)]
     return both[kept], kept < len(first)
-
-
-def _lines(
-    vectors: Vectors | None,
-    margin: np.ndarray | None,
-    warm: bool,
-    classes: int,
-    reasons: np.ndarray,
-    radius: float | None,
-    per_class: float,
-    other: str,
-) -> list[str]:
-    """What people are told: how many rows came by which step, and why a step could not be taken."""
-    lines = []
-    covered = int((reasons == COVERAGE).sum())
-    if vectors is None:
-        lines.append(f"no features, so {'margin, with the predicted classes in turn,' if warm else 'chance'} chooses all rows")
-    elif margin is None or classes < 2:
-        lines.append("no model of two classes yet, so rows are chosen that cover the pool best")
-    if radius is not None:
-        after = f" at {per_class:.1f} labels a class" if warm else ""
-        lines.append(f"{covered:,} of {len(reasons):,} rows by coverage (radius {radius:.2f}), {len(reasons) - covered:,} {other}{after}")
-    return lines
 
 
 STRATEGY = Strategy(

@@ -46,9 +46,11 @@ Course: TypeAlias = "Generator[Question, tuple[np.ndarray, np.ndarray] | None, F
 
 @dataclass(frozen=True)
 class Account:
-    """What a strategy tells of its choice: `lines` for people, and `facts`, numbers and texts, for --json."""
+    """What a strategy tells of its choice: `lines` for people, the numbers that it rests on in words, and `facts`, numbers and texts, for
+    --json."""
 
     lines: tuple[str, ...]
+    basis: str
     facts: Mapping[str, Any]
 
 

@@ -75,7 +75,7 @@ def test_rows_that_no_class_asks_for_follow_the_strategy(altool: Altool, tmp_pat
 def test_all_met_and_no_metrics(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
     stand(tmp_path, 0.9, 0.95, 0.95)
     result = altool("select", "--strategy", "margin", *AWARE, 90, "-o", "q.parquet")
-    assert "every target is met: all classes weigh the same" in result.said
+    assert "every target is met by estimate: all classes weigh the same" in result.said
     assert {row["target_class"] for row in rows(tmp_path / "q.parquet")} == set(CLASSES)
     without = ("select", "--strategy", "margin", "--predictions", "p.parquet", "--target-aware", "--targets", "targets.toml")
     assert "every class is taken to be at 0" in altool(*without, "--budget", 5, "-o", "q2.parquet").said

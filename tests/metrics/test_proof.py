@@ -103,10 +103,10 @@ def test_counts_by_hand():
         ("accuracy", 7, 10, 0.8),
         ("f1", 3, 6, 0.8 / 1.2),
     ):
-        found = shares(true, scores, aims_of(metric, metric, metric, target=0.8), 0)
+        found = shares(true == 0, predicted == 0, scores[:, 0], metric, 0.8, 0.5)
         assert (found.successes.tolist(), found.trials.tolist()) == ([[successes]], [[trials]])
         assert found.goals == pytest.approx(goal)
-    found = shares(true, scores, aims_of(*["recall_at_precision"] * 3, target=0.8, precision=0.5), 0)
+    found = shares(true == 0, predicted == 0, scores[:, 0], "recall_at_precision", 0.8, 0.5)
     # all rows are above 0.02, 0.05 and 0.1; those predicted as the class above 0.2 to 0.7; none above 0.9
     assert found.successes.tolist() == [[4, 4]] * 3 + [[3, 3]] * 4 + [[0, 0]]
     assert found.trials.tolist() == [[4, 10]] * 3 + [[4, 5]] * 4 + [[4, 0]]

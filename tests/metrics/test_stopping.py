@@ -64,11 +64,13 @@ FLAT = Gain(0.02, 0.01, 5, 100, 500, 0.8)
         (Gain(-0.01, 0.0, 5, 100, 500, 0.8), [1, 1, 1], True),
         (Gain(0.0, 0.0, 4, 100, 500, 0.8), [1, 1, 1], False),  # five rounds are needed
         (Gain(0.0, 0.0, 5, 300, 500, 0.8), [1, 1, 1], False),  # that span a doubling
+        (Gain(0.0, 0.0, 5, 49, 99, 0.8), [1, 1, 1], False),  # ten labels a class are needed, of ten classes
+        (Gain(0.0, 0.0, 5, 50, 100, 0.8), [1, 1, 1], True),
         (None, [1, 1, 1], False),
     ],
 )
 def test_stop_takes_slope_and_stability_together(found, agreements, expected):
-    assert stop(found, agreements) is expected
+    assert stop(found, agreements, 10) is expected
 
 
 def test_comparable_is_the_last_round_with_clearly_fewer_labels():

@@ -110,8 +110,8 @@ def test_the_account_by_hand() -> None:
     assert Counter(reasons) == {"coverage": 5, "boundary": 3}
     assert account.facts["labels_per_class"] == 7
     assert account.facts["boundary_share"] == pytest.approx(0.4)
-    assert account.facts["reasons"] == {"coverage": 5, "boundary": 3, "random": 0}
-    assert account.lines == (f"5 of 8 rows by coverage (radius {account.facts['radius']:.2f}), 3 boundary at 7.0 labels a class",)
+    assert account.basis == f"radius {account.facts['radius']:.2f}, 7.0 labels a class"
+    assert account.lines == ()
 
 
 @pytest.mark.parametrize("without", ["margin and labels", "labels", "margin", "one class"])
@@ -132,7 +132,8 @@ def test_cold_is_maxherding(without: str) -> None:
     assert places == [row for row, _ in expected]
     assert set(reasons) == {"coverage"}
     assert account.facts["radius"] == 1
-    assert account.lines[0] == "no model of two classes yet, so rows are chosen that cover the pool best"
+    missing = "model" if "margin" in without else "labels"
+    assert account.lines == (f"no {missing} of two classes yet, so rows are chosen that cover the pool best",)
 
 
 def test_without_vectors_it_is_margin_with_classes_in_turn() -> None:
@@ -146,6 +147,21 @@ def test_without_vectors_it_is_margin_with_classes_in_turn() -> None:
     assert places == [row for *_, row in sorted(keyed)][:15]
     assert set(reasons) == {"boundary"}
     assert account.lines == ("no features, so margin, with the predicted classes in turn, chooses all rows",)
+
+
+def test_predictions_are_enough_for_the_boundary_step() -> None:
+    given = {**pool(60, 8, 4), "vectors": None}
+    without = {**given, "labels": None}  # somebody else's export
+    assert choose(15, without)[:2] == choose(15, given)[:2]
+
+
+def test_a_row_of_another_scale_does_not_hide_the_others() -> None:
+    given = pool(60, 0, 2)
+    given |= {"margin": None, "likeliest": None, "labels": None}
+    given["features"][7] = 1e20
+    places, reasons, _ = choose(10, given)
+    assert set(reasons) == {"coverage"}
+    assert len(set(places)) == 10
 
 
 def test_without_anything_it_is_chance() -> None:
@@ -192,12 +208,12 @@ def test_any_part_of_the_batch_has_the_same_mix(rows: int, labeled: int, classes
         given["features"][: rows // 2] = 0
     if kind == "cone":
         given["features"][:] = given["features"] * 1e-6 + 1
-    places, reasons, account = choose(count, given, queue_size=count + more)
+    places, reasons, _ = choose(count, given, queue_size=count + more)
     size = min(rows, count + more)
     assert len(places) == len(set(places)) == size
     assert min(places, default=0) >= 0
     batch = min(count, rows)
-    covered = account.facts["reasons"]["coverage"]
+    covered = reasons[:batch].count("coverage")
     for end in range(1, batch + 1) if not kind else ():
         assert abs(reasons[:end].count("coverage") - covered * end / batch) <= 1
     assert places[:batch] == choose(count, given)[0]  # what is behind the batch does not change it

@@ -67,7 +67,7 @@ def forecast(labels: np.ndarray, values: np.ndarray, rows: np.ndarray, own: np.n
 
     - reached: the value of now is the target or more.
     - labels: it is reached within LIMIT times the labels of now, with a probability of 90 % or more.
-    - levels off: it is not, with the same probability.
+    - levels off: it is not, with a probability of 95 % or more, and the rounds span SPAN times the labels.
     - cannot tell: neither; or there are fewer than ROUNDS rounds with OWN labels of the class and measured rows, now among them.
     """
     last = {int(number): place for place, number in enumerate(labels) if 0 < number <= labels[-1]}

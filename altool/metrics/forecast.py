@@ -26,6 +26,7 @@ REACHED, LABELS, UNKNOWN, LEVEL = "reached", "labels", "cannot tell", "levels of
 STATES = (REACHED, LABELS, UNKNOWN, LEVEL)
 ROUNDS = 4  # at least, in which the class had labels
 OWN = 2  # labels of the class that a round counts with: before that it has not begun to be learned
+SPAN = 5  # times as many labels now as in the first round that counts, at least, for the word that a class levels off
 LIMIT = 10  # times the labels of now: beyond it there is no forecast
 COVERAGE = 0.8  # of the intervals
 NEVER = 0.05  # the probability of reaching the target below which a class levels off
@@ -66,7 +67,7 @@ def forecast(labels: np.ndarray, values: np.ndarray, rows: np.ndarray, own: np.n
 
     - reached: the value of now is the target or more.
     - labels: it is reached within LIMIT times the labels of now, with a probability of 90 % or more.
-    - levels off: it is not, with the same probability.
+    - levels off: it is not, with a probability of 95 % or more, and the rounds span SPAN times the labels.
     - cannot tell: neither; or there are fewer than ROUNDS rounds with OWN labels of the class and measured rows, now among them.
     """
     last = {int(number): place for place, number in enumerate(labels) if 0 < number <= labels[-1]}
@@ -90,7 +91,7 @@ def forecast(labels: np.ndarray, values: np.ndarray, rows: np.ndarray, own: np.n
             if np.isfinite(high):
                 state[code], more[code] = LABELS, (_when(within, 0.5), low, high)
                 joint *= within
-            elif np.isinf(_when(within, NEVER)):
+            elif np.isinf(_when(within, NEVER)) and n[-1] >= SPAN * n[counted[code].argmax()]:
                 state[code], level[code] = LEVEL, fit.level(place)
         if (state == LABELS).any():
             together[:] = [_when(joint, share) for share in (0.5, tail, 1 - tail)]

@@ -59,6 +59,12 @@ def test_a_power_law_that_levels_off_below_its_target_is_recovered() -> None:
     assert np.isnan(result.together).all()
 
 
+def test_rounds_that_span_too_little_do_not_say_that_a_class_levels_off() -> None:
+    labels = [100, 150, 200, 300, 499]
+    assert found(labels, [0.7] * 5, 0.95).state == (UNKNOWN,)
+    assert found([*labels[:-1], 500], [0.7] * 5, 0.95).state == (LEVEL,)
+
+
 def test_a_flat_curve_levels_off_where_it_is() -> None:
     result = found([50, 100, 200, 400, 800], [0.7] * 5, 0.9)
     assert result.state == (LEVEL,)

@@ -70,11 +70,13 @@ class Stopping:
         return said
 
     def _next_round(self) -> str:
-        """The same line, over a round as large as the last."""
+        """The same line, over a round as large as the last; empty where it would go on beyond 1."""
         if not self.gain or self.step <= 0:
             return ""
-        value, low, high = (_points(share) for share in self.gain.next(self.step))
-        return f"; a round of {self.step:,}, as large as the last, {value} [{low}, {high}]"
+        value, low, high = self.gain.next(self.step)
+        if value >= 1 - self.gain.value:
+            return ""
+        return f"; a round of {self.step:,}, as large as the last, {_points(value)} [{_points(low)}, {_points(high)}]"
 
     def summary(self) -> dict[str, Any]:
         """As a JSON object."""

@@ -306,7 +306,7 @@ def test_a_share_of_the_pool_for_estimates_alone(altool: Altool, tmp_path: Path,
     assert "the pool has 3 rows that may be asked for, fewer than the seed set of 10" in said
     aware = ("--strategy", "margin", "--targets", "targets.toml", "--target-aware")
     said = altool(*SIMULATE, *aware, "on", "--weights-from", "holdout", "-o", "o2", code=2).said
-    assert 'run "margin", weights_from: holdout needs validation rows' in said
+    assert 'run "margin + target-aware", weights_from: holdout needs validation rows' in said
     said = altool(*SIMULATE, *aware, "off", "--weights-from", "equal", "-o", "o2", code=2).said
     assert "--weights-from has no effect without target-aware runs" in said
     (tmp_path / "p2.toml").write_text('[[run]]\nstrategy = "margin"\nweights_from = "equal"\n')

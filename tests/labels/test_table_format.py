@@ -257,7 +257,8 @@ def test_the_sheet_is_what_the_format_says() -> None:
     assert refused.value.hint == "choose from csv, label-studio"
 
 
-IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8).filter(str.strip)
+# U+FDD0 is no character, now or ever; altool reads it as half of one (labels/exchange.py).
+IDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufdd0"), min_size=1, max_size=8).filter(str.strip)
 
 
 @pytest.mark.slow

@@ -12,6 +12,8 @@ from sklearn.model_selection import StratifiedKFold
 from altool import seeds
 from altool.models import penalty, softmax
 
+pytestmark = pytest.mark.slow
+
 
 def data(rows: int, classes: int, spread: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Scaled features of overlapping classes, of which later ones are rarer."""

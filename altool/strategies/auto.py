@@ -10,22 +10,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from altool.kernels import herding
-from altool.kernels.top import order, top, turns
+from altool.kernels.top import order, turns
+from altool.strategies import maxherding
 from altool.strategies.inputs import Vectors
 from altool.strategies.registry import Account, Strategy
 
 COVERAGE, BOUNDARY, DRAWN = "coverage", "boundary", "random"  # the reasons
-SAMPLE = 16_384  # rows that coverage is measured on, and candidates for it; more for a larger batch
-PER_QUERY = 4, 2  # candidates, and rows that are to be covered, at least so many for each row that coverage is to choose
 SHARE = 0.7  # the largest share of the boundary step
 FROM, OVER = 3, 7  # labels a class from which on that step gets a share, and over how many more it grows
 LEAST = 1e-6  # uncertainty of a row that the model is certain of
-CERTAIN = 0.1, 0.05  # where fewer than such a share of rows has more than so much uncertainty, rows to be covered are drawn by it
 COPY = 1e-3  # a smaller distance to a labeled row is that of a copy
 RADIUS = 0.05  # the least
-LONG = 100  # a vector that is so many times as long as most has no part in the mean: it would hide what tells the others apart
-AHEAD = 4096  # rows that coverage chooses behind the batch, for what re-orders a queue
+AHEAD = 4096  # rows that coverage chooses at least for what re-orders a queue: as many as the least sample serves
 
 
 def pick(
@@ -60,9 +56,9 @@ def pick(
     covering = min(count - round(share * count), len(have))
     chosen, radius = np.empty(0, np.int64), None
     if vectors is not None and covering:
-        uncertainty = np.maximum(1 - margin[have], LEAST) if warm and margin is not None else np.ones(len(have))
+        uncertainty = np.maximum(1 - margin, LEAST) if warm and margin is not None else None
         ahead = min(round((1 - share) * size), max(covering, AHEAD), len(have)) if size > count else covering
-        chosen, radius = _cover(vectors, have, uncertainty, covering, ahead, warm, rng)
+        chosen, radius = maxherding.covering(vectors, uncertainty, ahead, rng, _reach if warm else _cold)
     batch = min(covering, len(chosen))
     rest = np.delete(np.arange(candidates), chosen[:batch])
     if margin is not None and likeliest is not None:
@@ -83,43 +79,18 @@ def pick(
     return places[:size], {"reason": reasons[:size]}, Account(tuple(lines), ", ".join(basis), facts)
 
 
-def _cover(
-    vectors: Vectors, have: np.ndarray, uncertainty: np.ndarray, covering: int, ahead: int, warm: bool, rng: np.random.Generator
-) -> tuple[np.ndarray, float]:
-    """At most `ahead` of the places `have`, int64 (h,), in the order in which they cover most, and the radius. The samples, and so what is
-    read, follow from the batch's `covering` alone. `uncertainty` (h,) is each row's weight."""
-    alike = bool((uncertainty == uncertainty[0]).all())
-    weights = np.ones(len(have)) if alike else uncertainty
-    keys = rng.gumbel(size=len(have))
-    if not alike:
-        keys += np.log(weights)
-    tried = np.sort(top(keys, min(len(have), max(PER_QUERY[0] * covering, SAMPLE))))
-    wanted = min(len(have), max(PER_QUERY[1] * covering, SAMPLE))
-    if (weights > CERTAIN[0]).mean() < CERTAIN[1]:
-        shown = np.sort(top(rng.gumbel(size=len(have)) + np.log(weights), wanted))
-        weights = np.ones(len(have))
-    else:
-        shown = np.sort(rng.choice(len(have), wanted, replace=False))
-    read = np.union1d(tried, shown)
-    rows, labeled = vectors.read(have[read])
-    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
-    mean = rows[lengths <= LONG * np.median(lengths)].mean(axis=0, dtype=np.float64)
-    units, known = herding.unit(rows, mean), herding.unit(labeled, mean) if len(labeled) else labeled
-    del rows, labeled
-    points = units[np.searchsorted(read, shown)]
-    cosines = herding.nearest(points, known) if len(known) else np.full(len(points), -np.inf, np.float32)
-    radius = _reach(cosines) if warm and len(known) else 1.0
-    covered = herding.closeness(cosines, radius)
-    trial = units if len(read) == len(tried) else units[np.searchsorted(read, tried)]
-    chosen, _ = herding.greedy(trial, points, weights[shown], covered, radius, ahead)
-    return have[tried[chosen]], radius
-
-
-def _reach(cosines: np.ndarray) -> float:
-    """The median distance of unit vectors to the nearest labeled one, whose `cosines` these are, copies left out."""
+def _reach(labeled: np.ndarray, points: np.ndarray, cosines: np.ndarray) -> float:
+    """The median distance of the unit `points` (E, D) to the nearest `labeled` one, whose `cosines` (E,) these are, copies left out; 1
+    where none is labeled."""
+    if not len(labeled):
+        return 1.0
     distances = np.sqrt(np.maximum(2 - 2 * cosines.astype(np.float64), 0))
     distances = distances[distances >= COPY]
     return max(float(np.median(distances)), RADIUS) if len(distances) else RADIUS
+
+
+def _cold(labeled: np.ndarray, points: np.ndarray, cosines: np.ndarray) -> float:
+    return 1.0
 
 
 def _merged(first: np.ndarray, second: np.ndarray, share: int, count: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from altool.strategies.registry import Strategy
 SAMPLE = 16_384  # rows that coverage is measured on, and candidates for it; more for more picks
 PER_PICK = 4, 2  # candidates, and rows to be covered, at least so many for each pick
 PART = 10_000  # picks from one sample: its table of 40,000 candidates and 20,000 rows takes 3 GiB
+LONG = 100  # a vector that is so many times as long as most has no part in the mean: it would hide what tells the others apart
 CERTAIN = 0.1, 0.05  # where fewer than such a share of rows has more than so much uncertainty, rows to be covered are drawn by it
 
 
@@ -25,7 +26,7 @@ def pick(vectors: Vectors, count: int, rng: np.random.Generator, *, maxherding_r
     Of many rows samples are read, as `cover` says. When nothing raises the coverage any more (only copies are left), or rows have no
     vector, the rest follows in random order.
     """
-    return cover(vectors, None, count, rng, lambda labeled, points: maxherding_radius)
+    return cover(vectors, None, count, rng, lambda labeled, points, cosines: maxherding_radius)
 
 
 def cover(
@@ -33,12 +34,27 @@ def cover(
     uncertainty: np.ndarray | None,
     count: int,
     rng: np.random.Generator,
-    radius: Callable[[np.ndarray, np.ndarray], float],
+    radius: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
     kernel: herding.Kernel = "gaussian",
 ) -> np.ndarray:
-    """Int64 (min(count, n),) places in the greedy order of coverage, each row x weighted by its `uncertainty` (n,), at least 0 (None, or
-    all of them equal: by 1); `radius` is made of the unit vectors (m, D) of the labeled rows and (E, D) of those to be covered. Vectors
-    are unit vectors of what is over their mean, but for the top-hat kernel of the rows as they are.
+    """Int64 (min(count, n),) places: those of `covering`, then the others in random order."""
+    found, _ = covering(vectors, uncertainty, count, rng, radius, kernel)
+    rest = np.delete(np.arange(len(vectors)), found)
+    return np.concatenate([found, rng.permutation(rest)])[: max(count, 0)]
+
+
+def covering(
+    vectors: Vectors,
+    uncertainty: np.ndarray | None,
+    count: int,
+    rng: np.random.Generator,
+    radius: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
+    kernel: herding.Kernel = "gaussian",
+) -> tuple[np.ndarray, float]:
+    """Int64 (at most count,) places in the greedy order of coverage, as long as it rises, each row x weighted by its `uncertainty` (n,),
+    at least 0 (None, or all of them equal: by 1); and the radius, which `radius` makes of the unit vectors (m, D) of the labeled rows and
+    (E, D) of those to be covered, and of the largest cosines (E,) of the latter with the former, -inf without any. Vectors are unit
+    vectors of what is over their mean, but for the top-hat kernel of the rows as they are.
 
     Candidates are max(4 count, 16,384) rows, drawn with a probability that follows their uncertainty, and coverage is measured on
     max(2 count, 16,384) rows, drawn uniformly; where fewer than 5 % of rows have an uncertainty above 0.1, drawn by that in place of being
@@ -64,22 +80,22 @@ def cover(
         rows, labeled = vectors.read(have[read])
         first = known is None
         if first and kernel == "gaussian":
-            mean = rows.mean(axis=0, dtype=np.float64)
+            lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+            mean = rows[lengths <= LONG * np.median(lengths)].mean(axis=0, dtype=np.float64)
         units = herding.unit(rows, mean)
         known = herding.unit(labeled, mean) if known is None else known
         del rows, labeled
         points, trial = (units[np.searchsorted(read, some)] for some in (shown, tried))
         del units
-        scale = radius(known, points) if first else scale
-        covered = herding.closeness(herding.nearest(points, known), scale, kernel)
+        cosines = herding.nearest(points, known)
+        scale = radius(known, points, cosines) if first else scale
+        covered = herding.closeness(cosines, scale, kernel)
         picks, _ = herding.greedy(trial, points, None if rare else weights[shown], covered, scale, share, kernel)
         chosen.append(tried[picks])
         free[chosen[-1]] = False
         known = np.concatenate([known, trial[picks]])
         wanted = wanted - share if len(picks) == share else 0
-    found = have[np.concatenate(chosen)] if chosen else np.empty(0, np.int64)
-    rest = np.delete(np.arange(len(vectors)), found)
-    return np.concatenate([found, rng.permutation(rest)])[: max(count, 0)]
+    return have[np.concatenate(chosen)] if chosen else np.empty(0, np.int64), scale
 
 
 def _drawn(weights: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

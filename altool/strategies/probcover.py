@@ -40,7 +40,7 @@ def pick(
             "give --probcover-classes N, --labels with two classes, or --probcover-radius",
         )
 
-    def radius(labeled: np.ndarray, points: np.ndarray) -> float:
+    def radius(labeled: np.ndarray, points: np.ndarray, cosines: np.ndarray) -> float:
         return probcover_radius or pure(np.concatenate([points, labeled]), found, probcover_purity, rng)
 
     return cover(vectors, None, count, rng, radius, "top-hat")

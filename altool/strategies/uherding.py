@@ -47,7 +47,7 @@ def pick(
             uncertainty = uncertainties(probabilities, *own)
         elif margin is not None:
             uncertainty = np.maximum(1 - margin, 0)
-    return cover(vectors, uncertainty, count, rng, lambda labeled, points: uherding_radius or spacing(labeled))
+    return cover(vectors, uncertainty, count, rng, lambda labeled, points, cosines: uherding_radius or spacing(labeled))
 
 
 def uncertainties(probabilities: Matrix, kind: str, temperature: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from altool.engines.local import limited
-from altool.strategies import auto
+from altool.strategies import auto, maxherding
 from altool.strategies.inputs import Vectors
 from altool.strategies.registry import Account
 
@@ -220,7 +220,7 @@ def test_any_part_of_the_batch_has_the_same_mix(rows: int, labeled: int, classes
 
 
 def test_it_reads_a_sample_and_chooses_the_same_with_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auto, "SAMPLE", 300)
+    monkeypatch.setattr(maxherding, "SAMPLE", 300)
     found = []
     for threads in (1, 2):
         given, reads = pool(5000, 30, 10), list[int]()
@@ -234,7 +234,7 @@ def test_it_reads_a_sample_and_chooses_the_same_with_any_number_of_threads(monke
 
 
 def test_candidates_are_drawn_by_their_uncertainty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auto, "SAMPLE", 100)
+    monkeypatch.setattr(maxherding, "SAMPLE", 100)
     given = pool(4000, 4, 2)
     given["margin"] = np.where(np.arange(4000) < 200, 0.2, 1 - 1e-9)  # 5 % unsure
     places, *_ = choose(20, given)

@@ -18,6 +18,8 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 
+from altool.console import Console
+
 pytest.register_assert_rewrite("similar", "random_subset")  # tests that files import
 settings.register_profile("untimed", deadline=None)  # the machine may be busy
 settings.load_profile("untimed")
@@ -89,6 +91,17 @@ def write(table: pa.Table, path: Path, **options: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path, **options)
     return path
+
+
+class Recorder(Console):
+    """A console that keeps what is printed."""
+
+    def __init__(self) -> None:
+        super().__init__(json_output=True)
+        self.said: dict[str, Any] = {}
+
+    def _print(self, value: Any) -> None:
+        self.said = json.loads(json.dumps(value, allow_nan=False))
 
 
 def known_truth(folder: Path, rows: int, signal: float = 1.0) -> np.ndarray:

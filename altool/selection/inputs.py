@@ -76,8 +76,8 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
     pool = open_pool(reader, options)
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}
-    lazily = {str(INPUTS[name].table) for name in (*strategy.takes, *strategy.optional) if name == "vectors" and options.features}
-    for name in (*matrices(strategy, options).values(), *sorted(lazily)):
+    lazily = ["features"] if options.features and "vectors" in (*strategy.takes, *strategy.optional) else []
+    for name in (*matrices(strategy, options).values(), *lazily):
         if name not in found:
             found[name] = reader.open(getattr(options, name), name)
     ids_of = {"within": options.within, "exclude": options.exclude}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol, TypeVar
@@ -281,10 +282,8 @@ class Source:
         first, last = np.searchsorted(rows, [piece.start, piece.start + size])
         inside = rows[first:last] - piece.start
         if len(names) == 1 and 0 < SPARSE * len(inside) < size:
-            try:
+            with self._readable(fragment):
                 few = fragment.some(piece.group, names[0], inside)
-            except (pa.ArrowException, OSError, ValueError) as error:
-                raise InputError(f"{self.name}: {fragment.path} is damaged ({short(error)})", "write it again") from error
             if few is not None:
                 yield few, int(first)
                 return
@@ -310,13 +309,19 @@ class Source:
         fragment = self.fragments[piece.fragment]
         batches = fragment.batches(piece.group, wanted[piece.fragment], piece.batch_rows, fold=fold)
         while True:
-            try:
-                batch = next(batches)
-            except StopIteration:
+            with self._readable(fragment):
+                batch = next(batches, None)
+            if batch is None:
                 return
-            except (pa.ArrowException, OSError, ValueError) as error:
-                raise InputError(f"{self.name}: {fragment.path} is damaged ({short(error)})", "write it again") from error
             yield batch
+
+    @contextmanager
+    def _readable(self, fragment: Fragment) -> Iterator[None]:
+        """Raises InputError for what goes wrong within it as the file is read."""
+        try:
+            yield
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise InputError(f"{self.name}: {fragment.path} is damaged ({short(error)})", "write it again") from error
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The whole table, in file order, with the contract columns (all by default) that it has; the rest are absent."""

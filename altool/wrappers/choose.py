@@ -115,9 +115,9 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
         starts, classes = arrays["candidate_labels"]
         places, target_class = adapt(queue, starts, classes, request.class_weights, count, request.generator("target-aware"), fixed)
         explored = np.isin(places, queue[explored])
-        where = np.argsort(queue, kind="stable")
-        where = where[np.searchsorted(queue, places, sorter=where)] if marks else where
-        marks = {name: mark[where] for name, mark in marks.items()}
+        if marks:
+            by_place = np.argsort(queue)
+            marks = {name: mark[by_place[np.searchsorted(queue, places, sorter=by_place)]] for name, mark in marks.items()}
         queue, scores = places, None
     told = scores[queue] if scores is not None else -np.arange(1.0, count + 1)
     return Choice(queue, told, explored, target_class, marks=marks, account=account, tied=tied)
@@ -194,11 +194,9 @@ def _around(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Cho
 
 def _narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arrays and options of some of the candidates alone: their increasing int64 `places`."""
-    part: dict[str, Any] = {
-        name: take(array, places) if name in PER_CANDIDATE else array for name, array in arrays.items() if name != "vectors"
-    }
-    if "vectors" in arrays:
-        part["vectors"] = arrays["vectors"].part(places)
+    part: dict[str, Any] = {}
+    for name, array in arrays.items():
+        part[name] = array.part(places) if name == "vectors" else take(array, places) if name in PER_CANDIDATE else array
     if "candidate_labels" in part:
         starts, classes = part["candidate_labels"]
         part["candidate_labels"] = taken(starts, classes, places)

@@ -8,10 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from checked import checked
-from conftest import Page
+from conftest import Page, Recorder
 
 from altool.commands.report import Options, run
-from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
 from altool.metrics.intervals import wilson, wilson_f1
 
@@ -63,17 +62,6 @@ def case(tmp_path, monkeypatch):
     pq.write_table(table, "labels.parquet")
     Path("targets.toml").write_text(TARGETS)
     return tmp_path
-
-
-class Recorder(Console):
-    """A console that keeps what is printed."""
-
-    def __init__(self):
-        super().__init__(json_output=True)
-        self.said = {}
-
-    def _print(self, value):
-        self.said = json.loads(json.dumps(value, allow_nan=False))
 
 
 def report(**options):

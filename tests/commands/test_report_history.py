@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from checked import checked
-from conftest import Page
+from conftest import Page, Recorder
 
 from altool.commands import compare
 from altool.commands.report import Options, run
-from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.tables.schema import KINDS
 
@@ -55,17 +54,6 @@ def case(tmp_path, monkeypatch):
             write(table(name, number, [50, 100, 200], heights), Path(f"sim/runs/{name.split()[0]}-{number}/history.parquet"))
     write(pa.table({"id": ["a"], "label": ["ant"]}), Path("sim/runs/good-0/picks.parquet"))
     return tmp_path
-
-
-class Recorder(Console):
-    """A console that keeps what is printed."""
-
-    def __init__(self):
-        super().__init__(json_output=True)
-        self.said = {}
-
-    def _print(self, value):
-        self.said = json.loads(json.dumps(value, allow_nan=False))
 
 
 def report(**options):

@@ -8,26 +8,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from checked import checked
+from conftest import Recorder
 
 from altool.commands.report import Options, run
-from altool.console import Console
 from altool.errors import InputError, TargetsNotMet
 
 pytestmark = pytest.mark.slow
 
 CLASSES = ("ant", "bee", "cat")
 ESTIMATE = '[default]\nmetric = "recall"\ntarget = 0.9\n'
-
-
-class Recorder(Console):
-    """A console that keeps what is printed."""
-
-    def __init__(self):
-        super().__init__(json_output=True)
-        self.said = {}
-
-    def _print(self, value):
-        self.said = json.loads(json.dumps(value, allow_nan=False))
 
 
 def project(held, *, bee=2, source="holdout", fold=False):

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from checked import checked
+from conftest import Recorder
 
 from altool.commands.report import Options, run
-from altool.console import Console
 from altool.errors import InputError, UsageError
 
 pytestmark = pytest.mark.slow
@@ -42,17 +42,6 @@ def labels(count, path="labels.parquet", held=HELD):
     rows = [(f"l{number:03d}", CLASSES[number % 2], "seed") for number in range(count)]
     rows += [(f"h{number:03d}", CLASSES[number % 2], "holdout") for number in range(held)]
     pq.write_table(pa.table({name: [row[place] for row in rows] for place, name in enumerate(("id", "label", "source"))}), path)
-
-
-class Recorder(Console):
-    """A console that keeps what is printed."""
-
-    def __init__(self):
-        super().__init__(json_output=True)
-        self.said = {}
-
-    def _print(self, value):
-        self.said = json.loads(json.dumps(value, allow_nan=False))
 
 
 def report(**options):

@@ -50,18 +50,6 @@ def test_a_pool_of_features_alone_is_enough(altool: Altool, tmp_path: Path, matr
     assert len(set(ids(tmp_path / "q.parquet"))) == 9
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_layout_memory_threads_and_tables_do_not_matter(altool: Altool, tmp_path: Path, matrix: np.ndarray, strategy: str) -> None:
-    shuffle = np.random.default_rng(1).permutation(ROWS)
-    for number, part in enumerate(np.array_split(shuffle, 5)):
-        write(features(matrix).take(pa.array(part)), tmp_path / "f" / f"{number}.parquet", row_group_size=17)
-    write(predictions(probabilities(ROWS, seed=7)).take(pa.array(shuffle[::-1])), tmp_path / "p2.parquet")
-    common = ["select", "--strategy", strategy, "--budget", 20, "--labels", "l.parquet"]
-    altool(*common, "--features", "f.parquet", "--predictions", "p.parquet", "-o", "1.parquet", "--threads", 1)
-    altool(*common, "--features", "f/", "--predictions", "p2.parquet", "-o", "2.parquet", "--memory", "1MiB", "--threads", 2)
-    assert (tmp_path / "1.parquet").read_bytes() == (tmp_path / "2.parquet").read_bytes()
-
-
 def test_uherding_without_predictions_is_given_a_model_of_the_labels(altool: Altool, tmp_path: Path, matrix: np.ndarray) -> None:
     common = ("select", "--strategy", "uherding", "--budget", 9, "--features", "f.parquet")
     said = altool(*common, "--labels", "l.parquet", "-o", "q.parquet").said

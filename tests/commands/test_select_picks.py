@@ -62,7 +62,10 @@ def test_first_names_the_row_to_begin_with(altool: Altool, tmp_path: Path, matri
     assert said == "error: --first: row-0003 is not a candidate\nhint: name the id of a row that has no label yet\n"
 
 
-@pytest.mark.parametrize("strategy", ["coreset", "badge", "kmeans", "logdetmi", "flqmi"])
+COVERAGE = ["maxherding", "uherding", "probcover", "typiclust", "dropquery"]
+
+
+@pytest.mark.parametrize("strategy", ["coreset", "badge", "kmeans", "logdetmi", "flqmi", *COVERAGE])
 def test_layout_memory_threads_and_tables_do_not_matter(altool: Altool, tmp_path: Path, matrix: np.ndarray, strategy: str) -> None:
     shuffle = np.random.default_rng(1).permutation(ROWS)
     for number, part in enumerate(np.array_split(shuffle, 5)):

@@ -5,7 +5,6 @@ what a command needs is imported, and only when it runs: `altool --help` stays l
 """
 
 import errno
-import importlib
 import inspect
 import io
 import os
@@ -17,33 +16,19 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
-from altool import __version__, shared
+from altool import __version__
+from altool.catalogue import COMMANDS, module_of, options_of
 from altool.console import Console
 from altool.errors import AltoolError, UsageError
-from altool.options import Option, declared
+from altool.options import Option
 from altool.text import visible
 
-COMMANDS = {
-    "embed": "Turn images or texts into feature vectors.",
-    "train": "Fit a classifier on the labels.",
-    "score": "Predict the probability of every class for every row.",
-    "select": "Choose what to label next.",
-    "import-labels": "Add what annotators answered to the label log.",
-    "report": "Measure every class against its target.",
-    "simulate": "Replay labeling rounds on rows whose labels are known.",
-    "compare": "Compare simulated runs, or the rounds of a project.",
-    "strategies": "List the strategies, or explain one.",
-    "classifiers": "List the classifiers, or explain one.",
-    "backbones": "List what embed can run, or explain one.",
-    "formats": "List the formats of annotation tools.",
-}
 FLAGS = {  # of the program itself; typer's own words for completion depend on the shell
     "--version": "Print the version and stop.",
     "--install-completion": "Install completion for the current shell.",
     "--show-completion": "Print completion for the current shell.",
     "--help": "Print this message and stop.",
 }
-OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
 
 
 class Command(typer.core.TyperCommand):
@@ -105,29 +90,6 @@ def root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help=FLAGS["--version"])] = False,
 ) -> None:
     pass
-
-
-def module_of(name: str) -> Any:
-    """The module of a command: `Options`, `run(options, console)`, and `owned()` where options belong to what it is told to use."""
-    return importlib.import_module(f"altool.commands.{name.replace('-', '_')}")
-
-
-def options_of(module: Any, words: Sequence[str] | None = None) -> tuple[tuple[Option, ...], dict[str, tuple[Option, ...]]]:
-    """The options of a command's own, and {panel: those that belong to a strategy, a classifier or a backbone}; as `command` has them.
-
-    Another package's option that is called as one of the command's is left to the command.
-    """
-    own = (*declared(module.Options), *OF_EVERY_COMMAND)
-    flags = {spelling for option in own for spelling in (option.flag, *option.flags, f"--no-{option.flag[2:]}")}
-    if not hasattr(module, "owned") or (words is not None and _flags(words) <= flags):
-        return own, {}
-    names = {option.name for option in own}
-    return own, {title: tuple(option for option in options if option.name not in names) for title, options in module.owned()}
-
-
-def _flags(words: Sequence[str]) -> set[str]:
-    """What may be an option among the words of a command line."""
-    return {word.partition("=")[0] if word.startswith("--") else word[:2] for word in words if word.startswith("-") and word != "-"}
 
 
 def command(name: str, words: Sequence[str] | None = None) -> Command:

@@ -28,7 +28,7 @@ FLOORS = (
     ("errors", "text", "seeds"),
     ("console", "options", "registry"),
     ("shared", "help", "engines", "metrics"),
-    ("kernels", "tables", "payloads"),
+    ("catalogue", "kernels", "tables", "payloads"),
     ("strategies", "backbones"),
     ("wrappers", "models"),
     ("labels", "classifiers"),

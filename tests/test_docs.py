@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from altool import cli
+from altool import catalogue, cli
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -159,7 +159,7 @@ def test_commands_and_their_options_exist(page: Path) -> None:
     for block in blocks(page):
         for line in block.commands:
             for command, words in calls(line):
-                assert command in [*cli.COMMANDS, "COMMAND", "--help"], line
+                assert command in [*catalogue.COMMANDS, "COMMAND", "--help"], line
                 flags = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
                 assert command == "COMMAND" or not flags - options_of(command), line
 
@@ -167,13 +167,13 @@ def test_commands_and_their_options_exist(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_options_and_commands_in_the_text_exist(page: Path) -> None:
     text = FENCE.sub("", page.read_text("utf-8"))
-    everything = frozenset().union(*map(options_of, cli.COMMANDS))
+    everything = frozenset().union(*map(options_of, catalogue.COMMANDS))
     elsewhere = {"--nproc-per-node"}
     for code in re.findall(r"`([^`\n]+)`", text):
         named = re.match(r"altool ([a-z][a-z-]*)", code)
-        assert not named or named[1] in cli.COMMANDS, code
+        assert not named or named[1] in catalogue.COMMANDS, code
         flags = set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", code))
-        own = re.match(rf"(?:altool )?({'|'.join(cli.COMMANDS)}) ", code)
+        own = re.match(rf"(?:altool )?({'|'.join(catalogue.COMMANDS)}) ", code)
         assert not flags - (options_of(own[1]) if own else everything) - elsewhere, code
 
 
@@ -184,7 +184,7 @@ NUMBERS = dict(zip(("two", "three", "four", "five", "six", "seven", "eight", "ni
 def test_numbers_of_commands_and_strategies_are_true(page: Path) -> None:
     from altool.strategies import registry
 
-    counted: Mapping[str, int] = {"commands": len(cli.COMMANDS), "strategies": len(registry.names())}
+    counted: Mapping[str, int] = {"commands": len(catalogue.COMMANDS), "strategies": len(registry.names())}
     for number, noun in re.findall(r"\b(\d+|[a-z]+) (commands|strategies)\b", page.read_text("utf-8")):
         if number.isdecimal() or number in NUMBERS:
             assert int(NUMBERS.get(number, number)) == counted[noun], f"{number} {noun}"
@@ -212,7 +212,7 @@ def test_shared_options_are_shared() -> None:
 
 def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert [command for command in cli.COMMANDS if f"altool {command}" not in readme] == []
+    assert [command for command in catalogue.COMMANDS if f"altool {command}" not in readme] == []
     assert len(readme.encode()) <= 6144
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from altool import cli
+from altool import catalogue, cli
 from altool.conformance.options import check_declarations, invalid
 from altool.errors import UsageError
 from altool.models.registry import REGISTRY, called, own_of_command, own_of_plan, prefix, vaal_called, vaal_of
@@ -32,9 +32,9 @@ def refusal(work: Callable[[], Any]) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize("command", cli.COMMANDS)
+@pytest.mark.parametrize("command", catalogue.COMMANDS)
 def test_the_declarations_of_every_command(command: str) -> None:
-    own, panels = cli.options_of(cli.module_of(command))
+    own, panels = catalogue.options_of(catalogue.module_of(command))
     check_declarations(command, own)
     for heading, options in panels.items():
         check_declarations(f"{command}, {heading}", options)

@@ -8,6 +8,8 @@ from altool import shared
 from altool.options import Option, declared
 
 COMMANDS = {
+    "round": "Take a project one step further: call it as often as you like.",
+    "status": "Say where a project stands.",
     "embed": "Turn images or texts into feature vectors.",
     "train": "Fit a classifier on the labels.",
     "score": "Predict the probability of every class for every row.",

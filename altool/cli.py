@@ -99,8 +99,8 @@ def command(name: str, words: Sequence[str] | None = None) -> Command:
     own, panels = options_of(module, words)
     others = merged(option for options in panels.values() for option in options)
 
-    def entry(context: typer.Context, **arguments: Any) -> None:
-        _run(name, module, context.obj or Console(), {option.name: option for option in own}, others, arguments)
+    def entry(context: typer.Context, **arguments: Any) -> int | None:
+        return _run(name, module, context.obj or Console(), {option.name: option for option in own}, others, arguments)
 
     surroundings = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     parameters = [surroundings, *map(_parameter, (*own, *others.values()))]
@@ -160,8 +160,8 @@ def _two_ways(option: Option) -> str:
 
 def _run(
     command: str, module: Any, console: Console, own: Mapping[str, Option], others: Mapping[str, Option], arguments: dict[str, Any]
-) -> None:
-    """Build the command's options from the command line, and run it."""
+) -> int | None:
+    """Build the command's options from the command line, and run it. Returns its exit status; None is 0."""
     console.json_output, console.quiet = arguments.pop("json"), arguments.pop("quiet")
     arguments.pop("debug")
     if console.json_output and arguments.get("output") == "-":
@@ -174,7 +174,8 @@ def _run(
     values = {name: own[name].take(_read(own[name], value), own[name].flag) for name, value in given.items() if name in own}
     if others:
         values["own"] = {name: _read(others[name], value) for name, value in given.items() if name in others}
-    module.run(module.Options(**values), console)
+    status: int | None = module.run(module.Options(**values), console)
+    return status
 
 
 def _read(option: Option, value: Any) -> Any:

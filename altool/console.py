@@ -67,6 +67,10 @@ class Console:
         else:
             self.info(line)
 
+    def line(self, text: str) -> None:
+        """A line on standard output, however long it is."""
+        print(visible(text))
+
     def print(self, renderable: Any) -> None:
         """A rich renderable on standard output; as wide as the terminal, or 100 columns where there is none."""
         from rich.console import Console as RichConsole
@@ -75,8 +79,13 @@ class Console:
         RichConsole(file=sys.stdout, width=width).print(_Shown(renderable))
 
     @property
+    def is_terminal(self) -> bool:
+        """Does a person see what is said?"""
+        return sys.stderr.isatty()
+
+    @property
     def shows_progress(self) -> bool:
-        return not (self.quiet or self.json_output) and sys.stderr.isatty()
+        return not (self.quiet or self.json_output) and self.is_terminal
 
     @contextmanager
     def progress(self, description: str, total: int | None) -> Iterator[Advance]:

@@ -43,3 +43,9 @@ class TargetsNotMet(AltoolError):
     """`report --check-targets`: some class misses its target, or is not proved to reach it."""
 
     exit_code = 5
+
+
+class Locked(AltoolError):
+    """Another process is at work on it: what cron calls too early ends with this status, as EX_TEMPFAIL of sysexits.h."""
+
+    exit_code = 75

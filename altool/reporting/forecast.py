@@ -108,7 +108,7 @@ class Forecast:
         found = asdict(self)
         del found["held_out"], found["followed"]
         found["classes"] = [{"class": name, **one} for name, one in found["classes"].items()]
-        return found
+        return {**found, "line": self.line()}
 
 
 def rough(number: int) -> int:

@@ -17,7 +17,7 @@ import typer
 import typer.core
 
 from altool import __version__
-from altool.catalogue import COMMANDS, module_of, options_of
+from altool.catalogue import COMMANDS, LISTS, module_of, options_of
 from altool.console import Console
 from altool.errors import AltoolError, UsageError
 from altool.options import Option
@@ -32,9 +32,11 @@ FLAGS = {  # of the program itself; typer's own words for completion depend on t
 
 
 class Command(typer.core.TyperCommand):
-    """A command whose options altool declares: it hears every one that is given, and shows them in panels."""
+    """A command whose options altool declares: it hears every one that is given, and shows its own in panels; those of a single strategy,
+    classifier or backbone are explained with that."""
 
     panels: dict[str, list[Option]]
+    own: dict[str, list[Option]]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuses an option of a single value that is there twice; a flag that may stand alone gets its value."""
@@ -50,7 +52,9 @@ class Command(typer.core.TyperCommand):
     def format_help(self, ctx: Any, formatter: Any) -> None:
         from altool import help as page
 
-        page.show(self.get_usage(ctx), self.help or "", {heading: page.lines(own) for heading, own in self.panels.items()})
+        page.show(self.get_usage(ctx), self.help or "", {heading: page.lines(own) for heading, own in self.own.items()})
+        if others := LISTS.get(self.name or ""):
+            print(f"Options of one of the {others}: altool {others} NAME")
 
 
 class Group(typer.core.TyperGroup):
@@ -110,9 +114,10 @@ def command(name: str, words: Sequence[str] | None = None) -> Command:
     single.command(name, cls=Command, help=COMMANDS[name])(entry)
     found = typer.main.get_command(single)
     assert isinstance(found, Command)
-    found.panels = {}
+    found.own = {}
     for option in own:
-        found.panels.setdefault(option.panel or "Options", []).append(option)
+        found.own.setdefault(option.panel or "Options", []).append(option)
+    found.panels = {heading: list(options) for heading, options in found.own.items()}
     for heading, options in panels.items():
         found.panels.setdefault(heading, []).extend(two_way(option) for option in options)
     return found

@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from altool.errors import InputError
 from altool.labels.consensus import Labels, resolve
@@ -41,7 +42,7 @@ class Asked:
     @cached_property
     def sizes(self) -> list[int]:
         """The rows of each table."""
-        return [source.num_rows for source in self._sources]
+        return [pq.read_metadata(self.folder / table).num_rows for table in self.tables]
 
     @cached_property
     def ids(self) -> pa.Array:
@@ -50,7 +51,7 @@ class Asked:
 
     @property
     def last_ids(self) -> pa.Array:
-        """The same of its last table."""
+        """The same of its last table that has rows."""
         return _by_people(self._sources[-1].read(["id", "source"]))
 
     @property
@@ -74,7 +75,8 @@ class Asked:
 
     @cached_property
     def _sources(self) -> list[Source]:
-        return [Reader().open(str(self.folder / table), "queries", allow_empty=True) for table in self.tables]
+        filled = [table for table, rows in zip(self.tables, self.sizes, strict=True) if rows]
+        return [Reader().open(str(self.folder / table), "queries") for table in filled]
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def print_strategy(name: str, console: Console) -> None:
     console.print(page.panel(strategy.name, rows))
     if strategy.options:
         console.print(page.panel("Its options", page.lines(strategy.options)))
-    console.print(Text("Options of every strategy: altool select --help"))
+    console.print(Text("Options of select itself: altool select --help"))
 
 
 def facts(strategy: Strategy) -> dict[str, Any]:

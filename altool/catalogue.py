@@ -8,6 +8,7 @@ from altool import shared
 from altool.options import Option, declared
 
 COMMANDS = {
+    "init": "Make a project: look at the items, and write its settings.",
     "embed": "Turn images or texts into feature vectors.",
     "train": "Fit a classifier on the labels.",
     "score": "Predict the probability of every class for every row.",

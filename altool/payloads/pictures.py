@@ -80,6 +80,24 @@ def decode(data: bytes, recipe: Recipe) -> np.ndarray:
         raise Unusable(" ".join(text.split())[:200]) from error
 
 
+def size(payload: Payload) -> tuple[int, int]:
+    """The width and height of an image, without decoding it. Raises Unusable."""
+    from PIL import Image, UnidentifiedImageError
+
+    data = read(payload)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_formats()) as opened:
+                return opened.size
+    except MemoryError:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unusable("not an image of a known format" if data else "0 bytes") from error
+    except Exception as error:  # decoders of damaged bytes raise all kinds
+        raise Unusable(type(error).__name__) from error
+
+
 @contextlib.contextmanager
 def _turn(size: tuple[int, int]) -> Iterator[None]:
     """Large pictures are decoded one at a time, however many processes there are: each may take half a GiB, out of a file of a few KiB."""

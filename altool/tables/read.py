@@ -40,8 +40,17 @@ class Reader:
         self.sources: list[Source] = []
         self._used: set[str] = {name for name, other in self.names.items() if not other}
 
-    def open(self, location: str, kind: str, *, allow_empty: bool = False, allow_missing: bool = False) -> Source:
-        """Open a table; reads its schema only. Raises InputError if it is missing, empty, damaged or lacks a column.
+    def open(
+        self,
+        location: str,
+        kind: str,
+        *,
+        allow_empty: bool = False,
+        allow_missing: bool = False,
+        required: Sequence[str] | None = None,
+    ) -> Source:
+        """Open a table; reads its schema only. Raises InputError if it is missing, empty, damaged or lacks a column (`required`: one of
+        these, in place of those that every table of the kind has).
 
         With `allow_empty` a folder without files is a table without rows: a label log to which nobody has written yet; with
         `allow_missing`, so is a folder that is not there.
@@ -62,7 +71,7 @@ class Reader:
         source.fragments = filled  # a file without rows has no say
         _refuse_twins(source)
         source.metadata = {f"altool.{name}": value for name, value in filled[0].facts.items()}
-        source.require(*source.kind.required)
+        source.require(*(source.kind.required if required is None else required))
         if kind == "features":
             space.of(source)  # refused where it is of several
         self._say_foreign(source)

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -339,7 +340,7 @@ class _Inputs:
         self.places: set[str] = set()  # the location's own
         self.linked: set[str] = set()  # where the links in it lead
         self.folders: set[tuple[int, int]] = set()
-        self.files: set[tuple[int, int]] = set()
+        self._walked: list[str] = []
         path = _path(location)
         if path is None:
             return
@@ -356,13 +357,18 @@ class _Inputs:
             if own is None or own in self.folders or not os.access(folder, os.R_OK):
                 continue
             self.folders.add(own)
+            self._walked.append(folder)
             for entry in os.scandir(folder):
                 if entry.is_symlink():
                     self.linked.add(os.path.realpath(entry.path))
                 if entry.is_dir():
                     folders.append(entry.path)
-                elif (file := _identity(entry.path)) is not None:
-                    self.files.add(file)
+
+    @cached_property
+    def files(self) -> frozenset[tuple[int, int]]:
+        """What the files in its folders are. Looked up one by one, of millions of images too: only for an output that is there."""
+        entries = (entry for folder in self._walked for entry in os.scandir(folder) if not entry.is_dir())
+        return frozenset(filter(None, (_identity(entry.path) for entry in entries)))
 
 
 def _relation(location: str, other: str, found: _Inputs) -> str:
@@ -376,7 +382,7 @@ def _relation(location: str, other: str, found: _Inputs) -> str:
     if places & found.places or own in theirs:
         return IS if found.pattern is None else MATCHED
     above = frozenset().union(*(_above(place) for place in places))
-    if above & (theirs | found.folders) or own in found.files or places & found.linked:
+    if above & (theirs | found.folders) or (own is not None and own in found.files) or places & found.linked:
         return IN
     if any(_is_below(place, root) for place in places for root in (*found.places, *found.linked)):
         return IN

@@ -147,6 +147,8 @@ def _check_place(options: Options, folder: Path) -> None:
 def _said(items: str, seen: Seen) -> str:
     what = {"text": "texts", "image": "pictures", "path": "paths of pictures"}[seen.kind]
     text = f"{items}: {count(seen.rows, 'row')}; ids in column {seen.id!r}, as {seen.first!r}; {what} in column {seen.column!r}"
+    if seen.files:
+        text = f"{items}: {count(seen.rows, 'picture')}, whose ids are their paths, as {seen.first!r}"
     return text if seen.longest is None else f"{text}, of at most {count(seen.longest, 'pixel')}"
 
 

@@ -24,7 +24,7 @@ from altool.text import count
 PAYLOADS = ("image", "path", "text")  # what is labeled; of a table with both, pictures are read from the first
 SAMPLE = 50  # rows that are looked into
 # Names of columns that may be ids: in the second step only where the first finds none.
-IDS = (re.compile(r"(.*[_. -])?(id|key|uuid|guid)", re.IGNORECASE), re.compile(r".*[a-z0-9](Id|ID)"))
+IDS = (re.compile(r"(.*[_. -])?(id|uid|key|uuid|guid)", re.IGNORECASE), re.compile(r".*[a-z0-9](Id|ID)"))
 FILES = (re.compile(r"(.*[_. -])?(path|file|file_?name)", re.IGNORECASE),)
 IMAGES = re.compile(r".*\.(avif|bmp|dib|gif|ico|jfif|jpe?g|jp2|png|ppm|qoi|tiff?|webp)", re.IGNORECASE | re.DOTALL)
 PLACES = re.compile(r"[a-z][a-z0-9+.-]*://\S+|\S*/\S+|\S+\.[a-zA-Z]\w{0,4}")  # addresses, paths and names of files
@@ -35,7 +35,8 @@ class Seen:
     """What the items are: so many `rows`, whose ids (the `first` of them is an example) are in the column `id`, and whose image, path or
     text (`kind`) is in `column`; `columns` is the value of `--columns` that says so, "" where their names say it.
 
-    `longest` is the longest side in pixels of the pictures that were looked at; None of texts.
+    `longest` is the longest side in pixels of the pictures that were looked at; None of texts. `files`: the items are image files, whose
+    ids are their paths.
     """
 
     rows: int
@@ -45,6 +46,7 @@ class Seen:
     column: str
     columns: str
     longest: int | None
+    files: bool = False
 
 
 def look(location: str, given: Mapping[str, str], *, allow_outside: bool, console: Listener) -> Seen:
@@ -79,7 +81,8 @@ def look(location: str, given: Mapping[str, str], *, allow_outside: bool, consol
         except InputError as error:
             outside = "out of the table's folder" in error.message
             raise InputError(error.message, "give --allow-outside if they are meant" if outside else error.hint) from error
-    return Seen(source.num_rows, id_, next(chunk[0].as_py() for chunk in chunks if len(chunk)), kind, column, columns, longest)
+    files = set(types) == {"id", "path"} and not os.path.isfile(location) and source.fragments[0].path == location
+    return Seen(source.num_rows, id_, next(chunk[0].as_py() for chunk in chunks if len(chunk)), kind, column, columns, longest, files)
 
 
 def _id(plain: Source, types: Mapping[str, pa.DataType]) -> str:
@@ -125,7 +128,7 @@ def _payload(plain: Source, types: Mapping[str, pa.DataType], given: Mapping[str
         for name, values in _sampled(plain, texts).items():
             if values and all(IMAGES.fullmatch(value) and len(value) < 1000 for value in values):
                 found.append(("path", name))
-            elif name != id_ and not (values and all(PLACES.fullmatch(value) for value in values)):
+            elif name != id_ and _are_words(values):
                 found.append(("text", name))
     if len(found) == 1:
         return found[0]
@@ -134,6 +137,11 @@ def _payload(plain: Source, types: Mapping[str, pa.DataType], given: Mapping[str
         raise InputError(text, "name it: --text NAME, --image NAME or --path NAME")
     text = f"{plain.name}: {len(found)} columns may be what is labeled ({check.naming_columns([name for _, name in found])})"
     raise InputError(text, f"name one: --{found[0][0]} {found[0][1]}")
+
+
+def _are_words(values: list[str]) -> bool:
+    """Are the values what people read: no numbers, times, paths or addresses alone?"""
+    return any(char.isalpha() for value in values for char in value) and not all(map(PLACES.fullmatch, values))
 
 
 def _sampled(plain: Source, names: list[str]) -> dict[str, list[str]]:

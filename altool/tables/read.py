@@ -56,11 +56,12 @@ class Reader:
         `allow_missing`, so is a folder that is not there.
         """
         source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console)
+        needed = source.kind.required if required is None else required
         if allow_missing and not os.path.isdir(location):
             self.sources.append(source)
             return source
         found = listing(source.name, location, allow_empty)
-        fragments = self._fragments(source, found)
+        fragments = self._fragments(source, found, needed)
         probe(source.name, fragments)
         if not fragments:
             self.sources.append(source)
@@ -71,7 +72,7 @@ class Reader:
         source.fragments = filled  # a file without rows has no say
         _refuse_twins(source)
         source.metadata = {f"altool.{name}": value for name, value in filled[0].facts.items()}
-        source.require(*(source.kind.required if required is None else required))
+        source.require(*needed)
         if kind == "features":
             space.of(source)  # refused where it is of several
         self._say_foreign(source)
@@ -80,7 +81,7 @@ class Reader:
         self.sources.append(source)
         return source
 
-    def _fragments(self, source: Source, found: Listing) -> list[Fragment]:
+    def _fragments(self, source: Source, found: Listing, needed: Sequence[str]) -> list[Fragment]:
         """The files of a table. Of a folder, files that are none of its tables are left out, and named once. A folder or a glob of images
         without a table is one of items."""
         label = source.name
@@ -109,7 +110,7 @@ class Reader:
                     raise (InputError(error.message, f"{error.hint}; or {apart}") if apart else error) from error
                 stray[path] = error
         # A text file may be a note beside the tables: it is one of them only if it has their columns.
-        fitting = [not isinstance(one, MemoryFragment) or self._fits(source, one) for one in opened]
+        fitting = [not isinstance(one, MemoryFragment) or self._fits(source, one, needed) for one in opened]
         kept = [one for one, fits in zip(opened, fitting, strict=True) if fits]
         if images and not (kept if items else opened):
             return [self._images(source, found, images)]
@@ -133,10 +134,10 @@ class Reader:
         return image_rows(label, source.location, found, images)
 
     @staticmethod
-    def _fits(source: Source, one: Fragment) -> bool:
+    def _fits(source: Source, one: Fragment, needed: Sequence[str]) -> bool:
         """Has the file the columns that its table needs?"""
         try:
-            Source(source.kind, source.location, [one], source.names, None, {}, source.declared).require(*source.kind.required)
+            Source(source.kind, source.location, [one], source.names, None, {}, source.declared).require(*needed)
         except InputError:
             return False
         return True

@@ -92,7 +92,7 @@ def run(options: Options, console: Console) -> None:
     found = _found(options, folder, seen, console)
     embed, why = _backbone(seen)
     number = len(found.classes) if found.classes else None
-    budget = options.budget or proposing.budget(seen.rows, number)
+    budget, why_budget = (options.budget, "") if options.budget else proposing.budget(seen.rows, number)
     rows = options.holdout_rows
     if rows is None:
         rows = 0 if found.held_out else proposing.held_out(seen.rows, number)
@@ -109,7 +109,7 @@ def run(options: Options, console: Console) -> None:
     }
     written = _write(folder, chosen, found)
     console.info(f"vectors: {why}; classifier logistic, strategy auto")
-    console.info(f"a round: {count(budget, 'label')}" + (f", {proposing.BUDGET}" if options.budget is None else ""))
+    console.info(f"a round: {', '.join(filter(None, [count(budget, 'label'), why_budget]))}")
     _say_holdout(rows, found, number, console)
     console.info(f"for annotators: {' and '.join(exports)}")
     program, project_ = _program(), shlex.quote(str(folder))

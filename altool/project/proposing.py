@@ -11,17 +11,21 @@ from altool.text import count
 A_CLASS = 5  # labels of a round
 BATCH = (20, 200)
 BATCH_UNKNOWN = 50  # where the classes are unknown
-BUDGET = f"about {A_CLASS} a class and at most a tenth of the rows"
+BUDGET = f"about {A_CLASS} a class"
 HELD_A_CLASS = 30
 HELD = (50, 1000)
 HELD_UNKNOWN = 200
 HELD_OUT = f"about {HELD_A_CLASS} a class"
 
 
-def budget(rows: int, classes: int | None) -> int:
-    """Labels of a round: a few of each class, and never more than a tenth of the pool."""
-    wanted = BATCH_UNKNOWN if classes is None else min(max(A_CLASS * classes, BATCH[0]), BATCH[1])
-    return max(1, min(wanted, rows // 10))
+def budget(rows: int, classes: int | None) -> tuple[int, str]:
+    """Labels of a round, and why: a few of each class, and never more than a tenth of the pool."""
+    wanted, why = BATCH_UNKNOWN, "as the classes are unknown"
+    if classes is not None:
+        wanted = min(max(A_CLASS * classes, BATCH[0]), BATCH[1])
+        why = f"about {count(max(1, round(wanted / classes)), 'label')} a class"
+    most = max(1, rows // 10)
+    return (most, "a tenth of the rows") if most < wanted else (wanted, why)
 
 
 def held_out(rows: int, classes: int | None) -> int:

@@ -113,7 +113,7 @@ def run(options: Options, console: Console) -> None:
     _say_holdout(rows, found, number, console)
     console.info(f"for annotators: {' and '.join(exports)}")
     program, project_ = _program(), shlex.quote(str(folder))
-    cron = f"0 * * * * {program} round {shlex.quote(os.path.abspath(folder))} --quiet".replace("%", "\\%")
+    cron = f"0 * * * * {program} round {shlex.quote(os.path.abspath(folder))}".replace("%", "\\%")
     console.info(f"wrote {' and '.join(written)}: change there what you want otherwise")
     console.info(f"for cron: {cron}")
     summary = {

@@ -237,7 +237,7 @@ def test_cron_gets_a_program_that_it_finds(tmp_path: Path, texts: Path) -> None:
         [sys.executable, "-m", "altool", "init", str(texts), "100%", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     cron = json.loads(done.stdout)["cron"]
-    assert cron == f"0 * * * * {sys.executable} -m altool round {tmp_path}/100\\% --quiet"
+    assert cron == f"0 * * * * {sys.executable} -m altool round {tmp_path}/100\\%"
 
 
 @pytest.mark.slow

@@ -27,7 +27,8 @@ from altool.errors import InputError, UsageError
 from altool.labels import registry as formats
 from altool.project import settings
 
-SAMPLES = Path(__file__).parents[2] / "sample_data"
+ROOT = Path(__file__).parents[2]
+SAMPLES = ROOT / "sample_data"
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=15)
 
 
@@ -231,21 +232,24 @@ def test_links_lead_where_they_lead(tmp_path: Path, texts: Path, monkeypatch: py
     assert os.path.exists(tmp_path / "near" / items)
 
 
+def program(*words: str, folder: Path) -> str:
+    """Standard output of this checkout's program, as a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "altool", *words]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+
+
 def test_cron_gets_a_program_that_it_finds(tmp_path: Path, texts: Path) -> None:
-    """cron's PATH has no virtual environment (review, friction 19), and cron takes % for the end of a line."""
-    done = subprocess.run(
-        [sys.executable, "-m", "altool", "init", str(texts), "100%", "--json"], cwd=tmp_path, capture_output=True, text=True, check=True
-    )
-    cron = json.loads(done.stdout)["cron"]
+    """cron's PATH has no virtual environment, and cron takes % for the end of a line."""
+    cron = json.loads(program("init", str(texts), "100%", "--json", folder=tmp_path))["cron"]
     assert cron == f"0 * * * * {sys.executable} -m altool round {tmp_path}/100\\%"
 
 
 @pytest.mark.slow
-def test_what_was_written_is_what_the_commands_take(altool: Callable[..., Any], tmp_path: Path) -> None:
+def test_what_was_written_is_what_the_commands_take(tmp_path: Path) -> None:
     """From a folder of images: no option is typed that the project knows."""
     pictures(tmp_path / "pics", 20, 40)
-    altool("init", "pics", "p")
-    program = [sys.executable, "-m", "altool"]
-    for words in (["embed"], ["select", "-o", "q.parquet"]):
-        subprocess.run([*program, *words], cwd=tmp_path / "p", check=True, capture_output=True)
+    program("init", "pics", "p", folder=tmp_path)
+    program("embed", folder=tmp_path / "p")
+    program("select", "-o", "q.parquet", folder=tmp_path / "p")
     assert (tmp_path / "p/q.parquet").exists()

@@ -191,7 +191,7 @@ def _classes(options: Options, folder: Path, settings: dict[str, Any], console: 
     """The classes; `settings` is told of them."""
     location = options.classes or (str(folder / CLASSES) if (folder / CLASSES).exists() else None)
     if location is None:
-        console.info("classes: unknown, so that whatever people answer is a class; name them: --classes A,B,… or FILE")
+        console.info(f"classes: unknown, so that whatever people answer is a class; to name them, set classes in {FILE}")
         return None
     is_file = os.path.isfile(location)
     names = parse_classes(location) or ()
@@ -243,7 +243,7 @@ def _say_holdout(rows: int, found: Found, classes: int | None, console: Console)
     """Say what the held-out rows tell."""
     total = found.held_out + rows
     if not total:
-        console.warn("no held-out rows: the first report measures on out-of-fold predictions, and proves nothing; give --holdout-rows N")
+        console.warn(f"no held-out rows: reports measure on out-of-fold predictions, and prove nothing; set [holdout] rows in {FILE}")
         return
     first = f"{count(rows, 'random row')} to measure on, asked first" if rows else count(total, "held-out row")
     default = found.targets.default if found.targets else None

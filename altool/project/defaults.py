@@ -74,6 +74,8 @@ def _idle(command: str, own: Mapping[str, Option], given: Mapping[str, Any], sec
     found = {other for name, others in INSTEAD.get(command, {}).items() if name in given for other in others}
     if command == "train" and "oof" not in given:
         found.add("folds")  # altool round says where the out-of-fold predictions go
+    if command == "train" and given.get("vaal") == "none":
+        found |= set(section) & {option.name for option in classifiers.vaal_called().values()}
     if command == "select" and "predictions" not in given:
         found |= set(OF_PREDICTIONS)
     if command in CHOICES:
@@ -133,7 +135,10 @@ def _rows(own: Mapping[str, Any], classifier: str) -> Values:
 def _of_select(own: Mapping[str, Any], options: Mapping[str, Option], given: Mapping[str, Any], values: Mapping[str, Any]) -> Values:
     """The tables of a choice: the log, the vectors as the pool or where the strategy compares them, the items where they are exported."""
     found = {"labels": own["labels"]} if os.path.exists(own["labels"]) else {}
-    strategy = strategies.load(str(values.get("strategy", options["strategy"].default)))
+    name = str(values.get("strategy", options["strategy"].default))
+    known = {option.name: option for option in strategies.load(name).options if option.name in values}
+    taken = {key: option.take(option.read(values[key]) if key in given else values[key], option.flag) for key, option in known.items()}
+    strategy = strategies.load(name, taken)  # with the one that it is built around
     pool = any(name in given for name in ("predictions", "features", "items", "queue"))
     compares = any(INPUTS[name].table == "features" for name in (*strategy.takes, *strategy.optional))
     if os.path.exists(own["features"]) and (not pool or (compares and "queue" not in given)):

@@ -103,6 +103,17 @@ def test_select_takes_the_vectors_where_they_are_wanted(project: Callable[..., A
     assert project("", "select")[0] == {"labels": "labels", "features": "features.parquet"}
     assert project("", "select", predictions="p", strategy="margin")[0] == {"labels": "labels"}
     assert project("", "select", predictions="p", strategy="badge")[0] == {"labels": "labels", "features": "features.parquet"}
+    for inner, more in (("margin", {}), ("badge", {"features": "features.parquet"})):
+        toml = f'[select]\nstrategy = "clarifier"\nclarifier_hard = "{inner}"\nclarifier_budgets = [5, 0, 5]\n'
+        added, _ = project(toml, "select", predictions="p")
+        assert {name: added[name] for name in added.keys() - {"strategy", "clarifier_hard", "clarifier_budgets"}} == {
+            "labels": "labels",
+            **more,
+        }
+    assert (
+        "features"
+        not in project("", "select", predictions="p", strategy="clarifier", clarifier_hard="margin", clarifier_budgets="5,0,5")[0]
+    )
     assert project("", "select", queue="q", strategy="queue", labels="l")[0] == {}
     assert project("", "select", export=["csv=t.csv"], features="f")[0] == {"labels": "labels", "items": "../pics"}
     assert project("", "select", list_strategies=True) == ({}, [])
@@ -142,6 +153,7 @@ def test_options_of_another_classifier_are_left_out(project: Callable[..., Any])
         "folds": 5,
     }
     assert project(toml, "train", classifier="logistic", labels="l", features="f")[0] == {"vaal": "vaal", "vaal_epochs": 3}
+    assert project(toml, "train", vaal="none", labels="l", features="f")[0] == {"classifier": "svm", "svm_c": 2.0}
     assert project("[train]\nlogistic_c = 2.0\n", "train", classifier="logistic", labels="l", features="f")[0] == {"logistic_c": 2.0}
 
 

@@ -21,15 +21,16 @@ import pyarrow.parquet as pq
 
 from altool.errors import AltoolError, InputError, UsageError
 from altool.tables.outside import load_json, read_bytes
+from altool.tables.picture_folders import are_pictures
 from altool.tables.schema import ALWAYS, KINDS
 
 LONGER = len("..2147483647.tmp-lock")  # what a temporary name has that its target's has not
 ELSEWHERE = "give another path"
 KEPT = "move it away, or give another path; altool replaces nothing else"
 WHAT = {"model": "a model", "page": "a page of altool report", "run": "a simulated run", "csv": "a sheet"}
-WHAT |= {"label-studio": "Label Studio tasks", "config": "a labeling config"}
+WHAT |= {"label-studio": "Label Studio tasks", "config": "a labeling config", "pictures": "a folder of a sheet's pictures"}
 # What a sheet holds before anybody fills it in; every other column is for answers.
-SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "suggestion", "suggestion_score", "tier")
+SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "image", "suggestion", "suggestion_score", "tier")
 CONFIG = rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n'
 MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors", "space.safetensors", "space.bin"))
 FITS = frozenset(("_space.safetensors", "_space.bin"))  # in a folder of features
@@ -55,7 +56,7 @@ class Output:
 
     @property
     def folder(self) -> bool:
-        return self.parts or self.kind in ("model", "run", "folder")
+        return self.parts or self.kind in ("model", "run", "folder", "pictures")
 
     @property
     def shown(self) -> str:
@@ -126,6 +127,8 @@ def ours(kind: str, location: str | os.PathLike[str], *, parts: bool = False) ->
         names = {entry.name for entry in path.iterdir()}
         if kind == "model":
             return not names or ({"model.json"} <= names <= MODEL and _regular(path, names) and _is_model(path))
+        if kind == "pictures":
+            return not names or are_pictures(path, names)
         if kind == "run":
             return not names or (names <= RUN and all(ours(name.removesuffix(".parquet"), path / name) for name in names))
         part, left = re.compile(r"part-\d{5,}\.parquet"), re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?")  # a killed update

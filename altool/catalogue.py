@@ -8,6 +8,7 @@ from altool import shared
 from altool.options import Option, declared
 
 COMMANDS = {
+    "init": "Make a project: look at the items, and write its settings.",
     "round": "Take a project one step further: call it as often as you like.",
     "status": "Say where a project stands.",
     "embed": "Turn images or texts into feature vectors.",

@@ -172,15 +172,30 @@ def _run(
     if console.json_output and arguments.get("output") == "-":
         raise UsageError("--json and --output - both write to standard output", "write the table to a file")
     given = {name: value for name, value in arguments.items() if value is not None and value != []}
+    added, added_others = _of_project(command, own, given, console)
     if missing := [
-        option.flag if not option.argument else option.metavar for option in own.values() if option.required and option.name not in given
+        option.flag if not option.argument else option.metavar
+        for option in own.values()
+        if option.required and option.name not in given and option.name not in added
     ]:
         raise UsageError(f"missing {', '.join(missing)}", f"altool {command} --help lists the options")
-    values = {name: own[name].take(_read(own[name], value), own[name].flag) for name, value in given.items() if name in own}
-    if others:
-        values["own"] = {name: _read(others[name], value) for name, value in given.items() if name in others}
+    values = {name: own[name].take(_read(own[name], value), own[name].flag) for name, value in given.items() if name in own} | added
+    if others or added_others:
+        values["own"] = {name: _read(others[name], value) for name, value in given.items() if name in others} | added_others
     status: int | None = module.run(module.Options(**values), console)
     return status
+
+
+def _of_project(
+    command: str, own: Mapping[str, Option], given: Mapping[str, Any], console: Console
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the project in this folder, if there is one, adds to the options that are given: to the command's own, and to the others."""
+    if os.environ.get("ALTOOL_DEFAULTS") == "off" or not os.path.lexists("altool.toml"):
+        return {}, {}
+    from altool.project import defaults  # here alone: few folders are projects
+
+    switches = {name for name, option in own.items() if _is_switch(option)}
+    return defaults.filled(command, own, {name: value for name, value in given.items() if value or name not in switches}, console)
 
 
 def _read(option: Option, value: Any) -> Any:

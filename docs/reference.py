@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from altool import commands, errors, shared
 from altool.options import Option, declared
+from altool.project import settings
 from altool.reporting.strategies import SHAPES, example
 from altool.strategies.inputs import INPUTS
 from altool.tables.schema import FOREIGN, KINDS, MATRIX
@@ -35,6 +36,8 @@ ABOUT = {
     "Formats": "What `altool import-labels --from NAME` reads, and `altool select --export NAME=FILE` writes. Formats are told apart by "
     "content. [Annotation formats](../formats.md) has the details.",
     "Backbones": "What `altool embed --backbone NAME` runs. Any classification network of torchvision is one too, as `resnet18`.",
+    "altool.toml": "The settings of a project, a file in its folder that `altool init` writes. `altool round` reads it, and so does every "
+    "other command that is run in that folder. Paths are relative to it. An unknown key, and a value that cannot be, are refused.",
     "Tables": "The columns of every kind of table, as altool writes them. [The contract](../contract.md) has what else is read.",
     "Exit codes": "An error is one or two lines on standard error: what is wrong, and after `hint:` what to do. With `--json` it is "
     "also an object on standard output.",
@@ -50,6 +53,7 @@ def pages() -> dict[str, str]:
         "classifiers": classifiers_page(records("classifiers")),
         "formats": formats_page(records("formats")),
         "backbones": backbones_page(records("backbones")),
+        "altool-toml": settings_page(),
         "tables": tables_page(),
         "exit-codes": exit_codes_page(),
     }
@@ -202,6 +206,27 @@ def backbones_page(backbones: Sequence[Any]) -> str:
     for one in backbones:
         parts += [f"## {one.name}\n", plain(one.summary) + "\n", options_table(one.options)]
     return page("Backbones", *parts)
+
+
+def settings_page() -> str:
+    """Every section of altool.toml with its keys."""
+    parts = []
+    for section, options in settings.SECTIONS.items():
+        keys = [(code(one.name), values(one), "required" if one.required else plain(one.default_text), plain(one.help)) for one in options]
+        parts += [f"## {plain(f'[{section}]')}\n", table(("key", "values", "default", ""), keys)]
+    known = {name: {one.name: one for one in settings.every_option(name)} for name in settings.GIVEN}
+    parts.append("## Options of commands\n")
+    parts.append(
+        "A section that is called as a command, as `[select]`, takes the options of that command, also those of a strategy, a classifier "
+        "or a backbone, and gives their defaults; [Commands](commands.md) lists them. A key is the option without `--`, with `_` for `-`. "
+        "One that may be repeated is a list. These are set by `altool round` itself, and cannot be keys:\n"
+    )
+    rows = []
+    for name, own in settings.GIVEN.items():
+        given = [known[name][one] for one in own if one in known[name]]
+        rows.append((code(f"[{name}]"), ", ".join(code(one.metavar if one.argument else one.flag) for one in given)))
+    parts.append(table(("section", "options"), rows))
+    return page("altool.toml", *parts)
 
 
 def tables_page() -> str:

@@ -18,7 +18,8 @@ def run(options: Options, console: Console) -> None:
     found = registry.FORMATS.every(lambda error: console.warn(error.message)).values()
     if console.json_output:
         facts = [
-            {"name": form.name, "reads": form.reads, "writes": form.writes or None, "sidecars": list(form.sidecars), "plain": form.plain}
+            {"name": form.name, "reads": form.reads, "writes": form.writes or None, "ending": form.ending or None}
+            | {"sidecars": list(form.sidecars), "pictures": form.pictures or None, "plain": form.plain}
             for form in found
         ]
         console.result({"formats": facts}, "")

@@ -9,21 +9,24 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from altool import seeds
 from altool.console import Console
 from altool.engines.scratch import Scratch, available, parse_size
+from altool.labels import queries as asked_of
 from altool.metrics.tiers import EASY, TIERS, automatic
 from altool.reporting.strategies import print_strategies
-from altool.selection import asking, queries, said
+from altool.selection import asking, pictures, queries, said
 from altool.selection.aims import Aims, read_aims
 from altool.selection.from_tables import first_place, supply
 from altool.selection.inputs import Past, open_tables, read_past
 from altool.selection.options import Options, exports_of, prepare
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
-from altool.tables import outputs, space, write
+from altool.tables import align, outputs, rounds, space, write
 from altool.tables.outputs import Output
+from altool.tables.queue import read_queries
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose
 
 owned = registry.owned  # the strategies' options
@@ -69,10 +72,18 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         nobody = automatic(choice.marks["tier"], options.audit or 0, seeds.generator(options.seed, "select", past.round, "audit"))
     # A class that only the labels know may be suggested, and answered.
     named = past.classes if tables.pool.knows_classes or supplied.fitted else None
-    table = queries.table_of(supplied, choice, nobody, options, strategy, past, named)
+    asked = read_queries(tables.queue) if tables.queue is not None else None
+    if tables.queue is not None and asked is not None:
+        supplied.fingerprints["queue"] = align.rows_fingerprint(asked.to_pylist())
+        named = named or asked_of.classes([tables.queue])
+    table = queries.table_of(supplied, choice, nobody, options, strategy, past, named, asked)
+    if asked is not None and (latest := pc.max(table.column("round")).as_py()) is not None:
+        past = replace(past, round=latest)
     if tables.items is not None:
         queries.export(table, tables.items, exports, named or (), options, console)
     origin = _origin(choice, request, past, options, given, supplied.fingerprints, begun)
+    if tables.queue is not None and asked is not None and (carried := rounds.begun([tables.queue])):
+        origin["begun"] = carried
     write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format)
     facts: dict[str, Any] = {"candidates": len(supplied.positions), "pool": len(supplied.pool.index), "output": output, "exports": exports}
     if strategy.tiers:
@@ -106,8 +117,10 @@ def _check_outputs(options: Options, output: str, exports: Mapping[str, str], co
     wanted = [Output("--output", output, "queries")]
     wanted += [Output(f"--export {name}", location, name) for name, location in exports.items()]
     for name, location in exports.items():
-        for ending in formats.writer(name).sidecars:
+        form = formats.writer(name)
+        for ending in form.sidecars:
             wanted.append(Output(f"--export {name}", location + ending, "config", sidecar=True))
+        wanted.append(Output(f"--export {name}", pictures.folder(form, location), "pictures", local=True, sidecar=True))
     kept = bool(options.clusters) and os.path.exists(options.clusters or "")
     wanted += [] if kept else [Output("--clusters", options.clusters, "clusters", local=True)]
     tables = (
@@ -140,7 +153,8 @@ def _origin(
     """The queries' provenance; for a strategy that asks, also what its round began with and what it found so far."""
     names = ("diversify", "diversify_by", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size", "partitions")
     changing = {name: getattr(options, name) for name in names} | dict(given)
-    changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit, "round": past.round}
+    changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit}
+    changing |= {"round": past.round, "source": options.source}
     if budgets := request.strategy.budgets:
         changing[budgets] = list(request.keywords[budgets])
     if request.class_weights is not None:

@@ -7,6 +7,7 @@ who gave these answers.
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,6 +138,19 @@ def same_bytes(case: Case) -> None:
     assert not strange, f"writes {', '.join(sorted(strange))}, which are not among its sidecars"
 
 
+def named_files(case: Case) -> None:
+    """What is written has an ending, and so has the folder of its pictures, if any; the tasks' pictures are named in it."""
+    record = case.record
+    if record.write is None:
+        return
+    for what, ending in (("ending", record.ending), *([("pictures", record.pictures)] if record.pictures else [])):
+        assert re.fullmatch(r"\.[\w.]+", ending), f"expected {what} that begins with a dot, found {ending!r}"
+    assert record.ending != record.pictures, f"the file and the folder of its pictures are both called {record.ending}"
+    if record.pictures:
+        content = record.write([Task("r-1", 1, 3, image=b"x", picture="todo.images/1-r-1.png")], CLASSES)[""]
+        assert b"todo.images/1-r-1.png" in content, "the task's picture is not named"
+
+
 def hostile_texts(case: Case) -> None:
     """Texts, labels and ids come back as they were, or are refused."""
     for text in (*HOSTILE, HALF):
@@ -184,7 +198,7 @@ def empty(case: Case) -> None:
 CHECKS: dict[str, Callable[[Case], None]] = {
     check.__name__: check
     for check in (
-        *(known_by_content, no_other, answers_come_back, integers_come_back, same_bytes),
+        *(known_by_content, no_other, answers_come_back, integers_come_back, same_bytes, named_files),
         *(hostile_texts, no_answer_no_label, twice, empty),
     )
 }

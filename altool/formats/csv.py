@@ -10,18 +10,20 @@ from altool.labels import table
 from altool.labels.exchange import Format, Task
 from altool.tables.write import cell, csv_line
 
+PAYLOAD = {"text": "text", "path": "path", "picture": "image"}  # of a task, and the column that shows it
+
 
 def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
     """A sheet with empty columns for the answers, in rank order. Cells are guarded against formulas.
 
-    The payload is `text` and `path`, each where any task has one. Encoded images are left out: a spreadsheet shows none.
+    The payload is `text`, `path` and the `picture` of an encoded image (as the column `image`), each where any task has one.
     """
-    payload = [name for name in ("text", "path") if any(getattr(task, name) is not None for task in tasks)]
+    columns = {name: column for name, column in PAYLOAD.items() if any(getattr(task, name) is not None for task in tasks)}
     header = [
         "altool_id",
         "altool_round",
         "altool_rank",
-        *payload,
+        *columns.values(),
         "suggestion",
         "suggestion_score",
         "tier",
@@ -32,7 +34,7 @@ def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
     ]
     lines = [csv_line(header)]
     for task in tasks:
-        shown = [getattr(task, name) for name in payload]
+        shown = [getattr(task, name) for name in columns]
         score = None if task.suggested_probability is None else str(np.float32(task.suggested_probability))
         values = [task.id, task.round, task.rank, *shown, task.suggested_label, score, task.tier, None, None, None, None]
         lines.append(csv_line(map(cell, values)))
@@ -46,5 +48,7 @@ FORMAT = Format(
     write,
     plain=True,
     reads="CSV or TSV with columns of ids and labels",
-    writes="a sheet with an empty column for the labels",
+    writes="a sheet with an empty column for the labels; .images",
+    ending=".csv",
+    pictures=".images",
 )

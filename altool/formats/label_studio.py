@@ -286,4 +286,5 @@ FORMAT = Format(
     reads="JSON, JSON_MIN and CSV exports; files of its S3 target storage",
     writes="tasks as JSON, suggestions as predictions; .config.xml",
     sidecars=(CONFIG,),
+    ending=".json",
 )

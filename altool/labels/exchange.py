@@ -55,7 +55,10 @@ EXTRAS = {"rank": pa.string(), "text": pa.string(), "path": pa.string()}  # what
 
 @dataclass(frozen=True)
 class Task:
-    """One chosen row, as an annotator shall see it. A tool shows what is there of `text` and `image` (or the file at `path`)."""
+    """One chosen row, as an annotator shall see it. A tool shows what is there of `text` and `image` (or the file at `path`).
+
+    `picture` is the file that holds the image, relative to what is written, for a format with `pictures`.
+    """
 
     id: str | int
     rank: int
@@ -66,6 +69,7 @@ class Task:
     tier: str | None = None
     suggested_label: str | None = None
     suggested_probability: float | None = None
+    picture: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +149,9 @@ class Format:
 
     A `plain` format takes whatever has an id and a label, and so is tried after those that know their own shape; of these, altool's own
     are tried by their `order`. `reads` and `writes` say in words what the files are.
+
+    The name of what is written usually has the `ending`. A format that can only name image files has `pictures`: encoded images are
+    written into a folder beside the file, whose name has `pictures` for `ending`, and the tasks name them.
     """
 
     name: str
@@ -154,6 +161,8 @@ class Format:
     plain: bool = False
     order: int = 0
     sidecars: tuple[str, ...] = ()
+    ending: str = ""
+    pictures: str = ""
     reads: str = ""
     writes: str = ""
 

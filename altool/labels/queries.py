@@ -8,11 +8,9 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from altool.errors import InputError
-from altool.tables import align, check
+from altool.tables import align
+from altool.tables.queue import check_queries
 from altool.tables.read import Source
-from altool.tables.schema import SOURCES
-from altool.text import count
 
 
 def read(source: Source) -> pa.Table:
@@ -24,16 +22,7 @@ def read(source: Source) -> pa.Table:
     for name in names[1:]:
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, source.kind.columns[name]))
-    known = pc.is_in(table.column("source"), value_set=pa.array([*SOURCES, None], pa.string()))
-    for column, wrong in (("source", pc.invert(known)), ("round", pc.fill_null(pc.less(table.column("round"), 0), False))):
-        faulty = table.column("id").filter(wrong)
-        if len(faulty):
-            what = f"another value than {', '.join(SOURCES)}" if column == "source" else "a negative round"
-            rows = count(len(faulty), "row")
-            raise InputError(
-                f"{source.name}, column {column!r}: {rows} with {what} (ids {check.naming(check.first_ids(faulty))})",
-                "correct, rename or leave out the column",
-            )
+    check_queries(source, table)
     return table.select(names)
 
 

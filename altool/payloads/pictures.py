@@ -20,6 +20,15 @@ from altool.payloads.shape import Loaded, Payload
 LARGE = 1 << 25  # pixels of a picture that is decoded while no other such is
 # Raster formats that are decoded without another program: EPS would start Ghostscript.
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "QOI", "TIFF", "WEBP")
+# What every browser shows, by its first bytes.
+BROWSERS = (
+    (rb"\x89PNG\r\n\x1a\n", ".png"),
+    (rb"\xff\xd8\xff", ".jpg"),
+    (rb"GIF8[79]a", ".gif"),
+    (rb"RIFF....WEBP", ".webp"),
+    (rb"....ftypavif", ".avif"),
+    (rb"BM", ".bmp"),
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,44 @@ def decode(data: bytes, recipe: Recipe) -> np.ndarray:
     except Exception as error:  # decoders of damaged bytes raise all kinds
         text = re.sub(r"<[^>]*>", "", f"{type(error).__name__}: {error}")  # addresses in memory differ from run to run
         raise Unusable(" ".join(text.split())[:200]) from error
+
+
+def size(payload: Payload) -> tuple[int, int]:
+    """The width and height of an image, without decoding it. Raises Unusable."""
+    from PIL import Image, UnidentifiedImageError
+
+    data = read(payload)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_formats()) as opened:
+                return opened.size
+    except MemoryError:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unusable("not an image of a known format" if data else "0 bytes") from error
+    except Exception as error:  # decoders of damaged bytes raise all kinds
+        raise Unusable(type(error).__name__) from error
+
+
+def shown(data: bytes) -> tuple[str, bytes]:
+    """The ending of an image's file and its bytes, as browsers show it: as they are, or as PNG. Raises Unusable."""
+    for magic, ending in BROWSERS:
+        if re.match(magic, data, re.DOTALL):
+            return ending, data
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data), formats=_formats()) as opened, _turn(opened.size):
+                stream = io.BytesIO()
+                _upright(opened, "RGB").save(stream, "PNG")
+                return ".png", stream.getvalue()
+    except (MemoryError, Unusable):
+        raise
+    except Exception as error:  # as in `decode`
+        raise Unusable("not an image of a known format") from error
 
 
 @contextlib.contextmanager

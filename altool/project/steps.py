@@ -243,8 +243,7 @@ class Round:
         exports = self.settings.round["export"]
         words = [*words, *(["--items", self._items, *self._columns] if exports else [])]
         for name in exports:
-            ending = getattr(formats.writer(name), "ending", ".csv")
-            words += ["--export", f"{name}={self.path}/{todo(self.batch)}{ending}"]
+            words += ["--export", f"{name}={self.path}/{todo(self.batch)}{formats.writer(name).ending}"]
         words += ["--output", self.queries, "--overwrite"]
         items = self.settings.folder / self._items
         if not self.vectors and not items.is_file():  # a folder of images: only looking at all of them tells whether there are new ones

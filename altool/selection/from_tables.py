@@ -220,7 +220,7 @@ def read_candidates(
             pooled = gone.filter(pa.compute.invert(pa.compute.is_in(gone, value_set=held)))
             report_strangers(pool, pooled, "labels", options, console)
     if past.asked:
-        inputs["queries"] = align.table_fingerprint(pa.table({"row": sorted(repr(sorted(row.items())) for row in past.asked)}))
+        inputs["queries"] = align.rows_fingerprint(past.asked)
     if tables.metrics is not None:
         inputs["metrics"] = align.table_fingerprint(tables.metrics)
     for name, limit in tables.limits.items():

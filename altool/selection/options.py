@@ -72,6 +72,9 @@ class Options:
     )
     suggest: bool = option("Add the model's label to every query.", default=False, panel=CHOOSING)
     partitions: int | None = option("Pick in P random parts of the pool, at once.", low=1, metavar="P", panel=CHOOSING)
+    source: str | None = option(
+        "holdout: the answers are held out, never trained on.", choices=("holdout",), metavar="holdout", shown="as chosen", panel=CHOOSING
+    )
     audit: int | None = option("Tiers: ask people about N random easy rows.", low=1, metavar="N", panel=CHOOSING)
     list_strategies: bool = option("Print every strategy and stop.", default=False, panel=CHOOSING)
     predictions: str | None = shared(PREDICTIONS)
@@ -130,6 +133,7 @@ def prepare(options: Options) -> tuple[Options, Strategy, dict[str, Any]]:
     _check_budgets(options, strategy, given, who)
     _check_asking(options, strategy, who)
     _check_wrappers(options, strategy, who)
+    _check_source(options, who)
     return options, strategy, given
 
 
@@ -192,6 +196,17 @@ def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
             raise UsageError(f"--{name} needs --predictions")
+
+
+def _check_source(options: Options, who: str) -> None:
+    """Held-out rows measure the model: refuse any but a random sample. Raises UsageError."""
+    wrappers = [name for name in ("target_aware", "diversify") if getattr(options, name)]
+    if options.source and (options.strategy != "random" or wrappers):
+        what = flag(wrappers[0]) if wrappers and options.strategy == "random" else who
+        raise UsageError(
+            f"--source {options.source}: rows of {what} are no random sample, and what is measured on them is biased",
+            "use --strategy random alone",
+        )
 
 
 def _check_budgets(options: Options, strategy: Strategy, given: Mapping[str, Any], who: str) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 from altool.console import Console
 from altool.errors import InputError
 from altool.metrics.tiers import TIERS
+from altool.selection import pictures
 from altool.selection.from_tables import Supply
 from altool.selection.inputs import Past
 from altool.selection.options import Options
@@ -30,9 +31,11 @@ def table_of(
     strategy: Strategy,
     past: Past,
     classes: Sequence[str] | None,
+    asked: pa.Table | None,
 ) -> pa.Table:
     """The rows chosen, in rank order; those of the easy tier that are `automatic` (bool) are nobody's to answer. `classes` are the names
-    of the run's classes, where the pool's table has names."""
+    of the run's classes, where the pool's table has names. `asked` are the queries that were the queue: rows that were asked before keep
+    what was said of them then."""
     pool, positions = supply.pool, supply.positions[choice.places]
     chosen, known = len(positions), past.classes
     columns = {
@@ -41,8 +44,13 @@ def table_of(
         "score": pa.array(choice.scores.astype(np.float32)),
         "strategy": pa.array([strategy.name] * chosen, pa.string()),
         "round": pa.array(np.full(chosen, past.round, np.int32)),
-        "source": pa.array(np.where(choice.explored, "explore", "exploit"), pa.string()),
+        "source": pa.array(np.where(choice.explored, options.source or "explore", "exploit"), pa.string()),
     }
+    if asked is not None:
+        before = asked.take(pa.compute.index_in(columns["id"], value_set=asked.column("id")))
+        new = {"id", "rank", *(["round"] if options.round is not None else [])}
+        kept = [name for name in before.column_names if name not in new]
+        columns |= {name: before.column(name) for name in kept}
     if "tier" in choice.marks:
         tiers = choice.marks["tier"]
         # Audited rows are a random sample of the easy rows, but none of the pool: nothing else may be measured on them.
@@ -101,5 +109,6 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
             "as text, and leave altool_round and altool_rank in it: import-labels tells by them"
         )
     for name, location in exports.items():
-        for ending, content in formats.export(name, tasks, classes).items():
+        shown = pictures.write_beside(formats.writer(name), location, tasks, console)
+        for ending, content in formats.export(name, shown, classes).items():
             write.write_bytes(content, location + ending)

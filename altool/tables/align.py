@@ -6,7 +6,7 @@ A position is a row's place in id order (strings by UTF-8 bytes, integers by val
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +144,11 @@ def table_fingerprint(table: pa.Table) -> str:
     lines = sorted(pc.binary_join_element_wise(*columns, "\x1f").to_pylist()) if columns else []
     digest = hashlib.sha256("\x1e".join([*table.column_names, *lines]).encode())
     return "sha256:" + digest.hexdigest()[:32]
+
+
+def rows_fingerprint(rows: Iterable[Mapping[str, Any]]) -> str:
+    """`table_fingerprint` of rows that may hold lists."""
+    return table_fingerprint(pa.table({"row": sorted(repr(sorted(row.items())) for row in rows)}))
 
 
 def file_digest(path: str) -> str:

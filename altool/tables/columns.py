@@ -13,7 +13,7 @@ from altool.errors import InputError
 from altool.tables import check, values
 from altool.tables.check import short
 from altool.tables.outside import load_json
-from altool.tables.schema import WIDE_PREFIX
+from altool.tables.schema import STRINGS, WIDE_PREFIX
 from altool.tables.text import decimals
 from altool.tables.values import Clock
 from altool.text import count
@@ -99,7 +99,21 @@ def _parsed(array: pa.Array, column: str, wanted: pa.DataType, ids: pa.Array | N
                 ids, column, {"with a value that is not a number": wrong}, "" if column.startswith(WIDE_PREFIX) else LEFT_OUT.format(column)
             )
             raise
+    if wanted == STRINGS:
+        lists = [text if text is None else _strings(text) for text in array.to_pylist()]
+        wrong = pa.array([found is None and text is not None for found, text in zip(lists, array.to_pylist(), strict=True)], pa.bool_())
+        _mark(ids, column, {"with a value that is not a JSON list of texts": wrong}, LEFT_OUT.format(column))
+        return pa.array(lists, wanted)
     return array.cast(wanted)
+
+
+def _strings(text: str) -> list[str] | None:
+    """The texts of a JSON list, as a CSV cell has it; None for anything else."""
+    try:
+        found = load_json(text, "")
+    except InputError:
+        return None
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else None
 
 
 def _is_number(text: str | None) -> bool:

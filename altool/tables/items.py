@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import copy
-import glob
 import os
 import posixpath
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import numpy as np
@@ -17,6 +15,7 @@ import pyarrow.compute as pc
 from altool import seeds
 from altool.errors import InputError
 from altool.tables import align, check
+from altool.tables.listing import fixed
 from altool.tables.read import Source
 
 File = tuple[str, str]  # root ("" on this machine, else a URI) and name
@@ -121,7 +120,7 @@ class Folder:
         self._allow_outside = allow_outside
         self._real: dict[str, str] = {}
         self._root, self._uri = "", ""
-        location = source.location
+        location = fixed(source.location)
         if "://" in location:
             from pyarrow import fs
 
@@ -134,17 +133,8 @@ class Folder:
                 self._uri = urlunsplit(parts._replace(path=(posixpath.dirname(parts.path) if whole else parts.path).rstrip("/")))
         elif location == "-":
             self._root = os.path.realpath(".")
-        elif os.path.isdir(location):
-            self._root = os.path.realpath(location)
-        elif os.path.exists(location):
-            self._root = os.path.realpath(os.path.dirname(location))
         else:
-            plain: list[str] = []
-            for part in Path(location).parts:
-                if glob.has_magic(part):
-                    break
-                plain.append(part)
-            self._root = os.path.realpath(os.path.join(*plain) if plain else ".")
+            self._root = os.path.realpath(location if os.path.isdir(location) else os.path.dirname(location))
 
     def leaves(self, path: str | None) -> bool:
         """Does the path lead out of the folder, and may it not?"""

@@ -27,8 +27,10 @@ from altool.tables.check import short
 from altool.tables.space import BESIDE
 
 PIPE_SECONDS = 10.0  # how long a pipe may be without a writer
+NAMED = 3  # files named in a message
 LEVELS = 8  # folders above a file in which a table's log is looked for
 ENDINGS = (".parquet", ".parq", ".pq", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".arrow", ".feather", ".ipc")
+IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 TRANSIENT = (".tmp", ".partial", ".crc", "_temporary", ".ipynb_checkpoints", ".rejects.parquet")  # nobody's rows
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -36,7 +38,7 @@ NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 class Listing(NamedTuple):
     """`paths` in name order; the `folder` that they lie in ("": the location names none); their `filesystem` (None: this machine's);
-    and the `hidden` paths that look like tables."""
+    and the `hidden` paths that look like tables or images."""
 
     paths: list[str]
     folder: str
@@ -61,7 +63,7 @@ def listing(label: str, location: str, allow_empty: bool = False) -> Listing:
     if not found.paths and not (found.folder and allow_empty):
         problem = "no files in it" if found.folder else "no such file or folder"
         if found.hidden:
-            problem = f"only hidden files in it, whose names begin with a dot or an underscore ({_names(found.hidden, found.folder)})"
+            problem = f"only hidden files in it, whose names begin with a dot or an underscore ({naming(found.hidden, found.folder)})"
         raise InputError(f"{label}: {problem}", "check the path; a glob must match at least one file")
     return found
 
@@ -82,6 +84,27 @@ def is_table_name(path: str) -> bool:
     for ending in COMPRESSED:
         name = name.removesuffix(ending)
     return name.endswith(ENDINGS)
+
+
+def is_image_name(path: str) -> bool:
+    """Does the file's name end as those of images do?"""
+    return path.lower().endswith(IMAGES)
+
+
+def fixed(location: str) -> str:
+    """A glob's part before its first wildcard ("." where it begins with one); any other location as it is."""
+    if "://" in location:
+        address, question, query = location.partition("?")
+        return (address.split("*")[0].rsplit("/", 1)[0] if "*" in address else address) + question + query
+    while glob.has_magic(location) and not os.path.lexists(location):
+        location = os.path.dirname(location)
+    return location or "."
+
+
+def naming(paths: Sequence[str], folder: str) -> str:
+    """The first of some files, as messages name them: below their folder, where there is one."""
+    names = [os.path.relpath(path, folder) if folder else path for path in paths]
+    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
 
 
 def _local(label: str, location: str) -> Listing:
@@ -114,26 +137,28 @@ def _local(label: str, location: str) -> Listing:
 
 
 def _walk(label: str, folder: str) -> Iterator[str]:
-    """All files below a folder. Raises InputError for a link to nothing, and for a table with a log."""
+    """All files below a folder, of which only links are looked up one by one. Raises InputError for a link to nothing, and for a table
+    with a log."""
     seen: set[str] = set()
-
-    def fail(error: OSError) -> None:
-        raise error
-
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=fail):
+    waiting = [folder]
+    while waiting:
+        root = waiting.pop()
         real = os.path.realpath(root)
         if real in seen:
-            folders.clear()
             continue
         seen.add(real)
         _refuse_log(label, root)
-        folders.sort()
-        for name in files:
-            path = os.path.join(root, name)
-            if os.path.isfile(path):
-                yield path
-            elif os.path.islink(path) and not name.startswith((".", "_")) and not os.path.exists(path):
-                raise InputError(f"{label}: {path} is a link to nothing ({os.readlink(path)})", "mend the link, or remove it")
+        folders = []
+        with os.scandir(root) as entries:
+            for entry in entries:
+                path, linked = entry.path, entry.is_symlink()
+                if os.path.isdir(path) if linked else entry.is_dir():
+                    folders.append(path)
+                elif os.path.isfile(path) if linked else entry.is_file():
+                    yield path
+                elif linked and not entry.name.startswith((".", "_")) and not os.path.exists(path):
+                    raise InputError(f"{label}: {path} is a link to nothing ({os.readlink(path)})", "mend the link, or remove it")
+        waiting += sorted(folders, reverse=True)
 
 
 def _visible(paths: Sequence[str], folder: str, filesystem: Any = None) -> Listing:
@@ -142,23 +167,18 @@ def _visible(paths: Sequence[str], folder: str, filesystem: Any = None) -> Listi
     def hidden(path: str) -> bool:
         return path.endswith(BESIDE) or any(part.startswith((".", "_")) for part in path[len(folder) :].split("/"))
 
-    return Listing(
-        sorted(path for path in paths if not hidden(path)),
-        folder,
-        filesystem,
-        sorted(path for path in paths if hidden(path) and _shown(path[len(folder) :])),
-    )
+    visible: list[str] = []
+    others: list[str] = []
+    for path in sorted(paths):
+        (others if hidden(path) else visible).append(path)
+    return Listing(visible, folder, filesystem, [path for path in others if _shown(path[len(folder) :])])
 
 
 def _shown(path: str) -> bool:
-    """Is a hidden file worth a word? Not what tools leave beside their tables."""
+    """Is a hidden file worth a word? Not what tools leave beside tables and images."""
     parts = path.split("/")
-    return is_table_name(path) and not any(mark in part for part in parts for mark in TRANSIENT) and not parts[-1].startswith("._")
-
-
-def _names(paths: Sequence[str], folder: str) -> str:
-    names = [os.path.relpath(path, folder) if folder else path for path in paths]
-    return ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+    left_by_tools = parts[-1].startswith("._") or any(mark in part for part in parts for mark in TRANSIENT)
+    return (is_table_name(path) or is_image_name(path)) and not left_by_tools
 
 
 # What a table with a log keeps in its folder, and how its current rows come to a Parquet file.

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -20,15 +21,16 @@ import pyarrow.parquet as pq
 
 from altool.errors import AltoolError, InputError, UsageError
 from altool.tables.outside import load_json, read_bytes
+from altool.tables.picture_folders import are_pictures
 from altool.tables.schema import ALWAYS, KINDS
 
 LONGER = len("..2147483647.tmp-lock")  # what a temporary name has that its target's has not
 ELSEWHERE = "give another path"
 KEPT = "move it away, or give another path; altool replaces nothing else"
 WHAT = {"model": "a model", "page": "a page of altool report", "run": "a simulated run", "csv": "a sheet"}
-WHAT |= {"label-studio": "Label Studio tasks", "config": "a labeling config"}
+WHAT |= {"label-studio": "Label Studio tasks", "config": "a labeling config", "pictures": "a folder of a sheet's pictures"}
 # What a sheet holds before anybody fills it in; every other column is for answers.
-SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "suggestion", "suggestion_score", "tier")
+SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "image", "suggestion", "suggestion_score", "tier")
 CONFIG = rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n'
 MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors", "space.safetensors", "space.bin"))
 FITS = frozenset(("_space.safetensors", "_space.bin"))  # in a folder of features
@@ -54,7 +56,7 @@ class Output:
 
     @property
     def folder(self) -> bool:
-        return self.parts or self.kind in ("model", "run", "folder")
+        return self.parts or self.kind in ("model", "run", "folder", "pictures")
 
     @property
     def shown(self) -> str:
@@ -125,6 +127,8 @@ def ours(kind: str, location: str | os.PathLike[str], *, parts: bool = False) ->
         names = {entry.name for entry in path.iterdir()}
         if kind == "model":
             return not names or ({"model.json"} <= names <= MODEL and _regular(path, names) and _is_model(path))
+        if kind == "pictures":
+            return not names or are_pictures(path, names)
         if kind == "run":
             return not names or (names <= RUN and all(ours(name.removesuffix(".parquet"), path / name) for name in names))
         part, left = re.compile(r"part-\d{5,}\.parquet"), re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?")  # a killed update
@@ -339,7 +343,7 @@ class _Inputs:
         self.places: set[str] = set()  # the location's own
         self.linked: set[str] = set()  # where the links in it lead
         self.folders: set[tuple[int, int]] = set()
-        self.files: set[tuple[int, int]] = set()
+        self._walked: list[str] = []
         path = _path(location)
         if path is None:
             return
@@ -356,13 +360,18 @@ class _Inputs:
             if own is None or own in self.folders or not os.access(folder, os.R_OK):
                 continue
             self.folders.add(own)
+            self._walked.append(folder)
             for entry in os.scandir(folder):
                 if entry.is_symlink():
                     self.linked.add(os.path.realpath(entry.path))
                 if entry.is_dir():
                     folders.append(entry.path)
-                elif (file := _identity(entry.path)) is not None:
-                    self.files.add(file)
+
+    @cached_property
+    def files(self) -> frozenset[tuple[int, int]]:
+        """What the files in its folders are. Looked up one by one, of millions of images too: only for an output that is there."""
+        entries = (entry for folder in self._walked for entry in os.scandir(folder) if not entry.is_dir())
+        return frozenset(filter(None, (_identity(entry.path) for entry in entries)))
 
 
 def _relation(location: str, other: str, found: _Inputs) -> str:
@@ -376,7 +385,7 @@ def _relation(location: str, other: str, found: _Inputs) -> str:
     if places & found.places or own in theirs:
         return IS if found.pattern is None else MATCHED
     above = frozenset().union(*(_above(place) for place in places))
-    if above & (theirs | found.folders) or own in found.files or places & found.linked:
+    if above & (theirs | found.folders) or (own is not None and own in found.files) or places & found.linked:
         return IN
     if any(_is_below(place, root) for place in places for root in (*found.places, *found.linked)):
         return IN

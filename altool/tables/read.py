@@ -12,7 +12,8 @@ import pyarrow as pa
 from altool.errors import InputError, UsageError
 from altool.tables import space
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
-from altool.tables.listing import Listing, is_table_name, listing, partition_values
+from altool.tables.image_files import image_rows
+from altool.tables.listing import Listing, fixed, is_image_name, is_table_name, listing, naming, partition_values
 from altool.tables.outside import decode, load_json
 from altool.tables.schema import FOREIGN, KINDS, WIDE_PREFIX
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
@@ -21,7 +22,6 @@ from altool.text import count
 
 __all__ = ["Meaning", "Reader", "Source", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
 
-NAMED = 3  # files named in a message
 UNTYPED = pa.string()  # the type of ids that no table of a run gives one
 
 
@@ -40,18 +40,28 @@ class Reader:
         self.sources: list[Source] = []
         self._used: set[str] = {name for name, other in self.names.items() if not other}
 
-    def open(self, location: str, kind: str, *, allow_empty: bool = False, allow_missing: bool = False) -> Source:
-        """Open a table; reads its schema only. Raises InputError if it is missing, empty, damaged or lacks a column.
+    def open(
+        self,
+        location: str,
+        kind: str,
+        *,
+        allow_empty: bool = False,
+        allow_missing: bool = False,
+        required: Sequence[str] | None = None,
+    ) -> Source:
+        """Open a table; reads its schema only. Raises InputError if it is missing, empty, damaged or lacks a column (`required`: one of
+        these, in place of those that every table of the kind has).
 
         With `allow_empty` a folder without files is a table without rows: a label log to which nobody has written yet; with
         `allow_missing`, so is a folder that is not there.
         """
         source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console)
+        needed = source.kind.required if required is None else required
         if allow_missing and not os.path.isdir(location):
             self.sources.append(source)
             return source
         found = listing(source.name, location, allow_empty)
-        fragments = self._fragments(source, found)
+        fragments = self._fragments(source, found, needed)
         probe(source.name, fragments)
         if not fragments:
             self.sources.append(source)
@@ -62,7 +72,7 @@ class Reader:
         source.fragments = filled  # a file without rows has no say
         _refuse_twins(source)
         source.metadata = {f"altool.{name}": value for name, value in filled[0].facts.items()}
-        source.require(*source.kind.required)
+        source.require(*needed)
         if kind == "features":
             space.of(source)  # refused where it is of several
         self._say_foreign(source)
@@ -71,51 +81,76 @@ class Reader:
         self.sources.append(source)
         return source
 
-    def _fragments(self, source: Source, found: Listing) -> list[Fragment]:
-        """The files of a table. Of a folder, files that are none of its tables are left out, and named once."""
+    def _fragments(self, source: Source, found: Listing, needed: Sequence[str]) -> list[Fragment]:
+        """The files of a table. Of a folder, files that are none of its tables are left out, and named once. A folder or a glob of images
+        without a table is one of items."""
         label = source.name
         if source.location == "-":
             return [fragment(label, found.paths[0], None, {}, shown="standard input")]
-        if not found.folder:
-            alone = len(found.paths) == 1 and "://" not in source.location and os.path.lexists(source.location)
+        images = [path for path in found.paths if is_image_name(path)]
+        alone = not found.folder and len(found.paths) == 1 and "://" not in source.location and os.path.lexists(source.location)
+        items = source.kind.name == "items"
+        if images and items and not found.folder and fixed(source.location) == source.location:
+            folder = os.path.dirname(source.location) or "."
+            raise InputError(f"{label}: one image, expected a table or a folder of images", f"give its folder: --items {folder}")
+        if not found.folder and (alone or not images):
             self._say_left_out(label, found, [])
             return [fragment(label, path, found.filesystem, {}, shown=source.location if alone else "") for path in found.paths]
+        ending = os.path.splitext(images[0])[1] if images else ""
+        apart = f"to take the images: --items '{fixed(source.location).rstrip('/')}/**/*{ending}'" if images and items else ""
         opened: list[Fragment] = []
         stray: dict[str, InputError] = {}
         for path in found.paths:
+            if is_image_name(path) or (images and items and not is_table_name(path)):
+                continue
             try:
                 opened.append(fragment(label, path, found.filesystem, partition_values(path, found.folder)))
             except InputError as error:
                 if is_table_name(path) and not path.endswith(".json") and not isinstance(error, NoTable):
-                    raise
+                    raise (InputError(error.message, f"{error.hint}; or {apart}") if apart else error) from error
                 stray[path] = error
         # A text file may be a note beside the tables: it is one of them only if it has their columns.
-        fitting = [not isinstance(one, MemoryFragment) or self._fits(source, one) for one in opened]
-        kept = [one for one, fits in zip(opened, fitting, strict=True) if fits] or opened
+        fitting = [not isinstance(one, MemoryFragment) or self._fits(source, one, needed) for one in opened]
+        kept = [one for one, fits in zip(opened, fitting, strict=True) if fits]
+        if images and not (kept if items else opened):
+            return [self._images(source, found, images)]
+        kept = kept or opened
         if stray and not kept:
             path, cause = next(iter(stray.items()))
             raise InputError(cause.message, f"{cause.hint}; or give a file, or a glob of the table's own files")
-        self._say_left_out(label, found, sorted({*stray, *(one.path for one in opened)} - {one.path for one in kept}))
+        used = {one.path for one in kept}
+        both = f"; it holds tables and {count(len(images), 'image')}: the tables are taken; {apart}" if apart else ""
+        self._say_left_out(label, found, [path for path in found.paths if path not in used], both)
         return kept
 
+    def _images(self, source: Source, found: Listing, images: Sequence[str]) -> Fragment:
+        """The images of a folder as a table of items. Raises InputError where it is to be another one."""
+        label, kind = source.name, source.kind.name
+        if kind != "items":
+            problem = f"found {count(len(images), 'image')} ({naming(images, found.folder)}), expected a table of {kind}"
+            raise InputError(f"{label}: {problem}", f"give the table of {kind}; a folder of images is for --items")
+        taken = set(images)
+        self._say_left_out(label, found, [path for path in found.paths if path not in taken], images=True)
+        return image_rows(label, source.location, found, images)
+
     @staticmethod
-    def _fits(source: Source, one: Fragment) -> bool:
+    def _fits(source: Source, one: Fragment, needed: Sequence[str]) -> bool:
         """Has the file the columns that its table needs?"""
         try:
-            Source(source.kind, source.location, [one], source.names, None, {}, source.declared).require(*source.kind.required)
+            Source(source.kind, source.location, [one], source.names, None, {}, source.declared).require(*needed)
         except InputError:
             return False
         return True
 
-    def _say_left_out(self, label: str, found: Listing, stray: Sequence[str]) -> None:
+    def _say_left_out(self, label: str, found: Listing, stray: Sequence[str], advice: str = "", *, images: bool = False) -> None:
+        """Name the files of a folder that are none of its tables (or of its `images`), and those that only a hidden name keeps out."""
         parts = []
-        for paths, what in ((stray, "not part of it"), (found.hidden, "with a hidden name")):
+        hidden = [path for path in found.hidden if is_image_name(path) == images]
+        for paths, what in ((stray, "without an image's name" if images else "not part of it"), (hidden, "with a hidden name")):
             if paths:
-                names = ", ".join(os.path.relpath(path, found.folder) if found.folder else path for path in paths[:NAMED])
-                more = f" and {len(paths) - NAMED:,} more" if len(paths) > NAMED else ""
-                parts.append(f"{count(len(paths), 'file')} {what} ({names}{more})")
+                parts.append(f"{count(len(paths), 'file')} {what} ({naming(paths, found.folder)})")
         if parts and self.console is not None:
-            self.console.warn(f"{label}: left out {' and '.join(parts)}")
+            self.console.warn(f"{label}: left out {' and '.join(parts)}{advice}")
 
     def _say_foreign(self, source: Source) -> None:
         """Say which columns of somebody else's table are left out, though the contract has their names."""

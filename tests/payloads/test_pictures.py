@@ -122,3 +122,10 @@ def test_damage_gives_a_picture_or_a_reason_that_repeats(place: int, bytes_: byt
     assert "0x" not in (first.reasons[0] or "")
     np.testing.assert_array_equal(first.values, second.values)
     assert first.reasons[0] is None or not first.values.any()
+
+
+def test_the_size_is_the_files_own() -> None:
+    assert pictures.size(encoded(noise(30, 10))) == (30, 10)
+    for data, said in ((b"", "0 bytes"), (b"x" * 9, "not an image of a known format"), (None, "null")):
+        with pytest.raises(Unusable, match=said):
+            pictures.size(data)

@@ -117,8 +117,8 @@ def test_a_table_of_another_format_counts_where_it_has_the_columns(tmp_path: Pat
 
 def test_nothing_but_other_files_names_one(tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
-    (tmp_path / "t/photo.jpg").write_bytes(b"\xff\xd8\0\0")
-    with pytest.raises(InputError, match=r"photo.jpg is neither Parquet") as caught:
+    (tmp_path / "t/movie.mp4").write_bytes(b"\0\0\0\x20ftyp")
+    with pytest.raises(InputError, match=r"movie.mp4 is neither Parquet") as caught:
         read(tmp_path / "t")
     assert "a glob of the table's own files" in caught.value.hint
 

@@ -1,0 +1,37 @@
+"""A folder of images as an items table: a row for each image file, whose id and `path` are its path below the folder."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from altool.errors import InputError
+from altool.tables.fragments import MemoryFragment
+from altool.tables.listing import Listing, fixed
+
+SURROGATE = re.compile("[\ud800-\udfff]")  # what stands in a name for a byte that is not UTF-8
+
+
+def image_rows(label: str, location: str, found: Listing, paths: Sequence[str]) -> MemoryFragment:
+    """The image files at these `paths` of a listing, in name order, as a table with the columns `id` and `path` (string).
+
+    Both are the path below the folder or, of a glob, below its part before the first wildcard: the same on every machine. Raises
+    InputError, which begins with `label`, for a name that is not UTF-8.
+    """
+    root = found.folder or fixed(location)
+    if "://" in root:
+        from pyarrow import fs
+
+        root = fs.FileSystem.from_uri(root)[1]
+    start = root.rstrip("/") + "/"
+    names = sorted(path.removeprefix(start).lstrip("/") for path in paths)
+    try:
+        ids = pa.array(names, pa.string())
+    except UnicodeEncodeError as error:
+        strange = next(name for name in names if SURROGATE.search(name))
+        shown = os.fsencode(strange).decode("utf-8", "backslashreplace")
+        raise InputError(f"{label}: the file name {shown} is not UTF-8", "rename the file") from error
+    return MemoryFragment(location, pa.table({"id": ids, "path": ids}))

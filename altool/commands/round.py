@@ -17,10 +17,10 @@ from altool.project import machine, settings
 from altool.project.events import Events
 from altool.project.machine import Machine, Outcome
 from altool.project.running import Runner
-from altool.project.state import OWN
+from altool.project.state import ASKED, EXHAUSTED, MET, OWN, WAITING
 from altool.shared import RUN
 
-CODES = {machine.ASKED: 0, machine.WAITING: 4, machine.MET: 10, machine.EXHAUSTED: 11}
+CODES = {ASKED: 0, WAITING: 4, MET: 10, EXHAUSTED: 11}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ class Options:
 
 def run(options: Options, console: Console) -> None:
     """Read the project's files, and say where it stands on standard output. Changes nothing, and waits for nobody."""
-    wanted = settings.read(Path(os.path.abspath(options.project)))
+    wanted = settings.read(Path(os.path.abspath(options.project)), commands=False)
     found = standing.standing(wanted)
     if console.json_output:
         console.result(found, "")

@@ -16,7 +16,7 @@ from altool.models import registry as classifiers
 from altool.models import store
 from altool.options import Option, flag
 from altool.project import settings
-from altool.project.settings import FILE, NOT_SET, Settings
+from altool.project.settings import FILE, Settings
 from altool.strategies import registry as strategies
 from altool.strategies.inputs import INPUTS
 from altool.tables.rows import TABLES
@@ -47,8 +47,6 @@ def filled(command: str, own: Mapping[str, Option], given: Mapping[str, Any], co
 
     Raises UsageError or InputError where the file cannot be used.
     """
-    if command in NOT_SET:
-        return {}, {}
     project = settings.read(Path("."))
     if given.get("list_strategies"):
         return {}, {}

@@ -21,31 +21,10 @@ from altool.project import state
 from altool.project.events import Events
 from altool.project.running import Runner, StepFailed
 from altool.project.settings import Settings
-from altool.project.state import OWN, ROUNDS, UNDONE, Asked, Known
+from altool.project.standing import measured
+from altool.project.state import ASKED, EXHAUSTED, IMPORTS, MET, ROUNDS, UNDONE, WAITING, Asked, Known
 from altool.project.steps import Round
 from altool.text import count
-
-ASKED, WAITING, MET, EXHAUSTED = "asked", "waiting", "met", "exhausted"
-IMPORTS = f"{OWN}/imports.json"
-# Files of a folder of answers that are no exports: notes, pictures, what systems leave behind.
-NO_EXPORTS = (
-    ".md",
-    ".rst",
-    ".pdf",
-    ".html",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".webp",
-    ".py",
-    ".sh",
-    ".log",
-    ".bak",
-    ".tmp",
-    ".part",
-    ".crdownload",
-    "~",
-)
 
 
 @dataclass(frozen=True)
@@ -89,7 +68,7 @@ class Machine:
         # What decides beside a file itself which of its rows are taken.
         around = [[list(one.tables) for one in rounds], state.stamp(self._folder / classes) if classes else []]
         failures = []
-        for path in [*([holdout] if holdout else []), *answers(self._folder, self._settings.project["answers"])]:
+        for path in [*([holdout] if holdout else []), *state.answers(self._folder, self._settings.project["answers"])]:
             step = imports.answers(path, held_out=path == holdout)
             stamp, words = state.stamp(self._folder / path), [list(step.words), *around]
             if (before := held.get(path)) and before["stamp"] == stamp and (not before["refused"] or before["words"] == words):
@@ -241,16 +220,6 @@ class Machine:
             shutil.rmtree(folder / "model", ignore_errors=True)
 
 
-def answers(folder: Path, location: str) -> list[str]:
-    """The files of answers, those that came first first, relative to the project's folder. Hidden ones and notes are none."""
-    if not (folder / location).is_dir():
-        return []
-    found = [path for path in (folder / location).iterdir() if not path.name.startswith((".", "_"))]
-    found = [path for path in found if not path.name.lower().endswith(NO_EXPORTS)]
-    found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
-    return [os.path.relpath(path, folder) for path in found]
-
-
 def undo(folder: Path, number: int) -> list[str]:
     """Move a round and those after it out of the project's rounds, and return where they are now. The log keeps their answers."""
     moved = []
@@ -261,18 +230,6 @@ def undo(folder: Path, number: int) -> list[str]:
             os.replace(path, place)
             moved.append(os.path.relpath(place, folder))
     return moved
-
-
-def measured(summary: Mapping[str, Any]) -> str:
-    """What a report measured, in a line."""
-    overall = summary["overall"]
-    parts = [
-        f"{name} {found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
-        for name, found in (("accuracy", overall["accuracy"]), ("macro-F1", overall["macro_f1"]))
-    ]
-    if aims := summary.get("targets"):
-        parts.append(f"{aims['met']} of {count(aims['counted'], 'target')} met, {aims['proved']} proved")
-    return "; ".join(parts)
 
 
 def _counts(summary: Mapping[str, Any]) -> dict[str, int]:

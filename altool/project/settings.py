@@ -110,7 +110,6 @@ GIVEN = {
     ),
 }
 OF_EVERY_ROUND = ("overwrite", "json", "quiet", "debug")
-NOT_SET = ("init", "round", "status")  # commands that have no section
 
 
 @dataclass(frozen=True)
@@ -142,8 +141,9 @@ def every_option(command: str) -> tuple[Option, ...]:
     return (*own, *(option for name, option in others.items() if name not in {one.name for one in own}))
 
 
-def read(folder: Path, overrides: Sequence[str] = ()) -> Settings:
-    """The settings of the project in a folder, with `SECTION.KEY=VALUE` in place of what the file says.
+def read(folder: Path, overrides: Sequence[str] = (), *, commands: bool = True) -> Settings:
+    """The settings of the project in a folder, with `SECTION.KEY=VALUE` in place of what the file says; without those of commands, whose
+    options take long to load, if they are not needed.
 
     Raises InputError where there is no such file, or it is no TOML, and UsageError for a key that does not exist or a value that it
     cannot have.
@@ -151,7 +151,8 @@ def read(folder: Path, overrides: Sequence[str] = ()) -> Settings:
     path = folder / FILE
     if not path.exists():
         raise InputError(f"{folder}: no project ({FILE} is missing)", f"make one: altool init ITEMS {shlex.quote(str(folder))}")
-    return parse(folder, load_toml(read_bytes(path, FILE), FILE), overrides)
+    content = load_toml(read_bytes(path, FILE), FILE)
+    return parse(folder, content if commands else {name: content[name] for name in SECTIONS if name in content}, overrides)
 
 
 def parse(folder: Path, content: Mapping[str, Any], overrides: Sequence[str] = ()) -> Settings:
@@ -160,7 +161,7 @@ def parse(folder: Path, content: Mapping[str, Any], overrides: Sequence[str] = (
     for override in overrides:
         section, key, value = _override(override)
         content.setdefault(section, {})[key] = value
-    commands = [command for command in catalogue.COMMANDS if command not in NOT_SET]
+    commands = [command for command in catalogue.COMMANDS if command not in catalogue.OF_PROJECTS]
     found: dict[str, dict[str, Any]] = {}
     for section, values in content.items():
         if section not in (*SECTIONS, *commands):

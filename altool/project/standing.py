@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from altool.labels.consensus import resolve
-from altool.project import machine, state
+from altool.project import state
 from altool.project.settings import Settings
-from altool.project.state import Asked, Known
+from altool.project.state import EXHAUSTED, IMPORTS, MET, WAITING, Asked, Known
 from altool.tables.read import Reader
 from altool.text import count
 
@@ -31,7 +31,7 @@ def standing(settings: Settings) -> dict[str, Any]:
     if rounds:
         last = rounds[-1]
         opened = len(state.open_ids(last, log))
-        found |= {"state": machine.WAITING if opened else READY, "round": last.number}
+        found |= {"state": WAITING if opened else READY, "round": last.number}
         found |= {"asked": len(last.ids), "answered": len(last.ids) - opened, "open": opened}
         found |= {"since": round(time.time() - (folder / last.tables[-1]).stat().st_mtime), "files": state.exports_of(folder, last)}
     report = _report(folder)
@@ -39,11 +39,11 @@ def standing(settings: Settings) -> dict[str, Any]:
         number, summary, status = report
         found["measured"] = {"round": number, **{name: summary[name] for name in ("overall", "targets", "forecast", "stopping")}}
         if not status and summary.get("targets") and number > (rounds[-1].number if rounds else -1):
-            found |= {"state": machine.MET, "round": number}
+            found |= {"state": MET, "round": number}
     if found["state"] == READY and _exhausted(folder, rounds[-1]):
-        found["state"] = machine.EXHAUSTED
-    held = state.load(folder / machine.IMPORTS)
-    answers = machine.answers(folder, settings.project["answers"])
+        found["state"] = EXHAUSTED
+    held = state.load(folder / IMPORTS)
+    answers = state.answers(folder, settings.project["answers"])
     found["unread"] = [path for path in answers if held.get(path, {}).get("stamp") != state.stamp(folder / path)]
     found["refused"] = {path: entry["refused"] for path, entry in held.items() if entry["refused"]}
     return {**found, "next": _next(found, settings)}
@@ -54,15 +54,15 @@ def lines(found: Mapping[str, Any], settings: Settings) -> list[str]:
     parts = [found["project"]]
     if found["round"] is not None:
         parts.append(f"round {found['round']}")
-    if "asked" in found and found["state"] == machine.WAITING:
+    if "asked" in found and found["state"] == WAITING:
         parts.append(f"{found['answered']:,} of {found['asked']:,} answered (open for {_age(found['since'])})")
     parts.append(f"{count(found['labels'], 'label')} of {count(found['classes'], 'class', 'classes')}")
     if found["held_out"]:
         parts.append(f"{found['held_out']:,} held out")
     said = [" · ".join(parts)]
-    if measured := found.get("measured"):
-        said.append(f"round {measured['round']}: {machine.measured(measured)}")
-        said += [measured["forecast"]["line"]] if measured["forecast"] and measured["forecast"]["line"] else []
+    if report := found.get("measured"):
+        said.append(f"round {report['round']}: {measured(report)}")
+        said += [report["forecast"]["line"]] if report["forecast"] and report["forecast"]["line"] else []
     if found["unread"]:
         names = ", ".join(found["unread"][:3])
         said.append(f"not read yet: {count(len(found['unread']), 'file')} of answers ({names})")
@@ -73,12 +73,12 @@ def lines(found: Mapping[str, Any], settings: Settings) -> list[str]:
 
 def _next(found: Mapping[str, Any], settings: Settings) -> str:
     call = "altool round" if Path.cwd() == settings.folder else f"altool round {os.path.relpath(settings.folder)}"
-    if found["state"] == machine.WAITING and not found["unread"]:
+    if found["state"] == WAITING and not found["unread"]:
         files = ", ".join(found["files"])
         return f"answer {files or 'the queries'}, put the answers into {settings.project['answers']}/, then {call}"
-    if found["state"] == machine.MET and not found["unread"]:
+    if found["state"] == MET and not found["unread"]:
         return f"look at report.html; to go on, raise {settings.project['targets']}"
-    if found["state"] == machine.EXHAUSTED and not found["unread"]:
+    if found["state"] == EXHAUSTED and not found["unread"]:
         return "nothing is left to label; add items, or look at report.html"
     return call
 
@@ -109,3 +109,15 @@ def _age(seconds: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
+
+
+def measured(summary: Mapping[str, Any]) -> str:
+    """What a report measured, in a line."""
+    overall = summary["overall"]
+    parts = [
+        f"{name} {found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+        for name, found in (("accuracy", overall["accuracy"]), ("macro-F1", overall["macro_f1"]))
+    ]
+    if aims := summary.get("targets"):
+        parts.append(f"{aims['met']} of {count(aims['counted'], 'target')} met, {aims['proved']} proved")
+    return "; ".join(parts)

@@ -23,6 +23,27 @@ from altool.tables.read import Reader, Source
 
 OWN = ".altool"  # what altool keeps for itself in a project's folder
 ROUNDS, UNDONE = "rounds", "undone"
+ASKED, WAITING, MET, EXHAUSTED = "asked", "waiting", "met", "exhausted"
+IMPORTS = f"{OWN}/imports.json"
+# Files of a folder of answers that are no exports: notes, pictures, what systems leave behind.
+NO_EXPORTS = (
+    ".md",
+    ".rst",
+    ".pdf",
+    ".html",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".py",
+    ".sh",
+    ".log",
+    ".bak",
+    ".tmp",
+    ".part",
+    ".crdownload",
+    "~",
+)
 QUERIES = re.compile(r"queries(?:-(\d+))?\.parquet")
 
 
@@ -149,6 +170,16 @@ def exports_of(folder: Path, one: Asked) -> list[str]:
     """The files for annotators of a round's last questions, relative to the project's folder."""
     names = sorted(path.name for path in (folder / one.path).glob(f"{todo(len(one.tables))}.*") if path.is_file())
     return [f"{one.path}/{name}" for name in names]
+
+
+def answers(folder: Path, location: str) -> list[str]:
+    """The files of answers, those that came first first, relative to the project's folder. Hidden ones and notes are none."""
+    if not (folder / location).is_dir():
+        return []
+    found = [path for path in (folder / location).iterdir() if not path.name.startswith((".", "_"))]
+    found = [path for path in found if not path.name.lower().endswith(NO_EXPORTS)]
+    found.sort(key=lambda path: (path.stat().st_mtime_ns, path.name))
+    return [os.path.relpath(path, folder) for path in found]
 
 
 def todo(batch: int) -> str:

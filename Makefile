@@ -2,11 +2,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SAMPLE ?= digits
 
 .PHONY: demo test fast lint fix clean
 
 demo: $(VENV)/ready
-	PATH="$(abspath $(BIN)):$$PATH" sh sample_data/demo.sh demo
+	PATH="$(abspath $(BIN)):$$PATH" sh sample_data/demo.sh demo $(SAMPLE)
 
 test: lint
 	$(BIN)/pytest -n auto --dist worksteal

@@ -14,8 +14,10 @@ from typing import Any
 import pyarrow as pa
 
 from altool import commands, errors, shared
+from altool.commands.round import CODES
 from altool.options import Option, declared
 from altool.project import settings
+from altool.project.state import ASKED, EXHAUSTED, MET, WAITING
 from altool.reporting.strategies import SHAPES, example
 from altool.strategies.inputs import INPUTS
 from altool.tables.schema import FOREIGN, KINDS, MATRIX
@@ -249,6 +251,14 @@ def typed(name: str, type_: pa.DataType) -> str:
     return "fixed_size_list of float32" if type_ == MATRIX else plain(str(type_).replace("item: ", ""))
 
 
+ROUND_CODES = {
+    CODES[ASKED]: "Labels are asked for.",
+    CODES[WAITING]: "Waiting for answers: there is nothing to do.",
+    CODES[MET]: "All targets are met, by estimate or proved, as `[round] until` says.",
+    CODES[EXHAUSTED]: "Nothing is left to label.",
+}
+
+
 def exit_codes_page() -> str:
     """Every exit code, from the errors."""
     meanings = {0: "Done.", 130: "Interrupted."}
@@ -256,7 +266,14 @@ def exit_codes_page() -> str:
         if inspect.isclass(error) and issubclass(error, errors.AltoolError):
             meanings[error.exit_code] = inspect.cleandoc(error.__doc__ or "").split("\n\n")[0]
     meanings[errors.AltoolError.exit_code] = "An internal error: run again with `--debug`, and report what it shows."
-    return page("Exit codes", table(("code", "meaning"), [(str(code_), meanings[code_]) for code_ in sorted(meanings)]))
+    rows = [(str(code_), meanings[code_]) for code_ in sorted(meanings)]
+    of_round = [(str(code_), text) for code_, text in sorted(ROUND_CODES.items())]
+    return page(
+        "Exit codes",
+        table(("code", "meaning"), rows),
+        "`altool round` also says where the project stands:\n",
+        table(("code", "meaning"), of_round),
+    )
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ PAGES = [ROOT / "README.md", *sorted(path for path in DOCS.rglob("*.md") if "ref
 FENCE = re.compile(
     r"(?:^<!-- (?P<mark>[^\n]*) -->\n)?^(?P<ticks>```+)(?P<language>\w*)[^\n]*\n(?P<text>.*?)^(?P=ticks)$", re.DOTALL | re.MULTILINE
 )
-RUN_BY_TEST_README = ("round: digits", "round: targets")
+RUN_BY_TEST_README = ("round: digits", "round: commands")
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def play(page: Path, session: Path) -> Path:
         return folder
     shutil.copytree(play(page.parent / where.after, session) if where.after else ROOT / "sample_data" / where.project, folder)
     path = f"{session / 'bin'}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "ROUND": str(ROOT / "sample_data/round.sh")}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
     output: list[str] = []
     for block in blocks(page):
         if block.language == "sh" and not block.mark.startswith("not run"):

@@ -127,7 +127,7 @@ def run(options: Options, console: Console) -> None:
         "written": written,
         "cron": cron,
     }
-    console.result(summary, f"next: altool round {project_}")
+    console.result(summary, "next: altool round" + (f" {project_}" if folder.resolve() != Path.cwd() else ""))
 
 
 def _check_place(options: Options, folder: Path) -> None:

@@ -170,7 +170,7 @@ def parse(folder: Path, content: Mapping[str, Any], overrides: Sequence[str] = (
             raise UsageError(
                 f"{FILE}: {section} stands outside a section", f"write it under one: {', '.join(SECTIONS)} or a command's name"
             )
-        options = SECTIONS[section] if section in SECTIONS else every_option(section)
+        options = SECTIONS[section] if section in SECTIONS else every_option(section) if values else ()
         given = GIVEN.get(section, ()) if section not in SECTIONS else ()
         found[section] = _values(section, options, values, given)
     whole = {section: {option.name: option.default for option in options} | found.get(section, {}) for section, options in SECTIONS.items()}

@@ -7,7 +7,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
-sh "$here/../../sample_data/demo.sh" "$folder/demo" 3 > "$folder/log"
+sh "$here/../../sample_data/demo.sh" "$folder/demo" digits 3 > "$folder/log"
 chromium --headless --no-sandbox --hide-scrollbars --window-size=1060,930 --screenshot="$folder/page.png" "file://$folder/demo/report.html"
 python3 - "$folder/page.png" "$here/report.png" <<'EOF'
 import sys

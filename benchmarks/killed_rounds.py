@@ -1,6 +1,6 @@
 """Kills `altool round` at random moments, and compares the project with that of undisturbed calls on the same answers.
 
-    python benchmarks/killed_rounds.py [--sample digits] [--kills 100] [--rounds 3] [--seed 0] [--folder FOLDER]
+    python -m benchmarks.killed_rounds [--sample digits] [--kills 100] [--rounds 3] [--seed 0] [--folder FOLDER]
 
 The answers come half filled, mistyped, skipped, corrected, withdrawn and late, and items are added in between. Every call of the disturbed
 project is killed a few times (SIGKILL, with all its processes or alone), sometimes runs twice at once, and is then let through.

@@ -85,7 +85,7 @@ def answer(folder: Path, sample: str, number: int, part: int) -> None:
         ids = [row["altool_id"] for row in csv.DictReader(file)]
     known = [one for one in ids if one in truth]
     labels = {one: truth.get(one, truth[known[0]]) for one in ids}
-    other = next(label for label in truth.values() if label != labels[ids[3]])
+    other = next(label for label in truth.values() if label not in (labels[ids[3]], labels[ids[4]]))
     first = {one: labels[one] for one in ids[:20]} | {ids[1]: labels[ids[1]] + "x", ids[2]: "skip", ids[3]: other}
     mended = first | {ids[1]: labels[ids[1]], ids[3]: labels[ids[3]], ids[4]: ""}  # a typo, a mistake, and one taken back
     if part == 0:
@@ -98,7 +98,7 @@ def answer(folder: Path, sample: str, number: int, part: int) -> None:
             changed = next(one for one in list(before)[5:] if before[one])
             sheet(folder, f"{number - 1:03d}.csv", before | {changed: other}, 10 * number + 2)
     else:
-        sheet(folder, f"{number:03d}-late.csv", {one: labels[one] for one in [ids[4], *ids[20:]]}, 10 * number + 3)
+        sheet(folder, f"{number:03d}-late.csv", {ids[4]: other} | {one: labels[one] for one in ids[20:]}, 10 * number + 3)
         items = pq.read_table(folder / "items.parquet")
         more = items.slice(7 * number, 5)
         more = more.set_column(0, "id", pa.array([f"new-{number}-{place}" for place in range(5)]))

@@ -81,7 +81,7 @@ class Machine:
             counts = _counts(summary)
             held[path] = {"stamp": stamp, "refused": counts["refused"], "words": words}
             state.save(self._folder / IMPORTS, held)
-            if any(counts[name] for name in ("imported", "withdrawn", "refused")):
+            if any(counts[name] for name in ("imported", "outdated", "withdrawn", "refused")):
                 self._events.fire("imported", f"{path} {stamp}", _imported(path, counts), {"file": path, **counts})
         for one in rounds:
             if one.automatic:
@@ -234,11 +234,11 @@ def undo(folder: Path, number: int) -> list[str]:
 
 def _counts(summary: Mapping[str, Any]) -> dict[str, int]:
     """What an import did, by the number of rows."""
-    names = ("imported", "changed", "skipped", "withdrawn", "unlabeled")
+    names = ("imported", "changed", "outdated", "skipped", "withdrawn", "unlabeled")
     return {**{name: summary[name] for name in names}, "refused": sum(summary["refused"].values())}
 
 
 def _imported(path: str, counts: Mapping[str, int]) -> str:
     """What was taken of a file, in a line."""
-    parts = [f"{counts[name]:,} {name}" for name in ("imported", "changed", "skipped", "withdrawn", "refused") if counts[name]]
+    parts = [f"{counts[name]:,} {name}" for name in ("imported", "changed", "outdated", "skipped", "withdrawn", "refused") if counts[name]]
     return f"{path}: answers: {', '.join(parts)}"

@@ -241,7 +241,7 @@ class Round:
     def _asking(self, words: Sequence[str], reads: Sequence[str]) -> Step:
         """A selection that people are to answer."""
         exports = self.settings.round["export"]
-        words = [*words, *(["--items", self._items, *self._columns] if exports else [])]
+        words = [*words, *(["--items", self._items, *self._columns] if exports and "--items" not in words else [])]
         for name in exports:
             words += ["--export", f"{name}={self.path}/{todo(self.batch)}{formats.writer(name).ending}"]
         words += ["--output", self.queries, "--overwrite"]

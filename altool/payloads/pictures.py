@@ -89,7 +89,7 @@ def decode(data: bytes, recipe: Recipe) -> np.ndarray:
         raise Unusable(" ".join(text.split())[:200]) from error
 
 
-def shown(data: bytes) -> tuple[str, bytes]:
+def for_browsers(data: bytes) -> tuple[str, bytes]:
     """The ending of an image's file and its bytes, as browsers show it: as they are, or as PNG. Raises Unusable."""
     for magic, ending in BROWSERS:
         if re.match(magic, data, re.DOTALL):

@@ -82,7 +82,7 @@ class Reader:
         items = source.kind.name == "items"
         if images and items and not found.folder and fixed(source.location) == source.location:
             folder = os.path.dirname(source.location) or "."
-            raise InputError(f"{label}: one image, expected a table or a folder of images", f"give its folder: --items {folder}")
+            raise InputError(f"{label}: found one image, expected a table or a folder of images", f"give its folder: --items {folder}")
         if not found.folder and (alone or not images):
             self._say_left_out(label, found, [])
             return [fragment(label, path, found.filesystem, {}, shown=source.location if alone else "") for path in found.paths]

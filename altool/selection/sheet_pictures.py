@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from altool.console import Console
 from altool.labels.exchange import Format, Task
-from altool.payloads.pictures import shown
+from altool.payloads.pictures import for_browsers
 from altool.payloads.reading import Unusable
 from altool.tables import check, outputs, write
 from altool.tables.listing import is_image_name
@@ -52,7 +52,7 @@ def write_beside(form: Format, location: str, tasks: Sequence[Task], console: Co
             write_pictures(files, temporary)
     elif path.is_dir() and outputs.ours("pictures", path):
         shutil.rmtree(path)
-    return [replace(task, picture=f"{path.name}/{names[task.id]}") if task.id in names else task for task in tasks]
+    return [replace(task, picture_file=f"{path.name}/{names[task.id]}") if task.id in names else task for task in tasks]
 
 
 def _files(tasks: Sequence[Task]) -> tuple[dict[str | int, str], Mapping[str, bytes], list[str | int]]:
@@ -66,7 +66,7 @@ def _files(tasks: Sequence[Task]) -> tuple[dict[str | int, str], Mapping[str, by
     width = len(str(max((task.rank for task in tasks), default=0)))
     for task in tasks:
         try:
-            ending, content = shown(task.image or b"")
+            ending, content = for_browsers(task.image or b"")
         except Unusable:
             strange.append(task.id)
             continue

@@ -17,7 +17,7 @@ from altool.engines.scratch import Scratch, available, parse_size
 from altool.labels import queries as asked_of
 from altool.metrics.tiers import EASY, TIERS, automatic
 from altool.reporting.strategies import print_strategies
-from altool.selection import asking, pictures, queries, said
+from altool.selection import asking, queries, said, sheet_pictures
 from altool.selection.aims import Aims, read_aims
 from altool.selection.from_tables import first_place, supply
 from altool.selection.inputs import Past, open_tables, read_past
@@ -120,7 +120,7 @@ def _check_outputs(options: Options, output: str, exports: Mapping[str, str], co
         form = formats.writer(name)
         for ending in form.sidecars:
             wanted.append(Output(f"--export {name}", location + ending, "config", sidecar=True))
-        wanted.append(Output(f"--export {name}", pictures.folder(form, location), "pictures", local=True, sidecar=True))
+        wanted.append(Output(f"--export {name}", sheet_pictures.folder(form, location), "pictures", local=True, sidecar=True))
     kept = bool(options.clusters) and os.path.exists(options.clusters or "")
     wanted += [] if kept else [Output("--clusters", options.clusters, "clusters", local=True)]
     tables = (

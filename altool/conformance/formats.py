@@ -147,7 +147,7 @@ def named_files(case: Case) -> None:
         assert re.fullmatch(r"\.[\w.]+", ending), f"expected {what} that begins with a dot, found {ending!r}"
     assert record.ending != record.pictures, f"the file and the folder of its pictures are both called {record.ending}"
     if record.pictures:
-        content = record.write([Task("r-1", 1, 3, image=b"x", picture="todo.images/1-r-1.png")], CLASSES)[""]
+        content = record.write([Task("r-1", 1, 3, image=b"x", picture_file="todo.images/1-r-1.png")], CLASSES)[""]
         assert b"todo.images/1-r-1.png" in content, "the task's picture is not named"
 
 

@@ -10,13 +10,13 @@ from altool.labels import table
 from altool.labels.exchange import Format, Task
 from altool.tables.write import cell, csv_line
 
-PAYLOAD = {"text": "text", "path": "path", "picture": "image"}  # of a task, and the column that shows it
+PAYLOAD = {"text": "text", "path": "path", "picture_file": "image"}  # of a task, and the column that shows it
 
 
 def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
     """A sheet with empty columns for the answers, in rank order. Cells are guarded against formulas.
 
-    The payload is `text`, `path` and the `picture` of an encoded image (as the column `image`), each where any task has one.
+    The payload is `text`, `path` and the `picture_file` of an encoded image (as the column `image`), each where any task has one.
     """
     columns = {name: column for name, column in PAYLOAD.items() if any(getattr(task, name) is not None for task in tasks)}
     header = [

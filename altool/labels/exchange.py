@@ -57,7 +57,7 @@ EXTRAS = {"rank": pa.string(), "text": pa.string(), "path": pa.string()}  # what
 class Task:
     """One chosen row, as an annotator shall see it. A tool shows what is there of `text` and `image` (or the file at `path`).
 
-    `picture` is the file that holds the image, relative to what is written, for a format with `pictures`.
+    `picture_file` is the file that holds the image, relative to what is written, for a format with `pictures`.
     """
 
     id: str | int
@@ -69,7 +69,7 @@ class Task:
     tier: str | None = None
     suggested_label: str | None = None
     suggested_probability: float | None = None
-    picture: str | None = None
+    picture_file: str | None = None
 
 
 @dataclass(frozen=True)

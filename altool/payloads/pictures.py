@@ -107,7 +107,7 @@ def size(payload: Payload) -> tuple[int, int]:
         raise Unusable(type(error).__name__) from error
 
 
-def shown(data: bytes) -> tuple[str, bytes]:
+def for_browsers(data: bytes) -> tuple[str, bytes]:
     """The ending of an image's file and its bytes, as browsers show it: as they are, or as PNG. Raises Unusable."""
     for magic, ending in BROWSERS:
         if re.match(magic, data, re.DOTALL):

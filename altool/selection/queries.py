@@ -11,7 +11,7 @@ import pyarrow as pa
 from altool.console import Console
 from altool.errors import InputError
 from altool.metrics.tiers import TIERS
-from altool.selection import pictures
+from altool.selection import sheet_pictures
 from altool.selection.from_tables import Supply
 from altool.selection.inputs import Past
 from altool.selection.options import Options
@@ -109,6 +109,9 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
             "as text, and leave altool_round and altool_rank in it: import-labels tells by them"
         )
     for name, location in exports.items():
-        shown = pictures.write_beside(formats.writer(name), location, tasks, console)
-        for ending, content in formats.export(name, shown, classes).items():
+        form = formats.writer(name)
+        shown, files = sheet_pictures.beside(form, location, tasks, console)
+        contents = formats.export(name, shown, classes)
+        sheet_pictures.write_beside(form, location, files)
+        for ending, content in contents.items():
             write.write_bytes(content, location + ending)

@@ -15,7 +15,11 @@ from altool.tables.listing import Listing, fixed
 SURROGATE = re.compile("[\ud800-\udfff]")  # what stands in a name for a byte that is not UTF-8
 
 
-def image_rows(label: str, location: str, found: Listing, paths: Sequence[str]) -> MemoryFragment:
+class ImageFiles(MemoryFragment):
+    """The rows of a folder of images: nothing but names, so that its folders can be listed instead of looking up each file."""
+
+
+def image_rows(label: str, location: str, found: Listing, paths: Sequence[str]) -> ImageFiles:
     """The image files at these `paths` of a listing, in name order, as a table with the columns `id` and `path` (string).
 
     Both are the path below the folder or, of a glob, below its part before the first wildcard: the same on every machine. Raises
@@ -34,4 +38,4 @@ def image_rows(label: str, location: str, found: Listing, paths: Sequence[str]) 
         strange = next(name for name in names if SURROGATE.search(name))
         shown = os.fsencode(strange).decode("utf-8", "backslashreplace")
         raise InputError(f"{label}: the file name {shown} is not UTF-8", "rename the file") from error
-    return MemoryFragment(location, pa.table({"id": ids, "path": ids}))
+    return ImageFiles(location, pa.table({"id": ids, "path": ids}))

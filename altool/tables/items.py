@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from altool import seeds
 from altool.errors import InputError
 from altool.tables import align, check
+from altool.tables.image_files import ImageFiles
 from altool.tables.listing import fixed
 from altool.tables.read import Source
 
@@ -119,6 +120,8 @@ class Folder:
     def __init__(self, source: Source, *, allow_outside: bool) -> None:
         self._allow_outside = allow_outside
         self._real: dict[str, str] = {}
+        self._listed = any(isinstance(fragment, ImageFiles) for fragment in source.fragments)
+        self._links: dict[str, frozenset[str]] = {}
         self._root, self._uri = "", ""
         location = fixed(source.location)
         if "://" in location:
@@ -174,10 +177,20 @@ class Folder:
         if folder not in self._real:
             self._real[folder] = os.path.realpath(folder)
         real = os.path.join(self._real[folder], name)
-        if name in ("", ".", "..") or os.path.islink(real):
+        if name in ("", ".", "..") or self._is_link(real):
             real = os.path.realpath(real)
         self._refuse(not self._root or not (real + "/").startswith(self._root.rstrip("/") + "/"))
         return real
+
+    def _is_link(self, path: str) -> bool:
+        """Is the file a link? Of a folder of images each folder is listed once."""
+        if not self._listed:
+            return os.path.islink(path)
+        folder, name = os.path.split(path)
+        if folder not in self._links:
+            with os.scandir(folder) as entries:
+                self._links[folder] = frozenset(entry.name for entry in entries if entry.is_symlink())
+        return name in self._links[folder]
 
     def _refuse(self, outside: bool) -> None:
         if outside and not self._allow_outside:

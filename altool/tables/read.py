@@ -15,7 +15,7 @@ from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment,
 from altool.tables.image_files import image_rows
 from altool.tables.listing import Listing, fixed, is_image_name, is_table_name, listing, naming, partition_values
 from altool.tables.outside import decode, load_json
-from altool.tables.schema import FOREIGN, KINDS, WIDE_PREFIX
+from altool.tables.schema import ALIASES, FOREIGN, KINDS, WIDE_PREFIX
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
 from altool.text import count
@@ -92,7 +92,7 @@ class Reader:
         items = source.kind.name == "items"
         if images and items and not found.folder and fixed(source.location) == source.location:
             folder = os.path.dirname(source.location) or "."
-            raise InputError(f"{label}: one image, expected a table or a folder of images", f"give its folder: --items {folder}")
+            raise InputError(f"{label}: found one image, expected a table or a folder of images", f"give its folder: --items {folder}")
         if not found.folder and (alone or not images):
             self._say_left_out(label, found, [])
             return [fragment(label, path, found.filesystem, {}, shown=source.location if alone else "") for path in found.paths]
@@ -244,7 +244,7 @@ def _refuse_twins(source: Source) -> None:
         names = file.schema.names
         if len(file.names) == len(names):
             continue
-        asked = {source.names.get(column) or column for column in source.kind.columns}
+        asked = {source.names.get(column) or column for column in source.kind.columns} | set(ALIASES.get(source.kind.name, {}).values())
         twins = sorted({name for name in names if names.count(name) > 1 and (name in asked or name.startswith(WIDE_PREFIX))})
         if twins:
             raise InputError(f"{source.name}: two columns of {file.path} are called {twins[0]!r}", "give every column its own name")

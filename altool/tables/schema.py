@@ -171,6 +171,9 @@ FOREIGN = {
     "predictions": ("fold", "predicted_loss", "labeled_probability", "mutual_information", "decided"),
     "queries": ("tier", "target_class", "phase", "candidate_labels", "reason"),
 }
+# What altool's sheets call a column, so that people's answers are labels without an import. It goes before the contract's own name,
+# which beside it is mostly an annotation tool's number.
+ALIASES = {"labels": {"id": "altool_id"}}
 SOURCES = ("seed", "explore", "exploit", "auto", "holdout")
 STATUSES = ("labeled", "skipped")
 RETRACTED = "retracted"  # of a row of the log that withdraws the auto labels of its id and round

@@ -18,7 +18,7 @@ from altool.tables import check, columns
 from altool.tables.check import short
 from altool.tables.fragments import BATCH_BYTES, Fragment
 from altool.tables.outside import load_json
-from altool.tables.schema import ALWAYS, FOREIGN, MATRIX, WIDE_PREFIX, WRITERS, Kind
+from altool.tables.schema import ALIASES, ALWAYS, FOREIGN, MATRIX, WIDE_PREFIX, WRITERS, Kind
 from altool.tables.values import Clock
 
 Result = TypeVar("Result")
@@ -100,6 +100,9 @@ class Source:
             return None
         if other is not None and (other in fragment.names or other in fragment.constants):
             return other
+        alias = ALIASES.get(self.kind.name, {}).get(column)
+        if alias in fragment.names and other is None:
+            return alias
         if column not in fragment.names and column not in fragment.constants:
             return None
         return None if column in FOREIGN.get(self.kind.name, ()) and not self.is_ours(fragment) else column

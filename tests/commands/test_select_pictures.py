@@ -115,6 +115,15 @@ def test_other_peoples_files_stay(altool: Altool, tmp_path: Path, images: dict[s
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_sheet_that_cannot_be_written_leaves_the_old_pictures(altool: Altool, tmp_path: Path, images: dict[str, bytes]) -> None:
+    altool(*RANDOM, 2, "-o", "q.parquet", "--export", "csv=todo.csv")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "todo.images").iterdir()}
+    table = pq.read_table(tmp_path / "items.parquet")
+    write(table.append_column("text", pa.array(["with NUL \0"] * len(images))), tmp_path / "items.parquet")
+    altool(*RANDOM, 5, "-o", "q.parquet", "--export", "csv=todo.csv", "--overwrite", code=3)
+    assert {path.name: path.read_bytes() for path in (tmp_path / "todo.images").iterdir()} == before
+
+
 def test_an_image_that_cannot_be_decoded_is_said(altool: Altool, tmp_path: Path) -> None:
     write(pa.table({"id": [1, 2], "image": [encoded(9, "PNG"), b"II*\0 and no more"]}), tmp_path / "items.parquet")
     said = altool(*RANDOM, 2, "-o", "q.parquet", "--export", "csv=todo.csv").said

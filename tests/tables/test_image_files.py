@@ -11,8 +11,10 @@ import pytest
 
 from altool.errors import InputError
 from altool.payloads.reading import read as content
+from altool.tables import outputs
 from altool.tables import read as reading
 from altool.tables.items import Items
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
 
 
@@ -181,3 +183,16 @@ def test_hidden_images_alone_are_said(tmp_path: Path) -> None:
     put(tmp_path, "_DSC1.JPG", "_DSC2.JPG")
     with pytest.raises(InputError, match=r"only hidden files in it, .* \(_DSC1.JPG, _DSC2.JPG\)"):
         opened(tmp_path)
+
+
+def test_no_image_is_looked_up_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder may hold millions: its listing alone tells files from folders and links."""
+    put(tmp_path, *(f"{number % 3}/{number}.png" for number in range(30)))
+    looked_up: list[str] = []
+    for name in ("stat", "lstat"):
+        known = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda path, *rest, known=known, **more: (looked_up.append(str(path)), known(path, *rest, **more))[1])
+    assert len(Items(opened(tmp_path)[0], ("path",))) == 30
+    outputs.check([Output("--output", f"{tmp_path}.parquet", "features")], [("--items", str(tmp_path))])
+    assert looked_up
+    assert not [path for path in looked_up if path.endswith(".png")]

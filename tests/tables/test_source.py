@@ -48,6 +48,22 @@ def test_each_file_has_its_own_order_of_classes(tmp_path: Path) -> None:
     assert by_name(opened(tmp_path / "t", classes="cat,ant,bee")) == expected
 
 
+def test_ids_of_labels_may_be_those_of_a_sheet(tmp_path: Path) -> None:
+    (tmp_path / "sheet.csv").write_text("id,altool_id,label\n7,a,ant\n")
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed/1.csv").write_text("altool_id,label\na,ant\n")
+    (tmp_path / "mixed/2.csv").write_text("id,label\nb,bee\n")
+    assert opened(tmp_path / "sheet.csv", "labels").read(["id"]).column("id").to_pylist() == ["a"]
+    assert opened(tmp_path / "sheet.csv", "labels", columns="id=id").read(["id"]).column("id").to_pylist() == ["7"]
+    assert opened(tmp_path / "mixed", "labels").read(["id"]).column("id").to_pylist() == ["a", "b"]
+    assert opened(tmp_path / "sheet.csv", "ids").read(["id"]).column("id").to_pylist() == ["7"]
+    write(pa.table({"altool_id": [3, 4], "label": ["ant", "bee"]}), tmp_path / "numbers.parquet")
+    assert opened(tmp_path / "numbers.parquet", "labels").id_type == pa.int64()
+    (tmp_path / "twice.csv").write_text("altool_id,altool_id,label\na,b,ant\n")
+    with pytest.raises(InputError, match=r"two columns of .*twice.csv are called 'altool_id'"):
+        opened(tmp_path / "twice.csv", "labels")
+
+
 @pytest.mark.parametrize(
     ("second", "message"),
     [

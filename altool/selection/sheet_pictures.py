@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from altool.console import Console
 from altool.labels.exchange import Format, Task
-from altool.payloads.pictures import shown
+from altool.payloads.pictures import for_browsers
 from altool.payloads.reading import Unusable
 from altool.tables import check, outputs, write
 from altool.tables.listing import is_image_name
@@ -26,33 +26,40 @@ def folder(form: Format, location: str) -> str | None:
     return location.removesuffix(form.ending) + form.pictures if form.pictures and local else None
 
 
-def write_beside(form: Format, location: str, tasks: Sequence[Task], console: Console) -> list[Task]:
-    """Write the encoded images of the tasks beside the export, for a format with `pictures`, and return the tasks that name them.
+def beside(form: Format, location: str, tasks: Sequence[Task], console: Console) -> tuple[list[Task], Mapping[str, bytes]]:
+    """The tasks as a format with `pictures` is given them, each with the name of its image's file, and those files by name.
 
-    The folder takes the place of one that altool wrote there before, which goes too where there is nothing to write. An image that no
-    browser shows is written as PNG; one that cannot be decoded is left out with a warning. Raises UsageError where somebody else's
-    files lie in the folder.
+    An image that no browser shows becomes PNG; one that cannot be decoded is left out with a warning.
     """
-    if not form.pictures:
-        return list(tasks)
+    images = [task for task in tasks if task.image is not None] if form.pictures else []
     target = folder(form, location)
-    images = [task for task in tasks if task.image is not None]
-    if target is None:
-        if images:
-            left_out = f"the pictures of {count(len(images), 'query', 'queries')} are left out"
-            console.warn(f"--export {form.name}={location}: {left_out}, as they lie beside a sheet; give a path")
-        return list(tasks)
+    if images and target is None:
+        left_out = f"the pictures of {count(len(images), 'query', 'queries')} are left out"
+        console.warn(f"--export {form.name}={location}: {left_out}, as they lie beside a sheet; give a path")
+    if not images or target is None:
+        return list(tasks), {}
     names, files, strange = _files(images)
     if strange:
         queries = count(len(strange), "query", "queries")
         console.warn(f"--export {form.name}: {queries} with an image that cannot be decoded (ids {check.naming(list(map(str, strange)))})")
+    within = outputs.local(target).name
+    return [replace(task, picture_file=f"{within}/{names[task.id]}") if task.id in names else task for task in tasks], files
+
+
+def write_beside(form: Format, location: str, files: Mapping[str, bytes]) -> None:
+    """Write the files of `beside`, in place of the folder that altool wrote there before; that goes too where there are no files now.
+
+    Raises UsageError where somebody else's files lie in it.
+    """
+    target = folder(form, location)
+    if target is None:
+        return
     path = outputs.local(target)
     if files:
         with write.replacing(path, "pictures") as temporary:
             write_pictures(files, temporary)
     elif path.is_dir() and outputs.ours("pictures", path):
         shutil.rmtree(path)
-    return [replace(task, picture=f"{path.name}/{names[task.id]}") if task.id in names else task for task in tasks]
 
 
 def _files(tasks: Sequence[Task]) -> tuple[dict[str | int, str], Mapping[str, bytes], list[str | int]]:
@@ -66,7 +73,7 @@ def _files(tasks: Sequence[Task]) -> tuple[dict[str | int, str], Mapping[str, by
     width = len(str(max((task.rank for task in tasks), default=0)))
     for task in tasks:
         try:
-            ending, content = shown(task.image or b"")
+            ending, content = for_browsers(task.image or b"")
         except Unusable:
             strange.append(task.id)
             continue

@@ -71,7 +71,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     named = past.classes if tables.pool.knows_classes or supplied.fitted else None
     table = queries.table_of(supplied, choice, nobody, options, strategy, past, named)
     if tables.items is not None:
-        queries.export(table, tables.items, exports, named or (), options, console)
+        queries.export(table, tables.items, exports, named or tables.classes or (), options, console)
     origin = _origin(choice, request, past, options, given, supplied.fingerprints, begun)
     write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format)
     facts: dict[str, Any] = {"candidates": len(supplied.positions), "pool": len(supplied.pool.index), "output": output, "exports": exports}
@@ -104,9 +104,11 @@ def _check_outputs(options: Options, output: str, exports: Mapping[str, str], co
     from altool.labels import registry as formats  # here alone: few runs export
 
     wanted = [Output("--output", output, "queries")]
-    wanted += [Output(f"--export {name}", location, name) for name, location in exports.items()]
     for name, location in exports.items():
-        for ending in formats.writer(name).sidecars:
+        form = formats.writer(name)
+        pages = form.write_folder is not None and location.endswith("/")
+        wanted.append(Output(f"--export {name}", location, f"{name}/" if pages else name))
+        for ending in form.sidecars:
             wanted.append(Output(f"--export {name}", location + ending, "config", sidecar=True))
     kept = bool(options.clusters) and os.path.exists(options.clusters or "")
     wanted += [] if kept else [Output("--clusters", options.clusters, "clusters", local=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError
 from altool.labels import foreign
+from altool.payloads.pictures import Shown
 from altool.tables import check
 from altool.tables.check import short
 from altool.tables.columns import NAMES, class_names, plain, whole_numbers
@@ -55,7 +56,10 @@ EXTRAS = {"rank": pa.string(), "text": pa.string(), "path": pa.string()}  # what
 
 @dataclass(frozen=True)
 class Task:
-    """One chosen row, as an annotator shall see it. A tool shows what is there of `text` and `image` (or the file at `path`)."""
+    """One chosen row, as an annotator shall see it. A tool shows what is there of `text` and `image` (or the file at `path`).
+
+    A format that `wants_pictures` is given a `picture` instead, made of either, or the `fault` for which there is none.
+    """
 
     id: str | int
     rank: int
@@ -66,6 +70,8 @@ class Task:
     tier: str | None = None
     suggested_label: str | None = None
     suggested_probability: float | None = None
+    picture: Shown | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,9 @@ class Format:
 
     A `plain` format takes whatever has an id and a label, and so is tried after those that know their own shape; of these, altool's own
     are tried by their `order`. `reads` and `writes` say in words what the files are.
+
+    `write_folder`: where the user's name ends in a slash, the files of that folder, name by name. `wants_pictures`: the tasks come with
+    their pictures read and made small.
     """
 
     name: str
@@ -154,6 +163,8 @@ class Format:
     plain: bool = False
     order: int = 0
     sidecars: tuple[str, ...] = ()
+    write_folder: Callable[[Sequence[Task], Sequence[str]], Iterator[tuple[str, bytes]]] | None = None
+    wants_pictures: bool = False
     reads: str = ""
     writes: str = ""
 

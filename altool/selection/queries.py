@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -78,6 +79,7 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
     from altool.labels import registry as formats
     from altool.labels.exchange import Task
     from altool.labels.table import fragile
+    from altool.selection.pictures import Pictures, write_pages
 
     queries = queries.filter(pa.compute.not_equal(queries.column("source"), "auto"))
     wanted = queries.column("id").combine_chunks()
@@ -85,7 +87,15 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
     batches = items.scan(
         columns, lambda batch: batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted)), threads=options.threads
     )
-    payloads = {row.pop("id"): row for batch in batches for row in batch.to_pylist()}
+    shown = [name for name in exports if formats.writer(name).wants_pictures]
+    pictures = Pictures(items)
+    payloads: dict[str | int, dict[str, Any]] = {}
+    for row in (row for batch in batches for row in batch.to_pylist()):
+        if shown:
+            pictures.add(row)
+        if len(shown) == len(exports):
+            row.pop("image", None)  # many large ones do not fit into memory
+        payloads[row.pop("id")] = row
     rows = queries.to_pylist()
     if missing := [row["id"] for row in rows if row["id"] not in payloads]:
         text = f"{items.name}: {count(len(missing), 'chosen row')} not in it (ids {check.naming(sorted(missing))})"
@@ -101,5 +111,10 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
             "as text, and leave altool_round and altool_rank in it: import-labels tells by them"
         )
     for name, location in exports.items():
-        for ending, content in formats.export(name, tasks, classes).items():
+        form = formats.writer(name)
+        given = pictures.to(tasks, name, console) if form.wants_pictures else tasks
+        if form.write_folder is not None:
+            write_pages(form, given, classes, location, console)
+            continue
+        for ending, content in formats.export(name, given, classes).items():
             write.write_bytes(content, location + ending)

@@ -56,7 +56,7 @@ class Pictures:
         if faulty := [task for task in given if task.fault is not None]:
             reasons = check.naming(sorted({task.fault for task in faulty if task.fault is not None}))
             ids = check.naming([task.id for task in faulty])
-            console.warn(f"--export {name}: {count(len(faulty), 'row')} without a picture ({reasons}; ids {ids}); the page says so")
+            console.warn(f"--export {name}: {count(len(faulty), 'row')} cannot be shown ({reasons}; ids {ids}); people can skip them")
         return given
 
     def _missing(self, task: Task) -> str | None:

@@ -88,10 +88,10 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
         columns, lambda batch: batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted)), threads=options.threads
     )
     shown = [name for name in exports if formats.writer(name).wants_pictures]
-    pictures = Pictures(items)
+    pictures = Pictures(items) if shown else None
     payloads: dict[str | int, dict[str, Any]] = {}
     for row in (row for batch in batches for row in batch.to_pylist()):
-        if shown:
+        if pictures is not None:
             pictures.add(row)
         if len(shown) == len(exports):
             row.pop("image", None)  # many large ones do not fit into memory
@@ -112,7 +112,7 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
         )
     for name, location in exports.items():
         form = formats.writer(name)
-        given = pictures.to(tasks, name, console) if form.wants_pictures else tasks
+        given = pictures.to(tasks, name, console) if pictures is not None and name in shown else tasks
         if form.write_folder is not None:
             write_pages(form, given, classes, location, console)
             continue

@@ -160,7 +160,7 @@ SELECT = ("select", "--strategy", "random", "--budget", 5, "--items", "items.par
 @pytest.mark.usefixtures("items")
 def test_select_reads_the_pictures_and_counts_those_that_it_cannot_show(altool: Callable[..., Any], tmp_path: Path) -> None:
     said = " ".join(altool(*SELECT, "--export", "html=label.html", "--export", "csv=todo.csv").said.split())
-    assert "--export html: 3 rows without a picture" in said
+    assert "--export html: 3 rows cannot be shown" in said
     found = data((tmp_path / "label.html").read_text())
     rows = {row["id"]: row for row in found["rows"]}
     assert {id_: row.get("fault") for id_, row in rows.items()} == {

@@ -147,6 +147,64 @@ def test_a_round_of_pictures_with_a_reload_an_undo_and_a_correction(page: Browse
     assert imported(altool, tmp_path, path) == expected
 
 
+class Model:
+    """What the keys are to do, without a browser."""
+
+    def __init__(self, rows: int, classes: Sequence[str], suggested: str) -> None:
+        self.rows, self.classes, self.suggested, self.place = rows, classes, suggested, 0
+        self.answers: dict[int, tuple[int, str | None]] = {}  # when, and what
+        self.done: list[tuple[int, dict[int, tuple[int, str | None]]]] = []
+        self.clock = 0
+
+    def open_row(self, start: int) -> int:
+        around = [(start + step) % self.rows for step in range(1, self.rows + 1)]
+        return next((row for row in around if row not in self.answers), -1)
+
+    def answer(self, label: str | None) -> None:
+        before = {self.place: self.answers.pop(self.place)} if self.place in self.answers else {}
+        self.done.append((self.place, before))
+        self.clock += 1
+        self.answers[self.place] = (self.clock, label)
+        found = self.open_row(self.place)
+        self.place = found if found >= 0 else self.place
+
+    def press(self, key: str) -> None:
+        if key.isdigit():
+            self.answer(self.classes[int(key) - 1])
+        elif key == " ":
+            self.answer(None)
+        elif key == "Enter" and self.place not in self.answers:
+            self.answer(self.suggested)
+        elif key == "Enter":
+            found = self.open_row(self.place)
+            self.place = found if found >= 0 else min(self.place + 1, self.rows - 1)
+        elif key == "u" and self.done:
+            self.place, before = self.done.pop()
+            self.answers.pop(self.place)
+            self.answers |= before
+        elif key.startswith("Arrow"):
+            self.place = min(max(self.place + (1 if key == "ArrowRight" else -1), 0), self.rows - 1)
+        elif key == "reload":
+            self.done = [(row, {}) for row in sorted(self.answers, key=self.answers.__getitem__)]
+            self.place = max(self.open_row(self.rows - 1), 0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_keys_do_what_a_model_says(page: Browser, tmp_path: Path, seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    classes = ("ant", "bee", "cat")
+    opened(page, tmp_path / "p.html", tasks([f"{seed} {row}" for row in range(9)], suggested="bee"), classes)
+    model = Model(9, classes, "bee")
+    chances = {"1": 6, "2": 6, "3": 6, " ": 6, "Enter": 6, "u": 12, "ArrowLeft": 12, "ArrowRight": 6, "reload": 1}
+    for key in draw.choice(list(chances), 150, p=np.array(list(chances.values())) / sum(chances.values())):
+        model.press(str(key))
+        page.open() if key == "reload" else page.press(str(key))
+        assert page.text("#place") == f"Row {model.place + 1} of 9", key
+    labels = [model.answers[row][1] if row in model.answers else "" for row in range(9)]
+    expected = [(label or "", "skipped" if label is None else label and "labeled") for label in labels]
+    assert said(page) == expected
+
+
 def test_three_hundred_classes_are_searched(page: Browser, tmp_path: Path) -> None:
     classes = [f"{word} {number}" for word in ("Ähre", "bean", "carrot") for number in range(100)]
     opened(page, tmp_path / "p.html", tasks("abcdefgh", suggested="carrot 77"), classes)
@@ -215,7 +273,7 @@ def test_a_finger_on_a_phone_is_enough(page: Browser, tmp_path: Path) -> None:
     page.click("#open")
     assert page.text("#place") == "Row 3 of 4"
     assert said(page) == [("bee", "labeled"), ("", "skipped"), ("", ""), ("", "")]
-    assert "2 rows are still open" in page.text("#said")
+    assert page.text("#said").endswith("2 rows are still open: go on, and download again. Type your name at the top to sign your answers.")
 
 
 def test_a_button_with_the_focus_is_pressed_and_the_answer_field_is_not(page: Browser, tmp_path: Path) -> None:
@@ -282,10 +340,16 @@ def test_what_the_browser_kept_is_checked(page: Browser, tmp_path: Path) -> None
 
 def test_a_row_that_cannot_be_shown_says_so(page: Browser, tmp_path: Path) -> None:
     opened(page, tmp_path / "p.html", [Task("r-1", 1, 3, fault="no such file"), *tasks("b")], ("ant", "bee"))
-    assert page.text("#fault").startswith("The picture cannot be shown (no such file).")
+    assert page.text("#fault") == "This row cannot be shown (no such file). Skip it if you cannot tell."
     page.press(" ")
     assert page.run("document.getElementById('fault').hidden")
     assert said(page) == [("", "skipped"), ("", "")]
+
+
+def test_a_round_without_rows_says_so(page: Browser, tmp_path: Path) -> None:
+    opened(page, tmp_path / "p.html", [], ("ant", "bee"))
+    page.press("1", " ", "Enter", "ArrowRight")
+    assert page.text("#notice") == "This round has no rows."
 
 
 def test_the_policy_stops_scripts_that_are_not_the_page_s(browser: Browser, tmp_path: Path) -> None:

@@ -10,6 +10,12 @@
   const element = (id) => document.getElementById(id);
   const data = JSON.parse(element("data").textContent);
   const rows = data.rows;
+  if (rows.length === 0) {
+    element("notice").textContent = "This round has no rows.";
+    element("notice").hidden = false;
+    document.querySelector("main").hidden = true;
+    return;
+  }
   const store = "altool:" + element("data").dataset.digest;
   const closed = data.classes.length > 0; // else classes may be typed
 
@@ -264,8 +270,9 @@
     element("text").hidden = shown.text === undefined;
     element("text").textContent = shown.text === undefined ? "" : shown.text;
     element("text").scrollTop = 0;
+    const missing = shown.text === undefined ? "This row" : "The picture of this row";
     element("fault").hidden = shown.fault === undefined;
-    element("fault").textContent = shown.fault === undefined ? "" : `The picture cannot be shown (${shown.fault}). Skip this row if you cannot tell.`;
+    element("fault").textContent = shown.fault === undefined ? "" : `${missing} cannot be shown (${shown.fault}). Skip it if you cannot tell.`;
     progress();
     choices();
     const open = rows.length - answers.size;
@@ -275,7 +282,7 @@
 
   function progress() {
     const skipped = [...answers.values()].filter((answer) => answer.label === null).length;
-    element("bar").max = Math.max(rows.length, 1);
+    element("bar").max = rows.length;
     element("bar").value = answers.size;
     const open = rows.length - answers.size;
     element("count").textContent =
@@ -426,7 +433,9 @@
     setTimeout(() => URL.revokeObjectURL(link.href), 60000);
     unsaved = false;
     const told = `${counted(answers.size, "answer", "answers")} in ${link.download}.`;
-    say(open ? `${told} ${counted(open, "row is", "rows are")} still open: go on, and download again.` : `${told} Send this file back.`);
+    const then = open ? `${counted(open, "row is", "rows are")} still open: go on, and download again.` : "Send this file back.";
+    const unsigned = !who && [...answers.values()].some((given) => given.by === "");
+    say(`${told} ${then}${unsigned ? " Type your name at the top to sign your answers." : ""}`);
   }
 
   // Keys
@@ -528,9 +537,6 @@
   const lost = load();
   if (!kept) notice("This browser does not keep your answers. Download them before you close the page.");
   else if (lost) notice(`${counted(lost, "answer", "answers")} that this browser kept cannot be read, and ${lost === 1 ? "is" : "are"} left out.`);
-  if (rows.length === 0) notice("This round has no rows.");
-  else {
-    const next = openRow(rows.length - 1);
-    show(next === null ? 0 : next, answers.size ? "Your answers so far are here." : "");
-  }
+  const first = openRow(rows.length - 1);
+  show(first === null ? 0 : first, answers.size ? "Your answers so far are here." : "");
 })();

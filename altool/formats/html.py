@@ -57,7 +57,7 @@ def write_folder(tasks: Sequence[Task], classes: Sequence[str]) -> Iterator[tupl
 def _check(tasks: Sequence[Task], classes: Sequence[str]) -> None:
     for text in (*(task.id for task in tasks), *classes):
         cell(text)  # the answers are CSV
-    if tasks and all(task.text is None and task.picture is None and task.image is None and task.fault is None for task in tasks):
+    if tasks and all(task.text is None and task.picture is None and task.image is None for task in tasks):
         raise InputError("html: no query has a text or a picture", "give --items with a column text, image or path")
 
 

@@ -90,12 +90,14 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
     shown = [name for name in exports if formats.writer(name).wants_pictures]
     pictures = Pictures(items) if shown else None
     payloads: dict[str | int, dict[str, Any]] = {}
-    for row in (row for batch in batches for row in batch.to_pylist()):
-        if pictures is not None:
-            pictures.add(row)
-        if len(shown) == len(exports):
-            row.pop("image", None)  # many large ones do not fit into memory
-        payloads[row.pop("id")] = row
+    with console.progress(f"reading {items.name}", len(wanted)) as advance:
+        for row in (row for batch in batches for row in batch.to_pylist()):
+            if pictures is not None:
+                pictures.add(row)
+            if len(shown) == len(exports):
+                row.pop("image", None)  # many large ones do not fit into memory
+            payloads[row.pop("id")] = row
+            advance(1)
     rows = queries.to_pylist()
     if missing := [row["id"] for row in rows if row["id"] not in payloads]:
         text = f"{items.name}: {count(len(missing), 'chosen row')} not in it (ids {check.naming(sorted(missing))})"

@@ -118,7 +118,7 @@ def test_pictures_are_in_the_page() -> None:
 
 def test_nothing_to_show_and_what_csv_cannot_hold_are_refused() -> None:
     with pytest.raises(InputError, match="no query has a text or a picture"):
-        page(Task("a", 1, 3))
+        page(Task("a", 1, 3), Task("b", 2, 3, fault="no such file"))
     with pytest.raises(InputError, match="contains NUL"):
         page(Task("a\0", 1, 3, text="x"))
     with pytest.raises(InputError, match="contains NUL"):

@@ -85,10 +85,10 @@ def selected(altool: Callable[..., Any], folder: Path, columns: dict[str, Any], 
 
 
 def imported(altool: Callable[..., Any], folder: Path, answers: Path) -> dict[str, tuple[str | None, str, str | None]]:
-    """{id: (label, status, annotator)} of the log after the import."""
+    """{id: (label, status, annotator)}, the latest of the log after the import."""
     done = altool("import-labels", answers, "--labels", "labels", "--queries", "q.parquet", "--strict", "--json")
     assert json.loads(done.text)["refused"] == {}
-    log = pq.read_table(folder / "labels").to_pylist()
+    log = sorted(pq.read_table(folder / "labels").to_pylist(), key=lambda row: row["labeled_at"])
     assert all(row["seconds"] is not None and row["labeled_at"] is not None and row["round"] == 0 for row in log)
     return {row["id"]: (row["label"], row["status"], row["annotator"]) for row in log}
 
@@ -145,6 +145,11 @@ def test_a_round_of_pictures_with_a_reload_an_undo_and_a_correction(page: Browse
     labels = ["six", "one", None, "five", "four", "zero", "one", "seven"]
     expected = {id_: (label, "skipped" if label is None else "labeled", None) for id_, label in zip(ids, labels, strict=True)}
     assert imported(altool, tmp_path, path) == expected
+    page.click("#back")
+    page.press("9")  # a second thought on row 7
+    assert imported(altool, tmp_path, sheet(page)[0]) == {**expected, ids[6]: ("eight", "labeled", None)}
+    done = altool("import-labels", path, "--labels", "labels", "--queries", "q.parquet")
+    assert "no change (8 known)" in done.said + done.text
 
 
 class Model:

@@ -71,7 +71,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     named = past.classes if tables.pool.knows_classes or supplied.fitted else None
     table = queries.table_of(supplied, choice, nobody, options, strategy, past, named)
     if tables.items is not None:
-        queries.export(table, tables.items, exports, named or tables.classes or (), options, console)
+        queries.export(table, tables.items, exports, named or (past.classes if tables.classes else ()), options, console)
     origin = _origin(choice, request, past, options, given, supplied.fingerprints, begun)
     write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format)
     facts: dict[str, Any] = {"candidates": len(supplied.positions), "pool": len(supplied.pool.index), "output": output, "exports": exports}

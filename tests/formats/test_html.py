@@ -173,6 +173,15 @@ def test_select_reads_the_pictures_and_counts_those_that_it_cannot_show(altool: 
 
 
 @pytest.mark.usefixtures("items")
+def test_the_page_has_the_classes_of_the_option_and_those_that_only_labels_have(altool: Callable[..., Any], tmp_path: Path) -> None:
+    write(pa.table({"id": ["c", "d"], "label": ["cat", "ant"]}), tmp_path / "labels.parquet")
+    arguments = [argument for argument in SELECT if argument not in ("--classes", "ant,bee")]
+    for more, classes in ((("--classes", "ant,bee"), ["ant", "bee", "cat"]), ((), [])):
+        altool(*arguments, *more, "--labels", "labels.parquet", "--export", "html=label.html", "--overwrite")
+        assert data((tmp_path / "label.html").read_text())["classes"] == classes
+
+
+@pytest.mark.usefixtures("items")
 def test_a_page_or_a_folder_of_pages_is_replaced_and_nothing_else(altool: Callable[..., Any], tmp_path: Path) -> None:
     altool(*SELECT, "--export", "html=pages/")
     assert sorted(path.name for path in (tmp_path / "pages").iterdir()) == ["index.html", "page-001.html"]

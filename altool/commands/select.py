@@ -80,7 +80,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     if asked is not None and (latest := pc.max(table.column("round")).as_py()) is not None:
         past = replace(past, round=latest)
     if tables.items is not None:
-        queries.export(table, tables.items, exports, named or (), options, console)
+        queries.export(table, tables.items, exports, named or (past.classes if tables.classes else ()), options, console)
     origin = _origin(choice, request, past, options, given, supplied.fingerprints, begun)
     if tables.queue is not None and asked is not None and (carried := rounds.begun([tables.queue])):
         origin["begun"] = carried
@@ -115,9 +115,10 @@ def _check_outputs(options: Options, output: str, exports: Mapping[str, str], co
     from altool.labels import registry as formats  # here alone: few runs export
 
     wanted = [Output("--output", output, "queries")]
-    wanted += [Output(f"--export {name}", location, name) for name, location in exports.items()]
     for name, location in exports.items():
         form = formats.writer(name)
+        pages = form.write_folder is not None and location.endswith("/")
+        wanted.append(Output(f"--export {name}", location, f"{name}/" if pages else name))
         for ending in form.sidecars:
             wanted.append(Output(f"--export {name}", location + ending, "config", sidecar=True))
         wanted.append(Output(f"--export {name}", sheet_pictures.folder(form, location), "pictures", local=True, sidecar=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError
 from altool.labels import foreign
+from altool.payloads.pictures import Shown
 from altool.tables import check
 from altool.tables.check import short
 from altool.tables.columns import NAMES, class_names, plain, whole_numbers
@@ -58,6 +59,7 @@ class Task:
     """One chosen row, as an annotator shall see it. A tool shows what is there of `text` and `image` (or the file at `path`).
 
     `picture_file` is the file that holds the image, relative to what is written, for a format with `pictures`.
+    A format that `wants_pictures` is given a `picture` instead, made of `image` or `path`, or the `fault` for which there is none.
     """
 
     id: str | int
@@ -70,6 +72,8 @@ class Task:
     suggested_label: str | None = None
     suggested_probability: float | None = None
     picture_file: str | None = None
+    picture: Shown | None = None
+    fault: str | None = None
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,8 @@ class Format:
 
     The name of what is written usually has the `ending`. A format that can only name image files has `pictures`: encoded images are
     written into a folder beside the file, whose name has `pictures` for `ending`, and the tasks name them.
+    `write_folder`: where the user's name ends in a slash, the files of that folder, name by name. `wants_pictures`: the tasks come with
+    their pictures read and made small.
     """
 
     name: str
@@ -163,6 +169,8 @@ class Format:
     sidecars: tuple[str, ...] = ()
     ending: str = ""
     pictures: str = ""
+    write_folder: Callable[[Sequence[Task], Sequence[str]], Iterator[tuple[str, bytes]]] | None = None
+    wants_pictures: bool = False
     reads: str = ""
     writes: str = ""
 

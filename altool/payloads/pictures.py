@@ -18,6 +18,8 @@ from altool.payloads.reading import DIGEST_BYTES, Unusable, digest, read
 from altool.payloads.shape import Loaded, Payload
 
 LARGE = 1 << 25  # pixels of a picture that is decoded while no other such is
+LONGEST, TINY = 640, 64  # pixels of the longest side of a picture that is shown to people, and of one of which each pixel counts
+KEPT = ("GIF", "JPEG", "PNG", "WEBP")  # formats that every browser shows
 # Raster formats that are decoded without another program: EPS would start Ghostscript.
 FORMATS = ("AVIF", "BMP", "DIB", "GIF", "ICO", "JPEG", "JPEG2000", "MPO", "PNG", "PPM", "QOI", "TIFF", "WEBP")
 # What every browser shows, by its first bytes.
@@ -68,6 +70,41 @@ def decode(data: bytes, recipe: Recipe) -> np.ndarray:
 
     Equal to `torchvision.transforms._presets.ImageClassification` up to its conversion to floats.
     """
+    with _opened(data) as opened:
+        image = _upright(opened, recipe.mode)
+        return np.asarray(_cut(image.resize(_resized(image.size, recipe), recipe.resample), recipe.crop))
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An encoded picture that every browser shows."""
+
+    mime: str
+    data: bytes
+
+
+def shown(data: bytes) -> Shown:
+    """The image as people see it, its longest side at most `LONGEST` pixels: upright, the first frame of several, as WebP, without loss
+    where it is tiny. One that is small already, and smaller so, stays as it is. Raises Unusable."""
+    from PIL import Image
+
+    with _opened(data) as opened:
+        kept = opened.format in KEPT and max(opened.size) <= LONGEST and getattr(opened, "n_frames", 1) == 1 and not opened.getexif()
+        mime = f"image/{str(opened.format).lower()}"
+        if max(opened.size) > LONGEST:
+            opened.draft("RGB", (LONGEST, LONGEST))
+        image = _upright(opened, "RGBA" if opened.has_transparency_data else "RGB")
+        image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+        written = io.BytesIO()
+        image.save(written, "WEBP", quality=80, lossless=max(image.size) <= TINY)
+    if kept and len(data) <= written.tell():
+        return Shown(mime, data)
+    return Shown("image/webp", written.getvalue())
+
+
+@contextlib.contextmanager
+def _opened(data: bytes) -> Iterator[Any]:
+    """The image, with its pixels not yet decoded; whatever is wrong with it, then or later, is Unusable."""
     from PIL import Image, UnidentifiedImageError
 
     if not data:
@@ -76,8 +113,7 @@ def decode(data: bytes, recipe: Recipe) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # nobody reads a worker's warnings; PIL's errors are reasons
             with Image.open(io.BytesIO(data), formats=_formats()) as opened, _turn(opened.size):
-                image = _upright(opened, recipe.mode)
-                return np.asarray(_cut(image.resize(_resized(image.size, recipe), recipe.resample), recipe.crop))
+                yield opened
     except MemoryError:
         raise
     except UnidentifiedImageError as error:

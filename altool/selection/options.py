@@ -245,7 +245,7 @@ def exports_of(options: Options) -> dict[str, str]:
         name, equals, location = text.partition("=")
         if not equals or not location or name in exports:
             raise UsageError(f"--export: {text!r} is not FORMAT=FILE, or a format is named twice", "for example --export csv=todo.csv")
-        formats.export(name, (), ())  # an unknown format is refused before any work
+        formats.writer(name)  # an unknown format is refused before any work
         exports[name] = location
     if not options.items:
         raise UsageError("--export needs --items: what people are to see")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -86,6 +87,7 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
     from altool.labels import registry as formats
     from altool.labels.exchange import Task
     from altool.labels.table import fragile
+    from altool.selection.pictures import Pictures, write_pages
 
     queries = queries.filter(pa.compute.not_equal(queries.column("source"), "auto"))
     wanted = queries.column("id").combine_chunks()
@@ -93,7 +95,17 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
     batches = items.scan(
         columns, lambda batch: batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted)), threads=options.threads
     )
-    payloads = {row.pop("id"): row for batch in batches for row in batch.to_pylist()}
+    shown = [name for name in exports if formats.writer(name).wants_pictures]
+    pictures = Pictures(items) if shown else None
+    payloads: dict[str | int, dict[str, Any]] = {}
+    with console.progress(f"reading {items.name}", len(wanted)) as advance:
+        for row in (row for batch in batches for row in batch.to_pylist()):
+            if pictures is not None:
+                pictures.add(row)
+            if len(shown) == len(exports):
+                row.pop("image", None)  # many large ones do not fit into memory
+            payloads[row.pop("id")] = row
+            advance(1)
     rows = queries.to_pylist()
     if missing := [row["id"] for row in rows if row["id"] not in payloads]:
         text = f"{items.name}: {count(len(missing), 'chosen row')} not in it (ids {check.naming(sorted(missing))})"
@@ -110,8 +122,12 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
         )
     for name, location in exports.items():
         form = formats.writer(name)
-        shown, files = sheet_pictures.beside(form, location, tasks, console)
-        contents = formats.export(name, shown, classes)
+        given = pictures.to(tasks, name, console) if pictures is not None and name in shown else tasks
+        if form.write_folder is not None:
+            write_pages(form, given, classes, location, console)
+            continue
+        given, files = sheet_pictures.beside(form, location, given, console)
+        contents = formats.export(name, given, classes)
         sheet_pictures.write_beside(form, location, files)
         for ending, content in contents.items():
             write.write_bytes(content, location + ending)

@@ -29,21 +29,25 @@ ELSEWHERE = "give another path"
 KEPT = "move it away, or give another path; altool replaces nothing else"
 WHAT = {"model": "a model", "page": "a page of altool report", "run": "a simulated run", "csv": "a sheet"}
 WHAT |= {"label-studio": "Label Studio tasks", "config": "a labeling config", "pictures": "a folder of a sheet's pictures"}
+WHAT |= {"html": "a labeling page", "html/": "labeling pages"}
 # What a sheet holds before anybody fills it in; every other column is for answers.
 SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "image", "suggestion", "suggestion_score", "tier")
 CONFIG = rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n'
 MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors", "space.safetensors", "space.bin"))
 FITS = frozenset(("_space.safetensors", "_space.bin"))  # in a folder of features
 RUN = frozenset(("history.parquet", "picks.parquet", "times.parquet"))
+PAGES = re.compile(r"index\.html|page-\d{3,}\.html")
+PAGE = b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="altool select --export html">\n'
 
 
 @dataclass(frozen=True)
 class Output:
     """What a run writes, where `location` is not None.
 
-    `option` names it in messages; `kind` is a kind of table, `page`, `model`, `run`, an export's format, `config`, or `folder`: one to
-    which files are added. `parts`: the table is a folder of files. `local`: it goes to a path, not to a URI. A `sidecar` comes with another
-    output, and replaces without a word what altool wrote as one. It may lie `within` the folders of these options.
+    `option` names it in messages; `kind` is a kind of table, `page`, `model`, `run`, an export's format (with a slash: a folder of it),
+    `config`, or `folder`: one to which files are added. `parts`: the table is a folder of files. `local`: it goes to a path, not to a URI.
+    A `sidecar` comes with another output, and replaces without a word what altool wrote as one. It may lie `within` the folders of these
+    options.
     """
 
     option: str
@@ -56,7 +60,7 @@ class Output:
 
     @property
     def folder(self) -> bool:
-        return self.parts or self.kind in ("model", "run", "folder", "pictures")
+        return self.parts or self.kind in ("model", "run", "folder", "pictures") or self.kind.endswith("/")
 
     @property
     def shown(self) -> str:
@@ -131,9 +135,11 @@ def ours(kind: str, location: str | os.PathLike[str], *, parts: bool = False) ->
             return not names or are_pictures(path, names)
         if kind == "run":
             return not names or (names <= RUN and all(ours(name.removesuffix(".parquet"), path / name) for name in names))
+        if kind == "html/":
+            return all(PAGES.fullmatch(name) and ours("html", path / name) for name in names)
         part, left = re.compile(r"part-\d{5,}\.parquet"), re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?")  # a killed update
         return parts and all(left.fullmatch(name) or (part.fullmatch(name) and ours(kind, path / name)) for name in names - FITS)
-    if parts or kind in ("model", "run") or not path.is_file():
+    if parts or kind in ("model", "run") or kind.endswith("/") or not path.is_file():
         return False
     with open(path, "rb") as file:
         return _ours(kind, file)
@@ -168,6 +174,7 @@ def _ours(kind: str, file: BinaryIO) -> bool:
         "csv": lambda head, file: _is_empty_sheet(file),
         "label-studio": lambda head, file: head.startswith(b"[\n") and _are_tasks(file),
         "config": lambda head, file: bool(re.fullmatch(CONFIG, file.read())),
+        "html": lambda head, file: head.startswith(PAGE) and file.read().endswith(b"</body>\n</html>\n"),
     }
     return kind in checks and checks[kind](head, file)
 

@@ -35,8 +35,8 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_format_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     formats.run(formats.Options(), Console(json_output=True))
     found = {fact["name"]: fact for fact in json.loads(capsys.readouterr().out)["formats"]}
-    assert list(found) == ["csv", "ground-truth", "jsonl", "label-studio", "mturk", "parquet", "prodigy"]
-    assert [name for name, fact in found.items() if fact["writes"]] == ["csv", "label-studio"]
+    assert list(found) == ["csv", "ground-truth", "html", "jsonl", "label-studio", "mturk", "parquet", "prodigy"]
+    assert [name for name, fact in found.items() if fact["writes"]] == ["csv", "html", "label-studio"]
     assert found["label-studio"]["sidecars"] == [".config.xml"]
     assert all(fact["reads"] for fact in found.values())
     formats.run(formats.Options(), Console())
@@ -55,7 +55,7 @@ def test_a_format_of_another_package_is_taken_by_content_and_by_name(tmp_path: P
 @pytest.mark.usefixtures("added")
 def test_an_added_format_comes_behind_the_tools_and_before_the_plain_ones() -> None:
     names = [form.name for form in registry.ordered()]
-    assert names == ["label-studio", "prodigy", "ground-truth", "mturk", "verdicts", "csv", "jsonl", "parquet"]
+    assert names == ["label-studio", "prodigy", "ground-truth", "mturk", "verdicts", "html", "csv", "jsonl", "parquet"]
 
 
 def test_a_broken_format_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 
 from altool.conformance.formats import CHECKS, Case, Said, Tool, tasks
 from altool.labels import registry
+from altool.tables.write import cell, csv_line
 
 
 def _cannot(said: Sequence[Said], *whats: str) -> None:
@@ -124,6 +126,21 @@ def mturk(said: Sequence[Said], written: bytes | None) -> bytes:
     )
 
 
+def labeling_page(said: Sequence[Said], written: bytes | None) -> bytes:
+    """What the page's script downloads; tests/formats/test_html_browser.py presses its keys."""
+    _cannot(said, "rejected")
+    (content,) = re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', (written or b"").decode(), re.DOTALL)
+    page = json.loads(content)
+    by_id = {row["id"]: row for row in page["rows"]}
+    lines = [csv_line(page["columns"])]
+    for one in said:
+        row = by_id[str(one.task.id)]
+        label, status = {"labeled": (one.label, "labeled"), "skipped": (None, "skipped"), "open": (None, None)}[one.what]
+        values = [row["id"], row["round"], row["rank"], label, status, "1.5", "2026-11-29T20:00:00.000Z", "kim"]
+        lines.append(csv_line(map(cell, values)))
+    return "".join(lines).encode()
+
+
 TOOLS: dict[str, Tool] = {
     "csv": filled_sheet,
     "jsonl": lines,
@@ -132,6 +149,7 @@ TOOLS: dict[str, Tool] = {
     "prodigy": prodigy,
     "ground-truth": ground_truth,
     "mturk": mturk,
+    "html": labeling_page,
 }
 
 

@@ -254,7 +254,7 @@ def test_the_sheet_is_what_the_format_says() -> None:
     assert registry.export("csv", [Task(1, 1, 0, path="a.png")], [])[""].splitlines()[0].count(b"path") == 1
     with pytest.raises(UsageError, match="--export: 'parquet' is only read") as refused:
         registry.export("parquet", TASKS, [])
-    assert refused.value.hint == "choose from csv, label-studio"
+    assert refused.value.hint == "choose from csv, html, label-studio"
 
 
 # U+FDD0 is no character, now or ever; altool reads it as half of one (labels/exchange.py).

@@ -129,3 +129,46 @@ def test_the_size_is_the_files_own() -> None:
     for data, said in ((b"", "0 bytes"), (b"x" * 9, "not an image of a known format"), (None, "null")):
         with pytest.raises(Unusable, match=said):
             pictures.size(data)
+
+
+def opened(found: pictures.Shown) -> Image.Image:
+    image = Image.open(io.BytesIO(found.data))
+    assert found.mime == f"image/{str(image.format).lower()}"
+    return image
+
+
+@pytest.mark.parametrize(("size", "expected"), [((1600, 900), (640, 360)), ((300, 2000), (96, 640)), ((200, 100), (200, 100))])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "TIFF", "BMP"])
+def test_shown_pictures_are_small_and_never_enlarged(size: tuple[int, int], expected: tuple[int, int], format: str) -> None:
+    assert opened(pictures.shown(encoded(noise(*size), format))).size == expected
+
+
+def test_a_tiny_picture_keeps_its_pixels() -> None:
+    data = encoded(noise(8, 8), "BMP")
+    with Image.open(io.BytesIO(data)) as before:
+        assert np.array_equal(np.asarray(opened(pictures.shown(data)).convert("RGB")), np.asarray(before))
+
+
+def test_a_small_file_stays_as_it_is_but_not_with_what_its_camera_wrote() -> None:
+    small = encoded(noise(300, 300), "JPEG", quality=5)
+    assert pictures.shown(small) == pictures.Shown("image/jpeg", small)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    exif[0x010F] = "camera"
+    turned = encoded(noise(300, 200), "JPEG", quality=5, exif=exif)
+    found = pictures.shown(turned)
+    assert (found.mime, opened(found).size, b"camera" in found.data) == ("image/webp", (200, 300), False)
+
+
+def test_transparency_stays_and_frames_do_not() -> None:
+    clear = encoded(Image.new("RGBA", (70, 70), (9, 9, 9, 0)), "TIFF")
+    assert opened(pictures.shown(clear)).mode == "RGBA"
+    frames = encoded(Image.new("L", (70, 70), 0), "GIF", save_all=True, append_images=[Image.new("L", (70, 70), 255)])
+    found = opened(pictures.shown(frames))
+    assert (getattr(found, "n_frames", 1), found.convert("L").getpixel((0, 0))) == (1, 0)
+
+
+def test_what_is_no_picture_has_a_reason() -> None:
+    for data, reason in ((b"", "0 bytes"), (b"text", "not an image of a known format"), (encoded(noise(90, 90))[:200], ".")):
+        with pytest.raises(Unusable, match=reason):
+            pictures.shown(data)

@@ -16,8 +16,8 @@ from altool.text import count
 
 
 def read(source: Source) -> pa.Table:
-    """`id`, `round`, `source`, `suggested_label` and `rank` of queries. Raises InputError for what the log could not hold."""
-    names = ["id", "round", "source", "suggested_label", "rank"]
+    """`id`, `round`, `source`, `suggested_label`, `rank` and `strategy` of queries. Raises InputError for what the log could not hold."""
+    names = ["id", "round", "source", "suggested_label", "rank", "strategy"]
     table = source.read(names)
     if len(source.fragments) == 1:  # the files of several rounds may share ids
         align.index(table.column("id").chunks, source.name)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from altool import seeds
 from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
+from altool.labels import queries as asked_of
 from altool.labels.consensus import codes, resolve
 from altool.labels.costs import of_log
 from altool.metrics.evaluation import evaluate
@@ -175,7 +176,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     totals, counts = content.labels(list(zip(*_lists(table, "label", "source", "round"), strict=True)), resolved.contested)
     round_ = options.round if options.round is not None else pc.max(resolved.training.column("round")).as_py()
     past = _history(earlier, classes, round_, console)
-    requests = [row for queries in asked for row in queries.read().to_pylist()]
+    requests = [row for queries in asked for row in asked_of.rows(queries)]
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
     relabels, again = relabeled.of_log(answers, requests)
     queries, suggestions = content.queries(requests, resolved.by_people, again)

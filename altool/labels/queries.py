@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +36,11 @@ def read(source: Source) -> pa.Table:
                 "correct, rename or leave out the column",
             )
     return table.select(names)
+
+
+def rows(source: Source) -> list[dict[str, Any]]:
+    """The rows of queries, without the columns of lists: these say nothing of what became of a query, and CSV holds them as text."""
+    return source.read([name for name, kind in source.kind.columns.items() if not pa.types.is_list(kind)]).to_pylist()
 
 
 def classes(queries: Sequence[Source]) -> tuple[str, ...] | None:

@@ -79,7 +79,7 @@ def run(options: Options, wanted: int, console: Console) -> None:
     found = _doubts(labeled, _within(labeled.table, tables.limits, fingerprints), rows, people)
     chosen = found.places[:wanted]
     table = _table(labeled, found, chosen, people, round_, suggest=options.suggest)
-    classes = (*labeled.classes, *sorted(set(labeled.table.column("label").to_pylist()) - set(labeled.classes)))
+    classes = (*labeled.classes, *sorted(set(pc.unique(labeled.table.column("label")).to_pylist()) - set(labeled.classes)))
     if tables.items is not None:
         queries.export(table, tables.items, exports, classes, options, console)
     origin = write.provenance("select", {"relabel": wanted, "round": round_, "suggest": options.suggest}, options.seed, fingerprints)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -317,6 +318,19 @@ def test_an_answer_to_a_row_that_was_free_is_paid(altool: Altool, project: Path)
     report = ("report", "--predictions", "oof.parquet", "--labels", "log", "--queries", "again.parquet", "--json")
     rounds = json.loads(altool(*report).text)["cost"]["rounds"]
     assert [(one["round"], one["free"], one["scratch"], one["cost"]) for one in rounds] == [(0, 7, 0, 0), (1, 0, 1, 9)]
+
+
+@pytest.mark.parametrize("name", ["again.csv", "again.jsonl", "again.arrow"])
+def test_the_queries_may_be_of_any_format(altool: Altool, project: Path, name: str) -> None:
+    """Also where they have a column of lists, which CSV holds as text (before: they were refused)."""
+    labels(project / "labels.parquet", [{**row, "annotator": who} for row, who in zip(given(), ["kim", "lee"] * 4, strict=False)])
+    altool(*AGAIN[:-1], name)
+    sheet(project / "answers.csv", [{"id": "a3", "label": "bee", "annotator": "lee"}])
+    (project / "log").mkdir()
+    shutil.copy(project / "labels.parquet", project / "log")
+    altool("import-labels", "answers.csv", "--labels", "log", "--queries", name)
+    report = ("report", "--predictions", "oof.parquet", "--labels", "log", "--queries", name, "--json")
+    assert [(one["asked"], one["wrong"]) for one in json.loads(altool(*report).text)["relabeled"]] == [(2, 1), (2, 1)]
 
 
 # -- refusals ------------------------------------------------------------------------------------------------------------------------------

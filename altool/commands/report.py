@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from altool import seeds
 from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
+from altool.labels import queries as asked_of
 from altool.labels.consensus import codes, resolve
 from altool.labels.costs import of_log
 from altool.metrics.evaluation import evaluate
@@ -22,7 +23,7 @@ from altool.metrics.proof import ESTIMATE, PROVED, States, states
 from altool.metrics.steering import Sample
 from altool.models import store
 from altool.options import flag, option, shared
-from altool.reporting import comparison, content, forecast, page, pool_map, searches, stopping, terminal
+from altool.reporting import comparison, content, forecast, page, pool_map, relabeled, searches, stopping, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
 from altool.reporting.proof import Proof
 from altool.shared import (
@@ -45,9 +46,9 @@ from altool.shared import (
 )
 from altool.tables import align, check, label_log, outputs, rounds, space, write
 from altool.tables import classes as class_lists
-from altool.tables.align import Index
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source, matrix, meaning
+from altool.tables.predicted import Predicted, read_predicted
+from altool.tables.read import Reader, Source, meaning
 from altool.tables.schema import KINDS
 from altool.tables.targets import read_targets
 from altool.text import count
@@ -105,16 +106,6 @@ class Options:
     overwrite: bool = shared(OVERWRITE)
 
 
-@dataclass(frozen=True)
-class Predicted:
-    """The labeled rows that have a prediction, in id order."""
-
-    ids: Index
-    probabilities: np.ndarray  # float (n, K)
-    out_of_fold: np.ndarray  # boolean (n,)
-    fingerprint: str
-
-
 def run(options: Options, console: Console) -> None:
     """Measure the predictions on the labels, show and write what was found; without either, compare histories as `altool compare` does.
 
@@ -168,7 +159,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         console.mismatch(text, "train on them and score again, or leave --strict out", strict=options.strict)
     classes = (*source.classes, *sorted(set(given.column("label").to_pylist()) - set(source.classes)))
     aims = wanted.aims(classes, options.at_precision) if wanted else None
-    predicted = _read_predictions(source, given, console)
+    predicted = read_predicted(source, given.column("id"), console)
     chosen, rows = _choose_rows(source, log, given, predicted, options, console)
 
     shares = aims.at_precision if aims else (options.at_precision,) * len(classes)
@@ -185,9 +176,10 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     totals, counts = content.labels(list(zip(*_lists(table, "label", "source", "round"), strict=True)), resolved.contested)
     round_ = options.round if options.round is not None else pc.max(resolved.training.column("round")).as_py()
     past = _history(earlier, classes, round_, console)
-    requests = [row for queries in asked for row in queries.read().to_pylist()]
+    requests = [row for queries in asked for row in asked_of.rows(queries)]
     origins = [origin for source_ in asked for _, origin in rounds.origins(source_) if "found" in origin]
-    queries, suggestions = content.queries(requests, resolved.by_people)
+    relabels, again = relabeled.of_log(answers, requests)
+    queries, suggestions = content.queries(requests, resolved.by_people, again)
     now = None
     if previous:
         before = past[-1].labels if past else None
@@ -217,6 +209,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         stopping=stopping.of_rounds(overall, rows.measured, totals.training, kinds, past, now, held_out=held_out, classes=len(classes)),
         proof=proof,
         forecast=forecast.of_rounds(lines, rows.measured, totals, past, costs, held_out=held_out),
+        relabeled=relabels,
         training=_training(options.model) if options.model else {},
     )
     found = None
@@ -280,38 +273,6 @@ def _check_options(options: Options, console: Console) -> None:
     tables = ("predictions", "labels", "targets", "previous", "pool_predictions", "features", "queries", "model", "history", "text:classes")
     wanted = [Output("--output", options.output, "page", local=True), metrics]
     outputs.check(wanted, outputs.given(options, *tables), overwrite=options.overwrite, json=console.json_output)
-
-
-def _read_predictions(source: Source, given: pa.Table, console: Console) -> Predicted:
-    """Check all predictions; hold those of the labeled rows."""
-    wanted = given.column("id").combine_chunks()
-    width = len(source.classes)
-
-    def work(batch: pa.RecordBatch) -> tuple[pa.Array, pa.RecordBatch]:
-        check.probabilities(batch.column("id"), matrix(source, batch, "probabilities", width))
-        return batch.column("id"), batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
-
-    columns = ["id", "probabilities", *(["fold"] if "fold" in source else [])]
-    with console.progress(f"reading {source.name}", source.num_rows) as advance:
-        parts = []
-        for part in source.scan(columns, work):
-            parts.append(part)
-            advance(len(part[0]))
-    align.index([ids for ids, _ in parts], source.name)  # refuses duplicate ids
-    batches = [batch for _, batch in parts if batch.num_rows]
-    if not batches:
-        text = f"{source.name}: none of its rows is among the {count(len(wanted), 'labeled row')}"
-        raise InputError(text, "give the predictions of the labeled rows: those of train --folds 5 --oof, or of a holdout")
-    ids = align.index([batch.column("id") for batch in batches], source.name)
-    probabilities = np.concatenate([matrix(source, batch, "probabilities") for batch in batches])
-    folds = [batch.column("fold") if "fold" in source else pa.nulls(batch.num_rows, pa.int16()) for batch in batches]
-    sums = [align.checksums([b.column("probabilities"), pc.fill_null(fold, -1)]) for b, fold in zip(batches, folds, strict=True)]
-    return Predicted(
-        ids,
-        ids.arrange(probabilities),
-        ids.arrange(np.concatenate([np.asarray(fold.is_valid()) for fold in folds])),
-        align.fingerprint(ids, np.concatenate(sums), source.classes),
-    )
 
 
 def _choose_rows(

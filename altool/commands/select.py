@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -17,15 +16,14 @@ from altool.engines.scratch import Scratch, available, parse_size
 from altool.labels import queries as asked_of
 from altool.metrics.tiers import EASY, TIERS, automatic
 from altool.reporting.strategies import print_strategies
-from altool.selection import asking, queries, said, sheet_pictures
+from altool.selection import asking, queries, relabel, said
 from altool.selection.aims import Aims, read_aims
 from altool.selection.from_tables import first_place, supply
 from altool.selection.inputs import Past, open_tables, read_past
 from altool.selection.options import Options, exports_of, prepare
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
-from altool.tables import align, outputs, rounds, space, write
-from altool.tables.outputs import Output
+from altool.tables import align, rounds, space, write
 from altool.tables.queue import read_queries
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose
 
@@ -39,13 +37,15 @@ def run(options: Options, console: Console) -> None:
     """
     if options.list_strategies:
         print_strategies(console)
+    elif options.relabel is not None:
+        relabel.run(options, options.relabel, console)
     else:
         _select(*prepare(options), console)
 
 
 def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], console: Console) -> None:
     exports, output = exports_of(options), options.output or ""
-    _check_outputs(options, output, exports, console)
+    queries.check_outputs(options, output, exports, console)
     scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
     tables = open_tables(options, strategy, console)
     if "features" in tables.matrices:
@@ -109,37 +109,6 @@ def _request(aims: Aims, past: Past, strategy: Strategy, options: Options) -> Re
         threads=options.threads,
         parallel=options.parallel or PARALLEL,
     )
-
-
-def _check_outputs(options: Options, output: str, exports: Mapping[str, str], console: Console) -> None:
-    from altool.labels import registry as formats  # here alone: few runs export
-
-    wanted = [Output("--output", output, "queries")]
-    for name, location in exports.items():
-        form = formats.writer(name)
-        pages = form.write_folder is not None and location.endswith("/")
-        wanted.append(Output(f"--export {name}", location, f"{name}/" if pages else name))
-        for ending in form.sidecars:
-            wanted.append(Output(f"--export {name}", location + ending, "config", sidecar=True))
-        wanted.append(Output(f"--export {name}", sheet_pictures.folder(form, location), "pictures", local=True, sidecar=True))
-    kept = bool(options.clusters) and os.path.exists(options.clusters or "")
-    wanted += [] if kept else [Output("--clusters", options.clusters, "clusters", local=True)]
-    tables = (
-        "predictions",
-        "features",
-        "items",
-        "labels",
-        "queries",
-        "targets",
-        "metrics",
-        "model",
-        "queue",
-        "within",
-        "exclude",
-        *(("clusters",) if kept else ()),
-    )
-    read = outputs.given(options, *tables, "previous", "oracle", "text:classes")
-    outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
 
 
 def _origin(

@@ -133,26 +133,55 @@ def resolve(log: pa.Table) -> Labels:
     table = log.select(["id", "label", "source", "round"])
     skipped = pc.fill_null(pc.equal(log.column("status"), "skipped"), False)
     table = table.set_column(1, "label", pc.if_else(skipped, pa.scalar(None, pa.string()), table.column("label")))
-    counts = ids.value_counts() if len(ids) else None
     contested = undecided = 0
-    if counts is not None and len(counts) < len(ids):
-        several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
-        repeated = pc.is_in(ids, value_set=several)
-        groups: dict[Any, list[Row]] = {}
-        for row in log.filter(repeated).to_pylist():
-            groups.setdefault(row["id"], []).append(row)
+    if groups := _repeated(log):
         winners = []
         for rows in groups.values():
             winner, disagree, open_ = _winner(rows)
             winners.append({name: winner[name] for name in table.column_names})
             contested += disagree
             undecided += open_
+        repeated = pc.is_in(ids, value_set=pa.array(list(groups), ids.type))
         table = pa.concat_tables([table.filter(pc.invert(repeated)), pa.Table.from_pylist(winners, schema=table.schema)])
     return Labels(table.take(pc.array_sort_indices(table.column("id"))).combine_chunks(), contested, undecided)
 
 
+def tallies(log: pa.Table) -> dict[Any, Counter[str]]:
+    """{id: {label: how many people say it}} of the ids on which people disagree, each by their newest answer. `log` as of `resolve`."""
+    people = standing(log)
+    people = people.filter(pc.not_equal(pc.fill_null(people.column("source"), ""), "auto"))
+    found = {id_: Counter(row["label"] for row in _votes(rows)[0]) for id_, rows in _repeated(people).items()}
+    return {id_: tally for id_, tally in found.items() if len(tally) > 1}
+
+
+def _repeated(log: pa.Table) -> dict[Any, list[Row]]:
+    """{id: its rows} of the ids that a log has several rows of."""
+    if not len(log):
+        return {}
+    counts = log.column("id").value_counts()
+    if len(counts) == len(log):
+        return {}
+    several = counts.field("values").filter(pc.greater(counts.field("counts"), 1))
+    groups: dict[Any, list[Row]] = {}
+    for row in log.filter(pc.is_in(log.column("id"), value_set=several)).to_pylist():
+        groups.setdefault(row["id"], []).append(row)
+    return groups
+
+
 def _winner(rows: list[Row]) -> tuple[Row, bool, bool]:
     """The winning row of one id; whether its annotators disagree; whether only the label's spelling decided."""
+    votes, undecided = _votes(rows)
+    tally = Counter(row["label"] for row in votes)
+    most = max(tally.values())
+    winner, tied = newest_of([row for row in votes if tally[row["label"]] == most])
+    held = any(row["source"] == "holdout" for row in rows)
+    return {**winner, "source": "holdout" if held else winner["source"]}, len(tally) > 1, undecided or tied
+
+
+def _votes(rows: list[Row]) -> tuple[list[Row], bool]:
+    """The rows of one id that vote on its label, each annotator's newest; whether only the label's spelling says which one that is.
+
+    Labels go before skips, and people before the machine: of those that there are, none but the first vote."""
     annotators: dict[Any, list[Row]] = {}
     for row in rows:
         row["label"] = None if row["status"] == "skipped" else row["label"]
@@ -164,12 +193,7 @@ def _winner(rows: list[Row]) -> tuple[Row, bool, bool]:
         latest.append(newest)
         undecided |= tied
     votes = [row for row in latest if row["label"] is not None and row["source"] != "auto"]
-    votes = votes or [row for row in latest if row["label"] is not None] or latest
-    tally = Counter(row["label"] for row in votes)
-    most = max(tally.values())
-    winner, tied = newest_of([row for row in votes if tally[row["label"]] == most])
-    held = any(row["source"] == "holdout" for row in rows)
-    return {**winner, "source": "holdout" if held else winner["source"]}, len(tally) > 1, undecided or tied
+    return votes or [row for row in latest if row["label"] is not None] or latest, undecided
 
 
 def newest_of(rows: list[Row], *, of_one: bool = False) -> tuple[Row, bool]:

@@ -14,6 +14,7 @@ from altool.labels.consensus import Labels, standing
 from altool.metrics import cost
 from altool.metrics.intervals import wilson
 from altool.metrics.tiers import EASY, TIERS
+from altool.tables.schema import RELABEL
 from altool.text import count
 
 
@@ -130,14 +131,16 @@ def costs(
     for row, query, suggestion in ordered:
         if suggestion is not None and query.get("source") != "auto":  # who answers what nobody asked is no fair sample of it
             shown[row["id"]] = query.get("tier"), suggestion  # of the last round that suggested something
-    rounds = _rounds(people, kind, [row["round"] for row in distinct if row["source"] == "auto"], price)
+    # Whoever is asked again about a row that was free is paid.
+    free = [row["source"] in cost.FREE and query.get("strategy") != RELABEL for row, query in zip(people, queries, strict=True)]
+    rounds = _rounds(people, kind, free, [row["round"] for row in distinct if row["source"] == "auto"], price)
     paid = np.sum([[one.verified, one.corrected, one.scratch] for one in rounds], axis=0) if rounds else np.zeros(3, np.int64)
     return Cost(
         given=given is not None,
         prices={name: _known(value) for name, value in zip(cost.KINDS, price, strict=True)},
         rounds=rounds,
         total=_known(cost.spent(paid, price)),
-        per_row=int(paid.sum()) / max(1, len({row["id"] for row in people if row["source"] not in cost.FREE})),
+        per_row=int(paid.sum()) / max(1, len({row["id"] for row, is_free in zip(people, free, strict=True) if not is_free})),
         times=list(_times([row["annotator"] for row in people], said, kind, seconds)),
         acceptance=_acceptance([(*shown[row], labels[row]) for row in shown if labels.get(row) is not None]),
     )
@@ -151,10 +154,12 @@ def _known(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _rounds(people: Sequence[Mapping[str, Any]], kind: np.ndarray, auto: Sequence[int | None], price: np.ndarray) -> list[Round]:
+def _rounds(
+    people: Sequence[Mapping[str, Any]], kind: np.ndarray, free: Sequence[bool], auto: Sequence[int | None], price: np.ndarray
+) -> list[Round]:
     counts: dict[int | None, Counter[str]] = {}
-    for row, place in zip(people, kind, strict=True):
-        counts.setdefault(row["round"], Counter())["free" if row["source"] in cost.FREE else cost.KINDS[place]] += 1
+    for row, place, is_free in zip(people, kind, free, strict=True):
+        counts.setdefault(row["round"], Counter())["free" if is_free else cost.KINDS[place]] += 1
     for round_ in auto:
         counts.setdefault(round_, Counter())["auto"] += 1
     rounds = []

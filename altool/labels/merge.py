@@ -113,7 +113,8 @@ def merge(
 
     A row that the log holds is known: the same id, annotator, label and time; without a time, the same round, or what the
     annotator had last said before that round (a sheet that is handed in round after round). So a second import of the same export
-    adds nothing, not even after a correction of it. Another answer of the annotator on the id is a correction: the later
+    adds nothing, not even after a correction of it. The answer to a query that asks again (`strategy` relabel) is known only from its own
+    round: it may confirm what was said before. Another answer of the annotator on the id is a correction: the later
     `labeled_at` counts (if both have one), else the later `round`, else the later import. Two answers in one export conflict where
     neither of the first two tells, and so does an answer whose round nothing says with one of a later round; a label goes before a
     skip. Auto labels that were withdrawn stay so.
@@ -160,6 +161,7 @@ def merge(
             "explicit": _source(own_source, _filled(rules.source, own_source, pa.nulls(len(answers), pa.string()), None)),
             "undated": round_.is_null(),
             "assumed": stated.is_null(),
+            "again": query.column("again"),
             "queried": pc.and_(stated.is_null(), own_round.is_valid()),
         }
     )
@@ -348,6 +350,8 @@ def _holds(old: list[Row], said: list[Row], row: Row) -> bool:
         return any(other["labeled_at"] == row["labeled_at"] for other in same)
     if any(other["round"] == row["round"] for other in same):
         return True
+    if row["again"]:
+        return False  # whoever is asked again and says the same confirms it
     before = said
     if not row["undated"]:
         if any(other["round"] == row["round"] and other["label"] != row["label"] for other in said):

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from altool.tables.schema import KINDS
+from altool.tables.schema import KINDS, RELABEL
 
 COLUMNS = KINDS["labels"].columns
 RANK = re.compile(r"([1-9][0-9]{0,9})(?:\.0+)?")
@@ -19,10 +19,14 @@ CELL = 32_000  # a spreadsheet cuts longer texts
 
 
 def asked(answers: pa.Table, queries: pa.Table | None) -> pa.Table:
-    """The query that each row answers, null where there is none: that of the row's own round, else the latest."""
+    """The query that each row answers, null where there is none: that of the row's own round, else the latest.
+
+    `again`, boolean: it asks about a row that has a label, and it is certain that the row answers it: it says the round, or no other
+    query has asked about its id."""
     wanted = {name: COLUMNS[name] for name in ("round", "source", "suggested_label")}
     if queries is None or not queries.num_rows or not answers.num_rows:
-        return pa.table({name: pa.nulls(answers.num_rows, kind) for name, kind in wanted.items()})
+        nothing = {name: pa.nulls(answers.num_rows, kind) for name, kind in wanted.items()}
+        return pa.table({**nothing, "again": np.zeros(answers.num_rows, bool)})
     queries = queries.set_column(queries.column_names.index("round"), "round", pc.fill_null(queries.column("round"), -1))
     queries = queries.sort_by([(name, "ascending") for name in ("round", "source", "suggested_label")])
     distinct = pc.unique(queries.column("id"))
@@ -38,6 +42,11 @@ def asked(answers: pa.Table, queries: pa.Table | None) -> pa.Table:
     found = np.where(exact, order[place], latest[mine])
     taken = queries.select(list(wanted)).take(pa.array(found, pa.int64(), mask=mine < 0))
     unknown = pc.equal(taken.column("round"), -1)
+    again = np.zeros(len(answers), bool)
+    if "strategy" in queries.column_names:
+        relabel = np.asarray(pc.fill_null(pc.equal(queries.column("strategy"), RELABEL), False))
+        again = (mine >= 0) & relabel[found] & (exact | (np.bincount(codes)[mine] == 1))
+    taken = taken.append_column("again", pa.array(again))
     return taken.set_column(0, "round", pc.if_else(unknown, pa.scalar(None, pa.int32()), taken.column("round").cast(pa.int32())))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,8 +15,8 @@ from altool.tables.read import Source
 
 
 def read(source: Source) -> pa.Table:
-    """`id`, `round`, `source`, `suggested_label` and `rank` of queries. Raises InputError for what the log could not hold."""
-    names = ["id", "round", "source", "suggested_label", "rank"]
+    """`id`, `round`, `source`, `suggested_label`, `rank` and `strategy` of queries. Raises InputError for what the log could not hold."""
+    names = ["id", "round", "source", "suggested_label", "rank", "strategy"]
     table = source.read(names)
     if len(source.fragments) == 1:  # the files of several rounds may share ids
         align.index(table.column("id").chunks, source.name)
@@ -24,6 +25,11 @@ def read(source: Source) -> pa.Table:
             table = table.append_column(name, pa.nulls(table.num_rows, source.kind.columns[name]))
     check_queries(source, table)
     return table.select(names)
+
+
+def rows(source: Source) -> list[dict[str, Any]]:
+    """The rows of queries, without the columns of lists: these say nothing of what became of a query, and CSV holds them as text."""
+    return source.read([name for name, kind in source.kind.columns.items() if not pa.types.is_list(kind)]).to_pylist()
 
 
 def classes(queries: Sequence[Source]) -> tuple[str, ...] | None:

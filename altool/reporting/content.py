@@ -17,8 +17,10 @@ from altool.metrics.measured import Measured
 from altool.metrics.proof import PROVED, States
 from altool.reporting.forecast import Forecast, cells
 from altool.reporting.proof import Proof
+from altool.reporting.relabeled import Again, Relabeled
 from altool.reporting.searches import Search
 from altool.reporting.stopping import AGREEMENT, Stopping
+from altool.tables.schema import RELABEL
 from altool.text import count, visible
 
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
@@ -152,6 +154,7 @@ class Report:
     stopping: Stopping | None = None
     proof: Proof | None = None  # without targets
     forecast: Forecast | None = None  # without targets
+    relabeled: list[Relabeled] = field(default_factory=list)  # labels that were asked again, where there are some
     training: dict[str, list[float]] = field(default_factory=dict)  # per epoch loss, accuracy, rate and, with a ranker, its loss
 
     @property
@@ -216,8 +219,9 @@ class Report:
         content["measured_on"] = {"rows": self.measured_on, "biased": self.rows.biased > 0, "caution": self.caution}
         content["classes"] = [{"class": line.pop("name"), **line} for line in content["classes"]]
         aims = self.aims
-        if not self.training:
-            del content["training"]
+        for name in ("training", "relabeled"):
+            if not content[name]:
+                del content[name]
         content["targets"] = {"counted": len(aims), "met": len(aims) - len(self.missed), "missed": self.missed} if aims else None
         if aims:
             content["targets"] |= {"proved": len(aims) - len(self.unproved), "unproved": self.unproved}
@@ -352,11 +356,14 @@ def history(entries: Iterable[Mapping[str, Any]]) -> list[Past]:
     return sorted(past, key=lambda entry: -1 if entry.round is None else entry.round)
 
 
-def queries(entries: Iterable[Mapping[str, Any]], answers: Mapping[Any, str | None]) -> tuple[list[Asked], dict[str, dict[str, int]]]:
+def queries(
+    entries: Iterable[Mapping[str, Any]], answers: Mapping[Any, str | None], again: Again = MappingProxyType({})
+) -> tuple[list[Asked], dict[str, dict[str, int]]]:
     """What was asked, by round, strategy, source and tier, and how often each label was suggested in a round.
 
     `entries` are rows of queries tables (an id that a round asks for again counts once), `answers` maps the ids that people answered to
-    labels, None where skipped: what the machine labeled itself is no answer.
+    labels, None where skipped: what the machine labeled itself is no answer. A label that was there before does not answer a query that
+    asks again; `again` does, by round and id.
     """
     distinct = {(entry.get("round"), entry["id"]): entry for entry in entries}
     groups: dict[tuple[Any, ...], Counter[str]] = {}
@@ -364,8 +371,9 @@ def queries(entries: Iterable[Mapping[str, Any]], answers: Mapping[Any, str | No
     for (round_, row), entry in distinct.items():
         group = groups.setdefault((round_, entry.get("strategy"), entry.get("source"), entry.get("tier")), Counter())
         group["asked"] += 1
-        label, suggestion = answers.get(row), entry.get("suggested_label")
-        if row in answers:
+        given = again if entry.get("strategy") == RELABEL else {(round_, row): answers[row]} if row in answers else {}
+        label, suggestion = given.get((round_, row)), entry.get("suggested_label")
+        if (round_, row) in given:
             group["answered" if label is not None else "skipped"] += 1
         if suggestion is not None:
             suggestions.setdefault("" if round_ is None else str(round_), Counter())[suggestion] += 1

@@ -11,7 +11,7 @@ import numpy as np
 
 from altool.labels.costs import Cost
 from altool.metrics import forecast
-from altool.reporting import cost, plots, searches
+from altool.reporting import cost, plots, relabeled, searches
 from altool.reporting.content import SOURCE_ORDER, Estimate, Report, metric_name, short
 from altool.reporting.proof import WORDS, about
 from altool.text import count, visible
@@ -66,6 +66,9 @@ def page(report: Report, true: np.ndarray, predicted: np.ndarray, found: plots.M
         sections.append(section("Rounds so far", _history(report), figure(plots.curves(report))))
     if report.queries:
         sections.append(section("What was asked", _queries(report), _suggestions(report)))
+    if report.relabeled:
+        note = f'<p class="note">{sentence(relabeled.NOTE)}</p>'
+        sections.append(section("Labels in doubt", text_table(relabeled.table(report.relabeled)), note))
     if report.searches:
         sections.append(section("Where the classes end", _searches(report)))
     if report.cost:

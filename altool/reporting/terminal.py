@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from altool.metrics.proof import ESTIMATE, NOT_YET, PROVED
-from altool.reporting import cost, searches
+from altool.reporting import cost, relabeled, searches
 from altool.reporting.content import SOURCE_ORDER, Report, metric_name, short
 from altool.text import count, visible
 
@@ -41,6 +41,8 @@ def render(report: Report) -> list[RenderableType]:
     parts += [Text(), Text(labels, style="bold"), _labels(report)]
     if report.queries:
         parts += [Text("what was asked", style="bold"), _queries(report)]
+    if report.relabeled:
+        parts += [Text("labels in doubt", style="bold"), named_table(relabeled.table(report.relabeled)), Text(relabeled.NOTE)]
     if report.searches:
         parts += [Text("where the classes end", style="bold"), _searches(report)]
     if report.cost:

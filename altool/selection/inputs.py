@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
+from altool.labels import queries
 from altool.labels.consensus import Labels, codes, resolve
 from altool.selection.options import Options
 from altool.strategies import inputs
@@ -107,7 +108,7 @@ def read_past(tables: Tables, options: Options, strategy: Strategy) -> Past:
     classes = known_classes(tables, labels.training if labels is not None else None)
     answers, asked = None, []
     if strategy.shape != "ask":
-        asked = [row for queries in tables.earlier for row in queries.read().to_pylist()]
+        asked = [row for earlier in tables.earlier for row in queries.rows(earlier)]
     elif rows is not None:
         labels, answers = (resolve(part) for part in rounds.parted(rows, round_))
     return Past(rows, labels, answers, round_, classes, asked)

@@ -9,7 +9,7 @@ from typing import Any
 from altool.errors import UsageError
 from altool.metrics import steering
 from altool.metrics.tiers import AUTO
-from altool.options import Option, flag, option, shared
+from altool.options import Option, declared, flag, option, shared
 from altool.shared import (
     CLASSES,
     COLUMNS,
@@ -71,6 +71,7 @@ class Options:
         panel=CHOOSING,
     )
     suggest: bool = option("Add the model's label to every query.", default=False, panel=CHOOSING)
+    relabel: int | None = option("Ask again about N labels that are most likely wrong.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
     partitions: int | None = option("Pick in P random parts of the pool, at once.", low=1, metavar="P", panel=CHOOSING)
     source: str | None = option(
         "holdout: the answers are held out, never trained on.", choices=("holdout",), metavar="holdout", shown="as chosen", panel=CHOOSING
@@ -84,6 +85,7 @@ class Options:
     queries: Sequence[str] | None = option("Earlier queries: tiers, costs, or this round's; repeatable.", metavar="TABLE", panel=TABLES)
     previous: str | None = option("The previous round's predictions (alamp).", metavar="TABLE", panel=TABLES)
     queue: str | None = option("A ranked table, for --strategy queue.", metavar="TABLE", panel=TABLES)
+    oof: str | None = option("Out-of-fold predictions of the labels (--relabel).", metavar="TABLE", panel=TABLES)
     model: str | None = option("A model with a linear head (base, dropquery).", metavar="DIR", panel=TABLES)
     clusters: str | None = option("Clusters of the pool, kept over rounds (cluster-margin).", metavar="PATH", panel=TABLES)
     within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
@@ -137,8 +139,29 @@ def prepare(options: Options) -> tuple[Options, Strategy, dict[str, Any]]:
     return options, strategy, given
 
 
+# What --relabel takes beside itself; all others choose among rows without a label.
+RELABELING = (
+    *("relabel", "output", "suggest", "oof", "predictions", "labels", "items", "within", "exclude", "export", "round", "format", "seed"),
+    *("columns", "classes", "time_zone", "time_unit", "unlabeled_value", "threads", "strict", "overwrite"),
+)
+
+
+def check_relabel(options: Options) -> None:
+    """Refuse what labels cannot be asked again without, or what has no effect on it. Raises UsageError."""
+    given = [one.flag for one in declared(Options) if one.name not in RELABELING and getattr(options, one.name) not in (one.default, [])]
+    for own in (*given, *map(flag, options.own)):
+        raise UsageError(f"{own} has no effect with --relabel", "leave it out, or choose new rows with an altool select of its own")
+    for name, hint in (("labels", "the label log"), ("oof", "what altool train --folds 5 --oof PREDICTIONS wrote")):
+        if not getattr(options, name):
+            raise UsageError(f"--relabel needs --{name}", f"give {hint}")
+    if options.output is None:
+        raise UsageError("missing --output", "for example -o again.parquet")
+
+
 def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any], who: str) -> None:
     """Refuse tables without effect. Raises UsageError."""
+    if options.oof:
+        raise UsageError("--oof has no effect without --relabel", "add --relabel N, or leave it out")
     if options.queue and "ranks" not in strategy.takes:
         raise UsageError(f"--queue has no effect with {who}", "use --strategy queue")
     if given.get("similarity") == "gradient" and not options.predictions:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,11 +18,45 @@ from altool.selection.from_tables import Supply
 from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.strategies.registry import Strategy
-from altool.tables import check, write
+from altool.tables import check, outputs, write
+from altool.tables.outputs import Output
 from altool.tables.read import Source
 from altool.text import count
 from altool.wrappers.choose import Choice
 from altool.wrappers.target_aware import taken
+
+
+def check_outputs(options: Options, output: str, exports: Mapping[str, str], console: Console) -> None:
+    """Refuse outputs that exist, or that are inputs. Raises UsageError."""
+    from altool.labels import registry as formats  # here alone: few runs export
+
+    wanted = [Output("--output", output, "queries")]
+    for name, location in exports.items():
+        form = formats.writer(name)
+        pages = form.write_folder is not None and location.endswith("/")
+        wanted.append(Output(f"--export {name}", location, f"{name}/" if pages else name))
+        for ending in form.sidecars:
+            wanted.append(Output(f"--export {name}", location + ending, "config", sidecar=True))
+        wanted.append(Output(f"--export {name}", sheet_pictures.folder(form, location), "pictures", local=True, sidecar=True))
+    kept = bool(options.clusters) and os.path.exists(options.clusters or "")
+    wanted += [] if kept else [Output("--clusters", options.clusters, "clusters", local=True)]
+    tables = (
+        "predictions",
+        "oof",
+        "features",
+        "items",
+        "labels",
+        "queries",
+        "targets",
+        "metrics",
+        "model",
+        "queue",
+        "within",
+        "exclude",
+        *(("clusters",) if kept else ()),
+    )
+    read = outputs.given(options, *tables, "previous", "oracle", "text:classes")
+    outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
 
 
 def table_of(
@@ -58,9 +93,9 @@ def table_of(
         source = np.where(choice.explored, "explore", np.where(automatic, "auto", "exploit"))
         columns["source"] = pa.array(source, pa.string())
         columns["tier"] = pa.array([TIERS[tier] for tier in tiers], pa.string())
-        columns |= _suggestions(choice.marks["suggested"], choice.marks["confidence"], known)
+        columns |= suggestions(choice.marks["suggested"], choice.marks["confidence"], known)
     elif options.suggest and pool.likeliest is not None and pool.confidence is not None:
-        columns |= _suggestions(pool.likeliest[positions], pool.confidence[positions], known)
+        columns |= suggestions(pool.likeliest[positions], pool.confidence[positions], known)
     if "reason" in choice.marks:
         columns["reason"] = pa.array(choice.marks["reason"], pa.string())
     if choice.search is not None:
@@ -75,10 +110,11 @@ def table_of(
     return pa.table(columns)
 
 
-def _suggestions(suggested: np.ndarray, confidence: np.ndarray, known: Sequence[str]) -> dict[str, pa.Array]:
+def suggestions(suggested: np.ndarray, confidence: np.ndarray, known: Sequence[str]) -> dict[str, pa.Array]:
+    """The columns of suggestions: int (n,) class numbers of `known`, float32 (n,) their probabilities; null where that is NaN."""
     return {
-        "suggested_label": pa.array([known[code] for code in suggested], pa.string()),
-        "suggested_probability": pa.array(confidence),
+        "suggested_label": pa.array([known[code] for code in suggested], pa.string(), mask=np.isnan(confidence)),
+        "suggested_probability": pa.array(confidence, from_pandas=True),
     }
 
 

@@ -43,6 +43,7 @@ QUERY_COLUMNS: dict[str, pa.DataType] = {
     "phase": STRING,  # of strategies that ask: search or spend
     "candidate_labels": STRINGS,
     "reason": STRING,  # which of the strategy's steps took the row
+    "not_annotators": STRINGS,  # who answered the row before, of labels that are asked again
 }
 
 METRIC_COLUMNS: dict[str, pa.DataType] = {
@@ -169,13 +170,14 @@ ALWAYS = {
 # is about something else (a `fold` is mostly a split), and nothing shows it. Queries in CSV are altool's by the columns they always have.
 FOREIGN = {
     "predictions": ("fold", "predicted_loss", "labeled_probability", "mutual_information", "decided"),
-    "queries": ("tier", "target_class", "phase", "candidate_labels", "reason"),
+    "queries": ("tier", "target_class", "phase", "candidate_labels", "reason", "not_annotators"),
 }
 # What altool's sheets call a column, so that people's answers are labels without an import. It goes before the contract's own name,
 # which beside it is mostly an annotation tool's number.
 ALIASES = {"labels": {"id": "altool_id"}}
 SOURCES = ("seed", "explore", "exploit", "auto", "holdout")
 STATUSES = ("labeled", "skipped")
+RELABEL = "relabel"  # the `strategy` of queries that ask again about rows with a label
 RETRACTED = "retracted"  # of a row of the log that withdraws the auto labels of its id and round
 # Of rows that correct what an annotator answered on an id, in the same round and at the same time, in an import before theirs:
 WITHDRAWN = "withdrawn"  # there is no answer any more

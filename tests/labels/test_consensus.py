@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from altool.labels.consensus import Labels, codes, resolve
+from altool.labels.consensus import Labels, codes, resolve, tallies
 from altool.tables.schema import KINDS
 
 SCHEMA = pa.schema([(name, pa.string() if name == "id" else kind) for name, kind in KINDS["labels"].columns.items()])
@@ -181,3 +181,39 @@ def test_what_was_retracted_was_never_there(rows: list[dict[str, Any]], retracte
     left = [found for found in rows if not (found["source"] == "auto" and (found["id"], found.get("round")) in retracted)]
     mixed = data.draw(st.permutations([*rows, *retractions]))
     assert outcome(resolve(log(*mixed))) == outcome(resolve(log(*left)))
+
+
+def test_the_tallies_of_ids_on_which_people_disagree() -> None:
+    found = tallies(
+        log(
+            row("agree", "a", annotator="kim"),
+            row("agree", "a", annotator="lee"),
+            row("split", "a", annotator="kim"),
+            row("split", "b", annotator="lee", round=1),
+            row("newest", "a", annotator="kim", round=0),
+            row("newest", "b", annotator="kim", round=1),
+            row("three", "a", annotator="kim"),
+            row("three", "b", annotator="lee"),
+            row("three", "b", annotator="ann"),
+            row("skip", "a", annotator="kim"),
+            row("skip", None, annotator="lee"),
+            row("machine", "a", annotator="kim"),
+            row("machine", "b", source="auto"),
+            row("alone", "a"),
+        )
+    )
+    assert found == {"split": {"a": 1, "b": 1}, "three": {"a": 1, "b": 2}}
+
+
+def test_no_rows_have_no_tally() -> None:
+    assert tallies(log()) == {}
+
+
+@settings(max_examples=50)
+@given(st.lists(st.tuples(st.sampled_from("xyz"), st.sampled_from("ab"), st.sampled_from(["kim", "lee", None]), st.integers(0, 2))))
+def test_as_many_ids_have_a_tally_as_are_contested(rows: list[tuple[str, str, str | None, int]]) -> None:
+    table = log(*(row(id_, label, annotator=who, round=number) for id_, label, who, number in rows))
+    labels, found = resolve(table), tallies(table)
+    assert len(found) == labels.contested
+    winner = dict(zip(labels.table.column("id").to_pylist(), labels.table.column("label").to_pylist(), strict=True))
+    assert all(tally[winner[id_]] == max(tally.values()) for id_, tally in found.items())

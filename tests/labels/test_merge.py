@@ -264,3 +264,37 @@ def test_a_second_import_adds_nothing_and_nothing_it_took_is_undecided(old: list
     for annotator in ("ann", "bob", None):
         alone = after.filter(pa.compute.equal(pa.compute.fill_null(after["annotator"], "-"), annotator or "-"))
         assert resolve(alone).undecided == 0
+
+
+AGAIN = {"id": "r1", "round": 3, "source": "explore", "strategy": "relabel"}
+ASKED = pa.schema([*QUERIES, ("strategy", pa.string())])
+
+
+def run_again(new: pa.Table, queries: list[dict[str, Any]], old: pa.Table) -> Outcome:
+    table = pa.Table.from_pylist(queries, ASKED)
+    return merge(new, old, table, table.column("id").combine_chunks(), Rules())
+
+
+@pytest.mark.parametrize(
+    ("answer", "queries", "imported"),
+    [
+        (row(), [AGAIN], 1),  # the same answer to a query that asks again is one
+        (row(), [{**AGAIN, "strategy": "margin"}], 0),  # a sheet that is handed in round after round
+        (row(round=3), [AGAIN, {**AGAIN, "round": 0, "strategy": "margin"}], 1),
+        (row(), [AGAIN, {**AGAIN, "round": 0, "strategy": "margin"}], 0),  # it may be the sheet of the first round
+        (row(round=0), [AGAIN], 0),
+        (row(label="bee"), [AGAIN], 1),
+    ],
+)
+def test_a_confirmed_label_is_an_answer_where_it_is_certain_that_it_was_asked_again(
+    answer: dict[str, Any], queries: list[dict[str, Any]], imported: int
+) -> None:
+    old = log({"id": "r1", "label": "cat", "source": "explore"})
+    outcome = run_again(export(answer), queries, old)
+    assert outcome.rows.num_rows == imported
+    assert (outcome.known == 0) == bool(imported)
+    if imported:
+        assert kept(outcome, "round", "source") == [(3, "explore")]
+        both = pa.concat_tables([old, outcome.rows.cast(LOG)])
+        again = run_again(export(answer), queries, both)
+        assert (again.rows.num_rows, again.known) == (0, 1)

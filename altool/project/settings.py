@@ -98,7 +98,7 @@ GIVEN = {
     "score": ("model", "items", "features", "output", "columns", "allow_outside"),
     "select": (
         *("items", "features", "predictions", "labels", "queries", "previous", "queue", "model", "within", "output", "export", "round"),
-        *("metrics", "targets", "clusters", "oracle", "list_strategies", "source", "columns", "classes"),
+        *("metrics", "targets", "clusters", "oracle", "list_strategies", "source", "relabel", "oof", "columns", "classes"),
     ),
     "report": (
         *("predictions", "labels", "targets", "history", "previous", "pool_predictions", "queries", "features", "model", "output"),

@@ -74,7 +74,7 @@ def lines(found: Mapping[str, Any], settings: Settings) -> list[str]:
 def _next(found: Mapping[str, Any], settings: Settings) -> str:
     call = "altool round" if Path.cwd() == settings.folder else f"altool round {os.path.relpath(settings.folder)}"
     if found["state"] == WAITING and not found["unread"]:
-        files = ", ".join(found["files"])
+        files = " or ".join(found["files"])
         return f"answer {files or 'the queries'}, put the answers into {settings.project['answers']}/, then {call}"
     if found["state"] == MET and not found["unread"]:
         return f"look at report.html; to go on, raise {settings.project['targets']}"

@@ -199,7 +199,7 @@ class Round:
             words += ["--exclude", exclude]
         if output:
             return Step("select", (*words, "--output", output, "--overwrite"), statuses=(0, 4))
-        return self._asking(words, [self._labels])
+        return self._asking([*words, *self._named], [self._labels])
 
     def hold_out(self, output: str) -> Step:
         """Draws the rows to measure on."""
@@ -210,7 +210,7 @@ class Round:
     def join(self, parts: str) -> Step:
         """Asks for the rows of several tables of queries at once."""
         rows = str(self.settings.holdout["rows"] + self.budget)
-        words = ["--strategy", "queue", "--queue", parts, "--budget", rows, *self._log]
+        words = ["--strategy", "queue", "--queue", parts, "--budget", rows, *self._log, *self._named]
         return replace(self._asking(words, []), record="")
 
     def answers(self, path: str, *, held_out: bool = False) -> Step:
@@ -223,7 +223,7 @@ class Round:
                 words += ["--queries", pattern] if any(self.settings.folder.glob(pattern)) else []
             if "--queries" not in words:  # labels that were there before the first round
                 words += ["--items", self._items, *self._columns]
-        words += ["--classes", self._classes] if self._classes else ["--allow-new-classes"]
+        words += self._named or ["--allow-new-classes"]
         return Step("import-labels", (*words, *self._own("import-labels")))
 
     def automatic(self, one: Asked) -> Step:
@@ -301,6 +301,10 @@ class Round:
     def _classes(self) -> str | None:
         classes: str | None = self.settings.project["classes"]
         return classes
+
+    @property
+    def _named(self) -> list[str]:
+        return ["--classes", self._classes] if self._classes else []
 
     @property
     def _columns(self) -> list[str]:

@@ -23,7 +23,7 @@ from altool.selection.inputs import Past, open_tables, read_past
 from altool.selection.options import Options, exports_of, prepare
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
-from altool.tables import align, rounds, space, write
+from altool.tables import align, carry, rounds, space, write
 from altool.tables.queue import read_queries
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose
 
@@ -84,7 +84,10 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     origin = _origin(choice, request, past, options, given, supplied.fingerprints, begun)
     if tables.queue is not None and asked is not None and (carried := rounds.begun([tables.queue])):
         origin["begun"] = carried
-    write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format)
+    ids = "id"
+    if options.keep is not None:
+        table, ids = carry.onto(table, tables.pool, options.keep, "queries"), carry.id_name(tables.pool)
+    write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format, id_name=ids)
     facts: dict[str, Any] = {"candidates": len(supplied.positions), "pool": len(supplied.pool.index), "output": output, "exports": exports}
     if strategy.tiers:
         tiers = said.tier_sizes(choice)
@@ -125,6 +128,8 @@ def _origin(
     changing = {name: getattr(options, name) for name in names} | dict(given)
     changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit}
     changing |= {"round": past.round, "source": options.source}
+    if options.keep is not None:
+        changing["keep"] = options.keep
     if budgets := request.strategy.budgets:
         changing[budgets] = list(request.keywords[budgets])
     if request.class_weights is not None:

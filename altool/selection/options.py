@@ -90,6 +90,7 @@ class Options:
     clusters: str | None = option("Clusters of the pool, kept over rounds (cluster-margin).", metavar="PATH", panel=TABLES)
     within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
     exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
+    keep: str | None = option("Columns of the pool's table to carry on, or *; ids keep their name.", metavar="A,B,…", panel=TABLES)
     export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
     target_aware: bool = option("Re-order the queue towards classes below target.", default=False, panel=AIMS)
     targets: str | None = shared(replace(TARGETS, panel=AIMS))

@@ -326,6 +326,13 @@ class Source:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(f"{self.name}: {fragment.path} is damaged ({short(error)})", "write it again") from error
 
+    def as_they_are(self, names: Sequence[str]) -> Iterator[tuple[pa.Array, pa.RecordBatch]]:
+        """The ids of the rows, and the columns that the files themselves call so, whatever they hold, in file order."""
+        wanted = [list(dict.fromkeys([*self._columns(fragment, ["id"]), *names])) for fragment in self.fragments]
+        for piece in plan(self.fragments, wanted, least=1):
+            for raw in self._raw(piece, wanted):
+                yield self._conform(self.fragments[piece.fragment], raw, ["id"]).column(0), raw.select(list(names))
+
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The whole table, in file order, with the contract columns (all by default) that it has; the rest are absent."""
         names = [name for name in columns or self.kind.columns if name in self]

@@ -160,13 +160,22 @@ def _sync(path: Path) -> None:
 
 
 def write_table(
-    table: pa.Table, kind: str, location: str, *, origin: Mapping[str, Any], classes: Sequence[str] | None = None, format: str | None = None
+    table: pa.Table,
+    kind: str,
+    location: str,
+    *,
+    origin: Mapping[str, Any],
+    classes: Sequence[str] | None = None,
+    format: str | None = None,
+    id_name: str = "id",
 ) -> None:
     """Write a small table, with the contract's column order, types and metadata, to a file, a URI or standard output (`-`).
 
     `format` is parquet by default, or follows the file's ending. Columns that are not the contract's are kept behind the others.
+    `id_name` is what the ids are called.
     """
     table = contract(table, kind).replace_schema_metadata(metadata(kind, origin, classes))
+    table = table.rename_columns([id_name if name == "id" else name for name in table.column_names])
     stream = io.BytesIO()
     _write(table, stream, format or format_of(location))
     write_bytes(stream.getbuffer(), location)

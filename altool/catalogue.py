@@ -24,7 +24,7 @@ COMMANDS = {
     "backbones": "List what embed can run, or explain one.",
     "formats": "List the formats of annotation tools.",
 }
-OF_PROJECTS = ("init", "round", "status")  # they have no section in altool.toml
+UNSET = ("init", "round", "status", "strategies", "classifiers", "formats", "backbones")  # they have no section in altool.toml
 LISTS = {"embed": "backbones", "train": "classifiers", "select": "strategies"}  # which command explains the options that are not its own
 OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
 

@@ -17,7 +17,7 @@ import typer
 import typer.core
 
 from altool import __version__
-from altool.catalogue import COMMANDS, LISTS, OF_PROJECTS, module_of, options_of
+from altool.catalogue import COMMANDS, LISTS, UNSET, module_of, options_of
 from altool.console import Console
 from altool.errors import AltoolError, UsageError
 from altool.options import Option
@@ -190,7 +190,7 @@ def _of_project(
     command: str, own: Mapping[str, Option], given: Mapping[str, Any], console: Console
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """What the project in this folder, if there is one, adds to the options that are given: to the command's own, and to the others."""
-    if command in OF_PROJECTS or os.environ.get("ALTOOL_DEFAULTS") == "off" or not os.path.lexists("altool.toml"):
+    if command in UNSET or os.environ.get("ALTOOL_DEFAULTS") == "off" or not os.path.lexists("altool.toml"):
         return {}, {}
     from altool.project import defaults  # here alone: few folders are projects
 

@@ -66,15 +66,17 @@ class Runner:
     def _call(self, step: Step) -> tuple[int, dict[str, Any]]:
         if self._explain:
             self._print(step)
-        done = subprocess.run(  # noqa: S603 (altool itself, no shell)
-            [sys.executable, "-m", "altool", step.command, *step.words, "--json"],
-            cwd=self.folder,
-            env={**os.environ, **DEFAULTS},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            pass_fds=(self._lock,),
-            check=False,
-        )
+        with self.console.progress(f"altool {step.command}", None):
+            done = subprocess.run(  # noqa: S603 (altool itself, no shell)
+                # -P: a file of the project's folder is no module
+                [sys.executable, "-P", "-m", "altool", step.command, *step.words, "--json"],
+                cwd=self.folder,
+                env={**os.environ, **DEFAULTS},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                pass_fds=(self._lock,),
+                check=False,
+            )
         try:
             summary = json.loads(done.stdout)
         except ValueError:

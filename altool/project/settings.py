@@ -161,7 +161,7 @@ def parse(folder: Path, content: Mapping[str, Any], overrides: Sequence[str] = (
     for override in overrides:
         section, key, value = _override(override)
         content.setdefault(section, {})[key] = value
-    commands = [command for command in catalogue.COMMANDS if command not in catalogue.OF_PROJECTS]
+    commands = [command for command in catalogue.COMMANDS if command not in catalogue.UNSET]
     found: dict[str, dict[str, Any]] = {}
     for section, values in content.items():
         if section not in (*SECTIONS, *commands):
@@ -185,13 +185,14 @@ def parse(folder: Path, content: Mapping[str, Any], overrides: Sequence[str] = (
 def _values(section: str, options: Iterable[Option], values: Mapping[str, Any], given: Sequence[str]) -> dict[str, Any]:
     """A section's values by the options' names, checked."""
     known = {option.name: option for option in options}
+    refused = (*given, *OF_EVERY_ROUND) if section in GIVEN else ()
     found = {}
     for key, value in values.items():
         name, where = key.replace("-", "_"), f"{FILE}, [{section}] {key}"
-        if section in GIVEN and name in (*given, *OF_EVERY_ROUND):
+        if name in refused:
             raise UsageError(f"{where}: altool round sets it", "leave it out; [project] names the tables, [round] the exports")
         if name not in known:
-            raise UsageError(f"{where} is unknown", _meant(name, known))
+            raise UsageError(f"{where} is unknown", _meant(name, [each for each in known if each not in refused]))
         found[name] = known[name].take(value, where)
     return found
 

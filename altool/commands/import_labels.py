@@ -13,11 +13,12 @@ import pyarrow.compute as pc
 
 from altool.console import Console
 from altool.errors import InputError, UsageError
-from altool.labels import corrections, exchange, label_map, refusals, registry, remarks
+from altool.labels import corrections, exchange, label_map, matching, refusals, registry, remarks
 from altool.labels import queries as asked_of
 from altool.labels.exchange import Answers, Naming
 from altool.labels.lookalikes import trimmed
 from altool.labels.merge import CONFLICT, Outcome, Rules, merge
+from altool.labels.opening import open_exports
 from altool.options import declared, flag, option, shared
 from altool.shared import COLUMNS, TIME_UNIT, TIME_ZONE, UNLABELED_VALUE
 from altool.tables import align, check, label_log, outputs, rounds, write
@@ -49,6 +50,10 @@ class Options:
     items: str | None = option("Also take labels of these ids, which no query asked.", metavar="TABLE", panel=EXPORT)
     id_col: str | None = option("The export's column or key that holds the id.", metavar="NAME", panel=EXPORT)
     annotator_columns: str | None = option("Columns of labels, one per annotator, beside annotator:NAME.", metavar="A,B,…", panel=EXPORT)
+    match: str | None = option(
+        "Take rows for items by this, not by id: text, path or rank.", metavar="BY", choices=matching.MATCHES, panel=EXPORT
+    )
+    encoding: str | None = option("Encoding of text files, as cp1252.", metavar="NAME", shown="UTF-8", panel=EXPORT)
     annotator: str | None = option("Who answered rows without an annotator; file: the file's name.", metavar="NAME|file", panel=EXPORT)
     where: Sequence[str] | None = option("Only rows with this value; repeatable.", metavar="COLUMN=VALUE", panel=TAKEN)
     classes: str | None = option("Only these classes are taken; or a file of them.", metavar="A,B,…", panel=TAKEN)
@@ -77,7 +82,7 @@ class Options:
 
 FROM_PEOPLE = (
     *("exports", "from_", "queries", "source", "items", "id_col", "annotator_columns", "where", "annotator", "trim", "withdraw"),
-    *("skip_value", "label_map", "time_zone", "time_unit", "unlabeled_value"),
+    *("skip_value", "label_map", "time_zone", "time_unit", "unlabeled_value", "match", "encoding"),
 )
 ALONE = ("auto", "round", "targets", "columns", "classes", "allow_new_classes", "strict")  # without effect on corrections, too
 
@@ -136,6 +141,10 @@ def _check_options(options: Options) -> None:
         for one in declared(Options) if chosen else ():
             if one.name in useless and getattr(options, one.name) not in (None, one.default, []):
                 raise UsageError(f"{'EXPORT' if one.argument else one.flag} has no effect with {flag(own)}", "give one of them")
+    if options.match and not (options.queries if options.match == "rank" else options.items):
+        raise UsageError(f"--match {options.match} needs {'--queries' if options.match == 'rank' else '--items'}")
+    if options.match and options.id_col:
+        raise UsageError("--id-col has no effect with --match", "give one of them")
     if options.from_ != registry.AUTO:
         registry.FORMATS.load(options.from_)
     if "://" in options.labels or (os.path.lexists(options.labels) and not os.path.isdir(options.labels)):
@@ -161,9 +170,10 @@ def _read_exports(options: Options, console: Console) -> Inputs:
     meant = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
     reader = Reader(options.columns, _classes_of(options, console), console)
     annotators = tuple(filter(None, (options.annotator_columns or "").split(",")))
-    naming = Naming(reader.names, options.id_col, annotators, _where(options.where or ()), meant, reader.classes or ())
+    naming = Naming(reader.names, options.id_col, annotators, _where(options.where or ()), meant, reader.classes or (), options.match)
     found = []
-    for export in (export for location in options.exports or () for export in exchange.open_exports(location, console)):
+    opened = (export for location in options.exports or () for export in open_exports(location, console, options.encoding))
+    for export in opened:
         answers = registry.read(export, options.from_, naming)
         for text in answers.remarks:
             console.warn(text)
@@ -202,6 +212,11 @@ def _trimmed(answers: Answers) -> Answers:
     return replace(answers, table=table)
 
 
+def _without_ids(answers: Answers) -> Answers:
+    """The answers, which `--match` is to give their ids."""
+    return replace(answers, table=answers.table.set_column(0, "id", pa.nulls(len(answers.table), pa.string())), id_type=None)
+
+
 def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Mapping[str, str], console: Console) -> Inputs:
     queries = [reader.open(location, "queries") for location in options.queries or ()]
     items = reader.open(options.items, "items") if options.items else None
@@ -209,17 +224,18 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Map
     reader.add(_log(options.labels))
     for one in found:
         reader.use(one.used)
+    found = [_without_ids(one) for one in found] if options.match else found
     typed = any(source.id_type for source in reader.sources) or any(one.id_type for one in found)
     numbers = all(one.table.schema.field("id").type == pa.int64() for one in found)  # out of JSON
     id_type = reader.match_ids([(one.name, one.id_type) for one in found], pa.int64() if numbers else pa.string())
 
     answers = pa.concat_tables([exchange.with_ids(one, id_type) for one in found]).combine_chunks()
-    if not typed and id_type == pa.string() and all(exchange.INTEGER.fullmatch(text or "0") for text in answers.column("id").to_pylist()):
+    untyped = not typed and not options.match and id_type == pa.string()
+    if untyped and all(exchange.INTEGER.fullmatch(text or "0") for text in answers.column("id").to_pylist()):
         console.warn(
             "ids that look like integers are stored as strings, as no other table has typed ids; to store integers: --queries or --items"
         )
-    content = [*KINDS["labels"].columns, "reason", "given"]
-    fingerprints = {"export": align.table_fingerprint(answers.select(content))}
+    fingerprints: dict[str, str] = {}
     shown = None
     known: list[pa.ChunkedArray] = []
     asked = None
@@ -234,9 +250,16 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Map
     if items:
         index = read_index(items)
         fingerprints["items"] = align.fingerprint(index, None)
+        if options.match in ("text", "path"):
+            answers = matching.matched(answers, options.match, asked_of.shown(items, index.ids), None)
         wanted = pc.unique(answers.column("id").drop_null())
         known.append(index.ids.filter(pc.is_in(index.ids, value_set=wanted)))
         shown = asked_of.shown(items, wanted)
+    if options.match == "rank":
+        answers = matching.matched(answers, "rank", None, asked)
+        shown = asked_of.shown(items, pc.unique(answers.column("id").drop_null())) if items else None
+    content = [*KINDS["labels"].columns, "reason", "given"]
+    fingerprints["export"] = align.table_fingerprint(answers.select(content))
     ids = pc.unique(pa.chunked_array([chunk for column in known for chunk in column.chunks], id_type)) if known else None
     skips = tuple(options.skip_value or ())
     rules = Rules(options.round, options.source, skips, names, _allowed(options, reader, targets, queries))
@@ -331,6 +354,7 @@ def _write(options: Options, inputs: Inputs, outcome: Outcome) -> dict[str, str 
         "label_map": rules.label_map or None,
         "where": sorted(options.where) if options.where else None,
         "annotator": options.annotator,
+        "match": options.match,
         **{name: getattr(options, name) or None for name in ("trim", "withdraw")},
         "classes": sorted(rules.classes) if rules.classes is not None else None,
     }

@@ -6,7 +6,6 @@ Sources: the converter's `convert_to_json_min` and `exports/csv2.py`; guide/pred
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections import Counter
@@ -14,27 +13,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.labels.exchange import REVIEWED, Answers, Export, Format, Naming, Task, answers, choice, json_ids, json_text
+from altool.labels import pictures
+from altool.labels.exchange import REVIEWED, Answers, Export, Format, Naming, Task, answers, choice, json_ids, json_text, texts
 from altool.tables import check
-from altool.text import count
 
 CONFIG = ".config.xml"
 CONTROL = "label"  # the <Choices> of the labeling config that altool writes
 MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history", "reviews"}
-MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"RIFF....WEBP", "image/webp"),
-    (b"....ftypavif", "image/avif"),
-    (b"BM", "image/bmp"),
-    (b"II*\x00", "image/tiff"),
-    (b"MM\x00*", "image/tiff"),
-)
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # no XML 1.0
 
 Row = dict[str, Any]
@@ -68,18 +56,18 @@ def read(export: Export, naming: Naming) -> Answers:
         )
     rows = [row | _extras(row.pop("data")) for row in (_minimal if shapes[0] == "minimal" else _full)(export.name, records, naming)]
     ids, _ = json_ids(export.name, [row["id"] for row in rows])
-    columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in COLUMNS}
+    columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in naming.kept()}
     columns["entry"] = [row["entry"] for row in rows]
-    used = {"label", "id"} if any(row["key"] == naming.columns.get("id") for row in rows) else {"label"}
+    used = {"label", *(name for name, other in naming.columns.items() if other == "")}
+    used |= {"id"} if any(row["key"] == naming.columns.get("id") for row in rows) else set()
     return answers(export.name, {"id": ids, **columns}, None, used, naming.meaning.clock)
-
-
-COLUMNS = ("label", "annotator", "status", "labeled_at", "seconds", "round", "suggested_label", "reason", "rank", "text")
 
 
 def _extras(data: Mapping[str, Any]) -> Row:
     """What a task's data say besides of which item it is. The path is left out: Label Studio gives uploaded files its own."""
-    return {"rank": data.get("altool_rank"), "text": text if isinstance(text := data.get("text"), str) else None}
+    image = texts(data.get("image"))
+    picture = image if image is not None and not image.startswith("data:") else None
+    return {"rank": data.get("altool_rank"), "text": texts(data.get("text")), "picture": picture}
 
 
 def _key(data: Mapping[str, Any], naming: Naming) -> Row:
@@ -207,22 +195,11 @@ def _minimal(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) ->
 def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
     """The tasks as a JSON array in rank order, suggestions as predictions; `.config.xml` is the labeling config, where classes are known.
 
-    Encoded images travel as data URIs, paths as they are. Raises InputError for tasks without text and image, and for bytes
+    Encoded images travel as data URIs, paths as they are or as addresses. Raises InputError for tasks without text and image, and for bytes
     that are no image.
     """
+    pictures.check("label-studio", tasks)
     shown = [name for name in ("text", "image") if any(_data(task, name) is not None for task in tasks)]
-    empty = [task.id for task in tasks if all(_data(task, name) is None for name in shown)]
-    if empty:
-        raise InputError(
-            f"label-studio: {count(len(empty), 'query', 'queries')} without text or image (ids {_naming(empty)})", "give --items"
-        )
-    strange = [task.id for task in tasks if task.image is not None and _mime(task.image) is None]
-    if strange:
-        raise InputError(
-            f"label-studio: {count(len(strange), 'query', 'queries')} with an image that is no PNG, JPEG, GIF, WebP, AVIF, BMP or TIFF "
-            f"(ids {_naming(strange)})",
-            "leave these rows out: --exclude",
-        )
     lines = [json.dumps(_task(task, shown), ensure_ascii=False) for task in tasks]
     files = {"": ("[" + ",".join("\n" + line for line in lines) + "\n]\n").encode()}
     if classes and shown:
@@ -241,7 +218,7 @@ def labeling_config(classes: Sequence[str], shown: Sequence[str]) -> str:
 
 
 def _task(task: Task, shown: Sequence[str]) -> Row:
-    data = {name: value for name in shown if (value := _data(task, name, encode=True)) is not None}
+    data = {name: value for name in shown if (value := _data(task, name)) is not None}
     data |= {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
     # The prediction is what annotators see; JSON_MIN and CSV exports lose it, but keep the data.
     data |= {} if task.suggested_label is None else {"altool_suggestion": task.suggested_label}
@@ -251,31 +228,13 @@ def _task(task: Task, shown: Sequence[str]) -> Row:
         result = {"id": str(task.id), "from_name": CONTROL, "to_name": shown[0], "type": "choices", "value": value}
         prediction: Row = {"model_version": f"altool-r{task.round}"}
         if task.suggested_probability is not None:
-            prediction["score"] = float(str(np.float32(task.suggested_probability)))  # 0.62, not 0.6200000047683716
+            prediction["score"] = task.score
         predictions.append({**prediction, "result": [result]})
     return {"data": data, "predictions": predictions}
 
 
-def _data(task: Task, name: str, encode: bool = False) -> Any:
-    if name == "text":
-        return task.text
-    if task.image is None or not encode:
-        return task.path if task.image is None else task.image
-    return f"data:{_mime(task.image)};base64,{base64.b64encode(task.image).decode()}"
-
-
-def _mime(image: bytes) -> str | None:
-    """The image's type, by its first bytes."""
-    return next((mime for magic, mime in MAGIC if _starts(image, magic)), None)
-
-
-def _starts(image: bytes, magic: bytes) -> bool:
-    """Does `image` begin with `magic`, in which a dot stands for any byte?"""
-    return len(image) >= len(magic) and all(want in (ord("."), byte) for byte, want in zip(image, magic, strict=False))
-
-
-def _naming(ids: Sequence[Any]) -> str:
-    return ", ".join(str(value) for value in ids[:3])
+def _data(task: Task, name: str) -> Any:
+    return task.text if name == "text" else pictures.shown(task)
 
 
 FORMAT = Format(
@@ -286,4 +245,5 @@ FORMAT = Format(
     reads="JSON, JSON_MIN and CSV exports; files of its S3 target storage",
     writes="tasks as JSON, suggestions as predictions; .config.xml",
     sidecars=(CONFIG,),
+    by_address=True,
 )

@@ -78,10 +78,13 @@ def _read_as(found: Format, export: Export, naming: Naming) -> Answers:
 
 def _by_status(export: Export, said: Answers) -> Answers:
     """A tool's answers, but for records that say by a `status` of their own that they are none: no tool that is read here writes one."""
-    records = export.records if export.table is None else export.table.to_pylist()
-    taken_back = [str(record.get("status")).strip().casefold() in table.VERDICTS for record in records]
+    if "status" not in export.columns:
+        return said
+    states = [row.get("status") for row in export.records] if export.table is None else export.table.column("status").to_pylist()
+    taken_back = [str(state).strip().casefold() in table.VERDICTS for state in states]
     back = pa.array(taken_back, pa.bool_()).take(said.table.column("entry").combine_chunks())
-    reason = pc.if_else(pc.and_(back, said.table.column("reason").is_null()), NO_VERDICT, said.table.column("reason"))
+    counts = pc.and_(said.table.column("label").is_valid(), said.table.column("status").is_null())
+    reason = pc.if_else(pc.and_(pc.and_(back, counts), said.table.column("reason").is_null()), NO_VERDICT, said.table.column("reason"))
     return replace(said, table=said.table.set_column(said.table.column_names.index("reason"), "reason", reason))
 
 

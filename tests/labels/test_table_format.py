@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from altool.errors import InputError, UsageError
 from altool.labels import registry
-from altool.labels.exchange import Answers, Naming, Task, open_exports, with_ids
+from altool.labels.exchange import Answers, Naming, Task, with_ids
+from altool.labels.opening import open_exports
 
 PLAIN = Naming({})
 
@@ -155,7 +156,7 @@ def test_what_may_be_either_of_two_is_refused(tmp_path: Path) -> None:
         ('{"id": 1, "label": "cat"}\n{"id": "2", "label": "cat"}\n', "some ids are strings, some integers"),
         ("[" * 100_000, "nested too deeply"),
         (b"PAR1\0\0\0\0", "is cut off"),
-        (b"PK\x03\x04\0\0zip", "is a ZIP archive or an Excel workbook"),
+        (b"PK\x03\x04\0\0zip", "it is a damaged zip archive"),
         (b"id,label\nr1,\xff\xfe\n", "not UTF-8 .probably Windows-1252"),
         ("id,label,source\nr1,cat,web\n", "column 'source': 1 row with another value than seed, explore"),
         ("id,label,status\nr1,cat,done\n", "column 'status': 1 row with another value than labeled, skipped"),
@@ -254,7 +255,7 @@ def test_the_sheet_is_what_the_format_says() -> None:
     assert registry.export("csv", [Task(1, 1, 0, path="a.png")], [])[""].splitlines()[0].count(b"path") == 1
     with pytest.raises(UsageError, match="--export: 'parquet' is only read") as refused:
         registry.export("parquet", TASKS, [])
-    assert refused.value.hint == "choose from csv, label-studio"
+    assert refused.value.hint == "choose from argilla, csv, cvat, doccano, ground-truth, label-studio, prodigy"
 
 
 # U+FDD0 is no character, now or ever; altool reads it as half of one (labels/exchange.py).

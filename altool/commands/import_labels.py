@@ -51,7 +51,7 @@ class Options:
     id_col: str | None = option("The export's column or key that holds the id.", metavar="NAME", panel=EXPORT)
     annotator_columns: str | None = option("Columns of labels, one per annotator, beside annotator:NAME.", metavar="A,B,…", panel=EXPORT)
     match: str | None = option(
-        "Take rows for items by this, not by id: text, path or rank.", metavar="BY", choices=matching.MATCHES, panel=EXPORT
+        "Match rows to items by text, path or rank, not by id.", metavar="BY", choices=matching.MATCHES, panel=EXPORT
     )
     encoding: str | None = option("Encoding of text files, as cp1252.", metavar="NAME", shown="UTF-8", panel=EXPORT)
     annotator: str | None = option("Who answered rows without an annotator; file: the file's name.", metavar="NAME|file", panel=EXPORT)

@@ -86,7 +86,7 @@ class Options:
     within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
     exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
     export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
-    image_url: str | None = option("Where annotators' tools find pictures: the path, else the id, follows.", metavar="PREFIX", panel=TABLES)
+    image_url: str | None = option("Address in front of a picture's path, else of its id.", metavar="PREFIX", panel=TABLES)
     target_aware: bool = option("Re-order the queue towards classes below target.", default=False, panel=AIMS)
     targets: str | None = shared(replace(TARGETS, panel=AIMS))
     metrics: str | None = option("Metrics of a report: which classes are below target.", metavar="TABLE", panel=AIMS)

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from altool.errors import InputError
-from altool.labels.exchange import Answers, Export, Format, Naming, Task, of_rows
+from altool.labels.exchange import Answers, Export, Format, Naming, Task, choice, of_rows
 from altool.text import count
 
 LABELS = ".labels.json"
@@ -48,10 +48,12 @@ def read(export: Export, naming: Naming) -> Answers:
 def _row(name: str, tag: Mapping[str, Any], key: str) -> Row:
     attributes = {child["attributes"].get("name"): child["text"] for child in tag.get("children", ()) if child["tag"] == "attribute"}
     facts = tag.get("attributes", {})
+    label, reason = choice(facts.get("label"))
     own = attributes.get(key) or None
     return {
         "id": own or PurePosixPath(name).stem or None,
-        "label": facts.get("label"),
+        "label": label,
+        "reason": reason,
         "source": "auto" if tag and facts.get("source", "manual") not in PEOPLE else None,
         "path": None if own else name,
     }

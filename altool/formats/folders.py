@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 from altool.errors import InputError
-from altool.labels.exchange import Answers, Export, Format, Naming, of_rows
+from altool.labels.exchange import Answers, Export, Format, Naming, choice, of_rows
 
-NOBODY = "no_label"  # where CVAT puts pictures without a tag
+NOBODY = ("no_label", "_unlabeled")  # where CVAT and FiftyOne put pictures without a class
 SPLITS = {"train", "training", "valid", "val", "validation", "test", "images", "image", "data", "photos", "pictures", "default"}
 
 
@@ -20,7 +20,7 @@ def read(export: Export, naming: Naming) -> Answers:
 
     Raises InputError where the folders are no classes: there is but one, which `--classes` does not have, or they are splits of the data.
     """
-    found = {record["folder"] for record in export.records if record["folder"]} - {NOBODY}
+    found = {record["folder"] for record in export.records if record["folder"]} - set(NOBODY)
     known = set(naming.classes)
     if not found - known and found:
         pass
@@ -30,14 +30,11 @@ def read(export: Export, naming: Naming) -> Answers:
             f"{export.name}: pictures without a folder per class (found {shown})",
             "give the folder above those of the classes, or the classes: --classes A,B",
         )
-    rows = [
-        {
-            "id": PurePosixPath(record["path"]).stem,
-            "label": None if record["folder"] == NOBODY else record["folder"],
-            "path": PurePosixPath(record["path"]).name,
-        }
-        for record in export.records
-    ]
+    rows = []
+    for record in export.records:
+        path = PurePosixPath(record["path"])
+        label, reason = choice(None if record["folder"] in NOBODY else record["folder"])
+        rows.append({"id": path.stem, "path": path.name, "label": label, "reason": reason})
     return of_rows(export, rows, naming)
 
 

@@ -10,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
@@ -24,6 +25,8 @@ CONFIG = ".config.xml"
 CONTROL = "label"  # the <Choices> of the labeling config that altool writes
 MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history", "reviews"}
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # no XML 1.0
+
+PART = 1 << 16  # rows that are made at once
 
 Row = dict[str, Any]
 
@@ -48,19 +51,26 @@ def read(export: Export, naming: Naming) -> Answers:
     Raises InputError for records of another shape, and where several controls may hold the label.
     """
     records = export.records if export.table is None else export.table.to_pylist()
-    shapes = [_shape(record) for record in records]
-    other = next((number for number, shape in enumerate(shapes, 1) if shape is None or shape != shapes[0]), None)
+    shape = _shape(records[0])
+    other = next((number for number, record in enumerate(records, 1) if shape is None or _shape(record) != shape), None)
     if other:
         raise InputError(
             f"{export.name}, entry {other:,}: expected a task of Label Studio like the first", "export the project again as JSON"
         )
-    rows = [row | _extras(row.pop("data")) for row in (_minimal if shapes[0] == "minimal" else _full)(export.name, records, naming)]
-    ids, _ = json_ids(export.name, [row["id"] for row in rows])
-    columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in naming.kept()}
-    columns["entry"] = [row["entry"] for row in rows]
-    used = {"label", *(name for name, other in naming.columns.items() if other == "")}
-    used |= {"id"} if any(row["key"] == naming.columns.get("id") for row in rows) else set()
-    return answers(export.name, {"id": ids, **columns}, None, used, naming.meaning.clock)
+    rows = (row | _extras(row.pop("data")) for row in (_minimal if shape == "minimal" else _full)(export.name, records, naming))
+    own_key = naming.columns.get("id")
+    ids: list[Any] = []
+    entries: list[int] = []
+    parts: dict[str, list[pa.Array]] = {name: [] for name in naming.kept()}
+    used = {"label", *(name for name, column in naming.columns.items() if column == "")}
+    while part := list(islice(rows, PART)):  # of a large export not all at once
+        ids += [row["id"] for row in part]
+        entries += [row["entry"] for row in part]
+        used |= {"id"} if any(row["key"] == own_key for row in part) else set()
+        for name, arrays in parts.items():
+            arrays.append(pa.array([json_text(row.get(name)) for row in part], pa.string()))
+    columns = {name: pa.chunked_array(arrays, pa.string()) for name, arrays in parts.items()}
+    return answers(export.name, {"id": json_ids(export.name, ids)[0], **columns, "entry": entries}, None, used, naming.meaning.clock)
 
 
 def _extras(data: Mapping[str, Any]) -> Row:
@@ -90,10 +100,8 @@ def _who(value: Any) -> Any:
 
 
 def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> Iterator[Row]:
-    pairs = [(entry, *pair) for entry, record in enumerate(records) for pair in _annotations(name, record)]
-    pairs = [(entry, task, {**annotation, **_decision(annotation)}) for entry, task, annotation in pairs]
-    control = _control(name, [annotation for _, _, annotation in pairs if annotation], naming)
-    for entry, task, annotation in pairs:
+    control = _control(name, (annotation for _, _, annotation in _pairs(name, records) if annotation), naming)
+    for entry, task, annotation in _pairs(name, records):
         row = _key(task["data"], naming) | {"entry": entry}
         if annotation:
             row["suggested_label"] = row["suggested_label"] or _suggested(task, annotation, control)
@@ -108,6 +116,13 @@ def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> It
                 )
             row["reason"] = REVIEWED if annotation.get("rejected") else row.get("reason")
         yield row
+
+
+def _pairs(name: str, records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any], Mapping[str, Any]]]:
+    """(entry, task, annotation) of all annotations, each as the last review left it."""
+    for entry, record in enumerate(records):
+        for task, annotation in _annotations(name, record):
+            yield entry, task, {**annotation, **_decision(annotation)}
 
 
 def _decision(annotation: Mapping[str, Any]) -> Row:
@@ -177,10 +192,16 @@ def _minimal(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) ->
     if "id" in (naming.id_column, naming.columns.get("id")):
         raise InputError(f"{name}: 'id' is Label Studio's own number here", "export as JSON, or name the key that holds your id")
     control = naming.columns.get("label", CONTROL)
-    done = [record for record in records if record.get("annotation_id") is not None]
-    if done and not any(control in record for record in done):
-        keys = sorted({key for record in done for key in record if key not in MINIMAL and not key.startswith("altool_")})
-        raise InputError(f"{name}: no control {control!r} (it has {check.naming_columns(keys)})", "name the label's: --columns label=NAME")
+    done = (record for record in records if record.get("annotation_id") is not None)
+    keys: dict[str, None] = {}
+    for record in done:
+        if control in record:
+            break
+        keys |= dict.fromkeys(key for key in record if key not in MINIMAL and not key.startswith("altool_"))
+    else:
+        if any(record.get("annotation_id") is not None for record in records):
+            text = f"{name}: no control {control!r} (it has {check.naming_columns(sorted(keys))})"
+            raise InputError(text, "name the label's: --columns label=NAME")
     for entry, record in enumerate(records):
         row = _key(record, naming) | {"entry": entry}
         if record.get("annotation_id") is not None:

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from altool.labels.exchange import NO_TEXT, SEVERAL, Answers, Export, Format, Naming, json_text, of_rows
+from altool.labels.exchange import SEVERAL, Answers, Export, Format, Naming, choice, json_text, of_rows
 from altool.labels.matching import names
 
 NAME = "filename"
@@ -56,7 +56,8 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
         return row | {"label": json_text(classes), "reason": SEVERAL}
     if classes == [NOBODY] or not classes:
         return row
-    return row | {"label": classes[0], "reason": None if classes[0] else NO_TEXT}
+    label, reason = choice(classes[0])
+    return row | {"label": label, "reason": reason}
 
 
 FORMAT = Format("roboflow", recognizes, read, order=9, reads="_classes.csv of Roboflow")

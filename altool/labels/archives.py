@@ -54,12 +54,7 @@ def leaves(member: str) -> bool:
 def shown(archive: zipfile.ZipFile) -> list[str]:
     """The names of its files, without folders and what systems put beside them."""
     names = [info.filename for info in archive.infolist() if not info.is_dir()]
-    return [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/")[:-1]) and not _hidden(name)]
-
-
-def _hidden(name: str) -> bool:
-    base = name.rpartition("/")[2]
-    return base.startswith(".") or (base.startswith("_") and base != "_classes.csv")
+    return [name for name in names if not any(part.startswith(".") or part == "__MACOSX" for part in name.split("/"))]
 
 
 def unpacked(name: str, archive: zipfile.ZipFile, members: list[str]) -> Iterator[tuple[str, str]]:

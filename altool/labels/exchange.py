@@ -115,13 +115,14 @@ class Export:
     names: Sequence[str] | None = None  # the keys of all records, those that are left out too
     archived: bool = False  # is it one of the files of an archive?
 
-    def place(self, row: int) -> str:
-        """Where a person finds this row: `sheet.csv line 5`."""
-        entry = row if self.entries is None else self.entries[row]
+    def places(self, rows: pa.Array) -> pa.Array:
+        """Where a person finds these rows (int64): `sheet.csv line 5`."""
+        entries = rows if self.entries is None else pa.array(self.entries, pa.int64()).take(rows)
         if self.encoding == "folder":
-            return str(self.records[row]["path"])
+            return pa.array([str(self.records[row]["path"]) for row in rows.to_pylist()], pa.string())
         unit, first = PLACES.get(self.encoding, ("row", 1))
-        return f"{self.name.removeprefix('export ')} {unit} {entry + first}"
+        numbers = pc.add(entries, pa.scalar(first, pa.int64())).cast(pa.string())
+        return pc.binary_join_element_wise(f"{self.name.removeprefix('export ')} {unit} ", numbers, "")
 
     @cached_property
     def columns(self) -> list[str]:

@@ -11,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from altool.errors import InputError, UsageError
-from altool.labels import archives, foreign, workbook
+from altool.labels import archives, foreign, records, workbook
 from altool.labels.exchange import Export
 from altool.labels.markup import Element, parse
+from altool.labels.records import Records
 from altool.tables import check
 from altool.tables.check import short
 from altool.tables.columns import class_names, plain
@@ -70,8 +71,7 @@ def _is_fasttext(path: str, filesystem: Any) -> bool:
 
 def _pictures(name: str, paths: Sequence[str]) -> Export:
     """Pictures as records: where each lies, and the folder in which it does."""
-    records = [{"path": path, "folder": os.path.basename(os.path.dirname(path)) or None} for path in paths]
-    return Export(name, "folder", records=records)
+    return Export(name, "folder", records=[{"path": path, "folder": os.path.basename(os.path.dirname(path)) or None} for path in paths])
 
 
 def _open(name: str, path: str, filesystem: Any, values: Mapping[str, str | None], encoding: str | None) -> list[Export]:
@@ -154,7 +154,7 @@ def _archive(name: str, path: str, filesystem: Any, encoding: str | None) -> Ite
 
 def _fasttext(name: str, content: bytes) -> list[dict[str, Any]]:
     """The lines of fastText's format: labels, then the text."""
-    records: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
     for line in decode(content, name).split("\n"):
         labels: list[str] = []
         rest = line.strip("\r ")
@@ -162,8 +162,8 @@ def _fasttext(name: str, content: bytes) -> list[dict[str, Any]]:
             labels.append(match[1])
             rest = rest[match.end() :].lstrip(" \t")
         if labels or rest:
-            records.append({"label": labels, "text": rest})
-    return records
+            found.append({"label": labels, "text": rest})
+    return found
 
 
 def _record(element: Element) -> dict[str, Any]:
@@ -176,14 +176,16 @@ def _record(element: Element) -> dict[str, Any]:
 
 
 def _table(name: str, path: str, filesystem: Any, folder_values: Mapping[str, str | None]) -> Export:
+    if (large := _large(path, filesystem, folder_values)) is not None:
+        return Export(name, "json", records=large)
     content = contents(name, path, filesystem, ragged=True)
     if isinstance(content, Json):
         values = _paged(content.values)
         wrong = next((number for number, row in enumerate(values, 1) if not isinstance(row, dict)), None)
         if wrong:
             raise InputError(f"{name}, entry {wrong:,}: expected a JSON object", "give a JSON array, or lines, of objects")
-        records = [{**folder_values, **row} for row in values] if folder_values else values
-        export = Export(name, "jsonl" if content.by_line and values is content.values else "json", records=records)
+        rows = [{**folder_values, **row} for row in values] if folder_values else values
+        export = Export(name, "jsonl" if content.by_line and values is content.values else "json", records=rows)
     else:
         if isinstance(content, ParquetFragment):
             probe(name, [content])
@@ -199,6 +201,20 @@ def _table(name: str, path: str, filesystem: Any, folder_values: Mapping[str, st
     if not export.records and not (export.table is not None and export.table.num_rows):
         raise InputError(f"{name}: it holds no rows", "export it again")
     return export
+
+
+def _large(path: str, filesystem: Any, folder_values: Mapping[str, str | None]) -> Records | None:
+    """The records of a large JSON file of this machine, which is not held as a whole."""
+    if filesystem is not None or folder_values or os.path.getsize(path) < records.LARGE:
+        return None
+    with stream(path, None) as file:
+        if file.read(HEAD).lstrip(BOM + b" \t\r\n")[:1] not in (b"{", b"["):
+            return None
+    try:
+        found = records.scan(path)
+    except UnicodeDecodeError:
+        return None
+    return found if found is not None and len(found) > 1 else None
 
 
 def _paged(values: list[Any]) -> list[Any]:

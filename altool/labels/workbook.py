@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -157,7 +158,7 @@ def _bytes(name: str, archive: zipfile.ZipFile, path: str) -> bytes:
         return archive.read(path)
     except KeyError:
         return b""
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, OSError, zlib.error) as error:
         raise InputError(f"{name}: it is a damaged workbook ({error})", SAVE) from error
 
 

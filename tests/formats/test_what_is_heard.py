@@ -1,6 +1,7 @@
 """What each format says of an answer: one file of each tool's shape with an answer of each kind that it has.
 
-A cell is how the answer is read: `label`, `skip`, `open` (not done), `machine` (source auto), or the reason why it is none. Recognition, writing and reading back are tested by tests/conformance/test_formats.py for every format alike.
+A cell is how the answer is read: `label`, `skip`, `open` (not done), `machine` (source auto), or the reason why it is none.
+Recognition, writing and reading back are tested by tests/conformance/test_formats.py for every format alike.
 """
 
 from __future__ import annotations
@@ -72,9 +73,9 @@ def doccano(number: int, label: Any) -> dict[str, Any]:
 
 MTURK = "HITId,WorkerId,AssignmentStatus,Input.altool_id,Answer.label\n"
 SHEET = "altool_id,label,skip,source\nr-1,ant,,\nr-2,,x,\nr-3,,,\nr-4,ant,,auto\n"
-PLAIN = [
-    {"id": f"r-{n}", **row} for n, row in enumerate(({"label": "ant"}, {"status": "skipped"}, {}, {"label": "ant", "source": "auto"}), 1)
-]
+KINDS: list[dict[str, str]] = [{"label": "ant"}, {"status": "skipped"}, {}, {"label": "ant", "source": "auto"}]
+PLAIN = [{"id": f"r-{number}", **row} for number, row in enumerate(KINDS, 1)]
+TAGS = ["<tag label='ant' source='manual'/>", "<tag label='ant' source='auto'/>", "", "<box label='ant'/>", "<tag label='ant'/>"]
 REVIEW = {"reviews": [{"accepted": False, "created_at": "2024"}]}
 BOTH = ["ant", "bee"]
 NAMES = ["id", "label", "status", "source"]
@@ -119,7 +120,7 @@ HEARD: dict[str, tuple[str, bytes, list[str]]] = {
     "cvat": (
         "cvat",
         cvat(*TAGS),
-        ["label", "machine", "open", "open", "machine"],
+        ["label", "machine", "open", "open", "label"],
     ),
     "labelbox": (
         "labelbox",

@@ -176,7 +176,8 @@ def cvat(draw: Random, records: list[Any]) -> bytes:
 
 
 def fiftyone(draw: Random, records: list[Any]) -> bytes:
-    pairs = {str(record.get("altool_id")): record.get("label") for record in records if isinstance(record, dict)}
+    known = [record for record in records if isinstance(record, dict) and record.get("altool_id") is not None]
+    pairs = {_shown(record["altool_id"]): record.get("label") for record in known}
     numbered = draw.random() < 0.5
     labels = {id_: NAMES.index(label) if numbered and label in NAMES else label for id_, label in pairs.items()}
     return json.dumps({"classes": NAMES, "labels": labels}).encode()

@@ -72,7 +72,7 @@ def _of_archive(content: bytes) -> list[Any]:
         if any(name.startswith("xl/") for name in names):
             return _of_workbook(archive)
         others = [record for name in names if not name.endswith(PICTURE) for record in _records(archive.read(name))]
-        paths = [PurePosixPath(name) for name in names if name.endswith(PICTURE)]
+        paths = [PurePosixPath(name) for name in names if name.endswith(PICTURE) and PurePosixPath(name).name != PICTURE]  # else hidden
         return others or [{"altool_id": path.stem, "label": None if path.parent.name == "no_label" else path.parent.name} for path in paths]
     return []
 

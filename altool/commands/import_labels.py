@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,9 @@ import pyarrow.compute as pc
 
 from altool.console import Console
 from altool.errors import InputError, UsageError
-from altool.labels import corrections, exchange, label_map, matching, refusals, registry, remarks
+from altool.labels import adjusting, corrections, exchange, label_map, matching, refusals, registry, remarks
 from altool.labels import queries as asked_of
 from altool.labels.exchange import Answers, Naming
-from altool.labels.lookalikes import trimmed
 from altool.labels.merge import CONFLICT, Outcome, Rules, merge
 from altool.labels.opening import open_exports
 from altool.options import declared, flag, option, shared
@@ -154,34 +153,25 @@ def _check_options(options: Options) -> None:
     outputs.check(wanted, [*read, *(("EXPORT", location) for location in options.exports or ())])
 
 
-def _where(given_: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """`COLUMN=VALUE`, each of one pair; several values of one column all count."""
-    found: dict[str, tuple[str, ...]] = {}
-    for text in given_:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--where: expected COLUMN=VALUE, found {text!r}", "for example --where status=approved")
-        found[name] = (*found.get(name, ()), value)
-    return found
-
-
 def _read_exports(options: Options, console: Console) -> Inputs:
     names = label_map.parse(options.label_map or ())
     meant = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
     reader = Reader(options.columns, _classes_of(options, console), console)
     annotators = tuple(filter(None, (options.annotator_columns or "").split(",")))
-    naming = Naming(reader.names, options.id_col, annotators, _where(options.where or ()), meant, reader.classes or (), options.match)
+    naming = Naming(
+        reader.names, options.id_col, annotators, adjusting.where(options.where or ()), meant, reader.classes or (), options.match
+    )
     found = []
     opened = (export for location in options.exports or () for export in open_exports(location, console, options.encoding))
     for export in opened:
         answers = registry.read(export, options.from_, naming)
         for text in answers.remarks:
             console.warn(text)
-        found.append(_signed(answers, options.annotator) if options.annotator is not None else answers)
+        found.append(adjusting.signed(answers, options.annotator) if options.annotator is not None else answers)
     if options.where and not sum(one.table.num_rows for one in found):
         left_out = sum(one.left_out for one in found)
         console.warn(f"--where {' --where '.join(options.where)}: none of {count(left_out, 'row')} matches")
-    found = [_trimmed(one) for one in found] if options.trim else found
+    found = [adjusting.trimmed(one) for one in found] if options.trim else found
     return _read(options, reader, found, names, console)
 
 
@@ -194,29 +184,6 @@ def _classes_of(options: Options, console: Console) -> str | None:
     return str(path)
 
 
-def _signed(answers: Answers, annotator: str) -> Answers:
-    """The answers, those without an annotator with this one; `file`: with the name of their file."""
-    name = Path(answers.name.removeprefix("export ")).stem if annotator == "file" else annotator.strip()
-    if not name or (annotator == "file" and answers.name == "export -"):
-        raise UsageError(f"--annotator {annotator}: {answers.name} has no file name", "name who answered: --annotator NAME")
-    column = pc.fill_null(answers.table.column("annotator"), name)
-    return replace(answers, table=answers.table.set_column(answers.table.column_names.index("annotator"), "annotator", column))
-
-
-def _trimmed(answers: Answers) -> Answers:
-    """The answers with names of classes and people as they are without blanks at their ends."""
-    table = answers.table
-    for name in ("label", "annotator", "suggested_label"):
-        texts = [value if value is None else trimmed(value) or None for value in table.column(name).to_pylist()]
-        table = table.set_column(table.column_names.index(name), name, pa.array(texts, pa.string()))
-    return replace(answers, table=table)
-
-
-def _without_ids(answers: Answers) -> Answers:
-    """The answers, which `--match` is to give their ids."""
-    return replace(answers, table=answers.table.set_column(0, "id", pa.nulls(len(answers.table), pa.string())), id_type=None)
-
-
 def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Mapping[str, str], console: Console) -> Inputs:
     queries = [reader.open(location, "queries") for location in options.queries or ()]
     items = reader.open(options.items, "items") if options.items else None
@@ -224,7 +191,7 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Map
     reader.add(_log(options.labels))
     for one in found:
         reader.use(one.used)
-    found = [_without_ids(one) for one in found] if options.match else found
+    found = [adjusting.without_ids(one) for one in found] if options.match else found
     typed = any(source.id_type for source in reader.sources) or any(one.id_type for one in found)
     numbers = all(one.table.schema.field("id").type == pa.int64() for one in found)  # out of JSON
     id_type = reader.match_ids([(one.name, one.id_type) for one in found], pa.int64() if numbers else pa.string())

@@ -12,6 +12,7 @@ from altool.labels.exchange import FAILED, NO_TEXT, Answers, Export, Format, Nam
 from altool.text import count
 
 METADATA = "-metadata"
+VERIFICATION = "groundtruth/label-verification"
 
 
 def recognizes(export: Export) -> bool:
@@ -27,13 +28,22 @@ def _attributes(export: Export) -> list[str]:
 def read(export: Export, naming: Naming) -> Answers:
     """A row per record. What no person annotated is of source `auto`; a record without its label is not done, or failed.
 
-    Raises InputError where several attributes may hold the label, and where no record has an id.
+    Raises InputError where several attributes may hold the label, where no record has an id, and where labels were verified by other people
+    and `--where` does not say which of their verdicts count.
     """
     records = export.records if export.table is None else export.table.to_pylist()
-    found = _attributes(export)
+    verified = [name for name in _attributes(export) if any(_facts(record, name).get("type") == VERIFICATION for record in records)]
+    if unheard := [name for name in verified if name not in naming.where]:
+        said = sorted({str(_facts(record, unheard[0]).get("class-name")) for record in records} - {"None"})
+        raise InputError(
+            f"{export.name}: its labels were verified, in {unheard[0]!r} ({', '.join(said[:5])})",
+            f"say which count: --where {unheard[0]}=NUMBER",
+        )
+    found = [name for name in _attributes(export) if name not in verified]
     wanted = naming.columns.get("label") or "label"
-    if wanted not in found and (len(found) > 1 or "label" in naming.columns):
-        raise InputError(f"{export.name}: no label attribute {wanted!r} (it has {', '.join(found)})", "name it: --columns label=NAME")
+    if wanted not in found and (len(found) != 1 or "label" in naming.columns):
+        held = ", ".join(found) or "verifications alone"
+        raise InputError(f"{export.name}: no label attribute {wanted!r} (it has {held})", "name it: --columns label=NAME")
     attribute = wanted if wanted in found else found[0]
     key = naming.id_column or naming.columns.get("id") or "altool_id"
     rows = [{"id": record.get(key), **_row(record, attribute)} for record in records]
@@ -41,14 +51,18 @@ def read(export: Export, naming: Naming) -> Answers:
     return of_rows(export, rows, naming, used, key)
 
 
-def _row(record: Mapping[str, Any], attribute: str) -> dict[str, Any]:
+def _facts(record: Mapping[str, Any], attribute: str) -> Mapping[str, Any]:
     facts = record.get(attribute + METADATA)
     if isinstance(facts, str):  # of a manifest that became a table
         try:
             facts = json.loads(facts)
         except ValueError:
             facts = {}
-    facts = facts if isinstance(facts, Mapping) else {}
+    return facts if isinstance(facts, Mapping) else {}
+
+
+def _row(record: Mapping[str, Any], attribute: str) -> dict[str, Any]:
+    facts = _facts(record, attribute)
     row = {
         "round": record.get("altool_round"),
         "rank": record.get("altool_rank"),

@@ -26,7 +26,7 @@ from altool.tables.text import BOM, Json, with_values
 from altool.text import clip, count
 
 PICTURES = (".jpg", ".jpeg", ".jfif", ".png", ".gif", ".webp", ".avif", ".bmp", ".tif", ".tiff")
-NOTES = (".txt", ".md", ".names", ".yaml", ".yml", ".html")  # what lies beside pictures and is no export
+NOTES = (".txt", ".md", ".names", ".yaml", ".yml", ".html", ".log")  # what lies beside exports and seldom is one
 ONE_HOT = "_classes.csv"  # a hidden name, but Roboflow's for its labels
 BINARY = (b"PAR1", b"PK\x03\x04", b"ARROW1", b"\xff\xff\xff\xff", b"\x1f\x8b", b"\xd0\xcf\x11\xe0")
 LABEL = re.compile(r"__label__(\S+)")
@@ -48,7 +48,8 @@ def open_exports(location: str, console: Listener | None = None, encoding: str |
         if folder and path.lower().endswith(PICTURES):
             continue
         name = label if location == "-" else f"export {path}"
-        if pictures and path.lower().endswith(NOTES) and not _is_fasttext(path, filesystem):
+        if folder and path.lower().endswith(NOTES) and not _begins_as_answers(path, filesystem):
+            stray[path] = NoTable(f"{name}: it does not begin as answers do", "name the file itself if it holds some")
             continue
         try:
             exports += _open(name, path, filesystem, partition_values(path, folder), encoding)
@@ -64,9 +65,12 @@ def open_exports(location: str, console: Listener | None = None, encoding: str |
     return exports
 
 
-def _is_fasttext(path: str, filesystem: Any) -> bool:
+def _begins_as_answers(path: str, filesystem: Any) -> bool:
+    """Does a file that may be a note begin as one of answers: with JSON, fastText's mark, or a header that has ids or labels?"""
     with stream(path, filesystem) as file:
-        return file.read(16).lstrip(BOM + b" \r\n").startswith(b"__label__")
+        start = file.read(HEAD).lstrip(BOM + b" \t\r\n")
+    header = start.split(b"\n", 1)[0].lower()
+    return start.startswith((b"{", b"[", b"__label__")) or b"altool_id" in header or re.search(rb"[,;\t]\s*\"?label\b", header) is not None
 
 
 def _pictures(name: str, paths: Sequence[str]) -> Export:
@@ -129,7 +133,7 @@ def _archive(name: str, path: str, filesystem: Any, encoding: str | None) -> Ite
             return
         members = archives.shown(archive)
         pictures = [member for member in members if member.lower().endswith(PICTURES)]
-        files = [member for member in members if member not in set(pictures) and not (pictures and member.lower().endswith(NOTES))]
+        files = [member for member in members if not member.lower().endswith(PICTURES)]
         found = 0
         stray: InputError | None = None
         for member, spooled in archives.unpacked(name, archive, files):
@@ -137,8 +141,8 @@ def _archive(name: str, path: str, filesystem: Any, encoding: str | None) -> Ite
             try:
                 with stream(spooled, None) as content:
                     head = content.read(HEAD)
-                if not head.strip():
-                    continue  # of somebody who answered nothing
+                if not head.strip() or (member.lower().endswith(NOTES) and not _begins_as_answers(spooled, None)):
+                    continue  # of somebody who answered nothing, or a note
                 if head[:4] == b"PK\x03\x04":
                     raise NoTable(f"{shown}: it is an archive within an archive", archives.HINT)
                 for export in _open(shown, spooled, None, {}, encoding):

@@ -199,7 +199,7 @@ def test_what_altool_does_not_read_is_refused_by_name(folder: Path, name: str) -
             ("kim.jsonl", "e/kim.jsonl is neither"),
         ),
         *(("../kim.jsonl", "leads out of it"), ("/kim.jsonl", "leads out of it"), ("a\\..\\kim.jsonl", "leads out of it")),
-        *(("C:/kim.jsonl", "leads out of it"), ("README.md", "README.md"), (".DS_Store", "without files of answers")),
+        *(("C:/kim.jsonl", "leads out of it"), ("README.md", "without files of answers"), (".DS_Store", "without files of answers")),
     ],
 )
 def test_archives_that_are_refused(folder: Path, member: str, message: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.labels import registry
 from altool.labels.exchange import Answers, Naming, Task, with_ids
@@ -238,6 +239,19 @@ def test_a_folder_and_a_glob_are_many_exports(tmp_path: Path) -> None:
     assert len(open_exports(str(tmp_path / "[ab]"))) == 2
     with pytest.raises(InputError, match="no such file"):
         open_exports(str(tmp_path / "c*"))
+
+
+def test_notes_beside_the_exports_are_left_out_with_a_word(tmp_path: Path) -> None:
+    for name, text in {"a.csv": "id,label\nr,x\n", "README.md": "hi\n", "about.txt": "Some words, and more\nof them\n"}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "answers.txt").write_text("id\tlabel\nr\tx\n")
+    console = Console(silent=True)
+    assert [Path(export.name).name for export in open_exports(str(tmp_path), console)] == ["a.csv", "answers.txt"]
+    assert "left out 2 files without a table (README.md, about.txt)" in console.warnings[0]
+    for name in ("a.csv", "answers.txt"):
+        (tmp_path / name).unlink()
+    with pytest.raises(InputError, match="does not begin as answers do"):
+        open_exports(str(tmp_path))
 
 
 TASKS = [

@@ -17,7 +17,7 @@ from altool.labels.exchange import NO_STATUS, NO_VERDICT, Answers, Export, Forma
 QUESTION = "label"
 RESPONSES = ".responses"
 SUGGESTION = ".suggestion"
-OLD = {"inputs", "annotation", "prediction"}
+FIRST = {"annotation", "prediction"}  # of version 1
 
 Row = dict[str, Any]
 
@@ -28,7 +28,7 @@ def recognizes(export: Export) -> bool:
         return False
     nested = {"fields", "responses"} <= columns or {"fields", "suggestions"} <= columns or "_server_id" in columns
     flat = any(name.endswith((RESPONSES, ".suggestion.agent", ".responses.users")) for name in columns)
-    return nested or flat or {"annotation", "prediction"} <= columns or bool(_feedback(export))
+    return nested or flat or bool(_feedback(export)) or (columns >= FIRST and bool({"inputs", "annotation_agent"} & columns))
 
 
 def _feedback(export: Export) -> list[str]:
@@ -42,7 +42,7 @@ def read(export: Export, naming: Naming) -> Answers:
     and has no other. Raises InputError where several questions may hold the label, and where no record has an id."""
     records = export.records if export.table is None else export.table.to_pylist()
     columns = set(export.columns)
-    if {"annotation", "prediction"} <= columns:
+    if columns >= FIRST and "fields" not in columns:
         shape, questions = _first, [QUESTION]
     elif "fields" in columns:
         shape, questions = _nested, _keys(records, "responses", "suggestions")

@@ -17,6 +17,7 @@ from altool.tables import check
 from altool.text import count
 
 LABELS = ("label", "labels")
+PEOPLES = {"annotator", "labeled_at", "seconds", "status", "skip", "suggestion", "tier"}  # columns of a sheet, not of doccano
 NOBODY = ("all", "unknown")  # the names of files that are no annotator's
 
 
@@ -24,7 +25,9 @@ def recognizes(export: Export) -> bool:
     if export.encoding == "fasttext":
         return True
     columns = set(export.columns)
-    return export.encoding not in ("xml", "folder") and "Comments" in columns and bool({*LABELS, "text", "filename"} & columns)
+    if export.encoding in ("xml", "folder") or PEOPLES & columns:
+        return False
+    return {"id", "Comments"} <= columns and bool({*LABELS, "text", "filename"} & columns)
 
 
 def read(export: Export, naming: Naming) -> Answers:
@@ -42,7 +45,7 @@ def read(export: Export, naming: Naming) -> Answers:
     name = PurePosixPath(export.name).stem
     who = name if export.archived and name not in NOBODY else None
     records = export.records if export.table is None else export.table.to_pylist()
-    rows = [{**_row(record, view, naming), "id": _held(record, key), "annotator": _held(record, "annotator") or who} for record in records]
+    rows = [{**_row(record, view, naming), "id": _held(record, key), "annotator": who} for record in records]
     used = {name for name, other in naming.columns.items() if other and other in (key, view)}
     return of_rows(export, rows, naming, used, key)
 

@@ -13,7 +13,7 @@ from altool.labels.exchange import SEVERAL, Answers, Export, Format, Naming, cho
 from altool.labels.matching import names
 
 NAME = "filename"
-OWN = ("altool_id", "altool_round", "altool_rank")
+PEOPLES = {"altool_id", "id", "task", "label", "annotator", "status", "skip", "source"}  # columns of a sheet, not of Roboflow
 NOBODY = "Unlabeled"  # the column of pictures without a class
 BITS = {"0": False, "1": True, "0.0": False, "1.0": True}
 
@@ -21,10 +21,12 @@ BITS = {"0": False, "1": True, "0.0": False, "1.0": True}
 def recognizes(export: Export) -> bool:
     if export.table is None:
         return False
-    stripped = {name.strip(): name for name in export.columns}
-    classes = [name for own, name in stripped.items() if own not in (NAME, *OWN)]
-    named = NAME in stripped and len(stripped) == len(export.columns) and len(classes) > 1
-    return named and all(_bits(export.table, name) for name in classes)
+    stripped = [name.strip() for name in export.columns]
+    if NAME not in stripped or len(stripped) < 3 or len(set(stripped)) < len(stripped):
+        return False
+    if PEOPLES & set(stripped) or any(name.startswith("annotator:") for name in stripped):
+        return False
+    return all(_bits(export.table, name) for name in export.columns if name.strip() != NAME)
 
 
 def _bits(table: pa.Table, name: str) -> bool:
@@ -43,15 +45,10 @@ def read(export: Export, naming: Naming) -> Answers:
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    classes = [name for name, value in record.items() if name not in (NAME, *OWN) and BITS.get(str(value).strip())]
+    classes = [name for name, value in record.items() if name != NAME and BITS.get(str(value).strip())]
     name = (record.get(NAME) or "").strip()
     *_, original = names(PurePosixPath(name).name)
-    row = {
-        "id": record.get("altool_id") or PurePosixPath(original).stem or None,
-        "path": original or None,
-        "round": record.get("altool_round"),
-        "rank": record.get("altool_rank"),
-    }
+    row = {"id": PurePosixPath(original).stem or None, "path": original or None}
     if len(classes) > 1:
         return row | {"label": json_text(classes), "reason": SEVERAL}
     if classes == [NOBODY] or not classes:

@@ -44,7 +44,7 @@ TOOLS = (
     _tool("VGG Image Annotator", ["_via_img_metadata", "_via_settings", "file_attributes", "region_shape_attributes"]),
     _tool("COCO", ["images|annotations|categories", "image_id|category_id|bbox"]),
     _tool("Datumaro", ["categories|items|info"]),
-    _tool("FiftyOne", ["classes|labels", "samples|dataset_type", "samples"], "export it as FiftyOneImageClassificationDataset"),
+    _tool("FiftyOne", ["classes|labels", "samples|dataset_type"], "export it as FiftyOneImageClassificationDataset"),
     _tool("LabelMe", ["shapes|imagePath"]),
     _tool("SuperAnnotate", ["metadata|instances"]),
     _tool("Encord", ["data_hash", "label_hash", "object_answers"]),
@@ -83,6 +83,7 @@ def check_archive(name: str, names: Collection[str]) -> None:
 def check_tool(export: Export, naming: Naming) -> None:
     """Raise InputError for an export with the marks of a tool that altool does not read."""
     columns = set(export.columns)
+    columns |= {"dataset_type"} if columns == {"samples"} else set()  # FiftyOne's samples.json is that alone
     found = next((tool for tool in TOOLS if any(mark <= columns for mark in tool.marks)), None)
     if found is not None and not (found.verdict in naming.where and "label" in naming.columns):
         way = f"or name its columns in --columns, and what counts in --where {found.verdict}=VALUE" if found.verdict else ""

@@ -186,6 +186,8 @@ def _classes_of(options: Options, console: Console) -> str | None:
 
 def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Mapping[str, str], console: Console) -> Inputs:
     queries = [reader.open(location, "queries") for location in options.queries or ()]
+    for source in queries:  # what the export is to leave out, the queries keep
+        source.names = {name: other for name, other in source.names.items() if other}
     items = reader.open(options.items, "items") if options.items else None
     targets = read_targets(reader, options.targets) if options.targets else None
     reader.add(_log(options.labels))

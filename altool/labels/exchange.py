@@ -45,7 +45,7 @@ INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 SURROGATE = re.compile("[\ud800-\udfff]")
 HALF = "\ufdd0"  # no character, now or ever: stands for half of one
 LIST = re.compile(r"""\[\s*(?:(?P<quote>["'])(?P<only>[^"']*)(?P=quote))?\s*,?\s*\]""")  # as Python shows one of at most one text
-QUOTED = re.compile(r"""\[\s*["'{\[(]|\{\s*["']""")
+QUOTED = re.compile(r"""\[\s*(?:["'{\[(]|\]\s*$)|\{\s*(?:["']|\}\s*$)""")
 # What else of a row says which item it is. `picture` is only where the tool has its picture, not a path that must be the item's.
 EXTRAS = {"rank": pa.string(), "text": pa.string(), "path": pa.string(), "picture": pa.string()}
 COLUMNS = ("label", "annotator", "status", "source", "labeled_at", "seconds", "round", "suggested_label", "reason")

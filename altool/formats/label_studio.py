@@ -27,6 +27,7 @@ MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # no XML 1.0
 
 PART = 1 << 16  # rows that are made at once
+SHOWN = (("rank", "rank", "altool_rank"), ("text", "text", "text"), ("picture", "path", "image"))  # what of it, its column, its usual key
 
 Row = dict[str, Any]
 
@@ -57,12 +58,13 @@ def read(export: Export, naming: Naming) -> Answers:
         raise InputError(
             f"{export.name}, entry {other:,}: expected a task of Label Studio like the first", "export the project again as JSON"
         )
-    rows = (row | _extras(row.pop("data")) for row in (_minimal if shape == "minimal" else _full)(export.name, records, naming))
+    keys = {name: naming.columns.get(column) or default for name, column, default in SHOWN}
+    rows = (row | _extras(row.pop("data"), keys) for row in (_minimal if shape == "minimal" else _full)(export.name, records, naming))
     own_key = naming.columns.get("id")
     ids: list[Any] = []
     entries: list[int] = []
     parts: dict[str, list[pa.Array]] = {name: [] for name in naming.kept()}
-    used = {"label", *(name for name, column in naming.columns.items() if column == "")}
+    used = {"label", *(name for name, column in naming.columns.items() if column == "" or name in ("text", "path", "rank"))}
     while part := list(islice(rows, PART)):  # of a large export not all at once
         ids += [row["id"] for row in part]
         entries += [row["entry"] for row in part]
@@ -73,11 +75,11 @@ def read(export: Export, naming: Naming) -> Answers:
     return answers(export.name, {"id": json_ids(export.name, ids)[0], **columns, "entry": entries}, None, used, naming.meaning.clock)
 
 
-def _extras(data: Mapping[str, Any]) -> Row:
+def _extras(data: Mapping[str, Any], keys: Mapping[str, str]) -> Row:
     """What a task's data say besides of which item it is. The path is left out: Label Studio gives uploaded files its own."""
-    image = texts(data.get("image"))
+    image = texts(data.get(keys["picture"]))
     picture = image if image is not None and not image.startswith("data:") else None
-    return {"rank": data.get("altool_rank"), "text": texts(data.get("text")), "picture": picture}
+    return {"rank": data.get(keys["rank"]), "text": texts(data.get(keys["text"])), "picture": picture}
 
 
 def _key(data: Mapping[str, Any], naming: Naming) -> Row:

@@ -229,8 +229,14 @@ def of_rows(export: Export, rows: Sequence[Mapping[str, Any]], naming: Naming, u
         )
     columns: dict[str, Any] = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in naming.kept()}
     used = {*used, *(name for name, other in naming.columns.items() if other == "")}
+    entries = [row.get("entry", place) for place, row in enumerate(rows)]
+    for name in EXTRAS:
+        if (other := naming.columns.get(name)) and other in export.columns:
+            held = export.table.column(other).to_pylist() if export.table is not None else [record.get(other) for record in export.records]
+            columns[name] = pa.array([json_text(held[entry]) for entry in entries], pa.string())
+            used.add(name)
     if any("entry" in row for row in rows):
-        columns["entry"] = [row["entry"] for row in rows]
+        columns["entry"] = entries
     return answers(export.name, {"id": ids, **columns}, id_type, used, naming.meaning.clock)
 
 

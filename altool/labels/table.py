@@ -92,13 +92,13 @@ def read(export: Export, naming: Naming) -> Answers:
     if len(set(chosen)) < len(chosen):
         raise UsageError(f"{export.name}: one column is named for two things", "see --columns, --id-col and --annotator-columns")
     columns = {column: _column(export, name) for column, name in names.items() if name is not None and column not in ("id", "label")}
-    for column, name in EXTRAS.items():
-        if name in export.columns and naming.columns.get(column) != "":
-            columns[column] = _column(export, name)
+    extras = {column: naming.columns.get(column, name) for column, name in EXTRAS.items()}
+    extras |= {column: EXTRAS[column] for column, name in extras.items() if name and name not in export.columns}
+    columns |= {column: _column(export, name) for column, name in extras.items() if name in export.columns}
     pictures = [name for name in PICTURES if name in export.columns]
     columns |= {"picture": _column(export, pictures[0])} if naming.match == "path" and pictures and "path" not in columns else {}
     ids, id_type = _ids(export, names["id"])
-    used = {column for column, other in naming.columns.items() if names.get(column) == other}
+    used = {column for column, other in naming.columns.items() if other in (names.get(column), extras.get(column))}
     if annotators:
         return _wide(export, ids, id_type, columns, annotators, names["label"], used, naming.meaning.clock)
     if export.table is not None and pa.types.is_integer((numbers := plain(export.table.column(names["label"]))).type):
@@ -107,7 +107,7 @@ def read(export: Export, naming: Naming) -> Answers:
     if "skip" in export.columns and "skip" not in chosen:
         _hear_skips(export.name, columns, _column(export, "skip"))
     found = answers(export.name, {"id": ids, **columns}, id_type, used, naming.meaning.clock)
-    return replace(found, remarks=tuple(_unheard(export, {*chosen, *naming.where, *EXTRAS.values(), "skip", "comment"})))
+    return replace(found, remarks=tuple(_unheard(export, {*chosen, *naming.where, *extras.values(), "skip", "comment"})))
 
 
 def _refuse_codes(name: str, labels: pa.Array, ids: pa.Array, naming: Naming) -> None:

@@ -84,6 +84,21 @@ def test_a_matched_row_must_still_have_the_text_of_its_item(folder: Path) -> Non
     assert (set(said(folder)), summary["refused"]) == ({"0004"}, {"the text is not that of its id": 1})
 
 
+@pytest.mark.parametrize("form", ["csv", "prodigy", "label-studio"])
+def test_the_text_may_stand_in_another_column(folder: Path, form: str) -> None:
+    """The items have it in theirs all the same."""
+    if form == "csv":
+        (folder / "e").write_text("body,label\ntwo,positive\nsix,positive\n")
+    elif form == "prodigy":
+        marks = {"label": "positive", "answer": "accept", "_task_hash": 1}
+        (folder / "e").write_text("".join(json.dumps({"body": text, **marks}) + "\n" for text in ("two", "six")))
+    else:
+        tasks = [{"data": {"body": text}, "annotations": [annotation("positive")]} for text in ("two", "six")]
+        (folder / "e").write_text(json.dumps(tasks))
+    summary = imported(folder, "e", match="text", items=str(folder / "texts.parquet"), columns="text=body")
+    assert (set(said(folder)), summary["refused"]) == ({"0011"}, {"no item with its text": 1})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

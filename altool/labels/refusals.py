@@ -21,7 +21,8 @@ HINTS = {
     CONFLICT: "the same annotator gave another label; give labeled_at or a later --round to tell which is newer, or name the annotators "
     "(--annotator NAME or file)",
     MISPLACED: "did a spreadsheet change the ids? take the rows by their ranks: --match rank; or leave the check out: --columns rank=",
-    OTHER_TEXT: "is the id the annotation tool's own number? name altool's: --id-col NAME; if that column is another text: --columns text=",
+    OTHER_TEXT: "is the id the annotation tool's own number? name altool's: --id-col NAME, or --match text or path; if it is another "
+    "column: --columns text=",
     exchange.NO_ID: "name the column or key that holds altool's id: --id-col NAME",
     exchange.NO_INTEGER_ID: "write ids as the other tables have them",
     exchange.NO_TEXT: "write the label as a text",

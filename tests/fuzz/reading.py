@@ -174,7 +174,7 @@ def _plain_records(content: bytes) -> list[Any]:
             return list(json.loads(text))
         if text.lstrip()[:1] == "{":
             return [json.loads(line) for line in text.split("\n") if line.strip()]
-    except (ValueError, pa.ArrowException, OSError):
+    except (ValueError, pa.ArrowException, OSError, SystemError):  # the last is what pyarrow raises for a damaged text
         return []
     if not text.strip():
         return []

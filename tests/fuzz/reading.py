@@ -122,9 +122,9 @@ def _flattened(record: Any) -> list[Any]:
         return [{"altool_id": name, "label": _by_number(target, record["classes"])} for name, target in record["labels"].items()]
     if isinstance(record.get("data_row"), dict) and "projects" in record:
         return _of_labelbox(record)
-    bits = [str(value).strip() for name, value in record.items() if name != "filename"]
+    bits = [str(value).strip().removesuffix(".0") for name, value in record.items() if name != "filename"]
     if "filename" in record and set(bits) <= {"0", "1"}:
-        chosen = [name.strip() for name, value in record.items() if str(value).strip() == "1"]
+        chosen = [name.strip() for name, value in record.items() if str(value).strip().removesuffix(".0") == "1"]
         stem = PurePosixPath(str(record["filename"]).strip()).stem
         return [{"altool_id": stem, "label": chosen[0] if len(chosen) == 1 else chosen}]
     if isinstance(record.get("responses"), dict) and isinstance(given := record["responses"].get("label"), list):

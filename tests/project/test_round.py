@@ -258,7 +258,7 @@ def test_undo_moves_rounds_away_and_keep_forgets_models(measured: Any, copy: Cop
     assert len(project.labels()) == 80
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.2, 2.2, 3.4])
+@pytest.mark.parametrize("seconds", [1.0, 2.4])
 def test_killed_anywhere_it_ends_with_the_same_bytes(begun: Any, measured: Any, copy: Copy, seconds: float) -> None:
     project = copy(begun)
     shutil.copy2(measured.folder / "answers/000.csv", project.folder / "answers")

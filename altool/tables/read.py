@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any
 import pyarrow as pa
 
 from altool.errors import InputError, UsageError
-from altool.tables import space
+from altool.tables import columns, space
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.image_files import image_rows
+from altool.tables.layout import Layout, check_score, gathered, layout
 from altool.tables.listing import Listing, fixed, is_image_name, is_table_name, listing, naming, partition_values
 from altool.tables.outside import decode, load_json
 from altool.tables.schema import ALIASES, FOREIGN, KINDS, WIDE_PREFIX
@@ -20,7 +22,7 @@ from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
 from altool.text import count
 
-__all__ = ["Meaning", "Reader", "Source", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
+__all__ = ["Layout", "Meaning", "Reader", "Source", "layout", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
 
 UNTYPED = pa.string()  # the type of ids that no table of a run gives one
 
@@ -29,13 +31,21 @@ class Reader:
     """Opens the tables of one run, and checks what they must agree on."""
 
     def __init__(
-        self, columns: str | None = None, classes: str | None = None, console: Listener | None = None, meaning: Meaning | None = None
+        self,
+        columns: str | None = None,
+        classes: str | None = None,
+        console: Listener | None = None,
+        meaning: Meaning | None = None,
+        layout: Layout | None = None,
     ) -> None:
-        """`columns` is the value of `--columns`, `classes` that of `--classes`. The `console` hears what of a table is left out.
+        """`columns` is the value of `--columns`, `classes` that of `--classes`; the `layout` is that of predictions which altool did not
+        write. The `console` hears what of a table is left out.
         Raises UsageError where they cannot be understood."""
         self.names = parse_columns(columns)
         self.classes = parse_classes(classes)
         self.meaning = meaning or Meaning()
+        self.layout = layout or Layout()
+        check_score(self.layout, self.classes)
         self.console = console
         self.sources: list[Source] = []
         self._used: set[str] = {name for name, other in self.names.items() if not other}
@@ -55,7 +65,7 @@ class Reader:
         With `allow_empty` a folder without files is a table without rows: a label log to which nobody has written yet; with
         `allow_missing`, so is a folder that is not there.
         """
-        source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console)
+        source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console, self.layout)
         needed = source.kind.required if required is None else required
         if allow_missing and not os.path.isdir(location):
             self.sources.append(source)
@@ -77,6 +87,8 @@ class Reader:
             space.of(source)  # refused where it is of several
         self._say_foreign(source)
         source.id_type = _id_type(source)
+        if kind == "predictions" and (long := self.layout.long) and not all(map(source.is_ours, filled)):
+            _gather(source, *long)
         self._used |= {name for name in self.names if any(self.names[name] in (*f.names, *f.constants) for f in filled)}
         self.sources.append(source)
         return source
@@ -137,7 +149,7 @@ class Reader:
     def _fits(source: Source, one: Fragment, needed: Sequence[str]) -> bool:
         """Has the file the columns that its table needs?"""
         try:
-            Source(source.kind, source.location, [one], source.names, None, {}, source.declared).require(*needed)
+            Source(source.kind, source.location, [one], source.names, None, {}, source.declared, layout=source.layout).require(*needed)
         except InputError:
             return False
         return True
@@ -186,6 +198,9 @@ class Reader:
                 )
         for source in with_ids:
             source.id_type = common
+        of_others = (one for one in self.sources if one.kind.name == "predictions" for file in one.fragments if not one.is_ours(file))
+        if self.layout.option and next(of_others, None) is None:
+            raise UsageError(f"{self.layout.option} has no effect: no predictions of another tool are read", "leave it out")
         unused = [name for name in self.names if name not in self._used]
         if unused:
             raise UsageError(f"--columns: no table of this run has a column {', '.join(repr(self.names[name]) for name in unused)}")
@@ -248,6 +263,26 @@ def _refuse_twins(source: Source) -> None:
         twins = sorted({name for name in names if names.count(name) > 1 and (name in asked or name.startswith(WIDE_PREFIX))})
         if twins:
             raise InputError(f"{source.name}: two columns of {file.path} are called {twins[0]!r}", "give every column its own name")
+
+
+def _gather(source: Source, label: str, score: str) -> None:
+    """A table with a row per id and class becomes one with a row per id. Raises InputError where an id has a class twice, or none."""
+    first, name = source.fragments[0], source.name
+    comma = any(one.decimal_comma for one in source.fragments)
+    ids, labels, scores = [], [], []
+    for part, raw in source.as_they_are([label, score]):
+        ids.append(part)
+        texts = columns.plain(raw.column(label))
+        labels.append(columns.cast(name, source.location, texts, "label", pa.string(), part, comma=False))
+        numbers = columns.plain(raw.column(score))
+        scores.append(columns.cast(name, source.location, numbers, score, pa.float64(), part, comma=comma))
+    whole = pa.table([pa.chunked_array(part) for part in (ids, labels, scores)], ["id", "label", "score"])
+    rows, matrix, classes = gathered(name, whole, source.declared, source.layout.absent)
+    table = pa.table({source.physical(first, "id") or "id": rows, "probabilities": matrix})
+    table = table.replace_schema_metadata({"altool.classes": json.dumps(classes)})
+    one = MemoryFragment(source.location, table, untyped=all(file.untyped for file in source.fragments))
+    source.fragments = [one]
+    source.metadata = {f"altool.{key}": value for key, value in one.facts.items()}
 
 
 def _id_type(source: Source) -> pa.DataType | None:

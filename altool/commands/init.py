@@ -17,7 +17,7 @@ from typing import Any
 
 from altool.console import Console
 from altool.errors import AltoolError, InputError, UsageError
-from altool.labels import exchange
+from altool.labels import opening
 from altool.labels import registry as formats
 from altool.labels.exchange import Naming
 from altool.metrics.proof import CONFIDENCE
@@ -205,7 +205,7 @@ def _classes(options: Options, folder: Path, settings: dict[str, Any], console: 
 def _answers(location: str, seen: Seen) -> int:
     """The labels in what people answered. Raises InputError where there are none."""
     naming = Naming(parse_columns(seen.columns))
-    answers = [formats.read(export, formats.AUTO, naming).table for export in exchange.open_exports(location)]
+    answers = [formats.read(export, formats.AUTO, naming).table for export in opening.open_exports(location)]
     labels = sum(len(table) - table.column("label").null_count for table in answers)
     if not labels:
         raise InputError(f"holdout {location}: no row with a label", "give labels to measure on, or let the first round ask for them")

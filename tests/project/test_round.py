@@ -253,12 +253,12 @@ def test_undo_moves_rounds_away_and_keep_forgets_models(measured: Any, copy: Cop
     assert (project.folder / "rounds/002/model").exists()
     assert "moved to undone/001-1, undone/002-1" in project.round("--undo", 1)
     assert "the project has no such round" in project.round("--undo", 1, code=3)
-    project.round()
+    assert "round 1 asks for 40 labels" in project.round()
     assert not set(project.asked("001/todo.csv")) & set(project.labels())  # the log keeps the answers
     assert len(project.labels()) == 80
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1.2, 2.2, 3.4])
+@pytest.mark.parametrize("seconds", [1.0, 2.4])
 def test_killed_anywhere_it_ends_with_the_same_bytes(begun: Any, measured: Any, copy: Copy, seconds: float) -> None:
     project = copy(begun)
     shutil.copy2(measured.folder / "answers/000.csv", project.folder / "answers")

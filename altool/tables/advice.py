@@ -33,6 +33,9 @@ def missing(table: str, where: str, kind: Kind, fragment: Fragment, names: Seque
 def _hint(kind: Kind, fragment: Fragment, column: str, lacking: str, layout: Layout) -> str:
     if column in FOREIGN.get(kind.name, ()) and column in fragment.names:
         return f"altool did not write this column; if it is what altool means by it: --columns {column}={column}"
+    structs = [field.name for field in fragment.schema if pa.types.is_struct(field.type) and field.type.get_field_index(column) >= 0]
+    if len(structs) == 1:
+        return f"column {structs[0]} has a field {column}: --columns {column}={structs[0]}.{column}"
     if column == "probabilities":
         return f"correct {layout.option}" if lacking else _probabilities(fragment)
     text = WRITERS.get(column)

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from altool.errors import InputError, UsageError
 from altool.tables import columns, space
+from altool.tables.derived import reaching
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.image_files import image_rows
 from altool.tables.layout import Layout, check_score, gathered, layout
@@ -76,7 +77,7 @@ class Reader:
         if not fragments:
             self.sources.append(source)
             return source
-        filled = [fragment for fragment in fragments if sum(fragment.group_rows)]
+        filled = [reaching(fragment, self.names) for fragment in fragments if sum(fragment.group_rows)]
         if not filled:
             raise InputError(f"{source.name}: the table is empty", "give a table with at least one row")
         source.fragments = filled  # a file without rows has no say
@@ -149,7 +150,9 @@ class Reader:
     def _fits(source: Source, one: Fragment, needed: Sequence[str]) -> bool:
         """Has the file the columns that its table needs?"""
         try:
-            Source(source.kind, source.location, [one], source.names, None, {}, source.declared, layout=source.layout).require(*needed)
+            Source(
+                source.kind, source.location, [reaching(one, source.names)], source.names, None, {}, source.declared, layout=source.layout
+            ).require(*needed)
         except InputError:
             return False
         return True
@@ -294,9 +297,9 @@ def _id_type(source: Source) -> pa.DataType | None:
         if not file.untyped and name in file.names:
             kind = file.schema.field(name).type
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            if pa.types.is_integer(kind):
+            if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
                 found.setdefault(pa.int64(), file.path)
-            elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
+            elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view() or columns.is_uuid(kind):
                 found.setdefault(pa.string(), file.path)
             else:
                 raise InputError(

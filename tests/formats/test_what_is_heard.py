@@ -161,4 +161,7 @@ def test_every_kind_of_answer(shape: str) -> None:
 
 
 def test_no_format_is_left_out() -> None:
-    assert {name for name, _, _ in HEARD.values()} >= set(registry.FORMATS.own) - {"parquet", "html"}  # the page is pressed in test_html_browser.py
+    assert {name for name, _, _ in HEARD.values()} >= set(registry.FORMATS.own) - {
+        "parquet",
+        "html",
+    }  # the page is pressed in test_html_browser.py

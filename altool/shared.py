@@ -24,6 +24,7 @@ FORMAT = Option(
 )
 COLUMNS = Option(metavar="NAME=OTHER,…", panel=READING, help="Other names of columns, as id=item_id.")
 CLASSES = Option(metavar="A,B,…", panel=READING, help="The classes in probability order, or a file of them.")
+IDS = Option(metavar="TABLE", panel=READING, flags=("--ids", "--id"), help="Ids of a table without, by row; row numbers them.")
 PROB_PREFIX = Option(metavar="PREFIX", panel=READING, help="Predictions: one column per class, named PREFIX and class.")
 PROB_COLUMNS = Option(metavar="A,B,…", panel=READING, help="Predictions: one column per class, named as the class.")
 SCORE = Option(metavar="COLUMN", panel=READING, help="Predictions: the score of the second of two --classes.")

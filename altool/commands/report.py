@@ -31,6 +31,7 @@ from altool.shared import (
     CLASSES,
     COLUMNS,
     FEATURES,
+    IDS,
     LABELS,
     LONG,
     OUTPUT,
@@ -61,7 +62,7 @@ from altool.text import count
 MEASURED, COMPARED = "What is measured", "Comparing: --history alone, as altool compare"
 MEASURING = (
     *("targets", "previous", "pool_predictions", "features", "queries", "model", "metrics_output", "check_targets"),
-    *("prob_prefix", "prob_columns", "score", "long", "probabilities"),
+    *("ids", "prob_prefix", "prob_columns", "score", "long", "probabilities"),
     *("evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
 )
 COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
@@ -103,6 +104,7 @@ class Options:
     tail_share: float | None = shared(replace(comparison.TAIL_SHARE, panel=COMPARED))
     summary_output: str | None = shared(replace(comparison.SUMMARY_OUTPUT, panel=COMPARED))
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     classes: str | None = shared(CLASSES)
     prob_prefix: str | None = shared(PROB_PREFIX)
     prob_columns: str | None = shared(PROB_COLUMNS)
@@ -148,7 +150,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     _check_options(options, console)
     given_prices = prices(options.cost_verify, options.cost_answer)
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
-    reader = Reader(options.columns, options.classes, console, means, layout(options))
+    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids)
     source = reader.open(predictions, "predictions")
     log = reader.open(labels, "labels", allow_empty=True)
     features = reader.open(options.features, "features") if options.features else None

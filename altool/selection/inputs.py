@@ -74,7 +74,7 @@ class Past:
 def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tables:
     """Open all tables, and check their schemas. Raises InputError."""
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
-    reader = Reader(options.columns, options.classes, console, means, layout(options))
+    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids)
     pool = open_pool(reader, options)
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}

@@ -16,6 +16,7 @@ from altool.shared import (
     DEVICE,
     FEATURES,
     FORMAT,
+    IDS,
     ITEMS,
     LABELS,
     LONG,
@@ -111,6 +112,7 @@ class Options:
     wait: bool | None = option("Wait for all answers, or ask on (needs --queries).", shown="wait", panel=ASKING)
     oracle: str | None = option("Labels that answer at once, for backtests.", metavar="TABLE", panel=ASKING)
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     classes: str | None = shared(CLASSES)
     prob_prefix: str | None = shared(PROB_PREFIX)
     prob_columns: str | None = shared(PROB_COLUMNS)

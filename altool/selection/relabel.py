@@ -90,7 +90,7 @@ def run(options: Options, wanted: int, console: Console) -> None:
 
 def _open(options: Options, console: Console) -> Tables:
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
-    reader = Reader(options.columns, options.classes, console, means, layout(options))
+    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids)
     limits = {"within": options.within, "exclude": options.exclude}
     tables = Tables(
         oof=reader.open(options.oof or "", "predictions"),

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from altool.errors import InputError
 from altool.tables import check, columns
+from altool.tables.array_files import ARRAYS
 from altool.tables.fragments import Fragment
 from altool.tables.layout import Layout, is_named, is_vector
 from altool.tables.schema import FOREIGN, WIDE_PREFIX, WRITERS, Kind
@@ -33,6 +34,8 @@ def missing(table: str, where: str, kind: Kind, fragment: Fragment, names: Seque
 def _hint(kind: Kind, fragment: Fragment, column: str, lacking: str, layout: Layout) -> str:
     if column in FOREIGN.get(kind.name, ()) and column in fragment.names:
         return f"altool did not write this column; if it is what altool means by it: --columns {column}={column}"
+    if column == "id" and ARRAYS in (fragment.schema.metadata or {}):
+        return "give the ids of its rows: --ids TABLE, or --ids row for their numbers"
     structs = [field.name for field in fragment.schema if pa.types.is_struct(field.type) and field.type.get_field_index(column) >= 0]
     if len(structs) == 1:
         return f"column {structs[0]} has a field {column}: --columns {column}={structs[0]}.{column}"

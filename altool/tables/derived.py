@@ -1,9 +1,9 @@
-"""A file of a table with columns that it does not hold as such: fields of its structs."""
+"""A file of a table with columns that it does not hold as such: fields of its structs, and ids from elsewhere."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,11 +14,12 @@ from altool.tables.fragments import Fragment
 
 
 @dataclass
-class Nested:
-    """A file whose `paths`, {dotted name: the names from its struct inwards}, are columns too."""
+class Derived:
+    """A file whose `paths`, {dotted name: the names from its struct inwards}, are columns too, and whose rows have these `ids`."""
 
     inner: Fragment
-    paths: Mapping[str, Sequence[str]]
+    paths: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ids: pa.Array | None = None
 
     def __post_init__(self) -> None:
         self.path, self.constants = self.inner.path, self.inner.constants
@@ -29,7 +30,7 @@ class Nested:
         schema = self.inner.schema
         for name, path in self.paths.items():
             schema = schema.append(pa.field(name, _type(self.inner.schema, path) or pa.null()))
-        return schema
+        return schema if self.ids is None else schema.append(pa.field("id", self.ids.type))
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -45,18 +46,24 @@ class Nested:
 
     def _held(self, columns: Sequence[str]) -> list[str]:
         """The columns of the file that these are made of."""
-        return list(dict.fromkeys(self.paths[name][0] if name in self.paths else name for name in columns))
+        own = [name for name in columns if name != "id" or self.ids is None]
+        return list(dict.fromkeys(self.paths[name][0] if name in self.paths else name for name in own)) or self.inner.schema.names[:1]
 
     def row_bytes(self, group: int, columns: Sequence[str]) -> float:
         return self.inner.row_bytes(group, self._held(columns))
 
     def batches(self, group: int, columns: Sequence[str], rows: int, *, fold: bool = False) -> Iterator[pa.RecordBatch]:
+        start = sum(self.group_rows[:group])
         for batch in self.inner.batches(group, self._held(columns), rows, fold=fold):
             arrays = []
             for name in columns:
+                if name == "id" and self.ids is not None:
+                    arrays.append(self.ids.slice(start, len(batch)))
+                    continue
                 root, *fields = self.paths.get(name, (name,))
                 array = batch.column(root)
                 arrays.append(pc.struct_field(array, fields) if fields else array)
+            start += len(batch)
             yield pa.RecordBatch.from_arrays(arrays, list(columns))
 
     def some(self, group: int, column: str, wanted: np.ndarray) -> pa.RecordBatch | None:
@@ -67,7 +74,7 @@ def reaching(one: Fragment, names: Mapping[str, str]) -> Fragment:
     """The file with the fields of structs that --columns names as STRUCT.FIELD, where no column of the file is called so."""
     paths = {name: name.split(".") for name in names.values() if "." in name and name not in one.names}
     paths = {name: path for name, path in paths.items() if _type(one.schema, path) is not None}
-    return Nested(one, paths) if paths else one
+    return Derived(one, paths) if paths else one
 
 
 def _type(schema: pa.Schema, path: Sequence[str]) -> pa.DataType | None:

@@ -220,3 +220,9 @@ def test_report_reads_them_too(altool: Altool, tmp_path: Path) -> None:
     altool("report", "--predictions", "p.parquet", "--labels", "labels.parquet", *shape, "--metrics-output", "metrics.parquet")
     metrics = pq.read_table(tmp_path / "metrics.parquet").to_pylist()
     assert next(row["value"] for row in metrics if row["metric"] == "accuracy") == 1
+
+
+def test_a_column_that_is_there_twice_is_no_fault(altool: Altool, tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array(IDS), *(pa.array(MATRIX[:, place]) for place in (0, 1))], ["id", "p_a", "p_a"])
+    write(table, tmp_path / "p.parquet")
+    assert "no column 'probabilities' (it has id, p_a, p_a)" in said(altool, "--predictions", "p.parquet")

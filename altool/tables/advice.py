@@ -79,9 +79,12 @@ def _prefix(names: Sequence[str]) -> str:
 
 
 def _first_rows(fragment: Fragment) -> dict[str, pa.Array]:
-    """The first rows of a file's columns."""
-    batch = next(fragment.batches(0, list(dict.fromkeys(fragment.schema.names)), SEEN), None) if fragment.group_rows else None
-    return {} if batch is None else {name: columns.plain(batch.column(name).slice(0, SEEN)) for name in dict.fromkeys(batch.schema.names)}
+    """The first rows of a file's columns; {} where they cannot be read, as of a file that is damaged there, or has a name twice."""
+    try:
+        batch = next(fragment.batches(0, fragment.schema.names, SEEN), None) if fragment.group_rows else None
+        return {} if batch is None else {name: columns.plain(batch.column(name).slice(0, SEEN)) for name in batch.schema.names}
+    except (pa.ArrowException, OSError, ValueError, KeyError):
+        return {}
 
 
 def _is_list(type_: pa.DataType) -> bool:

@@ -24,6 +24,18 @@ FORMAT = Option(
 )
 COLUMNS = Option(metavar="NAME=OTHER,…", panel=READING, help="Other names of columns, as id=item_id.")
 CLASSES = Option(metavar="A,B,…", panel=READING, help="The classes in probability order, or a file of them.")
+IDS = Option(metavar="TABLE", panel=READING, flags=("--ids", "--id"), help="Ids of a table without, by row; row numbers them.")
+PROB_PREFIX = Option(metavar="PREFIX", panel=READING, help="Predictions: one column per class, named PREFIX and class.")
+PROB_COLUMNS = Option(metavar="A,B,…", panel=READING, help="Predictions: one column per class, named as the class.")
+SCORE = Option(metavar="COLUMN", panel=READING, help="Predictions: the score of the second of two --classes.")
+LONG = Option(metavar="label=A,score=B", panel=READING, help="Predictions: one row per id and class.")
+PROBABILITIES = Option(
+    metavar="SCALE",
+    panel=READING,
+    choices=("logits", "unnormalised"),
+    help="What the numbers of predictions are: logits or unnormalised.",
+    shown="probabilities",
+)
 TIME_ZONE = Option(metavar="ZONE", panel=READING, help="Zone of times without an offset: UTC, +02:00, Europe/Berlin.")
 TIME_UNIT = Option(metavar="UNIT", panel=READING, help="Unit of times that are numbers: s, ms, us or ns.")
 UNLABELED_VALUE = Option(metavar="VALUE", panel=READING, help="A label that means there is none, as -1; repeatable.")

@@ -215,10 +215,18 @@ def test_readme_beside_the_parts(altool: Altool, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("table", "cause"),
     [
-        (pa.table({"id": IDS, "probabilities": [dict(zip(CLASSES, row, strict=True)) for row in MATRIX.tolist()]}), "holds struct<cat"),
-        (pa.table({"id": IDS, "probabilities": fixed(np.log(MATRIX))}), "hint: all are at most 0, as logarithms are"),
-        (pa.table({"id": IDS, "p:pos": MATRIX[:, 0]}), "hint: one number per row may be the probability of one of two classes"),
-        (pa.table({"id": IDS, **dict(zip(CLASSES, MATRIX.T, strict=True))}), "or call a column per class p:CLASS"),
+        (
+            pa.table({"id": IDS, "probabilities": fixed(np.log(MATRIX))}),
+            "hint: all are at most 0, as logarithms are: --probabilities logits",
+        ),
+        (
+            pa.table({"id": IDS, "p:pos": MATRIX[:, 0]}),
+            "hint: if that is the probability of one of two classes: --score COLUMN --classes NEG,POS",
+        ),
+        (
+            pa.table({"id": IDS, **dict(zip(CLASSES, MATRIX.T, strict=True))}),
+            "columns cat, dog, eel, fox look like one per class: --prob-columns cat,dog,eel,fox",
+        ),
     ],
 )
 def test_predictions_that_are_not_read_yet(altool: Altool, tmp_path: Path, table: pa.Table, cause: str) -> None:

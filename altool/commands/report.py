@@ -31,11 +31,17 @@ from altool.shared import (
     CLASSES,
     COLUMNS,
     FEATURES,
+    IDS,
     LABELS,
+    LONG,
     OUTPUT,
     OVERWRITE,
     PREDICTIONS,
+    PROB_COLUMNS,
+    PROB_PREFIX,
+    PROBABILITIES,
     ROUND,
+    SCORE,
     SEED,
     STRICT,
     TABLES,
@@ -48,7 +54,7 @@ from altool.tables import align, check, label_log, outputs, rounds, space, write
 from altool.tables import classes as class_lists
 from altool.tables.outputs import Output
 from altool.tables.predicted import Predicted, read_predicted
-from altool.tables.read import Reader, Source, meaning
+from altool.tables.read import Reader, Source, layout, meaning
 from altool.tables.schema import KINDS
 from altool.tables.targets import read_targets
 from altool.text import count
@@ -56,6 +62,7 @@ from altool.text import count
 MEASURED, COMPARED = "What is measured", "Comparing: --history alone, as altool compare"
 MEASURING = (
     *("targets", "previous", "pool_predictions", "features", "queries", "model", "metrics_output", "check_targets"),
+    *("ids", "prob_prefix", "prob_columns", "score", "long", "probabilities"),
     *("evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
 )
 COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
@@ -97,7 +104,13 @@ class Options:
     tail_share: float | None = shared(replace(comparison.TAIL_SHARE, panel=COMPARED))
     summary_output: str | None = shared(replace(comparison.SUMMARY_OUTPUT, panel=COMPARED))
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     classes: str | None = shared(CLASSES)
+    prob_prefix: str | None = shared(PROB_PREFIX)
+    prob_columns: str | None = shared(PROB_COLUMNS)
+    score: str | None = shared(SCORE)
+    long: str | None = shared(LONG)
+    probabilities: str | None = shared(PROBABILITIES)
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
@@ -136,7 +149,8 @@ def _compare(options: Options, histories: Sequence[str], console: Console) -> No
 def _measure(options: Options, predictions: str, labels: str, console: Console) -> None:
     _check_options(options, console)
     given_prices = prices(options.cost_verify, options.cost_answer)
-    reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
+    means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
+    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids)
     source = reader.open(predictions, "predictions")
     log = reader.open(labels, "labels", allow_empty=True)
     features = reader.open(options.features, "features") if options.features else None

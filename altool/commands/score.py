@@ -29,6 +29,7 @@ from altool.shared import (
     COLUMNS,
     DEVICE,
     FEATURES,
+    IDS,
     ITEMS,
     MC_DROPOUT,
     OUTPUT,
@@ -63,6 +64,7 @@ class Options:
         replace(MC_DROPOUT, panel="What to predict", help="Average N networks with dropout, and write their mutual information.")
     )
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     allow_outside: bool = shared(ALLOW_OUTSIDE)
     seed: int = shared(SEED)
     device: str = shared(DEVICE)
@@ -143,7 +145,7 @@ def run(options: Options, console: Console) -> None:
         raise UsageError(f"--workers has no effect with {who}", "leave it out: it is for images")
     if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
-    reader = Reader(options.columns, None, console)
+    reader = Reader(options.columns, None, console, ids=options.ids)
     source = open_rows(reader, stored.reads, who, options.features, options.items)
     metrics = reader.open(options.thresholds, "metrics") if options.thresholds else None
     reader.match_ids()

@@ -32,6 +32,7 @@ from altool.shared import (
     COLUMNS,
     DEVICE,
     FEATURES,
+    IDS,
     ITEMS,
     LABELS,
     OUTPUT,
@@ -89,6 +90,7 @@ class Options:
     )
     own: Mapping[str, Any] = field(default_factory=dict)
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     classes: str | None = shared(replace(CLASSES, help="The model's classes in order, or a file of them; unlabeled ones too."))
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
@@ -174,7 +176,8 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
     record = wanted.classifier
     _check_outputs(options, record, console)
     start = _start(options.from_model, record.name) if options.from_model else None
-    reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
+    means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
+    reader = Reader(options.columns, options.classes, console, means, ids=options.ids)
     source = open_rows(reader, record.reads, f"--classifier {record.name}", options.features, options.items)
     log = reader.open(options.labels, "labels", allow_empty=True)
     targets = read_targets(reader, options.targets) if options.targets else None

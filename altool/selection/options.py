@@ -16,13 +16,19 @@ from altool.shared import (
     DEVICE,
     FEATURES,
     FORMAT,
+    IDS,
     ITEMS,
     LABELS,
+    LONG,
     OUTPUT,
     OVERWRITE,
     PREDICTIONS,
+    PROB_COLUMNS,
+    PROB_PREFIX,
+    PROBABILITIES,
     ROUND,
     RUN,
+    SCORE,
     SEED,
     STRICT,
     TABLES,
@@ -106,7 +112,13 @@ class Options:
     wait: bool | None = option("Wait for all answers, or ask on (needs --queries).", shown="wait", panel=ASKING)
     oracle: str | None = option("Labels that answer at once, for backtests.", metavar="TABLE", panel=ASKING)
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     classes: str | None = shared(CLASSES)
+    prob_prefix: str | None = shared(PROB_PREFIX)
+    prob_columns: str | None = shared(PROB_COLUMNS)
+    score: str | None = shared(SCORE)
+    long: str | None = shared(LONG)
+    probabilities: str | None = shared(PROBABILITIES)
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)

@@ -19,7 +19,7 @@ from altool.selection.options import Options, check_relabel, exports_of
 from altool.tables import align, check, label_log, rounds, write
 from altool.tables import classes as class_lists
 from altool.tables.predicted import read_predicted
-from altool.tables.read import Reader, Source, meaning
+from altool.tables.read import Reader, Source, layout, meaning
 from altool.tables.schema import RELABEL
 from altool.text import count
 
@@ -89,7 +89,8 @@ def run(options: Options, wanted: int, console: Console) -> None:
 
 
 def _open(options: Options, console: Console) -> Tables:
-    reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
+    means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
+    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids)
     limits = {"within": options.within, "exclude": options.exclude}
     tables = Tables(
         oof=reader.open(options.oof or "", "predictions"),

@@ -10,12 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from altool.engines.scratch import Scratch, release
-from altool.tables import align, check
+from altool.tables import align
 from altool.tables.align import Index
 from altool.tables.read import Source, matrix
 
 Result = TypeVar("Result")
-CHECKS = {"probabilities": check.probabilities, "features": check.features}
 
 
 def read_index(source: Source, threads: int = 0) -> Index:
@@ -56,7 +55,7 @@ def read_matrices(
                 width = rows.shape[1]
                 arrays.extend(scratch.empty((len(part), width), dtype) for part in parts)
         matrix(source, batch, column, width)  # the first batches may have come at once
-        CHECKS[column](batch.column("id"), rows)
+        source.check(column, batch.column("id"), rows)
         sums[start : start + len(rows)] = align.checksums([batch.column(column)])
         if also is not None:
             results[start] = also(rows.astype(np.float32, copy=False))
@@ -95,7 +94,7 @@ def read_some(source: Source, column: str, index: Index, positions: np.ndarray, 
             part = matrix(source, batch, column, found[0].shape[1] if found else None).astype(dtype, copy=False)
             if not found:
                 found.append(np.empty((len(rows), part.shape[1]), dtype))
-        CHECKS[column](batch.column("id"), part)
+        source.check(column, batch.column("id"), part)
         at = to[start : start + len(part)]
         found[0][at] = part
         sums[at] = align.checksums([batch.column(column)])

@@ -32,6 +32,7 @@ def _carried(source: Source, wanted: Sequence[str], ids: pa.Array, kind: str) ->
     if not wanted:
         raise UsageError("--keep: no column is named", "give for example --keep text,url, or --keep '*' for all")
     own = {source.physical(fragment, "id") for fragment in source.fragments}
+    wanted = [name for name in wanted if name not in own]  # the ids are there, under this name
     if EVERY in wanted:
         wanted = [name for name in _in_all(source) if name not in {*own, *KINDS[kind].columns, *_matrices(source)}]
     if taken := [name for name in wanted if name in KINDS[kind].columns]:

@@ -103,16 +103,22 @@ def mark(ids: pa.Array, column: str, rules: Mapping[str, Any], hint: str = "") -
         raise RowFaults(column, faults, hint)
 
 
-def probabilities(ids: pa.Array, matrix: np.ndarray) -> None:
-    """Refuse rows of `matrix` (n, K) that are no probability vectors: not finite, outside [0, 1], or not summing to 1."""
+def probabilities(ids: pa.Array, matrix: np.ndarray) -> bool:
+    """Refuse rows of `matrix` (n, K) that are no probability vectors: not finite, outside [0, 1], or not summing to 1.
+
+    Returns whether the sums of some stray further from 1 than floats do, as those of numbers of two or three digits may.
+    """
     if not len(matrix):
-        return
+        return False
     tolerance = max(SUM_TOLERANCE[matrix.dtype.itemsize], PER_CLASS * matrix.shape[1])
     sums = np.einsum("ij->i", matrix, dtype=np.float32 if matrix.dtype == np.float16 else matrix.dtype)
     with np.errstate(invalid="ignore"):
         off = ~(np.abs(sums - 1) <= tolerance)  # also true for NaN
         if not off.any() and matrix.min() >= -NOISE and matrix.max() <= 1 + NOISE:
-            return
+            return False
+        rounded = np.zeros(len(off), bool)
+        rounded[off] = _is_rounded(matrix[off], sums[off])
+        off &= ~rounded
         mark(
             ids,
             "probabilities",
@@ -124,6 +130,19 @@ def probabilities(ids: pa.Array, matrix: np.ndarray) -> None:
             },
             _shape_hint(matrix, sums),
         )
+    return bool(rounded.any())
+
+
+def _is_rounded(matrix: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Boolean (n,): are all numbers of a row of two or three digits, and is its sum as near to 1 as these allow? Each of K numbers may be
+    off by half of its last digit, all of them by 0.05 at most."""
+    found = np.zeros(len(matrix), bool)
+    numbers = matrix.astype(np.float64)
+    for digits in (2, 3):
+        scaled = numbers * 10**digits
+        whole = (np.abs(scaled - np.rint(scaled)) < 1e-3).all(axis=1)
+        found |= whole & (np.abs(sums - 1) <= min(0.5 * 10.0**-digits * matrix.shape[1], ROUNDED) + 1e-6)
+    return found
 
 
 def _shape_hint(matrix: np.ndarray, sums: np.ndarray) -> str:
@@ -134,17 +153,17 @@ def _shape_hint(matrix: np.ndarray, sums: np.ndarray) -> str:
     low, high, sums = matrix[finite].min(), matrix[finite].max(), sums[finite]
     apart = np.abs(sums - 1)
     if matrix.shape[1] == 1:
-        return "one number per row may be the probability of one of two classes: write a column for each, p:NO and p:YES, that sum to 1"
+        return "if that is the probability of one of two classes: --score COLUMN --classes NEG,POS"
     if high <= NOISE:
-        return "all are at most 0, as logarithms are: write their exponentials"
+        return "all are at most 0, as logarithms are: --probabilities logits"
     if low < -NOISE:
-        return "some are below 0, as logits are: write their softmax"
+        return "some are below 0, as logits are: --probabilities logits"
     if np.abs(sums - 100).max() < 2:
-        return "rows sum to 100, as percents do: divide them by 100"
+        return "rows sum to 100, as percents do: --probabilities unnormalised"
     if high > 1 + NOISE and (matrix[finite] % 1 == 0).all():
-        return "all are whole numbers, as votes are: divide each row by its sum"
+        return "all are whole numbers, as votes are: --probabilities unnormalised"
     if high <= 1 + NOISE and apart.max() < ROUNDED:
-        return "they seem to be rounded: write more digits, or divide each row by its sum before"
+        return "they seem to be rounded: write more digits, or divide each row by its sum: --probabilities unnormalised"
     if high <= 1 + NOISE and np.median(apart) >= ROUNDED:
         return "each may be the probability of a label of its own, several per row; altool chooses for one label per row, whose sum is 1"
     return ""

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError
+from altool.tables import check
+from altool.tables.outside import load_json
 from altool.text import count
 
 SHOWN = 5  # classes named in a message
@@ -18,6 +20,40 @@ def counts(column: pa.ChunkedArray | pa.Array) -> dict[str, int]:
     """{class: how many rows} of a column of class names, by name; nulls aside."""
     found = pc.value_counts(column.drop_null()).to_pylist()
     return {pair["values"]: pair["counts"] for pair in sorted(found, key=lambda pair: str(pair["values"]))}
+
+
+def of_metadata(where: str, text: str) -> tuple[str, ...]:
+    """The class names out of a file's metadata. Raises InputError, which begins with `where`, where they are no JSON list of names."""
+    found = load_json(text, f"{where}: its metadata altool.classes")
+    if not (isinstance(found, list) and found and all(isinstance(name, str) for name in found)):
+        raise InputError(f"{where}: its metadata altool.classes is no list of class names", "write it again, or without metadata")
+    return tuple(found)
+
+
+def checked(table: str, found: tuple[str, ...], declared: Sequence[str] | None) -> tuple[str, ...]:
+    """The classes that a table was `found` to have. Raises InputError where they are not those of --classes, lack a name, or share one."""
+    if declared and set(declared) != set(found):
+        raise InputError(
+            f"{table}: its classes ({check.naming(found)}, … {len(found)}) are not those of --classes "
+            f"({check.naming(declared)}, … {len(declared)})",
+            "leave --classes out to use the table's own",
+        )
+    if blank := [str(number) for number, name in enumerate(found, 1) if not name.strip()]:
+        raise InputError(f"{table}: classes without a name (number {check.naming(blank)} of {len(found)})", "give every class a name")
+    if len(set(found)) < len(found):
+        raise InputError(f"{table}: a class is named twice in {check.naming(found)}, …", "give every class its own name")
+    return found
+
+
+def other(table: str, path: str, first: str, found: Sequence[str], wanted: Sequence[str]) -> InputError:
+    """What to say of a file whose classes are not those of the first."""
+    strange = [name for name in found if name not in wanted]
+    lacking = [name for name in wanted if name not in found]
+    parts = [f"{verb} {check.naming(names)}" for verb, names in (("has", strange), ("lacks", lacking)) if names]
+    return InputError(
+        f"{table}: {path} has other classes than {first} (it {' and '.join(parts)})",
+        "write all files with the same classes, in any order",
+    )
 
 
 def match(found: Mapping[str, int], known: Sequence[str], who: str, whose: str, hint: str) -> str:

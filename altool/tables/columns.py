@@ -19,6 +19,7 @@ from altool.tables.values import Clock
 from altool.text import count
 
 LEFT_OUT = "correct these rows; a column that means something else is left out by --columns {}="
+HYPHENS = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))  # the parts of a UUID's text
 NAMES = ("label", "suggested_label")  # columns whose whole numbers may be floats, as pandas makes integers with gaps
 
 
@@ -61,6 +62,8 @@ def cast(table: str, path: str, array: pa.Array, column: str, wanted: pa.DataTyp
                 raise pa.ArrowInvalid("numbers with a fraction are no names")
             array, fraction = whole_numbers(array)
             _mark(ids, column, {"with a fraction, which is not a class": fraction})
+        if column == "id" and is_uuid(array.type) and pa.types.is_string(wanted):
+            return uuids(array)
         if pa.types.is_binary(array.type) and pa.types.is_string(wanted):
             raise pa.ArrowInvalid("bytes are no names")
         return array.cast(wanted)
@@ -69,6 +72,18 @@ def cast(table: str, path: str, array: pa.Array, column: str, wanted: pa.DataTyp
             f"{table}, column {column!r}: {path} holds {array.type}, not {wanted} ({short(error)})",
             f"write the column as {wanted}; one that means something else is left out by --columns {column}=",
         ) from error
+
+
+def is_uuid(type_: pa.DataType) -> bool:
+    """Is it the type of UUIDs, or of values of as many bytes?"""
+    return type_ == pa.binary(16) or getattr(type_, "extension_name", "") == "arrow.uuid"
+
+
+def uuids(array: pa.Array) -> pa.Array:
+    """UUIDs in their text form, as CSV and JSON have them."""
+    stored = array.storage if isinstance(array, pa.ExtensionArray) else array
+    texts = [value and value.hex() for value in stored.to_pylist()]
+    return pa.array([text and "-".join(text[low:high] for low, high in HYPHENS) for text in texts], pa.string())
 
 
 def whole_numbers(array: pa.Array) -> tuple[pa.Array, pa.Array]:

@@ -11,8 +11,8 @@ import pyarrow as pa
 from altool.errors import InputError
 from altool.tables import align, check
 from altool.tables.align import Index
-from altool.tables.arrays import CHECKS
 from altool.tables.read import Source, matrix
+from altool.tables.schema import MATRIX
 
 Result = TypeVar("Result")
 
@@ -39,9 +39,9 @@ def derive(
         values: dict[str, np.ndarray] = {}
         width = 0
         for column in columns:
-            if column in CHECKS:
+            if source.kind.columns[column] == MATRIX:
                 rows = matrix(source, batch, column, len(classes) if classes and column == "probabilities" else None)
-                CHECKS[column](ids, rows)
+                source.check(column, ids, rows)
                 values[column] = rows.astype(np.float32) if rows.dtype == np.float16 else rows
                 width = rows.shape[1]
             else:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from altool.errors import InputError
-from altool.tables import text, thrift
+from altool.tables import array_files, text, thrift
 from altool.tables.check import short
 from altool.tables.listing import decompressed, is_table_name
 from altool.tables.outside import UTF_16, decode
@@ -42,7 +42,6 @@ ELSE = (
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as CSV UTF-8"),
     (b"ORC", "an ORC file", "write Parquet"),
     (b"Obj\x01", "an Avro file", "write Parquet"),
-    (b"\x93NUMPY", "a NumPy array, which has no ids", "write a Parquet file with the columns id and features"),
     (b"FEA1", "a Feather file of version 1", "write it again as version 2, or as Parquet"),
     (b"\x89HDF", "an HDF5 file", "write Parquet"),
     (b"SQLite format 3", "an SQLite database", "write the rows to a Parquet or CSV file"),
@@ -313,9 +312,16 @@ def contents(where: str, path: str, filesystem: Any, *, ragged: bool = False) ->
                 break
         if head[:4] == b"PAR1":
             return _parquet(where, path, filesystem)
+        whole = b""
+        if array_files.may_be(head):
+            with stream(path, filesystem) as file:
+                whole = file.read()
+            if array_files.is_arrays(whole):
+                return array_files.table(where, whole), False, False
         _refuse(where, path, head)
-        with stream(path, filesystem) as file:
-            whole = file.read()
+        if not whole:
+            with stream(path, filesystem) as file:
+                whole = file.read()
         if head[:6] == b"ARROW1":
             return _checked(pa.ipc.open_file(pa.BufferReader(whole)).read_all()), False, False
         if head[:4] == b"\xff\xff\xff\xff":

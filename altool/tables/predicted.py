@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from altool.console import Console
 from altool.errors import InputError
-from altool.tables import align, check
+from altool.tables import align
 from altool.tables.align import Index
 from altool.tables.read import Source, matrix
 from altool.text import count
@@ -32,7 +32,7 @@ def read_predicted(source: Source, labeled: pa.ChunkedArray, console: Console) -
     width = len(source.classes)
 
     def work(batch: pa.RecordBatch) -> tuple[pa.Array, pa.RecordBatch]:
-        check.probabilities(batch.column("id"), matrix(source, batch, "probabilities", width))
+        source.check("probabilities", batch.column("id"), matrix(source, batch, "probabilities", width))
         return batch.column("id"), batch.filter(pc.is_in(batch.column("id"), value_set=wanted))
 
     columns = ["id", "probabilities", *(["fold"] if "fold" in source else [])]

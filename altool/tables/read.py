@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from altool.errors import InputError, UsageError
-from altool.tables import space
+from altool.tables import columns, space
+from altool.tables.array_files import ARRAYS
+from altool.tables.derived import Derived, reaching
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.image_files import image_rows
+from altool.tables.layout import Layout, check_score, gathered, layout
 from altool.tables.listing import Listing, fixed, is_image_name, is_table_name, listing, naming, partition_values
 from altool.tables.outside import decode, load_json
-from altool.tables.schema import ALIASES, FOREIGN, KINDS, WIDE_PREFIX
+from altool.tables.schema import ALIASES, FOREIGN, KINDS, MATRIX, WIDE_PREFIX, Kind
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
 from altool.text import count
 
-__all__ = ["Meaning", "Reader", "Source", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
+__all__ = ["Layout", "Meaning", "Reader", "Source", "layout", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
 
+HAVE_NONE = ("items", "features", "predictions")  # kinds of tables that --ids gives ids to
 UNTYPED = pa.string()  # the type of ids that no table of a run gives one
 
 
@@ -29,13 +35,24 @@ class Reader:
     """Opens the tables of one run, and checks what they must agree on."""
 
     def __init__(
-        self, columns: str | None = None, classes: str | None = None, console: Listener | None = None, meaning: Meaning | None = None
+        self,
+        columns: str | None = None,
+        classes: str | None = None,
+        console: Listener | None = None,
+        meaning: Meaning | None = None,
+        layout: Layout | None = None,
+        ids: str | None = None,
     ) -> None:
-        """`columns` is the value of `--columns`, `classes` that of `--classes`. The `console` hears what of a table is left out.
+        """`columns` is the value of `--columns`, `classes` that of `--classes`; the `layout` is that of predictions which altool did not
+        write. `ids` are those of tables without ids (--ids). The `console` hears what of a table is left out.
         Raises UsageError where they cannot be understood."""
         self.names = parse_columns(columns)
         self.classes = parse_classes(classes)
         self.meaning = meaning or Meaning()
+        self.layout = layout or Layout()
+        self.ids = ids
+        self._numbered = False
+        check_score(self.layout, self.classes)
         self.console = console
         self.sources: list[Source] = []
         self._used: set[str] = {name for name, other in self.names.items() if not other}
@@ -55,7 +72,7 @@ class Reader:
         With `allow_empty` a folder without files is a table without rows: a label log to which nobody has written yet; with
         `allow_missing`, so is a folder that is not there.
         """
-        source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console)
+        source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console, self.layout)
         needed = source.kind.required if required is None else required
         if allow_missing and not os.path.isdir(location):
             self.sources.append(source)
@@ -66,10 +83,10 @@ class Reader:
         if not fragments:
             self.sources.append(source)
             return source
-        filled = [fragment for fragment in fragments if sum(fragment.group_rows)]
+        filled = [reaching(fragment, self.names) for fragment in fragments if sum(fragment.group_rows)]
         if not filled:
             raise InputError(f"{source.name}: the table is empty", "give a table with at least one row")
-        source.fragments = filled  # a file without rows has no say
+        source.fragments = self._with_ids(source, [_named_as(one, source.kind) for one in filled])  # a file without rows has no say
         _refuse_twins(source)
         source.metadata = {f"altool.{name}": value for name, value in filled[0].facts.items()}
         source.require(*needed)
@@ -77,9 +94,33 @@ class Reader:
             space.of(source)  # refused where it is of several
         self._say_foreign(source)
         source.id_type = _id_type(source)
+        if kind == "predictions" and (long := self.layout.long) and not all(map(source.is_ours, filled)):
+            _gather(source, *long)
         self._used |= {name for name in self.names if any(self.names[name] in (*f.names, *f.constants) for f in filled)}
         self.sources.append(source)
         return source
+
+    def _with_ids(self, source: Source, files: list[Fragment]) -> list[Fragment]:
+        """The files of a table without ids, with those of --ids. Raises InputError where these are not as many as its rows."""
+        if self.ids is None or source.kind.name not in HAVE_NONE or any(source.physical(one, "id") for one in files):
+            return files
+        self._numbered = True
+        rows = [sum(one.group_rows) for one in files]
+        if self.ids == "row":
+            ids: pa.Array = pa.array(range(sum(rows)), pa.int64())
+            untyped = False
+        else:
+            table = self.open(self.ids, "ids")
+            ids = columns.plain(table.read(["id"]).column("id"))
+            untyped = table.id_type is None
+            if len(ids) != sum(rows):
+                found = f"{count(sum(rows), 'row')}, but {table.name} has {count(len(ids), 'id')}"
+                raise InputError(f"{source.name}: it has {found}", "give one id per row, in the order of the rows")
+        ends = [sum(rows[:number]) for number in range(len(rows) + 1)]
+        found_ = [Derived(one, ids=ids.slice(low, high - low)) for one, low, high in zip(files, ends, ends[1:], strict=False)]
+        for one in found_:
+            one.untyped = untyped
+        return list(found_)
 
     def _fragments(self, source: Source, found: Listing, needed: Sequence[str]) -> list[Fragment]:
         """The files of a table. Of a folder, files that are none of its tables are left out, and named once. A folder or a glob of images
@@ -137,7 +178,9 @@ class Reader:
     def _fits(source: Source, one: Fragment, needed: Sequence[str]) -> bool:
         """Has the file the columns that its table needs?"""
         try:
-            Source(source.kind, source.location, [one], source.names, None, {}, source.declared).require(*needed)
+            Source(
+                source.kind, source.location, [reaching(one, source.names)], source.names, None, {}, source.declared, layout=source.layout
+            ).require(*needed)
         except InputError:
             return False
         return True
@@ -186,6 +229,11 @@ class Reader:
                 )
         for source in with_ids:
             source.id_type = common
+        of_others = (one for one in self.sources if one.kind.name == "predictions" for file in one.fragments if not one.is_ours(file))
+        if self.layout.option and next(of_others, None) is None:
+            raise UsageError(f"{self.layout.option} has no effect: no predictions of another tool are read", "leave it out")
+        if self.ids is not None and not self._numbered:
+            raise UsageError("--ids has no effect: all tables have ids", "leave it out")
         unused = [name for name in self.names if name not in self._used]
         if unused:
             raise UsageError(f"--columns: no table of this run has a column {', '.join(repr(self.names[name]) for name in unused)}")
@@ -250,6 +298,38 @@ def _refuse_twins(source: Source) -> None:
             raise InputError(f"{source.name}: two columns of {file.path} are called {twins[0]!r}", "give every column its own name")
 
 
+def _named_as(one: Fragment, kind: Kind) -> Fragment:
+    """The only matrix of a file of arrays under the name of the table's, which it does not have itself."""
+    wanted = [name for name, type_ in kind.columns.items() if type_ == MATRIX]
+    if not isinstance(one, MemoryFragment) or ARRAYS not in (one.schema.metadata or {}) or not wanted or wanted[0] in one.names:
+        return one
+    matrices = [field.name for field in one.schema if pa.types.is_fixed_size_list(field.type)]
+    if len(matrices) != 1:
+        return one
+    table = one.table.rename_columns([wanted[0] if name == matrices[0] else name for name in one.table.column_names])
+    return replace(one, table=table.replace_schema_metadata(one.schema.metadata))
+
+
+def _gather(source: Source, label: str, score: str) -> None:
+    """A table with a row per id and class becomes one with a row per id. Raises InputError where an id has a class twice, or none."""
+    first, name = source.fragments[0], source.name
+    comma = any(one.decimal_comma for one in source.fragments)
+    ids, labels, scores = [], [], []
+    for part, raw in source.as_they_are([label, score]):
+        ids.append(part)
+        texts = columns.plain(raw.column(label))
+        labels.append(columns.cast(name, source.location, texts, "label", pa.string(), part, comma=False))
+        numbers = columns.plain(raw.column(score))
+        scores.append(columns.cast(name, source.location, numbers, score, pa.float64(), part, comma=comma))
+    whole = pa.table([pa.chunked_array(part) for part in (ids, labels, scores)], ["id", "label", "score"])
+    rows, matrix, classes = gathered(name, whole, source.declared, source.layout.absent)
+    table = pa.table({source.physical(first, "id") or "id": rows, "probabilities": matrix})
+    table = table.replace_schema_metadata({"altool.classes": json.dumps(classes)})
+    one = MemoryFragment(source.location, table, untyped=all(file.untyped for file in source.fragments))
+    source.fragments = [one]
+    source.metadata = {f"altool.{key}": value for key, value in one.facts.items()}
+
+
 def _id_type(source: Source) -> pa.DataType | None:
     if "id" not in source.kind.columns:
         return None
@@ -259,9 +339,9 @@ def _id_type(source: Source) -> pa.DataType | None:
         if not file.untyped and name in file.names:
             kind = file.schema.field(name).type
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            if pa.types.is_integer(kind):
+            if pa.types.is_integer(kind) or (pa.types.is_decimal(kind) and kind.scale == 0):
                 found.setdefault(pa.int64(), file.path)
-            elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
+            elif pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view() or columns.is_uuid(kind):
                 found.setdefault(pa.string(), file.path)
             else:
                 raise InputError(

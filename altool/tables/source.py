@@ -14,11 +14,12 @@ import pyarrow.compute as pc
 
 from altool.engines.local import ordered_map
 from altool.errors import InputError
-from altool.tables import check, columns
+from altool.tables import advice, check, columns, layout
+from altool.tables import classes as class_lists
 from altool.tables.check import short
 from altool.tables.fragments import BATCH_BYTES, Fragment
-from altool.tables.outside import load_json
-from altool.tables.schema import ALIASES, ALWAYS, FOREIGN, MATRIX, WIDE_PREFIX, WRITERS, Kind
+from altool.tables.layout import Layout
+from altool.tables.schema import ALIASES, ALWAYS, FOREIGN, MATRIX, Kind
 from altool.tables.values import Clock
 
 Result = TypeVar("Result")
@@ -84,6 +85,8 @@ class Source:
     declared: tuple[str, ...] | None  # --classes
     meaning: Meaning = field(default_factory=Meaning)
     console: Listener | None = None
+    layout: Layout = field(default_factory=Layout)
+    rounded: bool = False  # was it said that its probabilities are?
 
     @property
     def name(self) -> str:
@@ -96,7 +99,7 @@ class Source:
     def physical(self, fragment: Fragment, column: str) -> str | None:
         """The name under which a fragment holds a contract column; None if it does not hold it, or not as the contract means it."""
         other = self.names.get(column)
-        if other == "":
+        if other == "" or (column == "probabilities" and self.layout.wide and not self.is_ours(fragment)):
             return None
         if other is not None and (other in fragment.names or other in fragment.constants):
             return other
@@ -111,43 +114,69 @@ class Source:
         """Did altool write this file? Its metadata say it, or for queries, which may be CSV, the columns that they always have."""
         return "kind" in fragment.facts or (self.kind.name == "queries" and fragment.names.issuperset(ALWAYS["queries"]))
 
-    def wide(self, fragment: Fragment) -> list[str]:
-        """The fragment's `p:CLASS` columns, in class order, where it has no probabilities column."""
+    def _by_class(self, fragment: Fragment) -> dict[str, str]:
+        """{class: its column} of a file of predictions with a column per class; {} where it has none of probabilities, or one for all."""
         if self.kind.name != "predictions" or self.physical(fragment, "probabilities"):
-            return []
-        if not (found := [name for name in fragment.schema.names if name.startswith(WIDE_PREFIX)]):
-            return []
-        wanted = [WIDE_PREFIX + name for name in self.classes]
-        if set(found) != set(wanted):
-            raise self._other_classes(fragment, [name[len(WIDE_PREFIX) :] for name in found])
-        return wanted
+            return {}
+        said = Layout() if self.is_ours(fragment) else self.layout
+        return {} if said.lacks(fragment.schema.names) else said.by_class(fragment.schema.names, self.declared)
 
-    def _other_classes(self, fragment: Fragment, found: Sequence[str]) -> InputError:
-        strange = [name for name in found if name not in self.classes]
-        lacking = [name for name in self.classes if name not in found]
-        parts = [f"{verb} {check.naming(names)}" for verb, names in (("has", strange), ("lacks", lacking)) if names]
-        first = self.fragments[0].path
-        return InputError(
-            f"{self.name}: {fragment.path} has other classes than {first} (it {' and '.join(parts)})",
-            "write all files with the same classes, in any order",
-        )
+    def wide(self, fragment: Fragment) -> list[str]:
+        """The fragment's columns of one class each, in class order, or its column of scores, where it has no probabilities column."""
+        if self._scored(fragment):
+            return [self.layout.score] if self.layout.score in fragment.names else []
+        if not (found := self._by_class(fragment)):
+            return []
+        if set(found) != set(self.classes):
+            raise class_lists.other(self.name, fragment.path, self.fragments[0].path, list(found), self.classes)
+        return [found[name] for name in self.classes]
+
+    def _scored(self, fragment: Fragment) -> bool:
+        """Does the file hold one score, of the second of two classes?"""
+        return self.kind.name == "predictions" and bool(self.layout.score) and not self.is_ours(fragment)
+
+    def long(self, fragment: Fragment) -> tuple[str, str] | None:
+        """The columns of the label and of the score of a file with a row per id and class; None of any other."""
+        long = self.layout.long if self.kind.name == "predictions" and not self.is_ours(fragment) else None
+        return None if long is None or self.layout.lacks(fragment.schema.names) else long
+
+    def _holds(self, fragment: Fragment, column: str) -> bool:
+        return bool(self.physical(fragment, column) or (column == "probabilities" and (self.wide(fragment) or self.long(fragment))))
 
     def __contains__(self, column: str) -> bool:
-        return any(self.physical(f, column) or (column == "probabilities" and self.wide(f)) for f in self.fragments)
+        return any(self._holds(fragment, column) for fragment in self.fragments)
+
+    def _by_name(self, fragment: Fragment) -> str | None:
+        """The column of probabilities that names the class of each itself (a struct, a map, lists of pairs); None where there is none."""
+        name = self.physical(fragment, "probabilities") if self.kind.name == "predictions" else None
+        return name if name in fragment.names and layout.is_named(fragment.schema.field(name).type) else None
 
     @property
     def knows_classes(self) -> bool:
         """Does the table, or `--classes`, say which class each probability belongs to?"""
-        named = "altool.classes" in self.metadata or bool(self.declared) or not self.physical(self.fragments[0], "probabilities")
+        first = self.fragments[0]
+        unnamed = self.physical(first, "probabilities") and not self._by_name(first)
+        named = "altool.classes" in self.metadata or bool(self.declared) or not unnamed
         return self.kind.name == "predictions" and named
 
     def _named(self, fragment: Fragment) -> tuple[str, ...] | None:
         """The classes that a file names itself, in its own order: in its metadata or in the names of its columns."""
         if self.kind.name == "predictions" and not self.physical(fragment, "probabilities"):
-            return tuple(name[len(WIDE_PREFIX) :] for name in fragment.schema.names if name.startswith(WIDE_PREFIX)) or None
+            return None if self._scored(fragment) else tuple(self._by_class(fragment)) or None
+        if column := self._by_name(fragment):
+            if pa.types.is_struct(fragment.schema.field(column).type):
+                return tuple(layout.names_of(fragment, column))
+            return self._named_by_rows
         if "classes" not in fragment.facts:
             return None
-        return class_list(f"{self.name}: {fragment.path}", fragment.facts["classes"])
+        return class_lists.of_metadata(f"{self.name}: {fragment.path}", fragment.facts["classes"])
+
+    @cached_property
+    def _named_by_rows(self) -> tuple[str, ...]:
+        """The classes that the rows of all files name, in maps or lists of pairs; those of --classes where these are more."""
+        columns_ = ((fragment, self._by_name(fragment)) for fragment in self.fragments)
+        found = {name for fragment, column in columns_ if column for name in layout.names_of(fragment, column)}
+        return self.declared if self.declared and found <= set(self.declared) else tuple(sorted(found))
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
@@ -158,19 +187,7 @@ class Source:
         found = self._named(self.fragments[0]) or self.declared
         if not found:
             raise InputError(f"{self.name}: the classes of its probabilities are unnamed", "name them in order: --classes a,b,c")
-        if self.declared and set(self.declared) != set(found):
-            raise InputError(
-                f"{self.name}: its classes ({check.naming(found)}, … {len(found)}) are not those of --classes "
-                f"({check.naming(self.declared)}, … {len(self.declared)})",
-                "leave --classes out to use the table's own",
-            )
-        if blank := [str(number) for number, name in enumerate(found, 1) if not name.strip()]:
-            raise InputError(
-                f"{self.name}: classes without a name (number {check.naming(blank)} of {len(found)})", "give every class a name"
-            )
-        if len(set(found)) < len(found):
-            raise InputError(f"{self.name}: a class is named twice in {check.naming(found)}, …", "give every class its own name")
-        return found
+        return class_lists.checked(self.name, found, self.declared)
 
     @cached_property
     def _orders(self) -> dict[str, np.ndarray | None]:
@@ -187,10 +204,13 @@ class Source:
                     )
                 orders[fragment.path] = None
                 continue
-            if set(own) != set(self.classes) or len(own) != len(self.classes):
-                raise self._other_classes(fragment, own)
-            place = {name: number for number, name in enumerate(own)}
-            orders[fragment.path] = np.array([place[name] for name in self.classes])
+            if self._by_name(fragment) and set(own) == set(self.classes):
+                orders[fragment.path] = None
+            elif set(own) != set(self.classes) or len(own) != len(self.classes):
+                raise class_lists.other(self.name, fragment.path, self.fragments[0].path, own, self.classes)
+            else:
+                place = {name: number for number, name in enumerate(own)}
+                orders[fragment.path] = np.array([place[name] for name in self.classes])
         return orders
 
     def is_half(self, column: str) -> bool:
@@ -202,25 +222,10 @@ class Source:
     def require(self, *wanted: str) -> None:
         """Raise InputError unless every fragment holds these contract columns: one message for all that a file lacks."""
         for fragment in self.fragments:
-            missing = [
-                column
-                for column in wanted
-                if not self.physical(fragment, column) and not (column == "probabilities" and self.wide(fragment))
-            ]
-            if not missing:
-                continue
-            found = check.naming_columns([*fragment.schema.names, *(name for name in fragment.constants if name not in fragment.names)])
-            column = missing[0]
-            hints = {
-                "probabilities": f"name it: --columns probabilities=NAME; or call a column per class {WIDE_PREFIX}CLASS",
-                **{name: f"{text}; or name it: --columns {name}=NAME" for name, text in WRITERS.items()},
-            }
-            hint = hints.get(column, f"name it: --columns {column}=NAME")
-            if column in FOREIGN.get(self.kind.name, ()) and column in fragment.names:
-                hint = f"altool did not write this column; if it is what altool means by it: --columns {column}={column}"
-            which = f"column {column!r}" if len(missing) == 1 else f"columns {', '.join(map(repr, missing))}"
-            where = "" if fragment.path == self.location else f"{fragment.path} has "
-            raise InputError(f"{self.name}: {where}no {which} (it has {found})", hint)
+            if missing := [column for column in wanted if not self._holds(fragment, column)]:
+                foreign = not self.is_ours(fragment)
+                where = "" if fragment.path == self.location else fragment.path
+                raise advice.missing(self.name, where, self.kind, fragment, missing, self.layout if foreign else Layout())
 
     def scan(self, columns: Sequence[str], function: Callable[[pa.RecordBatch], Result], *, threads: int = 0) -> Iterator[Result]:
         """Yield `function(batch)` for every batch, in file order; row groups are read and worked on in parallel threads.
@@ -326,6 +331,15 @@ class Source:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise InputError(f"{self.name}: {fragment.path} is damaged ({short(error)})", "write it again") from error
 
+    def check(self, column: str, ids: pa.Array, rows: np.ndarray) -> None:
+        """Refuse rows (n, width) of a matrix column that break its rules, and say once where sums are those of rounded numbers."""
+        if column == "features":
+            check.features(ids, rows)
+        elif check.probabilities(ids, rows) and not self.rounded:
+            self.rounded = True
+            if self.console is not None:
+                self.console.info(f"{self.name}: probabilities are rounded, and used as they are though some rows do not sum to 1")
+
     def as_they_are(self, names: Sequence[str]) -> Iterator[tuple[pa.Array, pa.RecordBatch]]:
         """The ids of the rows, and the columns that the files themselves call so, whatever they hold, in file order."""
         wanted = [list(dict.fromkeys([*self._columns(fragment, ["id"]), *names])) for fragment in self.fragments]
@@ -357,7 +371,9 @@ class Source:
         for column in wanted:
             ids = arrays[0] if names[:1] == ["id"] else None
             if column == "probabilities" and (wide := self.wide(fragment)):
-                array = columns.stack([columns.plain(raw.column(name)) for name in wide], wide, fragment.decimal_comma, ids)
+                numbers = [layout.single(columns.plain(raw.column(name))) for name in wide]
+                array = columns.stack(numbers, wide, fragment.decimal_comma, ids)
+                array = self.layout.both(array) if self._scored(fragment) else array
             else:
                 name = self.physical(fragment, column)
                 if name is None:
@@ -369,6 +385,8 @@ class Source:
                     array = self._cast(fragment, array, column, ids)
             if column == "id" and array.null_count:
                 check.mark(array, "id", {"without an id": np.asarray(array.is_null())})
+            if column == "probabilities" and self.layout.scale and not self.is_ours(fragment):
+                array = self.layout.scaled(array, ids)
             arrays.append(array)
             names.append(column)
         return pa.RecordBatch.from_arrays(arrays, names)
@@ -394,9 +412,11 @@ class Source:
 
     def _cast(self, fragment: Fragment, array: pa.Array, column: str, ids: pa.Array | None) -> pa.Array:
         wanted = self._type(column)
+        if column == "probabilities" and self._by_name(fragment):
+            return layout.listed(array, self.classes, ids, self.layout.absent)
         if wanted == MATRIX:
             return columns.fixed(
-                self.name, fragment.path, array, column, ids, self._orders[fragment.path] if column != "features" else None
+                self.name, fragment.path, layout.flat(array), column, ids, self._orders[fragment.path] if column != "features" else None
             )
         if pa.types.is_timestamp(wanted):
             return columns.instants(array, column, ids, self.meaning.clock)
@@ -415,14 +435,6 @@ def _same_number(array: pa.Array, text: str | None) -> bool:
         return bool(pc.all(pc.fill_null(pc.equal(array, int(text)), False)).as_py())
     except (ValueError, OverflowError, pa.ArrowException):
         return False
-
-
-def class_list(where: str, text: str) -> tuple[str, ...]:
-    """The class names out of a file's metadata. Raises InputError, which begins with `where`, where they are no JSON list of names."""
-    found = load_json(text, f"{where}: its metadata altool.classes")
-    if not (isinstance(found, list) and found and all(isinstance(name, str) for name in found)):
-        raise InputError(f"{where}: its metadata altool.classes is no list of class names", "write it again, or without metadata")
-    return tuple(found)
 
 
 def matrix(source: Source, batch: pa.RecordBatch, column: str, width: int | None = None) -> np.ndarray:

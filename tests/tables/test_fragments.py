@@ -113,7 +113,7 @@ def test_an_encrypted_file_is_refused_and_ends_no_process(tmp_path: Path, plain_
         (b"\n<html>", "is an HTML page"),
         (b"<?xml version='1.0'?><annotations/>", "is an XML file"),
         (b"PK\x03\x04xl/workbook.xml", "is a ZIP archive or an Excel workbook"),
-        (b"\x93NUMPY\x01\0", "is a NumPy array, which has no ids"),
+        (b"\x93NUMPY\x01\0", "its arrays cannot be read"),
         (b"ORC\x01\0", "is an ORC file"),
         (b"SQLite format 3\0", "is an SQLite database"),
         (b"\0\1\2", "is neither Parquet, Arrow, CSV nor JSON Lines"),

@@ -244,12 +244,12 @@ def test_times_by_one_rule(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "hint"),
     [
-        ([[0.3], [0.9]], "one number per row may be the probability of one of two classes"),
+        ([[0.3], [0.9]], "--score COLUMN --classes NEG,POS"),
         ([[-0.1, -2.4], [-1.2, -0.3]], "as logarithms are"),
         ([[-0.1, 2.4], [1.2, -0.3]], "as logits are"),
         ([[40.0, 60.0], [99.5, 0.6]], "as percents do"),
         ([[3.0, 1.0], [0.0, 5.0]], "as votes are"),
-        ([[0.33, 0.65], [0.5, 0.51]], "they seem to be rounded"),
+        ([[0.33, 0.64], [0.5, 0.51]], "they seem to be rounded"),
         ([[0.9, 0.8], [0.1, 0.2]], "altool chooses for one label per row"),
     ],
 )

@@ -1,0 +1,88 @@
+"""A file of a table with columns that it does not hold as such: fields of its structs, and ids from elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from altool.tables.fragments import Fragment
+
+
+@dataclass
+class Derived:
+    """A file whose `paths`, {dotted name: the names from its struct inwards}, are columns too, and whose rows have these `ids`."""
+
+    inner: Fragment
+    paths: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ids: pa.Array | None = None
+
+    def __post_init__(self) -> None:
+        self.path, self.constants = self.inner.path, self.inner.constants
+        self.untyped, self.decimal_comma = self.inner.untyped, self.inner.decimal_comma
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        schema = self.inner.schema
+        for name, path in self.paths.items():
+            schema = schema.append(pa.field(name, _type(self.inner.schema, path) or pa.null()))
+        return schema if self.ids is None else schema.append(pa.field("id", self.ids.type))
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(self.schema.names)
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        return self.inner.facts
+
+    @property
+    def group_rows(self) -> Sequence[int]:
+        return self.inner.group_rows
+
+    def _held(self, columns: Sequence[str]) -> list[str]:
+        """The columns of the file that these are made of."""
+        own = [name for name in columns if name != "id" or self.ids is None]
+        return list(dict.fromkeys(self.paths[name][0] if name in self.paths else name for name in own)) or self.inner.schema.names[:1]
+
+    def row_bytes(self, group: int, columns: Sequence[str]) -> float:
+        return self.inner.row_bytes(group, self._held(columns))
+
+    def batches(self, group: int, columns: Sequence[str], rows: int, *, fold: bool = False) -> Iterator[pa.RecordBatch]:
+        start = sum(self.group_rows[:group])
+        for batch in self.inner.batches(group, self._held(columns), rows, fold=fold):
+            arrays = []
+            for name in columns:
+                if name == "id" and self.ids is not None:
+                    arrays.append(self.ids.slice(start, len(batch)))
+                    continue
+                root, *fields = self.paths.get(name, (name,))
+                array = batch.column(root)
+                arrays.append(pc.struct_field(array, fields) if fields else array)
+            start += len(batch)
+            yield pa.RecordBatch.from_arrays(arrays, list(columns))
+
+    def some(self, group: int, column: str, wanted: np.ndarray) -> pa.RecordBatch | None:
+        return None if column in self.paths else self.inner.some(group, column, wanted)
+
+
+def reaching(one: Fragment, names: Mapping[str, str]) -> Fragment:
+    """The file with the fields of structs that --columns names as STRUCT.FIELD, where no column of the file is called so."""
+    paths = {name: name.split(".") for name in names.values() if "." in name and name not in one.names}
+    paths = {name: path for name, path in paths.items() if _type(one.schema, path) is not None}
+    return Derived(one, paths) if paths else one
+
+
+def _type(schema: pa.Schema, path: Sequence[str]) -> pa.DataType | None:
+    """The type of a field within structs; None where there is none."""
+    root, *fields = path
+    found = schema.field(root).type if schema.names.count(root) == 1 else None
+    for name in fields:
+        if found is None or not pa.types.is_struct(found) or found.get_field_index(name) < 0:
+            return None
+        found = found.field(name).type
+    return found

@@ -174,8 +174,9 @@ def write_table(
     `format` is parquet by default, or follows the file's ending. Columns that are not the contract's are kept behind the others.
     `id_name` is what the ids are called.
     """
-    table = contract(table, kind).replace_schema_metadata(metadata(kind, origin, classes))
-    table = table.rename_columns([id_name if name == "id" else name for name in table.column_names])
+    table = contract(table, kind)
+    table = table.rename_columns([id_name if name == "id" else name for name in table.column_names])  # which drops metadata
+    table = table.replace_schema_metadata(metadata(kind, origin, classes))
     stream = io.BytesIO()
     _write(table, stream, format or format_of(location))
     write_bytes(stream.getbuffer(), location)

@@ -19,7 +19,7 @@ from altool.selection.contents import Contents
 from altool.tables.image_files import ImageFiles
 from altool.tables.outside import load_json
 from altool.tables.read import Reader, Source
-from altool.tables.schema import KINDS, WIDE_PREFIX
+from altool.tables.schema import ALIASES, KINDS, WIDE_PREFIX
 from altool.text import clip, count, visible
 
 FIRST = 10  # rows that are shown
@@ -73,6 +73,7 @@ def _kind(source: Source) -> str:
     if "kind" in first.facts:
         return str(first.facts["kind"])
     names = {*first.schema.names, *first.constants}
+    names |= {"id"} if ALIASES["labels"]["id"] in names else set()
     if any(name.startswith(WIDE_PREFIX) for name in names):
         return f"predictions ({FOREIGN})"
     likely = ("predictions", "features", "labels", "metrics", "targets", "confusion", "clusters")

@@ -175,7 +175,7 @@ def write_table(
     `id_name` is what the ids are called.
     """
     table = contract(table, kind)
-    table = table.rename_columns([id_name if name == "id" else name for name in table.column_names])  # which drops metadata
+    table = table.rename_columns([id_name if name == "id" else name for name in table.column_names])  # which drops all metadata
     table = table.replace_schema_metadata(metadata(kind, origin, classes))
     stream = io.BytesIO()
     _write(table, stream, format or format_of(location))

@@ -126,7 +126,7 @@ def undisturbed(folder: Path) -> float:
 def disturb(folder: Path, draw: random.Random, seconds: float) -> tuple[int, int]:
     """Call altool round and kill it, a few times, then let it through. Returns how often it was killed, and how often a call was locked."""
     kills = locked = 0
-    for _ in range(draw.randint(2, 3)):
+    for _ in range(draw.randint(3, 6)):
         calls = [start(folder) for _ in range(1 + (draw.random() < 0.25))]
         time.sleep(draw.uniform(0, 1.1 * seconds))
         for call in calls:

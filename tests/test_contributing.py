@@ -17,7 +17,7 @@ RECIPES = dict(CODE.findall(TEXT))
 REGISTRIES = {
     "altool/strategies/tsallis.py": ("altool.strategies.registry", "REGISTRY"),
     "altool/classifiers/centroid.py": ("altool.models.registry", "REGISTRY"),
-    "altool/formats/doccano.py": ("altool.labels.registry", "FORMATS"),
+    "altool/formats/acme.py": ("altool.labels.registry", "FORMATS"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import pyarrow.compute as pc
 
 from altool.console import Console
 from altool.errors import InputError, UsageError
-from altool.labels import corrections, exchange, label_map, refusals, registry, remarks
+from altool.labels import adjusting, corrections, exchange, label_map, matching, refusals, registry, remarks
 from altool.labels import queries as asked_of
 from altool.labels.exchange import Answers, Naming
-from altool.labels.lookalikes import trimmed
 from altool.labels.merge import CONFLICT, Outcome, Rules, merge
+from altool.labels.opening import open_exports
 from altool.options import declared, flag, option, shared
 from altool.shared import COLUMNS, TIME_UNIT, TIME_ZONE, UNLABELED_VALUE
 from altool.tables import align, check, label_log, outputs, rounds, write
@@ -49,6 +49,10 @@ class Options:
     items: str | None = option("Also take labels of these ids, which no query asked.", metavar="TABLE", panel=EXPORT)
     id_col: str | None = option("The export's column or key that holds the id.", metavar="NAME", panel=EXPORT)
     annotator_columns: str | None = option("Columns of labels, one per annotator, beside annotator:NAME.", metavar="A,B,…", panel=EXPORT)
+    match: str | None = option(
+        "Match rows to items by text, path or rank, not by id.", metavar="BY", choices=matching.MATCHES, panel=EXPORT
+    )
+    encoding: str | None = option("Encoding of text files, as cp1252.", metavar="NAME", shown="UTF-8", panel=EXPORT)
     annotator: str | None = option("Who answered rows without an annotator; file: the file's name.", metavar="NAME|file", panel=EXPORT)
     where: Sequence[str] | None = option("Only rows with this value; repeatable.", metavar="COLUMN=VALUE", panel=TAKEN)
     classes: str | None = option("Only these classes are taken; or a file of them.", metavar="A,B,…", panel=TAKEN)
@@ -77,7 +81,7 @@ class Options:
 
 FROM_PEOPLE = (
     *("exports", "from_", "queries", "source", "items", "id_col", "annotator_columns", "where", "annotator", "trim", "withdraw"),
-    *("skip_value", "label_map", "time_zone", "time_unit", "unlabeled_value"),
+    *("skip_value", "label_map", "time_zone", "time_unit", "unlabeled_value", "match", "encoding"),
 )
 ALONE = ("auto", "round", "targets", "columns", "classes", "allow_new_classes", "strict")  # without effect on corrections, too
 
@@ -136,6 +140,10 @@ def _check_options(options: Options) -> None:
         for one in declared(Options) if chosen else ():
             if one.name in useless and getattr(options, one.name) not in (None, one.default, []):
                 raise UsageError(f"{'EXPORT' if one.argument else one.flag} has no effect with {flag(own)}", "give one of them")
+    if options.match and not (options.queries if options.match == "rank" else options.items):
+        raise UsageError(f"--match {options.match} needs {'--queries' if options.match == 'rank' else '--items'}")
+    if options.match and options.id_col:
+        raise UsageError("--id-col has no effect with --match", "give one of them")
     if options.from_ != registry.AUTO:
         registry.FORMATS.load(options.from_)
     if "://" in options.labels or (os.path.lexists(options.labels) and not os.path.isdir(options.labels)):
@@ -145,33 +153,25 @@ def _check_options(options: Options) -> None:
     outputs.check(wanted, [*read, *(("EXPORT", location) for location in options.exports or ())])
 
 
-def _where(given_: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """`COLUMN=VALUE`, each of one pair; several values of one column all count."""
-    found: dict[str, tuple[str, ...]] = {}
-    for text in given_:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            raise UsageError(f"--where: expected COLUMN=VALUE, found {text!r}", "for example --where status=approved")
-        found[name] = (*found.get(name, ()), value)
-    return found
-
-
 def _read_exports(options: Options, console: Console) -> Inputs:
     names = label_map.parse(options.label_map or ())
     meant = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
     reader = Reader(options.columns, _classes_of(options, console), console)
     annotators = tuple(filter(None, (options.annotator_columns or "").split(",")))
-    naming = Naming(reader.names, options.id_col, annotators, _where(options.where or ()), meant, reader.classes or ())
+    naming = Naming(
+        reader.names, options.id_col, annotators, adjusting.where(options.where or ()), meant, reader.classes or (), options.match
+    )
     found = []
-    for export in (export for location in options.exports or () for export in exchange.open_exports(location, console)):
+    opened = (export for location in options.exports or () for export in open_exports(location, console, options.encoding))
+    for export in opened:
         answers = registry.read(export, options.from_, naming)
         for text in answers.remarks:
             console.warn(text)
-        found.append(_signed(answers, options.annotator) if options.annotator is not None else answers)
+        found.append(adjusting.signed(answers, options.annotator) if options.annotator is not None else answers)
     if options.where and not sum(one.table.num_rows for one in found):
         left_out = sum(one.left_out for one in found)
         console.warn(f"--where {' --where '.join(options.where)}: none of {count(left_out, 'row')} matches")
-    found = [_trimmed(one) for one in found] if options.trim else found
+    found = [adjusting.trimmed(one) for one in found] if options.trim else found
     return _read(options, reader, found, names, console)
 
 
@@ -184,42 +184,27 @@ def _classes_of(options: Options, console: Console) -> str | None:
     return str(path)
 
 
-def _signed(answers: Answers, annotator: str) -> Answers:
-    """The answers, those without an annotator with this one; `file`: with the name of their file."""
-    name = Path(answers.name.removeprefix("export ")).stem if annotator == "file" else annotator.strip()
-    if not name or (annotator == "file" and answers.name == "export -"):
-        raise UsageError(f"--annotator {annotator}: {answers.name} has no file name", "name who answered: --annotator NAME")
-    column = pc.fill_null(answers.table.column("annotator"), name)
-    return replace(answers, table=answers.table.set_column(answers.table.column_names.index("annotator"), "annotator", column))
-
-
-def _trimmed(answers: Answers) -> Answers:
-    """The answers with names of classes and people as they are without blanks at their ends."""
-    table = answers.table
-    for name in ("label", "annotator", "suggested_label"):
-        texts = [value if value is None else trimmed(value) or None for value in table.column(name).to_pylist()]
-        table = table.set_column(table.column_names.index(name), name, pa.array(texts, pa.string()))
-    return replace(answers, table=table)
-
-
 def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Mapping[str, str], console: Console) -> Inputs:
     queries = [reader.open(location, "queries") for location in options.queries or ()]
+    for source in queries:  # what the export is to leave out, the queries keep
+        source.names = {name: other for name, other in source.names.items() if other}
     items = reader.open(options.items, "items") if options.items else None
     targets = read_targets(reader, options.targets) if options.targets else None
     reader.add(_log(options.labels))
     for one in found:
         reader.use(one.used)
+    found = [adjusting.without_ids(one) for one in found] if options.match else found
     typed = any(source.id_type for source in reader.sources) or any(one.id_type for one in found)
     numbers = all(one.table.schema.field("id").type == pa.int64() for one in found)  # out of JSON
     id_type = reader.match_ids([(one.name, one.id_type) for one in found], pa.int64() if numbers else pa.string())
 
     answers = pa.concat_tables([exchange.with_ids(one, id_type) for one in found]).combine_chunks()
-    if not typed and id_type == pa.string() and all(exchange.INTEGER.fullmatch(text or "0") for text in answers.column("id").to_pylist()):
+    untyped = not typed and not options.match and id_type == pa.string()
+    if untyped and all(exchange.INTEGER.fullmatch(text or "0") for text in answers.column("id").to_pylist()):
         console.warn(
             "ids that look like integers are stored as strings, as no other table has typed ids; to store integers: --queries or --items"
         )
-    content = [*KINDS["labels"].columns, "reason", "given"]
-    fingerprints = {"export": align.table_fingerprint(answers.select(content))}
+    fingerprints: dict[str, str] = {}
     shown = None
     known: list[pa.ChunkedArray] = []
     asked = None
@@ -234,9 +219,16 @@ def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Map
     if items:
         index = read_index(items)
         fingerprints["items"] = align.fingerprint(index, None)
+        if options.match in ("text", "path"):
+            answers = matching.matched(answers, options.match, asked_of.shown(items, index.ids), None)
         wanted = pc.unique(answers.column("id").drop_null())
         known.append(index.ids.filter(pc.is_in(index.ids, value_set=wanted)))
         shown = asked_of.shown(items, wanted)
+    if options.match == "rank":
+        answers = matching.matched(answers, "rank", None, asked)
+        shown = asked_of.shown(items, pc.unique(answers.column("id").drop_null())) if items else None
+    content = [*KINDS["labels"].columns, "reason", "given"]
+    fingerprints["export"] = align.table_fingerprint(answers.select(content))
     ids = pc.unique(pa.chunked_array([chunk for column in known for chunk in column.chunks], id_type)) if known else None
     skips = tuple(options.skip_value or ())
     rules = Rules(options.round, options.source, skips, names, _allowed(options, reader, targets, queries))
@@ -331,6 +323,7 @@ def _write(options: Options, inputs: Inputs, outcome: Outcome) -> dict[str, str 
         "label_map": rules.label_map or None,
         "where": sorted(options.where) if options.where else None,
         "annotator": options.annotator,
+        "match": options.match,
         **{name: getattr(options, name) or None for name in ("trim", "withdraw")},
         "classes": sorted(rules.classes) if rules.classes is not None else None,
     }

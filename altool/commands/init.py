@@ -17,7 +17,7 @@ from typing import Any
 
 from altool.console import Console
 from altool.errors import AltoolError, InputError, UsageError
-from altool.labels import exchange
+from altool.labels import opening
 from altool.labels import registry as formats
 from altool.labels.exchange import Naming
 from altool.metrics.proof import CONFIDENCE
@@ -37,6 +37,7 @@ TARGETS, CLASSES = "targets.toml", "classes.txt"
 HOLDOUTS = ("holdout.csv", "holdout.parquet", "holdout.jsonl")
 SMALL = 64  # pixels: pictures of which no network is needed
 PIXELS = 32  # their longest side as `pixels` sees it
+EXPORTS = ("html", "csv")  # a page to label on, and a sheet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ def run(options: Options, console: Console) -> None:
     rows = options.holdout_rows
     if rows is None:
         rows = 0 if found.held_out else proposing.held_out(seen.rows, number)
-    exports = _exports(seen)
+    exports = list(EXPORTS)
     project = {"items": _relative(options.items, folder), **({"columns": seen.columns} if seen.columns else {}), **found.settings}
     project |= {"name": options.name} if options.name else {}
     project |= {"allow_outside": True} if options.allow_outside else {}
@@ -205,7 +206,7 @@ def _classes(options: Options, folder: Path, settings: dict[str, Any], console: 
 def _answers(location: str, seen: Seen) -> int:
     """The labels in what people answered. Raises InputError where there are none."""
     naming = Naming(parse_columns(seen.columns))
-    answers = [formats.read(export, formats.AUTO, naming).table for export in exchange.open_exports(location)]
+    answers = [formats.read(export, formats.AUTO, naming).table for export in opening.open_exports(location)]
     labels = sum(len(table) - table.column("label").null_count for table in answers)
     if not labels:
         raise InputError(f"holdout {location}: no row with a label", "give labels to measure on, or let the first round ask for them")
@@ -231,12 +232,6 @@ def _backbone(seen: Seen) -> tuple[dict[str, Any], str]:
     if importlib.util.find_spec("torchvision"):
         return {"backbone": "resnet18"}, "resnet18, whose weights are downloaded once"
     return small, f"pixels, at {size} × {size}, which tell far less than a network's: PyTorch is not installed"
-
-
-def _exports(seen: Seen) -> list[str]:
-    """The formats for annotators: a page that shows pictures where there is one, and a sheet."""
-    own = formats.FORMATS.names()
-    return ["html", "csv"] if seen.kind != "text" and "html" in own and formats.FORMATS.load("html").write else ["csv"]
 
 
 def _say_holdout(rows: int, found: Found, classes: int | None, console: Console) -> None:

@@ -3,57 +3,72 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from altool.errors import InputError
-from altool.labels.exchange import FAILED, NO_TEXT, Answers, Export, Format, Naming, answers, choice, json_ids, json_text
+from altool.labels import pictures
+from altool.labels.exchange import FAILED, NO_TEXT, Answers, Export, Format, Naming, Task, choice, json_text, of_rows, texts
+from altool.text import count
 
 METADATA = "-metadata"
-COLUMNS = ("label", "source", "labeled_at", "round", "suggested_label", "reason", "rank", "text")
+VERIFICATION = "groundtruth/label-verification"
 
 
 def recognizes(export: Export) -> bool:
-    return any(name.endswith(METADATA) and len(name) > len(METADATA) for name in export.columns)
+    return bool(_attributes(export))
+
+
+def _attributes(export: Export) -> list[str]:
+    """The keys that may hold the label: those with facts beside them. Argilla has such beside its suggestions."""
+    names = [name.removesuffix(METADATA) for name in export.columns if name.endswith(METADATA)]
+    return [name for name in names if name and not name.endswith("-suggestion")]
 
 
 def read(export: Export, naming: Naming) -> Answers:
     """A row per record. What no person annotated is of source `auto`; a record without its label is not done, or failed.
 
-    Raises InputError where several attributes may hold the label, and where no record has an id.
+    Raises InputError where several attributes may hold the label, where no record has an id, and where labels were verified by other people
+    and `--where` does not say which of their verdicts count.
     """
     records = export.records if export.table is None else export.table.to_pylist()
-    found = [name.removesuffix(METADATA) for name in export.columns if name.endswith(METADATA) and len(name) > len(METADATA)]
+    verified = [name for name in _attributes(export) if any(_facts(record, name).get("type") == VERIFICATION for record in records)]
+    if unheard := [name for name in verified if name not in naming.where]:
+        said = sorted({str(_facts(record, unheard[0]).get("class-name")) for record in records} - {"None"})
+        raise InputError(
+            f"{export.name}: its labels were verified, in {unheard[0]!r} ({', '.join(said[:5])})",
+            f"say which count: --where {unheard[0]}=NUMBER",
+        )
+    found = [name for name in _attributes(export) if name not in verified]
     wanted = naming.columns.get("label") or "label"
-    if wanted not in found and (len(found) > 1 or "label" in naming.columns):
-        raise InputError(f"{export.name}: no label attribute {wanted!r} (it has {', '.join(found)})", "name it: --columns label=NAME")
+    if wanted not in found and (len(found) != 1 or "label" in naming.columns):
+        held = ", ".join(found) or "verifications alone"
+        raise InputError(f"{export.name}: no label attribute {wanted!r} (it has {held})", "name it: --columns label=NAME")
     attribute = wanted if wanted in found else found[0]
     key = naming.id_column or naming.columns.get("id") or "altool_id"
-    ids, id_type = json_ids(export.name, [record.get(key) for record in records])
-    if ids.null_count == len(ids):
-        raise InputError(f"{export.name}: Ground Truth's records without {key!r}", "name the key that holds altool's id: --id-col NAME")
-    rows = [_row(record, attribute) for record in records]
-    columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in COLUMNS}
+    rows = [{"id": record.get(key), **_row(record, attribute)} for record in records]
     used = {name for name, other in naming.columns.items() if other and other in (key, attribute)}
-    return answers(export.name, {"id": ids, **columns}, id_type, used, naming.meaning.clock)
+    return of_rows(export, rows, naming, used, key)
 
 
-def _row(record: Mapping[str, Any], attribute: str) -> dict[str, Any]:
+def _facts(record: Mapping[str, Any], attribute: str) -> Mapping[str, Any]:
     facts = record.get(attribute + METADATA)
     if isinstance(facts, str):  # of a manifest that became a table
         try:
             facts = json.loads(facts)
         except ValueError:
             facts = {}
-    facts = facts if isinstance(facts, Mapping) else {}
-    text = record.get("source")
+    return facts if isinstance(facts, Mapping) else {}
+
+
+def _row(record: Mapping[str, Any], attribute: str) -> dict[str, Any]:
+    facts = _facts(record, attribute)
     row = {
         "round": record.get("altool_round"),
         "rank": record.get("altool_rank"),
         "suggested_label": record.get("altool_suggestion"),
-        "text": text if isinstance(text, str) else None,
+        "text": texts(record.get("source")),
+        "picture": texts(record.get("source-ref")),
         "labeled_at": _utc(facts.get("creation-date")),
         "source": "auto" if facts.get("human-annotated") == "no" else None,
     }
@@ -73,4 +88,35 @@ def _utc(value: Any) -> Any:
     return f"{value}Z" if isinstance(value, str) and value[-1:].isdigit() and "+" not in value else value
 
 
-FORMAT = Format("ground-truth", recognizes, read, reads="augmented manifests of Amazon SageMaker", order=2)
+def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
+    """An input manifest, a line per task in rank order; its keys come back beside the label. Suggestions stay with us: a worker sees none.
+
+    Raises InputError for tasks without text and image, and for images of which there is no address: they lie in S3.
+    """
+    pictures.check("ground-truth", tasks)
+    without = [task.id for task in tasks if task.text is None and (task.address or task.path) is None]
+    if without:
+        raise InputError(
+            f"ground-truth: {count(len(without), 'image')} without an address (ids {', '.join(map(str, without[:3]))})",
+            "put the images into S3 and give --image-url s3://BUCKET/FOLDER/",
+        )
+    return {"": "".join(json.dumps(_line(task), ensure_ascii=False) + "\n" for task in tasks).encode()}
+
+
+def _line(task: Task) -> dict[str, Any]:
+    shown = {"source": task.text} if task.text is not None else {"source-ref": task.address or task.path}
+    asked = {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
+    return {**shown, **asked, **({} if task.suggested_label is None else {"altool_suggestion": task.suggested_label})}
+
+
+FORMAT = Format(
+    "ground-truth",
+    recognizes,
+    read,
+    write,
+    order=2,
+    by_address=True,
+    ending=".manifest",
+    reads="augmented manifests of Amazon SageMaker",
+    writes="an input manifest",
+)

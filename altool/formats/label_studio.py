@@ -6,36 +6,28 @@ Sources: the converter's `convert_to_json_min` and `exports/csv2.py`; guide/pred
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.labels.exchange import REVIEWED, Answers, Export, Format, Naming, Task, answers, choice, json_ids, json_text
+from altool.labels import pictures
+from altool.labels.exchange import REVIEWED, Answers, Export, Format, Naming, Task, answers, choice, json_ids, json_text, texts
 from altool.tables import check
-from altool.text import count
 
 CONFIG = ".config.xml"
 CONTROL = "label"  # the <Choices> of the labeling config that altool writes
 MINIMAL = {"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement", "history", "reviews"}
-MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-    (b"RIFF....WEBP", "image/webp"),
-    (b"....ftypavif", "image/avif"),
-    (b"BM", "image/bmp"),
-    (b"II*\x00", "image/tiff"),
-    (b"MM\x00*", "image/tiff"),
-)
 UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # no XML 1.0
+
+PART = 1 << 16  # rows that are made at once
+SHOWN = (("rank", "rank", "altool_rank"), ("text", "text", "text"), ("picture", "path", "image"))  # what of it, its column, its usual key
 
 Row = dict[str, Any]
 
@@ -60,26 +52,34 @@ def read(export: Export, naming: Naming) -> Answers:
     Raises InputError for records of another shape, and where several controls may hold the label.
     """
     records = export.records if export.table is None else export.table.to_pylist()
-    shapes = [_shape(record) for record in records]
-    other = next((number for number, shape in enumerate(shapes, 1) if shape is None or shape != shapes[0]), None)
+    shape = _shape(records[0])
+    other = next((number for number, record in enumerate(records, 1) if shape is None or _shape(record) != shape), None)
     if other:
         raise InputError(
             f"{export.name}, entry {other:,}: expected a task of Label Studio like the first", "export the project again as JSON"
         )
-    rows = [row | _extras(row.pop("data")) for row in (_minimal if shapes[0] == "minimal" else _full)(export.name, records, naming)]
-    ids, _ = json_ids(export.name, [row["id"] for row in rows])
-    columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in COLUMNS}
-    columns["entry"] = [row["entry"] for row in rows]
-    used = {"label", "id"} if any(row["key"] == naming.columns.get("id") for row in rows) else {"label"}
-    return answers(export.name, {"id": ids, **columns}, None, used, naming.meaning.clock)
+    keys = {name: naming.columns.get(column) or default for name, column, default in SHOWN}
+    rows = (row | _extras(row.pop("data"), keys) for row in (_minimal if shape == "minimal" else _full)(export.name, records, naming))
+    own_key = naming.columns.get("id")
+    ids: list[Any] = []
+    entries: list[int] = []
+    parts: dict[str, list[pa.Array]] = {name: [] for name in naming.kept()}
+    used = {"label", *(name for name, column in naming.columns.items() if column == "" or name in ("text", "path", "rank"))}
+    while part := list(islice(rows, PART)):  # of a large export not all at once
+        ids += [row["id"] for row in part]
+        entries += [row["entry"] for row in part]
+        used |= {"id"} if any(row["key"] == own_key for row in part) else set()
+        for name, arrays in parts.items():
+            arrays.append(pa.array([json_text(row.get(name)) for row in part], pa.string()))
+    columns = {name: pa.chunked_array(arrays, pa.string()) for name, arrays in parts.items()}
+    return answers(export.name, {"id": json_ids(export.name, ids)[0], **columns, "entry": entries}, None, used, naming.meaning.clock)
 
 
-COLUMNS = ("label", "annotator", "status", "labeled_at", "seconds", "round", "suggested_label", "reason", "rank", "text")
-
-
-def _extras(data: Mapping[str, Any]) -> Row:
+def _extras(data: Mapping[str, Any], keys: Mapping[str, str]) -> Row:
     """What a task's data say besides of which item it is. The path is left out: Label Studio gives uploaded files its own."""
-    return {"rank": data.get("altool_rank"), "text": text if isinstance(text := data.get("text"), str) else None}
+    image = texts(data.get(keys["picture"]))
+    picture = image if image is not None and not image.startswith("data:") else None
+    return {"rank": data.get(keys["rank"]), "text": texts(data.get(keys["text"])), "picture": picture}
 
 
 def _key(data: Mapping[str, Any], naming: Naming) -> Row:
@@ -102,10 +102,8 @@ def _who(value: Any) -> Any:
 
 
 def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> Iterator[Row]:
-    pairs = [(entry, *pair) for entry, record in enumerate(records) for pair in _annotations(name, record)]
-    pairs = [(entry, task, {**annotation, **_decision(annotation)}) for entry, task, annotation in pairs]
-    control = _control(name, [annotation for _, _, annotation in pairs if annotation], naming)
-    for entry, task, annotation in pairs:
+    control = _control(name, (annotation for _, _, annotation in _pairs(name, records) if annotation), naming)
+    for entry, task, annotation in _pairs(name, records):
         row = _key(task["data"], naming) | {"entry": entry}
         if annotation:
             row["suggested_label"] = row["suggested_label"] or _suggested(task, annotation, control)
@@ -120,6 +118,13 @@ def _full(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) -> It
                 )
             row["reason"] = REVIEWED if annotation.get("rejected") else row.get("reason")
         yield row
+
+
+def _pairs(name: str, records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[int, Mapping[str, Any], Mapping[str, Any]]]:
+    """(entry, task, annotation) of all annotations, each as the last review left it."""
+    for entry, record in enumerate(records):
+        for task, annotation in _annotations(name, record):
+            yield entry, task, {**annotation, **_decision(annotation)}
 
 
 def _decision(annotation: Mapping[str, Any]) -> Row:
@@ -189,10 +194,16 @@ def _minimal(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) ->
     if "id" in (naming.id_column, naming.columns.get("id")):
         raise InputError(f"{name}: 'id' is Label Studio's own number here", "export as JSON, or name the key that holds your id")
     control = naming.columns.get("label", CONTROL)
-    done = [record for record in records if record.get("annotation_id") is not None]
-    if done and not any(control in record for record in done):
-        keys = sorted({key for record in done for key in record if key not in MINIMAL and not key.startswith("altool_")})
-        raise InputError(f"{name}: no control {control!r} (it has {check.naming_columns(keys)})", "name the label's: --columns label=NAME")
+    done = (record for record in records if record.get("annotation_id") is not None)
+    keys: dict[str, None] = {}
+    for record in done:
+        if control in record:
+            break
+        keys |= dict.fromkeys(key for key in record if key not in MINIMAL and not key.startswith("altool_"))
+    else:
+        if any(record.get("annotation_id") is not None for record in records):
+            text = f"{name}: no control {control!r} (it has {check.naming_columns(sorted(keys))})"
+            raise InputError(text, "name the label's: --columns label=NAME")
     for entry, record in enumerate(records):
         row = _key(record, naming) | {"entry": entry}
         if record.get("annotation_id") is not None:
@@ -207,22 +218,11 @@ def _minimal(name: str, records: Sequence[Mapping[str, Any]], naming: Naming) ->
 def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
     """The tasks as a JSON array in rank order, suggestions as predictions; `.config.xml` is the labeling config, where classes are known.
 
-    Encoded images travel as data URIs, paths as they are. Raises InputError for tasks without text and image, and for bytes
+    Encoded images travel as data URIs, paths as they are or as addresses. Raises InputError for tasks without text and image, and for bytes
     that are no image.
     """
+    pictures.check("label-studio", tasks)
     shown = [name for name in ("text", "image") if any(_data(task, name) is not None for task in tasks)]
-    empty = [task.id for task in tasks if all(_data(task, name) is None for name in shown)]
-    if empty:
-        raise InputError(
-            f"label-studio: {count(len(empty), 'query', 'queries')} without text or image (ids {_naming(empty)})", "give --items"
-        )
-    strange = [task.id for task in tasks if task.image is not None and _mime(task.image) is None]
-    if strange:
-        raise InputError(
-            f"label-studio: {count(len(strange), 'query', 'queries')} with an image that is no PNG, JPEG, GIF, WebP, AVIF, BMP or TIFF "
-            f"(ids {_naming(strange)})",
-            "leave these rows out: --exclude",
-        )
     lines = [json.dumps(_task(task, shown), ensure_ascii=False) for task in tasks]
     files = {"": ("[" + ",".join("\n" + line for line in lines) + "\n]\n").encode()}
     if classes and shown:
@@ -241,7 +241,7 @@ def labeling_config(classes: Sequence[str], shown: Sequence[str]) -> str:
 
 
 def _task(task: Task, shown: Sequence[str]) -> Row:
-    data = {name: value for name in shown if (value := _data(task, name, encode=True)) is not None}
+    data = {name: value for name in shown if (value := _data(task, name)) is not None}
     data |= {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
     # The prediction is what annotators see; JSON_MIN and CSV exports lose it, but keep the data.
     data |= {} if task.suggested_label is None else {"altool_suggestion": task.suggested_label}
@@ -251,31 +251,13 @@ def _task(task: Task, shown: Sequence[str]) -> Row:
         result = {"id": str(task.id), "from_name": CONTROL, "to_name": shown[0], "type": "choices", "value": value}
         prediction: Row = {"model_version": f"altool-r{task.round}"}
         if task.suggested_probability is not None:
-            prediction["score"] = float(str(np.float32(task.suggested_probability)))  # 0.62, not 0.6200000047683716
+            prediction["score"] = task.score
         predictions.append({**prediction, "result": [result]})
     return {"data": data, "predictions": predictions}
 
 
-def _data(task: Task, name: str, encode: bool = False) -> Any:
-    if name == "text":
-        return task.text
-    if task.image is None or not encode:
-        return task.path if task.image is None else task.image
-    return f"data:{_mime(task.image)};base64,{base64.b64encode(task.image).decode()}"
-
-
-def _mime(image: bytes) -> str | None:
-    """The image's type, by its first bytes."""
-    return next((mime for magic, mime in MAGIC if _starts(image, magic)), None)
-
-
-def _starts(image: bytes, magic: bytes) -> bool:
-    """Does `image` begin with `magic`, in which a dot stands for any byte?"""
-    return len(image) >= len(magic) and all(want in (ord("."), byte) for byte, want in zip(image, magic, strict=False))
-
-
-def _naming(ids: Sequence[Any]) -> str:
-    return ", ".join(str(value) for value in ids[:3])
+def _data(task: Task, name: str) -> Any:
+    return task.text if name == "text" else pictures.shown(task)
 
 
 FORMAT = Format(
@@ -287,4 +269,5 @@ FORMAT = Format(
     writes="tasks as JSON, suggestions as predictions; .config.xml",
     sidecars=(CONFIG,),
     ending=".json",
+    by_address=True,
 )

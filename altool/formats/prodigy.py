@@ -5,30 +5,17 @@ Rows are known by `altool_id`, of the record or of its `meta`: hashes and runnin
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-
 from altool.errors import InputError
-from altool.labels.exchange import (
-    EXTRAS,
-    NO_VERDICT,
-    REJECTED,
-    Answers,
-    Export,
-    Format,
-    Naming,
-    answers,
-    choice,
-    json_ids,
-    json_text,
-)
+from altool.labels import pictures
+from altool.labels.exchange import NO_VERDICT, REJECTED, Answers, Export, Format, Naming, Task, choice, of_rows, texts
 from altool.tables import check
 
 ANSWERS = ("accept", "reject", "ignore")
-COLUMNS = ("label", "annotator", "status", "labeled_at", "round", "suggested_label", "reason")
 
 
 def recognizes(export: Export) -> bool:
@@ -55,15 +42,9 @@ def read(export: Export, naming: Naming) -> Answers:
             f"{export.name}: Prodigy's records without a label (they have {check.naming_columns(export.columns)})",
             "altool reads its binary and choice views; another key: --columns label=NAME",
         )
-    ids, id_type = json_ids(export.name, [_held(record, key) for record in records])
-    if ids.null_count == len(ids):
-        raise InputError(
-            f"{export.name}: no record has {key!r}, neither itself nor in its meta", "name the key of altool's id: --id-col NAME"
-        )
-    rows = [_row(record, view) for record in records]
-    columns = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in (*COLUMNS, *EXTRAS)}
+    rows = [{"id": _held(record, key), **_row(record, view)} for record in records]
     used = {name for name, other in naming.columns.items() if other and other in (key, view)}
-    return answers(export.name, {"id": ids, **columns}, id_type, used, naming.meaning.clock)
+    return of_rows(export, rows, naming, used, key)
 
 
 def _held(record: Mapping[str, Any], key: str) -> Any:
@@ -75,7 +56,7 @@ def _held(record: Mapping[str, Any], key: str) -> Any:
 def _row(record: Mapping[str, Any], view: str) -> dict[str, Any]:
     answer = record.get("answer")
     label, reason = choice(record.get(view))
-    text = record.get("text")
+    picture = texts(record.get("image")) or texts(record.get("path"))
     row = {
         "label": label,
         "reason": reason,
@@ -84,7 +65,8 @@ def _row(record: Mapping[str, Any], view: str) -> dict[str, Any]:
         "round": _held(record, "altool_round"),
         "rank": _held(record, "altool_rank"),
         "suggested_label": _held(record, "altool_suggestion"),
-        "text": text if isinstance(text, str) else None,
+        "text": texts(record.get("text")),
+        "picture": None if picture is None or picture.startswith("data:") else picture,
     }
     if answer == "accept":
         return row
@@ -103,4 +85,33 @@ def _time(value: Any) -> str | None:
         return None
 
 
-FORMAT = Format("prodigy", recognizes, read, reads="JSON Lines of its binary and choice views", order=1)
+def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
+    """A task per line in rank order, for a recipe with `view_id: choice`: the suggestion is chosen already, and counts once its annotator
+    accepts the task. Raises InputError for tasks without text and image, and without classes to choose from."""
+    pictures.check("prodigy", tasks)
+    if tasks and not classes:
+        raise InputError("prodigy: the classes to choose from are unknown", "name them: --classes A,B or a file")
+    return {"": "".join(json.dumps(_task(task, classes), ensure_ascii=False) + "\n" for task in tasks).encode()}
+
+
+def _task(task: Task, classes: Sequence[str]) -> dict[str, Any]:
+    shown = {"text": task.text, "image": pictures.shown(task)}
+    asked = {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank, "altool_suggestion": task.suggested_label}
+    record: dict[str, Any] = {name: value for name, value in {**shown, **asked}.items() if value is not None}
+    record["options"] = [{"id": name, "text": name} for name in classes]
+    if task.suggested_label in classes:
+        record["accept"] = [task.suggested_label]
+    return record | ({} if task.score is None else {"meta": {"score": task.score}})
+
+
+FORMAT = Format(
+    "prodigy",
+    recognizes,
+    read,
+    write,
+    order=1,
+    by_address=True,
+    ending=".jsonl",
+    reads="JSON Lines of its binary and choice views",
+    writes="tasks of the choice view, suggestions chosen already",
+)

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.errors import InputError
-from altool.labels import foreign
 from altool.payloads.pictures import Shown
 from altool.tables import check
-from altool.tables.check import short
-from altool.tables.columns import NAMES, class_names, plain, whole_numbers
-from altool.tables.fragments import HEAD, NoTable, ParquetFragment, contents, probe, stream
+from altool.tables.columns import NAMES, plain, whole_numbers
 from altool.tables.label_log import BLANK
-from altool.tables.listing import listing, partition_values
 from altool.tables.schema import KINDS, SOURCES, STATUSES
-from altool.tables.source import Listener, Meaning
-from altool.tables.text import Json, with_values
+from altool.tables.source import Meaning
 from altool.tables.values import Clock, lengths, times
 from altool.text import count
 
@@ -38,6 +33,7 @@ BROKEN = "half a character"
 NO_SKIP = "skip is neither yes nor no"
 BOTH = "a label and a skip"
 NO_VERDICT = "a verdict that is none of the tool's"
+NO_STATUS = "a response without a status"
 # The record's own word that it holds no answer: no fault, so these rows are counted apart from what is refused.
 REJECTED = "rejected by the annotator"
 REVIEWED = "rejected in review"
@@ -50,8 +46,11 @@ INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 SURROGATE = re.compile("[\ud800-\udfff]")
 HALF = "\ufdd0"  # no character, now or ever: stands for half of one
 LIST = re.compile(r"""\[\s*(?:(?P<quote>["'])(?P<only>[^"']*)(?P=quote))?\s*,?\s*\]""")  # as Python shows one of at most one text
-QUOTED = re.compile(r"""\[\s*["'{\[(]|\{\s*["']""")
-EXTRAS = {"rank": pa.string(), "text": pa.string(), "path": pa.string()}  # what else of a row says which item it is
+QUOTED = re.compile(r"""\[\s*(?:["'{\[(]|\]\s*$)|\{\s*(?:["']|\}\s*$)""")
+# What else of a row says which item it is. `picture` is only where the tool has its picture, not a path that must be the item's.
+EXTRAS = {"rank": pa.string(), "text": pa.string(), "path": pa.string(), "picture": pa.string()}
+COLUMNS = ("label", "annotator", "status", "source", "labeled_at", "seconds", "round", "suggested_label", "reason")
+PLACES = {"csv": ("line", 2), "xlsx": ("row", 2), "jsonl": ("line", 1), "fasttext": ("line", 1), "json": ("entry", 1), "xml": ("entry", 1)}
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,18 @@ class Task:
     text: str | None = None
     image: bytes | None = None
     path: str | None = None
+    address: str | None = None  # where a browser finds the image, or the file at `path`
     tier: str | None = None
     suggested_label: str | None = None
     suggested_probability: float | None = None
     picture_file: str | None = None
     picture: Shown | None = None
     fault: str | None = None
+
+    @property
+    def score(self) -> float | None:
+        """The suggested probability in the digits that it has: 0.62, not 0.6200000047683716."""
+        return None if self.suggested_probability is None else float(str(np.float32(self.suggested_probability)))
 
 
 @dataclass(frozen=True)
@@ -90,6 +95,11 @@ class Naming:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     meaning: Meaning = field(default_factory=Meaning)
     classes: tuple[str, ...] = ()
+    match: str | None = None
+
+    def kept(self) -> list[str]:
+        """The columns that a tool's records fill, without those that are left out."""
+        return [name for name in (*COLUMNS, *EXTRAS) if self.columns.get(name) != ""]
 
     def find(self, column: str, available: Iterable[str], *aliases: str) -> str | None:
         """The name of a contract column among those available; None if none is it."""
@@ -102,20 +112,25 @@ class Naming:
 
 @dataclass(frozen=True)
 class Export:
-    """One file that an annotation tool wrote: a table, or the objects of a JSON array or of JSON Lines."""
+    """One file that an annotation tool wrote: a table, or the objects of a JSON array, of JSON Lines, of lines in fastText's format, of an
+    XML document, or of a folder of pictures."""
 
     name: str  # for messages
-    encoding: str  # csv, parquet, arrow, json or jsonl
+    encoding: str  # csv, xlsx, parquet, arrow, json, jsonl, fasttext, xml or folder
     table: pa.Table | None = None
     records: Sequence[Any] = ()
     entries: Sequence[int] | None = None  # the place of each row in the file from 0, where some are left out
     names: Sequence[str] | None = None  # the keys of all records, those that are left out too
+    archived: bool = False  # is it one of the files of an archive?
 
-    def place(self, row: int) -> str:
-        """Where a person finds this row: `sheet.csv line 5`."""
-        entry = row if self.entries is None else self.entries[row]
-        unit, first = {"csv": ("line", 2), "jsonl": ("line", 1), "json": ("entry", 1)}.get(self.encoding, ("row", 1))
-        return f"{self.name.removeprefix('export ')} {unit} {entry + first}"
+    def places(self, rows: pa.Array) -> pa.Array:
+        """Where a person finds these rows (int64): `sheet.csv line 5`."""
+        entries = rows if self.entries is None else pa.array(self.entries, pa.int64()).take(rows)
+        if self.encoding == "folder":
+            return pa.array([str(self.records[row]["path"]) for row in rows.to_pylist()], pa.string())
+        unit, first = PLACES.get(self.encoding, ("row", 1))
+        numbers = pc.add(entries, pa.scalar(first, pa.int64())).cast(pa.string())
+        return pc.binary_join_element_wise(f"{self.name.removeprefix('export ')} {unit} ", numbers, "")
 
     @cached_property
     def columns(self) -> list[str]:
@@ -152,8 +167,8 @@ class Format:
     the name that the user gave ("" is the file itself, the others are `sidecars`); the same tasks must give the same bytes.
 
     A `plain` format takes whatever has an id and a label, and so is tried after those that know their own shape; of these, altool's own
-    are tried by their `order`. `reads` and `writes` say in words what the files are.
-
+    are tried by their `order`. `by_address`: the tool opens a task's picture in a browser. `keeps_rank`: it gives back the
+    round and rank of the tasks that it was given. `reads` and `writes` say in words what the files are.
     The name of what is written usually has the `ending`. A format that can only name image files has `pictures`: encoded images are
     written into a folder beside the file, whose name has `pictures` for `ending`, and the tasks name them.
     `write_folder`: where the user's name ends in a slash, the files of that folder, name by name. `wants_pictures`: the tasks come with
@@ -171,70 +186,10 @@ class Format:
     pictures: str = ""
     write_folder: Callable[[Sequence[Task], Sequence[str]], Iterator[tuple[str, bytes]]] | None = None
     wants_pictures: bool = False
+    by_address: bool = False
+    keeps_rank: bool = True
     reads: str = ""
     writes: str = ""
-
-
-def open_exports(location: str, console: Listener | None = None) -> list[Export]:
-    """The files behind a location (`-`: standard input), told apart by their content. The `console` hears which files of a folder are
-    left out. Raises InputError for one that cannot be read."""
-    label = f"export {location}"
-    paths, folder, filesystem, _ = listing(label, location)
-    exports: list[Export] = []
-    stray: dict[str, InputError] = {}
-    for path in paths:
-        name = label if location == "-" else f"export {path}"
-        try:
-            exports.append(_open(name, path, filesystem, partition_values(path, folder)))
-        except NoTable as error:
-            stray[path] = error
-    if stray and (not exports or not folder):
-        raise next(iter(stray.values()))
-    if stray and console is not None:
-        names = check.naming([os.path.relpath(path, folder) for path in stray])
-        console.warn(f"{label}: left out {count(len(stray), 'file')} without a table ({names})")
-    return exports
-
-
-def _open(name: str, path: str, filesystem: Any, folder_values: Mapping[str, str | None]) -> Export:
-    with stream(path, filesystem) as file:
-        head = file.read(HEAD)
-        foreign.check_content(name, head, lambda: head + file.read())
-    content = contents(name, path, filesystem)
-    if isinstance(content, Json):
-        wrong = next((number for number, row in enumerate(content.values, 1) if not isinstance(row, dict)), None)
-        if wrong:
-            raise InputError(f"{name}, entry {wrong:,}: expected a JSON object", "give a JSON array, or lines, of objects")
-        records = [{**folder_values, **row} for row in content.values] if folder_values else content.values
-        export = Export(name, "jsonl" if content.by_line else "json", records=records)
-    else:
-        if isinstance(content, ParquetFragment):
-            probe(name, [content])
-            table, encoding = _whole(name, content), "parquet"
-        else:
-            table, encoding = content[0], "csv" if content[1] else "arrow"
-        names = table.column_names
-        if twins := [column for column in names if names.count(column) > 1]:
-            raise InputError(f"{name}: two columns are called {twins[0]!r}", "give every column its own name")
-        for position, field in enumerate(table.schema):
-            table = table.set_column(position, field.name, class_names(table.schema, field.name, plain(table.column(position))))
-        export = Export(name, encoding, with_values(table, folder_values))
-    if not export.records and not (export.table is not None and export.table.num_rows):
-        raise InputError(f"{name}: it holds no rows", "export it again")
-    return export
-
-
-def _whole(name: str, fragment: ParquetFragment) -> pa.Table:
-    """A Parquet file as a table."""
-    names = fragment.schema.names
-    if len(fragment.names) < len(names):
-        return fragment.schema.empty_table()  # names that are there twice are refused
-    try:
-        batches = [batch for group in range(len(fragment.group_rows)) for batch in fragment.batches(group, names, 1 << 16)]
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError(f"{name}: it is damaged ({short(error)})", "export it again") from error
-    table = pa.Table.from_batches(batches) if batches else fragment.schema.empty_table()
-    return table.replace_schema_metadata(fragment.schema.metadata)
 
 
 def answers(
@@ -278,6 +233,32 @@ def answers(
     place = columns.get("place", pa.nulls(rows, pa.string()))
     entry = pa.array(columns["entry"] if "entry" in columns else range(rows), pa.int64())
     return Answers(name, pa.table({**table, "reason": reasons, **extras, "entry": entry, "place": place}), id_type, frozenset(used))
+
+
+def of_rows(export: Export, rows: Sequence[Mapping[str, Any]], naming: Naming, used: Iterable[str] = (), key: str = "altool_id") -> Answers:
+    """`Answers` out of a tool's records: `rows` have `id`, the contract's columns, `reason` and the `EXTRAS` as JSON values, and `entry`
+    where a record is not one row. Raises InputError where no row has an id (in `key`), and nothing else says which item it is."""
+    ids, id_type = json_ids(export.name, [row.get("id") for row in rows])
+    if rows and ids.null_count == len(ids) and naming.match is None:
+        raise InputError(
+            f"{export.name}: no record has {key!r}", "name the key that holds altool's id: --id-col NAME; or --match text, path or rank"
+        )
+    columns: dict[str, Any] = {name: pa.array([json_text(row.get(name)) for row in rows], pa.string()) for name in naming.kept()}
+    used = {*used, *(name for name, other in naming.columns.items() if other == "")}
+    entries = [row.get("entry", place) for place, row in enumerate(rows)]
+    for name in EXTRAS:
+        if (other := naming.columns.get(name)) and other in export.columns:
+            held = export.table.column(other).to_pylist() if export.table is not None else [record.get(other) for record in export.records]
+            columns[name] = pa.array([json_text(held[entry]) for entry in entries], pa.string())
+            used.add(name)
+    if any("entry" in row for row in rows):
+        columns["entry"] = entries
+    return answers(export.name, {"id": ids, **columns}, id_type, used, naming.meaning.clock)
+
+
+def texts(value: Any) -> str | None:
+    """The value if it is a text."""
+    return value if isinstance(value, str) else None
 
 
 def class_numbers(array: pa.Array) -> pa.Array:

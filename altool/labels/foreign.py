@@ -6,9 +6,7 @@ A file of another tool is never a plain table, even if its columns happen to fit
 
 from __future__ import annotations
 
-import io
-import zipfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,17 +37,14 @@ def _tool(name: str, marks: Sequence[str], way: str = PLAIN, verdict: str | None
 
 
 TOOLS = (
-    _tool("Argilla", ["fields|responses", "_server_id", "inputs|annotation|prediction", "fields|suggestions"]),
-    _tool(
-        "doccano", ["text|annotations|meta", "id|text|labels|Comments", "annotations|annotation_approver"], "export it as CSV; or " + PLAIN
-    ),
-    _tool("Labelbox", ["data_row", "DataRow ID", "Labeled Data|Label"]),
+    _tool("doccano (of numbers of classes)", ["text|annotations|meta", "annotations|annotation_approver"], "export it as JSONL or CSV"),
+    _tool("Labelbox (of an old version)", ["data_row", "DataRow ID", "Labeled Data|Label"], "export it as NDJSON, of version 2"),
     _tool("Kili", ["externalId|labels", "jsonResponse"]),
     _tool("V7 Darwin", ["item|annotations|version", "item|annotations|schema_ref", "dataset|image|annotations"]),
     _tool("VGG Image Annotator", ["_via_img_metadata", "_via_settings", "file_attributes", "region_shape_attributes"]),
     _tool("COCO", ["images|annotations|categories", "image_id|category_id|bbox"]),
     _tool("Datumaro", ["categories|items|info"]),
-    _tool("FiftyOne", ["classes|labels", "samples|dataset_type"]),
+    _tool("FiftyOne", ["classes|labels", "samples|dataset_type"], "export it as FiftyOneImageClassificationDataset"),
     _tool("LabelMe", ["shapes|imagePath"]),
     _tool("SuperAnnotate", ["metadata|instances"]),
     _tool("Encord", ["data_hash", "label_hash", "object_answers"]),
@@ -64,61 +59,43 @@ TOOLS = (
     _tool("Label Studio (annotations without their tasks)", ["completed_by|result"], "export the project as JSON"),
     _tool("Label Studio (predictions)", ["model_version|result"], "export the project as JSON"),
 )
-SUFFIXES = {".responses": "Argilla", ".responses.users": "Argilla", ".suggestion.agent": "Argilla"}
 
 
-def check_content(name: str, head: bytes, whole: Callable[[], bytes]) -> None:
-    """Raise InputError for what is no table at all, by its first bytes; `whole` reads the file."""
+def check_content(name: str, head: bytes) -> None:
+    """Raise InputError for what is no table at all, by its first bytes."""
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if head[:4] == b"PK\x03\x04":
-        _refuse_archive(name, whole())
     if head[:8] == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1":
-        raise InputError(f"{name}: it is an old Excel workbook", "save the sheet as CSV UTF-8")
-    if start[:9] == b"__label__":
-        raise InputError(f"{name}: it is fastText's format, which has no ids", PLAIN)
-    if start[:1] == b"<":
-        lowered = head.lower()
-        if b"<annotations" in lowered:
-            raise InputError(f"{name}: it is CVAT's XML", PLAIN)
+        raise InputError(f"{name}: it is an old Excel workbook", "save the sheet as CSV UTF-8, or as .xlsx")
+    lowered = head.lower()
+    if start[:1] == b"<" and b"<annotations" not in lowered:
         if b"<annotation" in lowered:
             raise InputError(f"{name}: it is Pascal VOC's XML", PLAIN)
         page = b"<html" in lowered or b"<!doctype html" in lowered
         raise InputError(f"{name}: it is {'an HTML page' if page else 'XML'}, no table", "export it again as CSV, JSON or Parquet")
 
 
-def _refuse_archive(name: str, content: bytes) -> None:
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OSError):
-        names = []
-    if any(entry.startswith("xl/") for entry in names):
-        raise InputError(f"{name}: it is an Excel workbook", "save the sheet as CSV UTF-8")
+def check_archive(name: str, names: Collection[str]) -> None:
+    """Raise InputError for an archive that is something else, by the `names` in it."""
     if "content.xml" in names:
-        raise InputError(f"{name}: it is an OpenDocument sheet", "save the sheet as CSV UTF-8")
-    if names:
-        shown = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
-        raise InputError(f"{name}: it is a zip archive ({shown})", "unpack it and give the files in it")
+        raise InputError(f"{name}: it is an OpenDocument sheet", "save the sheet as CSV UTF-8, or as .xlsx")
 
 
 def check_tool(export: Export, naming: Naming) -> None:
     """Raise InputError for an export with the marks of a tool that altool does not read."""
     columns = set(export.columns)
+    columns |= {"dataset_type"} if columns == {"samples"} else set()  # FiftyOne's samples.json is that alone
     found = next((tool for tool in TOOLS if any(mark <= columns for mark in tool.marks)), None)
     if found is not None and not (found.verdict in naming.where and "label" in naming.columns):
         way = f"or name its columns in --columns, and what counts in --where {found.verdict}=VALUE" if found.verdict else ""
         raise InputError(
             f"{export.name}: it is {found.name}'s export, which altool does not read", "; ".join(filter(None, (found.way, way)))
         )
-    if suffixed := next((name for name in export.columns for end in SUFFIXES if name.endswith(end)), None):
-        raise InputError(f"{export.name}: it is Argilla's export (it has {suffixed!r}), which altool does not read", PLAIN)
     if _keyed_by_ids(export, columns):
         raise InputError(f"{export.name}: it is one JSON object keyed by ids, as FiftyOne and others write it, no list of rows", PLAIN)
     if one_hot := _one_hot(export, naming):
         raise InputError(
-            f"{export.name}: it has one column of 0 and 1 per class ({', '.join(one_hot[:3])}{', …' if len(one_hot) > 3 else ''}), "
-            "as Roboflow's _classes.csv",
-            PLAIN,
+            f"{export.name}: it has one column of 0 and 1 per class ({', '.join(one_hot[:3])}{', …' if len(one_hot) > 3 else ''})",
+            f"{PLAIN}; with a column filename it is Roboflow's _classes.csv",
         )
 
 

@@ -26,6 +26,7 @@ MISPLACED = "the id is not that of its rank and round"
 OTHER_TEXT = "the text is not that of its id"
 
 COLUMNS = KINDS["labels"].columns
+COUNTED = ("marked", "undated", "assumed", "queried")  # what more there is to say of rows that are taken
 MARKS = ("?", "skip")  # what people write who cannot tell, where no class is called so
 
 
@@ -184,7 +185,7 @@ def merge(
     number = next_import(log)
     known, doubt, changed, outdated = _compare(table, log, doubt, number)
 
-    new = table.filter(pa.array(~known & np.asarray(doubt.is_null())))
+    new = table.select([*COLUMNS, *COUNTED]).filter(pa.array(~known & np.asarray(doubt.is_null())))
     out = np.flatnonzero(~known & np.asarray(doubt.is_valid()))
     refused = table.append_column("why", doubt).take(pa.array(out))
     rows = new.select(list(COLUMNS))

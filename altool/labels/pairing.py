@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from altool.labels.pictures import parts
 from altool.tables.schema import KINDS, RELABEL
 
 COLUMNS = KINDS["labels"].columns
@@ -57,21 +58,37 @@ def misplaced(table: pa.Table, queries: pa.Table | None) -> list[str | None]:
     """
     if queries is None or "rank" not in queries.column_names or not table.column("rank").null_count < len(table):
         return [None] * len(table)
-    rounds = set(queries.column("round").to_pylist())
-    only = next(iter(rounds)) if len(rounds) == 1 else None  # of which round rows are that do not say it
+    found: list[str | None] = []
+    rounds, texts = (table.column(name).to_pylist() for name in ("own_round", "rank"))
+    only = _only_round(queries)
+    for id_, round_, text, right in zip(table.column("id").to_pylist(), rounds, texts, ranks(rounds, texts, queries), strict=True):
+        wrong = bool(right) and id_ not in right
+        where = f"rank {_rank(text)} of round {only if round_ is None else round_}"
+        found.append(f"{where} is {' or '.join(map(str, right[:3]))}" if wrong else None)
+    return found
+
+
+def ranks(rounds: Sequence[int | None], texts: Sequence[str | None], queries: pa.Table | None) -> list[list[Any]]:
+    """The ids of the queries of each row's round and rank (a text). A row without a round is of the only one that was asked."""
+    if queries is None or "rank" not in queries.column_names:
+        return [[] for _ in texts]
     ids: dict[tuple[Any, int], list[Any]] = {}
     for id_, round_, rank in zip(*(queries.column(name).to_pylist() for name in ("id", "round", "rank")), strict=True):
         if round_ is not None and rank is not None:
             ids.setdefault((round_, rank), []).append(id_)
-    found: list[str | None] = []
-    for id_, round_, text in zip(*(table.column(name).to_pylist() for name in ("id", "own_round", "rank")), strict=True):
-        match = RANK.fullmatch(text or "")
-        rank = int(match[1]) if match else 0
-        round_ = only if round_ is None else round_
-        right = ids.get((round_, rank), []) if round_ is not None else []
-        wrong = bool(right) and id_ not in right
-        found.append(f"rank {rank} of round {round_} is {' or '.join(map(str, right[:3]))}" if wrong else None)
-    return found
+    only = _only_round(queries)
+    own = [only if round_ is None else round_ for round_ in rounds]
+    return [ids.get((round_, _rank(text)), []) if round_ is not None else [] for round_, text in zip(own, texts, strict=True)]
+
+
+def _only_round(queries: pa.Table) -> int | None:
+    rounds = set(queries.column("round").to_pylist())
+    return next(iter(rounds)) if len(rounds) == 1 else None
+
+
+def _rank(text: str | None) -> int:
+    match = RANK.fullmatch(text or "")
+    return int(match[1]) if match else 0
 
 
 def other_text(table: pa.Table, shown: pa.Table | None) -> np.ndarray:
@@ -83,11 +100,22 @@ def other_text(table: pa.Table, shown: pa.Table | None) -> np.ndarray:
         right: Mapping[Any, str | None] = dict(zip(shown.column("id").to_pylist(), shown.column(name).to_pylist(), strict=True))
         for row, (id_, text) in enumerate(zip(table.column("id").to_pylist(), table.column(name).to_pylist(), strict=True)):
             item = right.get(id_)
-            wrong[row] |= text is not None and item is not None and not _same(text, item)
+            wrong[row] |= text is not None and item is not None and not (_same_path if name == "path" else _same)(text, item)
     return wrong
 
 
+def key(text: str) -> str:
+    """A text as tools give it back: blanks and normal forms change on the way, and spreadsheets' guards stay."""
+    return " ".join(unicodedata.normalize("NFKC", text).split()).lstrip("'")
+
+
 def _same(text: str, item: str) -> bool:
-    """Blanks and normal forms change on the way through tools; spreadsheets cut what is too long."""
-    one, other = (" ".join(unicodedata.normalize("NFKC", value).split()).lstrip("'") for value in (text, item))
+    """Spreadsheets cut what is too long."""
+    one, other = key(text), key(item)
     return one == other or (len(text) >= CELL and other.startswith(one))
+
+
+def _same_path(path: str, item: str) -> bool:
+    """Tools that were given files have the end of their paths alone."""
+    one, other = parts(path), parts(item)
+    return path == item or all(a == b for a, b in zip(reversed(one), reversed(other), strict=False))

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from altool.labels import exchange
+from altool.labels import exchange, matching
 from altool.labels.lookalikes import plain
 from altool.labels.merge import CONFLICT, MISPLACED, OTHER_TEXT, UNKNOWN_CLASS, UNKNOWN_ID, Outcome
 from altool.tables import check
@@ -16,12 +16,13 @@ from altool.tables.read import Reader
 from altool.text import count
 
 HINTS = {
-    UNKNOWN_ID: "give the --queries of every round in the export, or --items",
+    UNKNOWN_ID: "give the --queries of every round in the export, or --items; if ids were changed on the way: --match text, path or rank",
     UNKNOWN_CLASS: "correct them with --label-map old=new, or take them with --allow-new-classes",
     CONFLICT: "the same annotator gave another label; give labeled_at or a later --round to tell which is newer, or name the annotators "
     "(--annotator NAME or file)",
-    MISPLACED: "did a spreadsheet change the ids? correct them by the sheet as it was written, or leave the check out: --columns rank=",
-    OTHER_TEXT: "is the id the annotation tool's own number? name altool's: --id-col NAME; if that column is another text: --columns text=",
+    MISPLACED: "did a spreadsheet change the ids? take the rows by their ranks: --match rank; or leave the check out: --columns rank=",
+    OTHER_TEXT: "is the id the annotation tool's own number? name altool's: --id-col NAME, or --match text or path; if it is another "
+    "column: --columns text=",
     exchange.NO_ID: "name the column or key that holds altool's id: --id-col NAME",
     exchange.NO_INTEGER_ID: "write ids as the other tables have them",
     exchange.NO_TEXT: "write the label as a text",
@@ -31,6 +32,9 @@ HINTS = {
     exchange.BROKEN: "correct the text in the annotation tool; it holds half of a surrogate pair",
     exchange.NO_SKIP: "mark a skip by skip, x, 1, yes or true; leave the cell empty, or write no, where there is none",
     exchange.BOTH: "leave one of them empty",
+    exchange.NO_STATUS: "export with the statuses of the responses, flat: records.to_list(flatten=True)",
+    **dict.fromkeys(matching.NO_MATCH.values(), "give the --items (for rank the --queries) of every round in the export"),
+    **dict.fromkeys(matching.AMBIGUOUS.values(), "label these rows by their ids"),
     exchange.NO_VERDICT: "take the rows that count: --where NAME=VALUE",
 }
 

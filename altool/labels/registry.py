@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from altool.errors import InputError, UsageError
 from altool.labels import foreign, table
 from altool.labels.exchange import NO_VERDICT, Answers, Export, Format, Naming, Task, answers, json_text, whole_characters
+from altool.labels.records import Records
 from altool.registry import Registry
 from altool.tables import check, label_log
 from altool.tables.columns import plain
@@ -71,17 +72,20 @@ def _read_as(found: Format, export: Export, naming: Naming) -> Answers:
     left_out = rows - (rows if export.entries is None else len(export.entries))
     said = found.read(export, naming) if left_out < rows else answers(export.name, {"id": pa.array([], pa.string())}, None, naming.columns)
     said = _without_codes(said if found.plain else _by_status(export, said), naming)
-    places = [export.place(row) for row in said.table.column("entry").to_pylist()]
-    table_ = said.table.set_column(said.table.column_names.index("place"), "place", pa.array(places, pa.string()))
+    places = export.places(said.table.column("entry").combine_chunks())
+    table_ = said.table.set_column(said.table.column_names.index("place"), "place", places)
     return replace(said, table=table_, left_out=left_out)
 
 
 def _by_status(export: Export, said: Answers) -> Answers:
     """A tool's answers, but for records that say by a `status` of their own that they are none: no tool that is read here writes one."""
-    records = export.records if export.table is None else export.table.to_pylist()
-    taken_back = [str(record.get("status")).strip().casefold() in table.VERDICTS for record in records]
+    if "status" not in export.columns:
+        return said
+    states = [row.get("status") for row in export.records] if export.table is None else export.table.column("status").to_pylist()
+    taken_back = [str(state).strip().casefold() in {*table.VERDICTS, "skipped"} for state in states]
     back = pa.array(taken_back, pa.bool_()).take(said.table.column("entry").combine_chunks())
-    reason = pc.if_else(pc.and_(back, said.table.column("reason").is_null()), NO_VERDICT, said.table.column("reason"))
+    counts = pc.and_(said.table.column("label").is_valid(), said.table.column("status").is_null())
+    reason = pc.if_else(pc.and_(pc.and_(back, counts), said.table.column("reason").is_null()), NO_VERDICT, said.table.column("reason"))
     return replace(said, table=said.table.set_column(said.table.column_names.index("reason"), "reason", reason))
 
 
@@ -102,6 +106,8 @@ def _readable(export: Export) -> Export:
             column.validate(full=True)
         except pa.ArrowInvalid as error:
             raise InputError(f"{export.name}, column {name!r}: it holds text that is not UTF-8", "write the file in UTF-8") from error
+    if isinstance(export.records, Records):
+        return export  # it sees to that itself
     records = list(export.records)
     for place, record in enumerate(records):
         try:
@@ -125,7 +131,8 @@ def _counted(export: Export, naming: Naming) -> Export:
     entries: list[int] = np.flatnonzero(kept).tolist()
     if export.table is not None:
         return replace(export, table=export.table.take(pa.array(entries, pa.int64())), entries=entries)
-    return replace(export, records=[export.records[place] for place in entries], entries=entries, names=export.columns)
+    kept_records = export.records.take(entries) if isinstance(export.records, Records) else [export.records[place] for place in entries]
+    return replace(export, records=kept_records, entries=entries, names=export.columns)
 
 
 def export(format: str, tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:

@@ -43,6 +43,7 @@ ALIASES = {
     "suggested_label": ("suggested_label", "suggestion"),
 }
 PER_ANSWER = ("annotator", "status", "seconds")
+PICTURES = ("filename", "file_name", "image", "filepath", "source-ref")  # what says where a picture is, for --match path
 EXTRAS = {"rank": "altool_rank", "text": "text", "path": "path"}
 SKIP = {
     "skip": True,
@@ -67,12 +68,13 @@ NUMBERING = {"Comments", "annotation_id", "lead_time", "completed_by", "_server_
 def read(export: Export, naming: Naming) -> Answers:
     """Raises InputError where nothing says which column holds the ids or the labels, or where it may be either of two."""
     names = {column: naming.find(column, export.columns, *ALIASES.get(column, ())) for column in KINDS["labels"].columns}
-    if names["id"] is None or (naming.id_column and naming.id_column not in export.columns):
+    if (names["id"] is None and naming.match is None) or (naming.id_column and naming.id_column not in export.columns):
         missing = naming.id_column or "altool_id"
         raise InputError(
-            f"{export.name}: no column {missing!r} (it has {check.naming_columns(export.columns)})", "name the id's: --id-col NAME"
+            f"{export.name}: no column {missing!r} (it has {check.naming_columns(export.columns)})",
+            "name the id's: --id-col NAME; or --match text, path or rank, where the tool kept none",
         )
-    numbering = sorted(NUMBERING & set(export.columns))
+    numbering = [] if naming.match else sorted(NUMBERING & set(export.columns))
     if numbering and names["id"] in ("id", "task") and names["id"] not in (naming.id_column, naming.columns.get("id")):
         raise InputError(
             f"{export.name}: {names['id']!r} is the annotation tool's own number here, beside {numbering[0]!r}, and there is no altool_id",
@@ -90,11 +92,13 @@ def read(export: Export, naming: Naming) -> Answers:
     if len(set(chosen)) < len(chosen):
         raise UsageError(f"{export.name}: one column is named for two things", "see --columns, --id-col and --annotator-columns")
     columns = {column: _column(export, name) for column, name in names.items() if name is not None and column not in ("id", "label")}
-    for column, name in EXTRAS.items():
-        if name in export.columns and naming.columns.get(column) != "":
-            columns[column] = _column(export, name)
+    extras = {column: naming.columns.get(column, name) for column, name in EXTRAS.items()}
+    extras |= {column: EXTRAS[column] for column, name in extras.items() if name and name not in export.columns}
+    columns |= {column: _column(export, name) for column, name in extras.items() if name in export.columns}
+    pictures = [name for name in PICTURES if name in export.columns]
+    columns |= {"picture": _column(export, pictures[0])} if naming.match == "path" and pictures and "path" not in columns else {}
     ids, id_type = _ids(export, names["id"])
-    used = {column for column, other in naming.columns.items() if names.get(column) == other}
+    used = {column for column, other in naming.columns.items() if other in (names.get(column), extras.get(column))}
     if annotators:
         return _wide(export, ids, id_type, columns, annotators, names["label"], used, naming.meaning.clock)
     if export.table is not None and pa.types.is_integer((numbers := plain(export.table.column(names["label"]))).type):
@@ -103,7 +107,7 @@ def read(export: Export, naming: Naming) -> Answers:
     if "skip" in export.columns and "skip" not in chosen:
         _hear_skips(export.name, columns, _column(export, "skip"))
     found = answers(export.name, {"id": ids, **columns}, id_type, used, naming.meaning.clock)
-    return replace(found, remarks=tuple(_unheard(export, {*chosen, *naming.where, *EXTRAS.values(), "skip", "comment"})))
+    return replace(found, remarks=tuple(_unheard(export, {*chosen, *naming.where, *extras.values(), "skip", "comment"})))
 
 
 def _refuse_codes(name: str, labels: pa.Array, ids: pa.Array, naming: Naming) -> None:
@@ -184,7 +188,9 @@ def _annotators(export: Export, naming: Naming) -> dict[str, str]:
     return found | {name: found.get(name, name) for name in naming.annotators}
 
 
-def _ids(export: Export, name: str) -> tuple[pa.Array, pa.DataType | None]:
+def _ids(export: Export, name: str | None) -> tuple[pa.Array, pa.DataType | None]:
+    if name is None:
+        return pa.nulls(len(export.records) if export.table is None else export.table.num_rows, pa.string()), None
     if export.table is None:
         ids, id_type = json_ids(export.name, [row.get(name) for row in export.records])
         if id_type is None and ids.null_count < len(ids):
@@ -195,7 +201,7 @@ def _ids(export: Export, name: str) -> tuple[pa.Array, pa.DataType | None]:
         return array.cast(pa.int64()), pa.int64()
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or array.type == pa.string_view()):
         raise InputError(f"{export.name}, column {name!r}: ids are {array.type}", "write them as strings or integers")
-    return array.cast(pa.string()), None if export.encoding == "csv" else pa.string()
+    return array.cast(pa.string()), None if export.encoding in ("csv", "xlsx") else pa.string()
 
 
 def _column(export: Export, name: str) -> Any:

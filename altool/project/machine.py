@@ -101,8 +101,7 @@ class Machine:
 
     def _tell_asked(self, one: Asked) -> None:
         """Tell of the questions that are out, if that was not done."""
-        key = f"{one.number}.{len(one.tables)}"
-        if not one.sizes[-1] or self._events.known(ASKED, key):
+        if not one.sizes[-1] or self._events.known(ASKED, one.key):
             return
         files = state.exports_of(self._folder, one)
         rows = len(one.last_ids)
@@ -110,7 +109,7 @@ class Machine:
         text = f"round {one.number} asks for {count(rows, 'label')}"
         text += f", {held_out:,} of them to measure on" if held_out else ""
         text += f": {', '.join(files) or one.tables[-1]}; put the answers into {self._settings.project['answers']}/"
-        self._events.fire(ASKED, key, text, {"round": one.number, "rows": rows, "held_out": held_out, "files": files})
+        self._events.fire(ASKED, one.key, text, {"round": one.number, "rows": rows, "held_out": held_out, "files": files})
 
     def _close_or_wait(self, one: Asked, rounds: Sequence[Asked]) -> Outcome | None:
         """The outcome while a round is open; None when it is closed."""
@@ -136,8 +135,8 @@ class Machine:
         """Tell that a round is closed, if that was not done."""
         text = f"round {one.number} is closed: {facts['answered']:,} of {count(facts['asked'], 'answer')}"
         text += f"; {count(facts['open'], 'row')} may be asked again" if facts["open"] else ""
-        if not self._events.known("closed", str(one.number)):
-            self._events.fire("closed", str(one.number), text, {"round": one.number, **facts})
+        if not self._events.known("closed", one.key):
+            self._events.fire("closed", one.key, text, {"round": one.number, **facts})
 
     def _ask_on(self, last: Asked, rounds: Sequence[Asked]) -> Outcome | None:
         """The next questions of a round whose strategy asks by the answers; None where the round is over."""

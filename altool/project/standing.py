@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -72,7 +73,7 @@ def lines(found: Mapping[str, Any], settings: Settings) -> list[str]:
 
 
 def _next(found: Mapping[str, Any], settings: Settings) -> str:
-    call = "altool round" if Path.cwd() == settings.folder else f"altool round {os.path.relpath(settings.folder)}"
+    call = "altool round" if Path.cwd() == settings.folder else f"altool round {shlex.quote(os.path.relpath(settings.folder))}"
     if found["state"] == WAITING and not found["unread"]:
         files = " or ".join(found["files"])
         return f"answer {files or 'the queries'}, put the answers into {settings.project['answers']}/, then {call}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -74,6 +75,12 @@ class Asked:
     def last_ids(self) -> pa.Array:
         """The same of its last table that has rows."""
         return _by_people(self._sources[-1].read(["id", "source"]))
+
+    @property
+    def key(self) -> str:
+        """What tells its last questions from all others, also from those of a round of the same number that was undone."""
+        digest = hashlib.sha256("\n".join(map(str, self.ids.to_pylist())).encode()).hexdigest()
+        return f"{self.number}.{len(self.tables)} {digest[:12]}"
 
     @property
     def automatic(self) -> bool:
@@ -202,10 +209,10 @@ def save(path: Path, content: Any) -> None:
 
 def stamp(path: Path) -> list[Any]:
     """What tells whether a file, or a folder of tables, has changed."""
-    if path.is_dir():
+    if os.path.isdir(path):
         entries = sorted(os.scandir(path), key=lambda entry: entry.name)
         return [[entry.name, *_stamp(entry.stat())] for entry in entries if entry.is_file() and not entry.name.startswith(".")]
-    return _stamp(path.stat()) if path.exists() else []
+    return _stamp(path.stat()) if os.path.exists(path) else []  # a list of classes is too long a name for a file
 
 
 def _stamp(status: os.stat_result) -> list[int]:

@@ -243,7 +243,8 @@ class Round:
         exports = self.settings.round["export"]
         words = [*words, *(["--items", self._items, *self._columns] if exports and "--items" not in words else [])]
         for name in exports:
-            words += ["--export", f"{name}={self.path}/{todo(self.batch)}{formats.writer(name).ending}"]
+            tool = "" if name in ("csv", "html") else f".{name}"
+            words += ["--export", f"{name}={self.path}/{todo(self.batch)}{tool}{formats.writer(name).ending}"]
         words += ["--output", self.queries, "--overwrite"]
         items = self.settings.folder / self._items
         if not self.vectors and not items.is_file():  # a folder of images: only looking at all of them tells whether there are new ones

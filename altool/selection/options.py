@@ -95,6 +95,7 @@ class Options:
     exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
     keep: str | None = option("Columns of the pool's table to carry on, or *; ids keep their name.", metavar="A,B,…", panel=TABLES)
     export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
+    image_url: str | None = option("Address in front of a picture's path, else of its id.", metavar="PREFIX", panel=TABLES)
     target_aware: bool = option("Re-order the queue towards classes below target.", default=False, panel=AIMS)
     targets: str | None = shared(replace(TARGETS, panel=AIMS))
     metrics: str | None = option("Metrics of a report: which classes are below target.", metavar="TABLE", panel=AIMS)
@@ -269,6 +270,8 @@ def exports_of(options: Options) -> dict[str, str]:
     """{format: file} of `--export`. Raises UsageError."""
     exports: dict[str, str] = {}
     if not options.export:
+        if options.image_url is not None:
+            raise UsageError("--image-url has no effect without --export")
         return exports
     from altool.labels import registry as formats
 
@@ -278,6 +281,8 @@ def exports_of(options: Options) -> dict[str, str]:
             raise UsageError(f"--export: {text!r} is not FORMAT=FILE, or a format is named twice", "for example --export csv=todo.csv")
         formats.writer(name)  # an unknown format is refused before any work
         exports[name] = location
+    if options.image_url is not None and not any(formats.writer(name).by_address for name in exports):
+        raise UsageError(f"--image-url has no effect with --export {', '.join(exports)}", "leave it out; that tool takes no addresses")
     if not options.items:
         raise UsageError("--export needs --items: what people are to see")
     return exports

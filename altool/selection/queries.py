@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -120,6 +121,7 @@ def suggestions(suggested: np.ndarray, confidence: np.ndarray, known: Sequence[s
 
 def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: Sequence[str], options: Options, console: Console) -> None:
     """Write the chosen rows that people are to see, as they see them and in rank order, in every format that is asked for."""
+    from altool.labels import pictures as addresses
     from altool.labels import registry as formats
     from altool.labels.exchange import Task
     from altool.labels.table import fragile
@@ -150,6 +152,15 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
         console.mismatch(text, "give the items that belong to this pool", strict=options.strict)
     fields = ("id", "rank", "round", "tier", "suggested_label", "suggested_probability")
     tasks = [Task(**{name: row.get(name) for name in fields}, **payloads.get(row["id"], {})) for row in rows]
+    if options.image_url is not None:
+        tasks = [replace(task, address=addresses.address(options.image_url, task)) if addresses.has(task) else task for task in tasks]
+    closed = [task for task in tasks if not addresses.opens(task)]
+    tools = [name for name in exports if formats.writer(name).by_address]
+    if closed and tools:
+        console.warn(
+            f"--export {', '.join(tools)}: a browser cannot open {count(len(closed), 'path')} ({closed[0].path}); give the address in "
+            "front of them: --image-url PREFIX, as https://HOST/, or /data/local-files/?d= for Label Studio"
+        )
     changed = fragile([task.id for task in tasks]) if "csv" in exports else []
     if changed:
         console.warn(

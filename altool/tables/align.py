@@ -18,6 +18,8 @@ from altool.errors import InputError
 from altool.tables import check
 from altool.text import count
 
+PART = 1 << 16  # rows that are Python's objects at once
+
 
 @dataclass(frozen=True)
 class Index:
@@ -139,10 +141,14 @@ def fingerprint(ids: Index, rows: np.ndarray | None, *facts: Any) -> str:
 
 
 def table_fingerprint(table: pa.Table) -> str:
-    """A digest of a small table's content, whatever the order of its rows."""
-    columns = [pc.fill_null(column.cast(pa.string()), "\0") for column in table.columns]
-    lines = sorted(pc.binary_join_element_wise(*columns, "\x1f").to_pylist()) if columns else []
-    digest = hashlib.sha256("\x1e".join([*table.column_names, *lines]).encode())
+    """A digest of a table's content, whatever the order of its rows."""
+    columns = [pc.fill_null(column.cast(pa.large_string()), "\0") for column in table.columns]
+    digest = hashlib.sha256("\x1e".join(table.column_names).encode())
+    if columns:
+        lines = pc.binary_join_element_wise(*columns, pa.scalar("\x1f", pa.large_string()))
+        lines = lines.take(pc.sort_indices(lines))  # by bytes, which is by characters
+        for start in range(0, len(lines), PART):
+            digest.update("\x1e".join(["", *lines.slice(start, PART).to_pylist()]).encode())
     return "sha256:" + digest.hexdigest()[:32]
 
 

@@ -297,10 +297,10 @@ def probe(label: str, fragments: Sequence[Fragment]) -> None:
         raise InputError(f"{label}: {files[sound].path} cannot be read; its footer is damaged", "write it again")
 
 
-def contents(where: str, path: str, filesystem: Any) -> ParquetFragment | tuple[pa.Table, bool, bool] | text.Json:
+def contents(where: str, path: str, filesystem: Any, *, ragged: bool = False) -> ParquetFragment | tuple[pa.Table, bool, bool] | text.Json:
     """What a file holds: Parquet's metadata, an Arrow or CSV table (is it CSV? may a comma be decimal?), or a JSON file's values.
 
-    Compressed files are unpacked. Raises as `fragment` does; messages begin with `where`.
+    Compressed files are unpacked. `ragged`: see `text.read_csv`. Raises as `fragment` does; messages begin with `where`.
     """
     try:
         with stream(path, filesystem) as file:
@@ -326,7 +326,7 @@ def contents(where: str, path: str, filesystem: Any) -> ParquetFragment | tuple[
         raise InputError(f"{where} cannot be read; truncated or damaged ({short(error)})", "write it again") from error
     if head.lstrip(text.BOM + b" \t\r\n")[:1] in (b"{", b"["):
         return text.read_json(where, whole)
-    table, comma = text.read_csv(where, whole)
+    table, comma = text.read_csv(where, whole, ragged=ragged)
     return table, True, comma
 
 

@@ -25,6 +25,7 @@ from altool.tables.write import contract, write_table
 from altool.text import count
 
 COLUMNS = KINDS["labels"].columns
+PART = 1 << 16  # rows that are Python's objects at once
 BLANK = r"^[\s\p{Z}\p{Cf}\x00-\x1f]*$"  # nothing that anybody sees
 NOTHING = {"nan", "none", "null", "na", "n/a", "<na>", "nil", "unlabeled", "unlabelled"}
 
@@ -118,12 +119,20 @@ def fragment(rows: pa.Table, round_: int, number: int = 0) -> tuple[str, pa.Tabl
     for position, field in enumerate(rows.schema):
         if pa.types.is_timestamp(field.type):  # how Python shows a time depends on the machine
             plain = plain.set_column(position, field.name, rows.column(position).cast(pa.int64()))
-    lines = [json.dumps(list(row.values()), ensure_ascii=False) for row in plain.to_pylist()]
-    first = [position for position, line in enumerate(lines) if not position or line != lines[position - 1]]
+    digest = hashlib.sha256()
+    first: list[int] = []
+    last = None
+    for start in range(0, len(plain), PART):  # as Python's objects the rows of millions take gigabytes
+        for position, row in enumerate(plain.slice(start, PART).to_pylist(), start):
+            line = json.dumps(list(row.values()), ensure_ascii=False)
+            if line != last:
+                digest.update((f"\n{line}" if first else line).encode())
+                first.append(position)
+            last = line
     corrects = "status" in rows.column_names and not {WITHDRAWN, RENAMED}.isdisjoint(pa.compute.unique(rows.column("status")).to_pylist())
-    content = [lines[position] for position in first] + ([str(number)] if corrects else [])
-    digest = hashlib.sha256("\n".join(content).encode()).hexdigest()[:20]
-    return f"round-{round_:04d}-{digest}.parquet", rows.take(pa.array(first, pa.int64())).combine_chunks()
+    if corrects:
+        digest.update(f"\n{number}".encode())
+    return f"round-{round_:04d}-{digest.hexdigest()[:20]}.parquet", rows.take(pa.array(first, pa.int64())).combine_chunks()
 
 
 def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, Any], number: int = 0) -> Path | None:

@@ -42,17 +42,25 @@ def read_bytes(path: str | os.PathLike[str], label: str, largest: int = LARGEST)
         os.close(handle)
 
 
+class NotUtf8(InputError):
+    """A text in another encoding, which is probably `guess`."""
+
+    guess = "cp1252"
+
+
 def decode(content: bytes, label: str) -> str:
-    """UTF-8, with or without a byte-order mark. Raises InputError, which begins with `label`, for anything else."""
+    """UTF-8, with or without a byte-order mark. Raises NotUtf8, which begins with `label`, for anything else."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         guess = "UTF-16" if content[:2] in UTF_16 else "probably Windows-1252, as spreadsheets write it"
-        raise InputError(
+        found = NotUtf8(
             f"{label}: not UTF-8 ({guess}; the first such byte is in line {line:,})",
             'save it as UTF-8: in a spreadsheet as "CSV UTF-8", or by iconv -f WINDOWS-1252 -t UTF-8',
-        ) from error
+        )
+        found.guess = "utf-16" if content[:2] in UTF_16 else found.guess
+        raise found from error
 
 
 def load_json(text: str | bytes, label: str) -> Any:

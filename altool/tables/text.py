@@ -83,12 +83,13 @@ def _numbers(numbers: Sequence[int]) -> str:
     return ", ".join(f"{number:,}" for number in numbers[:LINES_SHOWN])
 
 
-def read_csv(label: str, content: bytes) -> tuple[pa.Table, bool]:
+def read_csv(label: str, content: bytes, *, ragged: bool = False) -> tuple[pa.Table, bool]:
     """A CSV file as a table of texts, null where a cell is empty: "007" stays "007", and a class may be named "NA".
 
     Cells may be separated by commas, tabs or semicolons; a first line `sep=;` says so. Also says whether a comma within a number may be
-    decimal: where it separates no cells. Raises InputError for a file that is not UTF-8,
-    has no header, or has lines of other lengths than the header.
+    decimal: where it separates no cells. With `ragged`, as people's sheets are, cells that are missing at a line's end are empty, and
+    columns without a name are called by their place. Raises InputError for a file that is not UTF-8, has no header, or has lines of other
+    lengths than the header.
     """
     from pyarrow import csv
 
@@ -119,7 +120,12 @@ def read_csv(label: str, content: bytes) -> tuple[pa.Table, bool]:
         raise InputError(f"{label}: not a complete CSV file ({short(error)})", "export it again as CSV") from error
     if table.column_names != names:  # then the types that were asked for went to no column
         raise InputError(f"{label}: the first line is not a CSV header", "write the columns' names in the first line, one a cell")
+    whole = text.endswith(("\n", "\r"))  # else its last line may be cut off
+    if skipped and ragged and whole and all(row.actual_columns < row.expected_columns for row in skipped):
+        table = _padded(text, delimiter, names)
+        skipped = []
     if skipped:
+        skipped = [row for row in skipped if not (ragged and whole) or row.actual_columns > row.expected_columns]
         row = skipped[0]
         more = f", and {len(skipped) - 1:,} more lines" if len(skipped) > 1 else ""
         where = f"line {row.number + lines - 1:,}" if row.number else f"the line {row.text[:40]!r}"
@@ -127,11 +133,20 @@ def read_csv(label: str, content: bytes) -> tuple[pa.Table, bool]:
             f"{label}: {where} has {row.actual_columns:,} fields, the header has {row.expected_columns:,}{more}",
             "write as many fields in every line, and quotes around those that hold the separator",
         )
+    if ragged and not all(names):
+        table = table.rename_columns([name or f"column {place}" for place, name in enumerate(names, 1)])
     for position, field_ in enumerate(table.schema):
         if pa.types.is_string(field_.type) and pc.any(pc.starts_with(table.column(position), "'")).as_py():
             texts = [value if value is None else unguarded(value) for value in table.column(position).to_pylist()]
             table = table.set_column(position, field_, pa.array(texts, pa.string()))
     return table, delimiter != ","
+
+
+def _padded(text: str, delimiter: str, names: Sequence[str]) -> pa.Table:
+    """The table of a file with lines that end early."""
+    rows = [row for row in python_csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row][1:]
+    columns = [[row[place] or None if place < len(row) else None for row in rows] for place in range(len(names))]
+    return pa.table([pa.array(column, pa.string()) for column in columns], list(names))
 
 
 def _header(label: str, text: str, delimiter: str | None) -> tuple[list[str], str, int]:

@@ -13,7 +13,8 @@ from altool.commands import formats
 from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.labels import registry
-from altool.labels.exchange import Answers, Export, Format, Naming, Task, open_exports
+from altool.labels.exchange import Answers, Export, Format, Naming, Task
+from altool.labels.opening import open_exports
 from altool.labels.table import read as read_table
 
 
@@ -35,8 +36,24 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_format_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
     formats.run(formats.Options(), Console(json_output=True))
     found = {fact["name"]: fact for fact in json.loads(capsys.readouterr().out)["formats"]}
-    assert list(found) == ["csv", "ground-truth", "html", "jsonl", "label-studio", "mturk", "parquet", "prodigy"]
-    assert [name for name, fact in found.items() if fact["writes"]] == ["csv", "html", "label-studio"]
+    tools = [
+        "argilla",
+        "csv",
+        "cvat",
+        "doccano",
+        "fiftyone",
+        "folders",
+        "ground-truth",
+        "html",
+        "jsonl",
+        "label-studio",
+        "labelbox",
+        "mturk",
+    ]
+    assert list(found) == [*tools, "parquet", "prodigy", "roboflow", "xlsx"]
+    assert [name for name, fact in found.items() if fact["writes"]] == [
+        *("argilla", "csv", "cvat", "doccano", "ground-truth", "html", "label-studio", "prodigy")
+    ]
     assert found["label-studio"]["sidecars"] == [".config.xml"]
     assert all(fact["reads"] for fact in found.values())
     formats.run(formats.Options(), Console())
@@ -55,7 +72,10 @@ def test_a_format_of_another_package_is_taken_by_content_and_by_name(tmp_path: P
 @pytest.mark.usefixtures("added")
 def test_an_added_format_comes_behind_the_tools_and_before_the_plain_ones() -> None:
     names = [form.name for form in registry.ordered()]
-    assert names == ["label-studio", "prodigy", "ground-truth", "mturk", "verdicts", "html", "csv", "jsonl", "parquet"]
+    assert names == [
+        *("label-studio", "prodigy", "ground-truth", "mturk", "doccano", "argilla", "cvat", "labelbox", "fiftyone", "roboflow", "folders"),
+        *("verdicts", "html", "csv", "jsonl", "parquet", "xlsx"),
+    ]
 
 
 def test_a_broken_format_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -69,7 +89,7 @@ def test_a_broken_format_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 def test_an_unknown_format_is_refused_with_a_hint(tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text("id,label\na,cat\n")
-    for name, hint in (("prodigi", "did you mean prodigy?"), ("oak", "choose from csv, ground-truth")):
+    for name, hint in (("prodigi", "did you mean prodigy?"), ("oak", "choose from argilla, csv")):
         with pytest.raises(UsageError, match=f"--from: '{name}' is unknown") as refused:
             imported(tmp_path, "e.csv", from_=name)
         assert hint in refused.value.hint

@@ -70,6 +70,8 @@ def test_one_class_in_a_list_is_a_label(value: Any, label: str | None, reason: s
         "['cat' 'dog']",
         "[['Animal', 'Cat']]",
         ['["cat"]'],
+        ["[]"],
+        ["{ }"],
         ["cat", 1],
         [1.5],
         1.5,

@@ -54,7 +54,7 @@ def test_another_tools_number_is_no_id(tmp_path: Path) -> None:
     (tmp_path / "items.csv").write_text(ITEMS)
     (tmp_path / "all.csv").write_text("id,text,label,Comments\n3,Made-up sentence 24,positive,\n5,Made-up sentence 5,positive,\n")
     items = {"items": str(tmp_path / "items.csv")}
-    with pytest.raises(InputError, match="'id' is the annotation tool's own number here, beside 'Comments'"):
+    with pytest.raises(InputError, match="no record has 'altool_id'"):
         imported(tmp_path, "all.csv", **items)
     summary = imported(tmp_path, "all.csv", id_col="id", **items)
     assert (summary["refused"], counted(tmp_path)) == ({"the text is not that of its id": 1}, {"5": "positive"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from imports import imported, log_rows, queries, rejects, said
 
 from altool.errors import InputError
+from altool.labels import archives
 
 IDS = ["r-1", "r-2", "r-3", "r-4"]
 
@@ -74,7 +76,7 @@ def test_prodigys_hashes_are_no_ids(folder: Path) -> None:
     record = prodigy("r-1", "accept")
     del record["altool_id"]
     lines(folder / "e", {**record, "id": 3})
-    with pytest.raises(InputError, match="no record has 'altool_id', neither itself nor in its meta"):
+    with pytest.raises(InputError, match="no record has 'altool_id'"):
         imported(folder, "e")
 
 
@@ -162,20 +164,16 @@ def test_ground_truths_names_makers_and_failures(folder: Path) -> None:
 
 
 REFUSED = {
-    "CVAT's XML": '<?xml version="1.0"?>\n<annotations><image id="0" name="r-1.jpg"><tag label="positive"/></image></annotations>',
     "Pascal VOC's XML": "<annotation><object><name>positive</name></object></annotation>",
     "an HTML page": "<!DOCTYPE html><html><body>Sign in</body></html>",
-    "fastText's format": "__label__positive Great price.\n",
-    "Labelbox's export": '{"data_row": {"id": "x"}, "projects": {}, "altool_id": "r-1", "label": "positive"}\n',
-    "Argilla's export": '[{"id": "r-1", "fields": {"text": "a"}, "responses": {"label": [{"value": "positive"}]}}]',
-    "Argilla's export (it": '{"id": "r-1", "label": "positive", "label.responses": ["positive"], "label.responses.status": ["draft"]}\n',
-    "doccano's export": '{"id": 1, "text": "a", "annotations": [{"label": 5, "user": 1}], "meta": {}, "label": "5"}\n',
-    "FiftyOne's export": '{"classes": ["positive"], "labels": {"r-1": 0}}',
+    "fastText's lines": "__label__positive Great price.\n",
+    "Labelbox (of an old version)'s export": '{"data_row": {"id": "x"}, "altool_id": "r-1", "label": "positive"}\n',
+    "doccano (of numbers of classes)'s export": '{"text": "a", "annotations": [{"label": 5, "user": 1}], "meta": {}, "label": "5"}\n',
+    "FiftyOne's export": '{"samples": [{"filepath": "r-1.jpg", "ground_truth": {"label": "positive"}}]}',
     "one JSON object keyed by ids": json.dumps({f"r-{number}": "positive" for number in range(20_000)}),
     "COCO's export": '{"images": [], "annotations": [], "categories": []}',
     "VGG Image Annotator's export": "filename,file_size,file_attributes,region_count,altool_id,label\nr.png,1,{},0,r-1,positive\n",
     "V7 Darwin's export": '{"version": "2.0", "item": {"name": "r-1"}, "annotations": []}',
-    "as Roboflow's _classes.csv": "filename, negative, positive\na.jpg, 0, 1\nb.jpg, 1, 0\n",
     "Toloka's export": "INPUT:altool_id\tOUTPUT:label\tASSIGNMENT:status\nr-1\tpositive\tREJECTED\n",
     "a page of its API": '{"tasks": [], "total": 0}',
 }
@@ -193,13 +191,50 @@ def test_what_altool_does_not_read_is_refused_by_name(folder: Path, name: str) -
 
 
 @pytest.mark.parametrize(
-    ("member", "name"), [("xl/workbook.xml", "an Excel workbook"), ("content.xml", "OpenDocument"), ("kim.jsonl", "zip archive \\(kim")]
+    ("member", "message"),
+    [
+        *(
+            ("xl/workbook.xml", "xl/workbook.xml: it is not complete XML"),
+            ("content.xml", "OpenDocument"),
+            ("kim.jsonl", "e/kim.jsonl is neither"),
+        ),
+        *(("../kim.jsonl", "leads out of it"), ("/kim.jsonl", "leads out of it"), ("a\\..\\kim.jsonl", "leads out of it")),
+        *(("C:/kim.jsonl", "leads out of it"), ("README.md", "without files of answers"), (".DS_Store", "without files of answers")),
+    ],
 )
-def test_archives_say_what_they_are(folder: Path, member: str, name: str) -> None:
+def test_archives_that_are_refused(folder: Path, member: str, message: str) -> None:
     with zipfile.ZipFile(folder / "e", "w") as archive:
-        archive.writestr(member, "x")
-    with pytest.raises(InputError, match=name):
+        archive.writestr(member, "\0x")
+    with pytest.raises(InputError, match=message):
         imported(folder, "e")
+
+
+def test_an_archive_is_unpacked_up_to_a_size_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "LARGEST", 1 << 20)
+    with zipfile.ZipFile(folder / "e.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jsonl", prodigy_line("r-1") + " " * (1 << 21))
+    with pytest.raises(InputError, match="its files have more than"):
+        imported(folder, "e.zip")
+
+
+def test_an_archive_within_an_archive_and_one_with_a_password(folder: Path) -> None:
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, "w") as archive:
+        archive.writestr("a.jsonl", prodigy_line("r-1"))
+    with zipfile.ZipFile(folder / "e.zip", "w") as archive:
+        archive.writestr("inner.zip", inner.getvalue())
+    with pytest.raises(InputError, match="an archive within an archive"):
+        imported(folder, "e.zip")
+    content = bytearray(inner.getvalue())
+    content[6] |= 1  # the flag of a password, in the file's own header and in the list
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    (folder / "e.zip").write_bytes(bytes(content))
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        imported(folder, "e.zip")
+
+
+def prodigy_line(id_: str) -> str:
+    return json.dumps(prodigy(id_, "accept")) + "\n"
 
 
 def test_one_hot_columns_are_no_annotators(folder: Path) -> None:

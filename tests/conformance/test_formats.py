@@ -6,13 +6,16 @@ import csv
 import io
 import json
 import re
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
+from xml.etree import ElementTree
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from sheets import xlsx
 
 from altool.conformance.formats import CHECKS, Case, Said, Tool, tasks
 from altool.labels import registry
@@ -141,7 +144,109 @@ def labeling_page(said: Sequence[Said], written: bytes | None) -> bytes:
     return "".join(lines).encode()
 
 
+def doccano(said: Sequence[Said], written: bytes | None) -> bytes:
+    _cannot(said, "skipped", "rejected")
+    by_id = {line["altool_id"]: line for line in map(json.loads, (written or b"").splitlines())}
+    labels = [[one.label] if one.what == "labeled" else [] for one in said]
+    records = [{"id": 7, **by_id[one.task.id], "label": label, "Comments": []} for one, label in zip(said, labels, strict=True)]
+    return "\n".join(map(json.dumps, records)).encode()
+
+
+def argilla(said: Sequence[Said], written: bytes | None) -> bytes:
+    _cannot(said, "rejected")
+    status = {"labeled": "submitted", "skipped": "discarded", "open": "draft"}
+    by_id = {record["id"]: record for record in json.loads(written or b"[]")}
+    return json.dumps(
+        [
+            {
+                **by_id[str(one.task.id)],
+                "responses": {"label": [{"value": one.label, "user_id": f"u{number}", "status": status[one.what]}]},
+                "_server_id": "s",
+            }
+            for number, one in enumerate(said)
+        ]
+    ).encode()
+
+
+def _file_name(id_: Any) -> str:
+    """A picture that is named by an id; some cannot be."""
+    if set(str(id_)) & set("/\n\t") or str(id_) != str(id_).strip():
+        raise ValueError
+    return f"{id_}.jpg"
+
+
+def cvat(said: Sequence[Said], written: bytes | None) -> bytes:
+    _cannot(said, "skipped", "rejected")
+    root = ElementTree.Element("annotations")
+    for number, one in enumerate(said):
+        image = ElementTree.SubElement(root, "image", {"id": str(number), "name": _file_name(one.task.id)})
+        if one.what == "labeled":
+            ElementTree.SubElement(image, "tag", {"label": one.label, "source": "manual"})
+    return ElementTree.tostring(root, "utf-8", xml_declaration=True)
+
+
+def labelbox(said: Sequence[Said], written: bytes | None) -> bytes:
+    records = []
+    for number, one in enumerate(said):
+        answer = {"name": "label", "radio_answer": {"name": one.label, "value": "slug"}}
+        label = {
+            "label_details": {"created_by": f"{number}@example.org", "created_at": "2024-05-01T10:00:00.000+00:00"},
+            "performance_details": {"seconds_to_create": 3, "skipped": one.what == "skipped"},
+            "annotations": {"objects": [], "classifications": [answer] if one.what in ("labeled", "rejected") else []},
+        }
+        project = {"labels": [] if one.what == "open" else [label]}
+        project |= {"project_details": {"workflow_status": "REWORK" if one.what == "rejected" else "DONE"}}
+        data = {"id": "c", "global_key": str(one.task.id), "row_data": one.task.text}
+        records.append({"data_row": data, "metadata_fields": [], "projects": {"p": project}})
+    return "\n".join(map(json.dumps, records)).encode()
+
+
+def fiftyone(said: Sequence[Said], written: bytes | None) -> bytes:
+    _cannot(said, "skipped", "rejected")
+    if len({str(one.task.id) for one in said}) < len(said):
+        raise ValueError
+    classes = sorted({one.label for one in said})
+    labels = {str(one.task.id): classes.index(one.label) if one.what == "labeled" else None for one in said}
+    return json.dumps({"classes": classes, "labels": labels}).encode()
+
+
+def roboflow(said: Sequence[Said], written: bytes | None) -> bytes:
+    _cannot(said, "skipped", "rejected")
+    if any(one.label != one.label.strip() or one.label == "" for one in said):
+        raise ValueError
+    classes = sorted({"ant", "bee", *(one.label for one in said)})
+    bits = [[int(one.what == "labeled" and one.label == name) for name in classes] for one in said]
+    rows = [dict(zip(["filename", *classes], [_file_name(one.task.id), *row], strict=True)) for one, row in zip(said, bits, strict=True)]
+    return _sheet(rows or [{"filename": "", "ant": "", "bee": ""}])
+
+
+def folders(said: Sequence[Said], written: bytes | None) -> bytes:
+    _cannot(said, "skipped", "rejected")
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for one in said:
+            name = one.label if one.what == "labeled" else "no_label"
+            if "/" in name:
+                raise ValueError
+            archive.writestr(f"{name}/{_file_name(one.task.id)}", b"")
+    return out.getvalue()
+
+
+def workbook(said: Sequence[Said], written: bytes | None) -> bytes:
+    rows = _rows(said)
+    names = list(rows[0]) if rows else ["id", "label"]
+    return xlsx([names, *([row[name] for name in names] for row in rows)])
+
+
 TOOLS: dict[str, Tool] = {
+    "argilla": argilla,
+    "cvat": cvat,
+    "doccano": doccano,
+    "fiftyone": fiftyone,
+    "folders": folders,
+    "labelbox": labelbox,
+    "roboflow": roboflow,
+    "xlsx": workbook,
     "csv": filled_sheet,
     "jsonl": lines,
     "parquet": parquet,

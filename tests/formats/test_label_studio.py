@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from altool.errors import InputError
 from altool.formats.label_studio import labeling_config
 from altool.labels import registry
-from altool.labels.exchange import Answers, Naming, Task, open_exports
+from altool.labels.exchange import Answers, Naming, Task
+from altool.labels.opening import open_exports
 
 PNG = b"\x89PNG\r\n\x1a\n\0"
 AT = "2022-11-04T18:50:53.017134Z"

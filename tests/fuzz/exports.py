@@ -6,20 +6,22 @@ FiftyOne, Roboflow); every text is made up.
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import csv
 import io
 import json
+import re
+import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Any
+from xml.etree import ElementTree
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from fuzz import writers
 from fuzz.world import NAMES
+from sheets import xlsx
 
 Record = dict[str, Any]
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -139,27 +141,90 @@ def mturk(said: Said) -> Record:
     return {**record, "SubmitTime": "Tue Oct 20 10:02:00 PDT 2020", "WorkTimeInSeconds": 31, "altool_id": said.id, "label": said.label}
 
 
+def argilla_first(said: Said) -> Record:
+    record = {"id": said.id, "inputs": {"text": "a"}, "prediction": [[NAMES[0], 0.9]], "annotation": said.label, "metadata": {}}
+    return {**record, "annotation_agent": said.annotator, "status": "Validated" if said.label else "Default"}
+
+
 def labelbox(said: Said) -> Record:
-    made = {"classifications": [{"name": "label", "radio_answer": {"name": said.label}}]}
-    return {"data_row": {"id": "c", "external_id": str(said.id)}, "projects": {"p": {"labels": [{"annotations": made}]}}}
+    made = {"classifications": [{"name": "label", "radio_answer": {"name": said.label, "value": "slug"}}] if said.label else []}
+    label = {"annotations": made, "performance_details": {"skipped": False, "seconds_to_create": 3}}
+    label |= {"label_details": {"created_by": said.annotator, "created_at": said.time}}
+    project = {"labels": [label], "project_details": {"workflow_status": "DONE"}}
+    return {"data_row": {"id": "c", "external_id": str(said.id)}, "projects": {"p": project}}
+
+
+def picture(said: Said) -> Record:
+    return {"altool_id": said.id, "label": said.label, "source": "manual"}
 
 
 def roboflow(said: Said) -> Record:
-    return {"altool_id": said.id, **{f" {name}": int(name == said.label) for name in NAMES}}
+    return {"filename": f"{said.id}.jpg", **{f" {name}": int(name == said.label) for name in NAMES}}
 
 
 def cvat(draw: Random, records: list[Any]) -> bytes:
-    pairs = [(record.get("altool_id"), record.get("label")) for record in records if isinstance(record, dict)]
-    images = "".join(
-        f'<image id="{n}" name="{id_}.jpg"><tag label="{label}" source="manual"/></image>\n' for n, (id_, label) in enumerate(pairs)
-    )
-    page = f'<?xml version="1.0" encoding="utf-8"?>\n<annotations><version>1.1</version>\n{images}</annotations>\n'
-    return page.encode("utf-8", "surrogatepass")
+    root = ElementTree.Element("annotations")
+    for number, record in enumerate(record for record in records if isinstance(record, dict)):
+        image = ElementTree.SubElement(root, "image", {"id": str(number), "name": _file(record.get("altool_id"))})
+        if record.get("label") not in (None, ""):
+            made = {"label": _shown(record["label"]), "source": _shown(record.get("source"))}
+            tag = ElementTree.SubElement(image, "tag", made)
+            if draw.random() < 0.2:
+                ElementTree.SubElement(tag, "attribute", {"name": "altool_id"}).text = _shown(record.get("altool_id"))
+    page = ElementTree.tostring(root, "utf-8", xml_declaration=True)
+    return draw.choice([page] * 9 + [page.replace(b"<annotations>", b'<!DOCTYPE a [<!ENTITY x "ant">]><annotations>')])
 
 
 def fiftyone(draw: Random, records: list[Any]) -> bytes:
-    pairs = {str(record.get("altool_id")): record.get("label") for record in records if isinstance(record, dict)}
-    return json.dumps({"classes": NAMES, "labels": pairs}).encode()
+    known = [record for record in records if isinstance(record, dict) and record.get("altool_id") is not None]
+    pairs = {_shown(record["altool_id"]): record.get("label") for record in known}
+    numbered = draw.random() < 0.5
+    labels = {id_: NAMES.index(label) if numbered and label in NAMES else label for id_, label in pairs.items()}
+    return json.dumps({"classes": NAMES, "labels": labels}).encode()
+
+
+def folders(draw: Random, records: list[Any]) -> bytes:
+    """An archive with a picture in the folder of its class."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the same picture twice
+        for record in records:
+            if isinstance(record, dict):
+                archive.writestr(f"{_shown(record.get('label')) or 'no_label'}/{_file(record.get('altool_id'))}", b"x")
+    return out.getvalue()
+
+
+def zipped(draw: Random, records: list[Any]) -> bytes:
+    """An archive with a file of lines per annotator, and one that is empty."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for place, who in enumerate(("kim", "lee")):
+            archive.writestr(f"{who}.jsonl", as_lines(draw, records[place::2]))
+        archive.writestr("unknown.jsonl", "")
+    return out.getvalue()
+
+
+def workbook(draw: Random, records: list[Any]) -> bytes:
+    names = _keys(records)
+    rows = [[record.get(name) if isinstance(record, dict) else None for name in names] for record in records]
+    return xlsx([names, *([_cell(value) for value in row] for row in rows)])
+
+
+def _cell(value: Any) -> Any:
+    if value is None or isinstance(value, bool) or (isinstance(value, int | float) and abs(value) < 1e15 and value == value):
+        return value
+    return UNWRITABLE.sub("?", value if isinstance(value, str) else json.dumps(value)) or None
+
+
+def _shown(value: Any) -> str:
+    return "" if value is None else UNWRITABLE.sub("?", value if isinstance(value, str) else json.dumps(value))
+
+
+def _file(id_: Any) -> str:
+    return f"{_shown(id_)[:200].replace('/', '_')}.jpg"
+
+
+UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 
 
 # Files: (draw, records) -> bytes.
@@ -234,20 +299,25 @@ TOOLS: tuple[tuple[Callable[[Said], Record], tuple[Callable[[Random, list[Any]],
     (studio_storage, NESTED),
     (prodigy_binary, (as_lines, as_csv, as_parquet)),
     (prodigy_choice, (as_lines, as_parquet)),
-    (doccano, (as_lines, as_csv, as_parquet)),
+    (doccano, (as_lines, as_csv, as_parquet, zipped)),
     (argilla, NESTED),
     (argilla_flat, (as_lines, as_parquet)),
     (ground_truth, (as_lines,)),
     (mturk, (as_csv,)),
+    (argilla_first, NESTED),
     (labelbox, (as_lines,)),
     (roboflow, (as_csv,)),
-    (plain, (cvat, fiftyone)),
+    (picture, (cvat,)),
+    (picture, (fiftyone,)),
+    (picture, (folders,)),
+    (plain, (workbook,)),
+    (sheet, (workbook,)),
 )
 
 # How records are spoiled: (draw, records), in place. Leaves are found by their key, however deep they lie.
 
 LABELS = ("label", "choices", "accept", "value", "class-name", "annotator:kim", "name", " ant", "label.responses")
-IDS = ("altool_id", "id", "external_id")
+IDS = ("altool_id", "id", "external_id", "global_key")
 TIMES = ("labeled_at", "updated_at", "created_at", "_timestamp", "creation-date", "SubmitTime")
 VERDICTS = {
     "answer": ["reject", "ignore", "accept", "REJECT", None],
@@ -257,6 +327,7 @@ VERDICTS = {
     "status": ["skipped", "discarded", "draft", "rejected", "SKIPPED", "done", 3, None],
     "AssignmentStatus": ["Rejected", "Submitted", ""],
     "human-annotated": ["no", None],
+    "workflow_status": ["REWORK", "IN_REVIEW", None],
     "label.responses.status": [["draft"], ["discarded"]],
     "skipped": [True],
     "failure-reason": ["ClientError"],
@@ -351,112 +422,3 @@ def spoil(draw: Random, records: list[Any]) -> None:
                     del container[key]
         case _:
             pass
-
-
-# What a file says.
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a file says: (id, label) pairs, the ids that are in it, and how many answers or tasks without one it has."""
-
-    pairs: frozenset[tuple[str, str]]
-    ids: frozenset[str]
-    records: int
-
-
-def read(content: bytes) -> Reading:
-    """Any of the formats, as generously as it can be: a pair is there if some record, by its own verdict, gives that label to that id."""
-    records = _records(content)
-    pairs, ids = set(), set()
-    for record in records:
-        if isinstance(record, dict):
-            named = {str(container[key]) for container, key in leaves(record, (*IDS, "task"))} - {"None", ""}
-            ids |= named
-            pairs |= {(id_, label) for id_ in named for label in _given(record)}
-    return Reading(frozenset(pairs), frozenset(ids), sum(map(_count, records)))
-
-
-def _count(record: Any) -> int:
-    """The answers in a record; one that is not done is one, too."""
-    if not isinstance(record, dict):
-        return 1
-    done = record.get("annotations", record.get("completions")) if isinstance(record.get("data"), dict) else None
-    filled = [
-        value
-        for key, value in record.items()
-        if str(key).startswith("annotator:") and ("" if value is None else str(value)).strip() not in ("", "[]")
-    ]
-    return max(1, len(done) if isinstance(done, list) else 0, len(filled))
-
-
-def _records(content: bytes) -> list[Any]:
-    while content.startswith(b"\xef\xbb\xbf"):
-        content = content[3:]
-    try:
-        if content[:4] == b"PAR1":
-            return pq.read_table(io.BytesIO(content)).to_pylist()
-        if content[:4] == b"\xff\xff\xff\xff":
-            return pa.ipc.open_stream(content).read_all().to_pylist()
-        text = content.decode()
-        if text.lstrip()[:1] == "[":
-            return list(json.loads(text))
-        if text.lstrip()[:1] == "{":
-            return [json.loads(line) for line in text.split("\n") if line.strip()]
-    except (ValueError, pa.ArrowException, OSError):
-        return []
-    head = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=head.count)
-    names, *rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    return [dict(zip(names, row, strict=False)) for row in rows if row]
-
-
-def _given(record: Record) -> set[str]:
-    """The labels that a record gives. Whoever says no gives none."""
-    verdicts = {
-        "_task_hash": "answer",
-        "WorkerId": "AssignmentStatus",
-    }  # of the tools that have these keys; what else is called so is payload
-    said = {str(record.get(verdict)).lower() for tool, verdict in verdicts.items() if tool in record}
-    said |= set() if {"annotation_id", "data", *verdicts} & set(record) else {str(record.get("status")).lower()}
-    if said & {"reject", "ignore", "rejected", "skipped", "discarded", "draft"}:
-        return set()
-    if isinstance(meta := record.get("label-metadata"), dict):
-        return set() if "failure-reason" in meta else _names(meta.get("class-name"))
-    found: set[str] = set()
-    done = record.get("annotations", record.get("completions"))
-    for one in done if isinstance(done, list) else [record] if "result" in record else []:
-        if isinstance(one, dict) and not _no(one):
-            for container, key in leaves([one.get("result"), one.get("reviews")], ("choices",)):
-                found |= _names(container[key])
-    for key in ("label", "accept", "label.responses"):
-        found |= _names(record.get(key))
-    for key, value in record.items():
-        found |= _names(value) if str(key).startswith("annotator:") else set()
-    for container, _ in leaves(record.get("responses"), ("value",)):
-        found |= _names(container["value"]) if container.get("status", "submitted") == "submitted" else set()
-    return found
-
-
-def _no(annotation: Record) -> bool:
-    reviews = annotation.get("reviews")
-    refused = isinstance(reviews, list) and reviews and isinstance(reviews[-1], dict) and reviews[-1].get("accepted") is False
-    return bool(annotation.get("was_cancelled") or annotation.get("skipped") or refused)
-
-
-def _names(value: Any) -> set[str]:
-    """A text, or a list with one in it; in a cell, too. What else has structure is no name."""
-    if isinstance(value, str):
-        if value[:1] in ("[", "{"):
-            for parse in (json.loads, ast.literal_eval):
-                with contextlib.suppress(ValueError, SyntaxError):
-                    return _names(parse(value))
-            return {value}
-        return {value} | ({value[1:]} if value[:1] == "'" and value.lstrip("'").startswith(FORMULA) else set())
-    if isinstance(value, dict):
-        return _names(value.get("choices"))
-    if isinstance(value, list):
-        return _names(value[0]) if len(value) == 1 else set()
-    if isinstance(value, bool | int):
-        return {json.dumps(value)}
-    return {str(int(value))} if isinstance(value, float) and value.is_integer() else set()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from fuzz import exports, writers
+from fuzz import exports, reading, writers
 from fuzz.harness import OUTPUT, Found, Run, Runner, faults, numbers, seed, snapshot
 from fuzz.world import IDS, World
 
@@ -47,7 +47,7 @@ def test_no_label_is_made_up_and_every_record_is_counted(runner: Runner, worlds:
         words += ["--queries", f"{world.folder}/queries.parquet", "--items", f"{world.folder}/texts.parquet"] if draw.random() < 0.6 else []
         given = draw.choice(OPTIONS).split() if draw.random() < 0.25 else []
         run = Run((*words, *given), folder)
-        wrong = _wrong(run, runner, exports.read(content), bool(given), draw.random() < 0.3)
+        wrong = _wrong(run, runner, reading.read(content), bool(given), draw.random() < 0.3)
         found.runs += 1
         for fault in wrong:
             found.add(
@@ -61,7 +61,7 @@ def test_no_label_is_made_up_and_every_record_is_counted(runner: Runner, worlds:
         pytest.fail(str(found), pytrace=False)
 
 
-def _wrong(run: Run, runner: Runner, reading: exports.Reading, options: bool, again: bool) -> list[str]:
+def _wrong(run: Run, runner: Runner, said: reading.Reading, options: bool, again: bool) -> list[str]:
     before = snapshot(run.folder)
     ended = runner(run)
     found = faults(run, ended, before)
@@ -74,17 +74,17 @@ def _wrong(run: Run, runner: Runner, reading: exports.Reading, options: bool, ag
     log = run.folder / OUTPUT / "log"
     rows = [row for path in sorted(log.glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     for row in rows:
-        if row["label"] is not None and row["status"] != "skipped" and (str(row["id"]), row["label"]) not in reading.pairs:
+        if row["label"] is not None and row["status"] != "skipped" and (str(row["id"]), row["label"]) not in said.pairs:
             found.append(f"it made up {(row['id'], row['label'])}")
-        elif str(row["id"]) not in reading.ids:
+        elif str(row["id"]) not in said.ids:
             found.append(f"it made up the id {row['id']!r}")
     summary = json.loads(ended.stdout)
     if summary["imported"] != len(rows):
         found.append(f"it says imported {summary['imported']}, but the log has {len(rows)} rows")
     parts = ("imported", "known", "unlabeled", "rejected", "failed", "left_out", "retracted")
     counted = sum(summary[name] for name in parts) + sum(summary["refused"].values())
-    if not summary["records"] == counted == reading.records:
-        found.append(f"it says {summary['records']} records, its counts say {counted}, and the file has {reading.records}")
+    if not summary["records"] == counted == said.records:
+        found.append(f"it says {summary['records']} records, its counts say {counted}, and the file has {said.records}")
     names = snapshot(log)
     if again and (runner(run).status != 0 or snapshot(log) != names):
         found.append("importing it again changes the log")

@@ -14,9 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.labels import registry
-from altool.labels.exchange import Answers, Naming, Task, open_exports, with_ids
+from altool.labels.exchange import Answers, Naming, Task, with_ids
+from altool.labels.opening import open_exports
 
 PLAIN = Naming({})
 
@@ -155,7 +157,7 @@ def test_what_may_be_either_of_two_is_refused(tmp_path: Path) -> None:
         ('{"id": 1, "label": "cat"}\n{"id": "2", "label": "cat"}\n', "some ids are strings, some integers"),
         ("[" * 100_000, "nested too deeply"),
         (b"PAR1\0\0\0\0", "is cut off"),
-        (b"PK\x03\x04\0\0zip", "is a ZIP archive or an Excel workbook"),
+        (b"PK\x03\x04\0\0zip", "it is a damaged zip archive"),
         (b"id,label\nr1,\xff\xfe\n", "not UTF-8 .probably Windows-1252"),
         ("id,label,source\nr1,cat,web\n", "column 'source': 1 row with another value than seed, explore"),
         ("id,label,status\nr1,cat,done\n", "column 'status': 1 row with another value than labeled, skipped"),
@@ -239,6 +241,19 @@ def test_a_folder_and_a_glob_are_many_exports(tmp_path: Path) -> None:
         open_exports(str(tmp_path / "c*"))
 
 
+def test_notes_beside_the_exports_are_left_out_with_a_word(tmp_path: Path) -> None:
+    for name, text in {"a.csv": "id,label\nr,x\n", "README.md": "hi\n", "about.txt": "Some words, and more\nof them\n"}.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "answers.txt").write_text("id\tlabel\nr\tx\n")
+    console = Console(silent=True)
+    assert [Path(export.name).name for export in open_exports(str(tmp_path), console)] == ["a.csv", "answers.txt"]
+    assert "left out 2 files without a table (README.md, about.txt)" in console.warnings[0]
+    for name in ("a.csv", "answers.txt"):
+        (tmp_path / name).unlink()
+    with pytest.raises(InputError, match="does not begin as answers do"):
+        open_exports(str(tmp_path))
+
+
 TASKS = [
     Task("r-1", 1, 3, text='He said "no",\nthen left', suggested_label="cat", suggested_probability=0.62, tier="hard"),
     Task("=1+1", 2, 3, text="'-quoted", image=b"\x89PNG\r\n\x1a\n"),
@@ -254,7 +269,7 @@ def test_the_sheet_is_what_the_format_says() -> None:
     assert registry.export("csv", [Task(1, 1, 0, path="a.png")], [])[""].splitlines()[0].count(b"path") == 1
     with pytest.raises(UsageError, match="--export: 'parquet' is only read") as refused:
         registry.export("parquet", TASKS, [])
-    assert refused.value.hint == "choose from csv, html, label-studio"
+    assert refused.value.hint == "choose from argilla, csv, cvat, doccano, ground-truth, html, label-studio, prodigy"
 
 
 # U+FDD0 is no character, now or ever; altool reads it as half of one (labels/exchange.py).

@@ -112,3 +112,9 @@ def measured(begun: Project, tmp_path_factory: pytest.TempPathFactory) -> Projec
 def copy(tmp_path: Path) -> Callable[[Project], Project]:
     """A copy of a project of one's own."""
     return lambda project: copied(project, tmp_path / "project")
+
+
+@pytest.fixture
+def at() -> Callable[[Path], Project]:
+    """A project in a folder."""
+    return Project

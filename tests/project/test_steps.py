@@ -148,3 +148,10 @@ def test_without_held_out_rows_it_measures_out_of_fold(tmp_path: Path) -> None:
     single = project(tmp_path, known=replace(KNOWN, held_out=0, most=1))  # no class has two labels: nothing can be left out
     assert "--oof" not in single.train().words
     assert not single.measures
+
+
+def test_a_list_of_many_classes_is_no_name_of_a_file(tmp_path: Path) -> None:
+    names = [f"class number {number}" for number in range(200)]
+    round_ = project(tmp_path, project={"items": "items.parquet", "classes": names})
+    assert value(round_.train(), "--classes") == ",".join(names)
+    assert state.stamp(tmp_path / ",".join(names)) == []

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from altool.errors import InputError
 from altool.formats.csv import write as write_csv
-from altool.labels.exchange import Task, open_exports
+from altool.labels.exchange import Task
+from altool.labels.opening import open_exports
 from altool.tables import write
 from altool.tables.read import Reader, plan
 from altool.tables.targets import Target, read_targets

@@ -17,6 +17,8 @@ COMMANDS = {
     "select": "Choose what to label next.",
     "import-labels": "Add what annotators answered to the label log.",
     "report": "Measure every class against its target.",
+    "check": "Look for copies, leaks, wrong labels and damaged items.",
+    "show": "Say what a table, a log, a model or a folder of images holds.",
     "simulate": "Replay labeling rounds on rows whose labels are known.",
     "compare": "Compare simulated runs, or the rounds of a project.",
     "strategies": "List the strategies, or explain one.",
@@ -24,7 +26,17 @@ COMMANDS = {
     "backbones": "List what embed can run, or explain one.",
     "formats": "List the formats of annotation tools.",
 }
-UNSET = ("init", "round", "status", "strategies", "classifiers", "formats", "backbones")  # they have no section in altool.toml
+UNSET = (
+    "init",
+    "round",
+    "status",
+    "check",
+    "show",
+    "strategies",
+    "classifiers",
+    "formats",
+    "backbones",
+)  # they have no section in altool.toml
 LISTS = {"embed": "backbones", "train": "classifiers", "select": "strategies"}  # which command explains the options that are not its own
 OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
 

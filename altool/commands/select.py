@@ -16,7 +16,7 @@ from altool.engines.scratch import Scratch, available, parse_size
 from altool.labels import queries as asked_of
 from altool.metrics.tiers import EASY, TIERS, automatic
 from altool.reporting.strategies import print_strategies
-from altool.selection import asking, queries, relabel, said
+from altool.selection import asking, likeness, queries, relabel, said
 from altool.selection.aims import Aims, read_aims
 from altool.selection.from_tables import first_place, supply
 from altool.selection.inputs import Past, open_tables, read_past
@@ -26,6 +26,7 @@ from altool.strategies.registry import Strategy
 from altool.tables import align, carry, rounds, space, write
 from altool.tables.queue import read_queries
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose
+from altool.wrappers.unique import LeftOut, choose_unique
 
 owned = registry.owned  # the strategies' options
 
@@ -50,7 +51,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     tables = open_tables(options, strategy, console)
     if "features" in tables.matrices:
         space.told(tables.matrices["features"], console)
-    if options.items and not exports and tables.pool.kind.name != "items":
+    if options.items and not exports and options.unique is None and tables.pool.kind.name != "items":
         console.info("--items is not read: it is for --export, and the pool is that of --predictions or --features")
     past = read_past(tables, options, strategy)
     aims = read_aims(tables, past, strategy, given, options, console)
@@ -62,10 +63,15 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         console.info("no predictions yet, and no two classes with a label: the targets do not steer this round")
         aims = replace(aims, weights=None)
     request = _request(aims, past, strategy, options)
-    choice = choose(request, len(supplied.positions), supplied.arrays)
+    left_out = LeftOut()
+    if options.unique is None:
+        choice = choose(request, len(supplied.positions), supplied.arrays)
+    else:
+        alike = likeness.read(tables, past, supplied, options, options.unique, console)
+        choice, left_out = choose_unique(request, len(supplied.positions), supplied.arrays, alike)
     if tables.oracle is not None and choice.round is not None:
         choice = asking.whole_round(choice, choice.round, tables.oracle, supplied.pool.index, supplied.positions)
-    said.report(choice, request, supplied.arrays, len(supplied.positions), past.classes, console)
+    said.report(choice, request, supplied.arrays, len(supplied.positions), past.classes, left_out, options, console)
 
     nobody = np.zeros(len(choice.places), bool)
     if strategy.tiers:
@@ -79,7 +85,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     table = queries.table_of(supplied, choice, nobody, options, strategy, past, named, asked)
     if asked is not None and (latest := pc.max(table.column("round")).as_py()) is not None:
         past = replace(past, round=latest)
-    if tables.items is not None:
+    if tables.items is not None and exports:
         queries.export(table, tables.items, exports, named or (past.classes if tables.classes else ()), options, console)
     origin = _origin(choice, request, past, options, given, supplied.fingerprints, begun)
     if tables.queue is not None and asked is not None and (carried := rounds.begun([tables.queue])):
@@ -92,6 +98,8 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     if strategy.tiers:
         tiers = said.tier_sizes(choice)
         facts |= {"tiers": tiers, "audited": tiers[TIERS[EASY]] - int(nobody.sum())}
+    if options.unique is not None:
+        facts["copies"] = {"batch": left_out.batch, "labeled": left_out.labeled}
     if choice.account is not None:
         facts |= {**choice.account.facts, "reasons": said.reasons(choice)}
     if aims.weights is not None:
@@ -124,10 +132,10 @@ def _origin(
     begun: str | None,
 ) -> dict[str, Any]:
     """The queries' provenance; for a strategy that asks, also what its round began with and what it found so far."""
-    names = ("diversify", "diversify_by", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size", "partitions")
+    names = ("diversify", "diversify_by", "unique", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size")
     changing = {name: getattr(options, name) for name in names} | dict(given)
     changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit}
-    changing |= {"round": past.round, "source": options.source}
+    changing |= {"round": past.round, "source": options.source, "partitions": options.partitions}
     if options.keep is not None:
         changing["keep"] = options.keep
     if budgets := request.strategy.budgets:

@@ -138,7 +138,7 @@ def _of_select(own: Mapping[str, Any], options: Mapping[str, Option], given: Map
     taken = {key: option.take(option.read(values[key]) if key in given else values[key], option.flag) for key, option in known.items()}
     strategy = strategies.load(name, taken)  # with the one that it is built around
     pool = any(name in given for name in ("predictions", "features", "items", "queue"))
-    compares = any(INPUTS[name].table == "features" for name in (*strategy.takes, *strategy.optional))
+    compares = "unique" in given or any(INPUTS[name].table == "features" for name in (*strategy.takes, *strategy.optional))
     if os.path.exists(own["features"]) and (not pool or (compares and "queue" not in given)):
         found["features"] = own["features"]
     if "export" in given:

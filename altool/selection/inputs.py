@@ -78,7 +78,8 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
     pool = open_pool(reader, options)
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}
-    lazily = ["features"] if options.features and "vectors" in (*strategy.takes, *strategy.optional) else []
+    by_vectors = options.unique is not None or "vectors" in (*strategy.takes, *strategy.optional)
+    lazily = ["features"] if options.features and by_vectors else []
     for name in (*matrices(strategy, options).values(), *lazily):
         if name not in found:
             found[name] = reader.open(getattr(options, name), name)
@@ -92,7 +93,7 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
         targets=read_targets(reader, options.targets) if options.targets else None,
         limits={name: reader.open(location, "ids") for name, location in ids_of.items() if location},
         queue=reader.open(options.queue, "queries") if options.queue else None,
-        items=reader.open(options.items, "items") if options.items and options.export else None,
+        items=reader.open(options.items, "items") if options.items and (options.export or options.unique is not None) else None,
         oracle=reader.open(options.oracle, "labels") if options.oracle else None,
         earlier=[reader.open(location, "queries", allow_empty=strategy.shape != "ask") for location in options.queries or ()],
         clusters=reader.open(options.clusters, "clusters") if options.clusters and os.path.exists(options.clusters) else None,

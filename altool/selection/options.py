@@ -76,6 +76,9 @@ class Options:
         shown="current; alamp: previous",
         panel=CHOOSING,
     )
+    unique: float | None = option(
+        "Choose one of near copies: a cosine of features of T or more.", above=0, high=1, bare="0.98", metavar="T", panel=CHOOSING
+    )
     suggest: bool = option("Add the model's label to every query.", default=False, panel=CHOOSING)
     relabel: int | None = option("Ask again about N labels that are most likely wrong.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
     partitions: int | None = option("Pick in P random parts of the pool, at once.", low=1, metavar="P", panel=CHOOSING)
@@ -215,6 +218,8 @@ def _check_asking(options: Options, strategy: Strategy, who: str) -> None:
     if options.target_aware or options.diversify:
         wrapper = "--target-aware" if options.target_aware else "--diversify"
         raise UsageError(f"{wrapper} re-orders a queue; {who} asks and decides what to ask next", f"leave {wrapper} out")
+    if options.unique is not None:
+        raise UsageError(f"--unique has no effect with {who}: what it asks follows from the answers", "leave --unique out")
 
 
 def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
@@ -230,6 +235,8 @@ def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
     if options.partitions is not None and options.budget is not None and options.partitions > options.budget and not strategy.inner:
         text = f"--partitions {options.partitions} is more than --budget {options.budget}: each partition needs at least one row"
         raise UsageError(text, "give fewer partitions")
+    if options.unique is not None and not (options.features or options.items):
+        raise UsageError("--unique needs --features or --items", "copies are told by their vectors, or by what the items hold")
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
             raise UsageError(f"--{name} needs --predictions")
@@ -237,7 +244,7 @@ def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
 
 def _check_source(options: Options, who: str) -> None:
     """Held-out rows measure the model: refuse any but a random sample. Raises UsageError."""
-    wrappers = [name for name in ("target_aware", "diversify") if getattr(options, name)]
+    wrappers = [name for name in ("target_aware", "diversify", "unique") if getattr(options, name)]
     if options.source and (options.strategy != "random" or wrappers):
         what = flag(wrappers[0]) if wrappers and options.strategy == "random" else who
         raise UsageError(

@@ -73,7 +73,7 @@ def run(options: Options, wanted: int, console: Console) -> None:
     rows = label_log.read(tables.log)
     round_ = _round(rows, options.round)
     fingerprints = {"labels": align.table_fingerprint(rows)}
-    labeled = _read(rows, tables, fingerprints, options, console)
+    labeled = read_labeled(rows, tables, fingerprints, console, strict=options.strict)
     people = standing(rows)
     people = people.filter(pc.not_equal(pc.fill_null(people.column("source"), ""), "auto"))
     found = _doubts(labeled, _within(labeled.table, tables.limits, fingerprints), rows, people)
@@ -113,7 +113,7 @@ def _round(rows: pa.Table, given: int | None) -> int:
     return last if given is None else given
 
 
-def _read(rows: pa.Table, tables: Tables, fingerprints: dict[str, str], options: Options, console: Console) -> Labeled:
+def read_labeled(rows: pa.Table, tables: Tables, fingerprints: dict[str, str], console: Console, *, strict: bool) -> Labeled:
     """The labeled rows and their predictions. Held-out rows count where there are predictions of a model that never saw them; warns of rows
     that no prediction is for. Raises InputError where there is none for any."""
     oof, log = tables.oof, tables.log
@@ -129,7 +129,7 @@ def _read(rows: pa.Table, tables: Tables, fingerprints: dict[str, str], options:
         console.info(f"--predictions is not read: it is for held-out rows, and {log.name} has none")
     hint = "give the labels and the predictions of one project; --classes names the classes where the predictions do not"
     if text := class_lists.match(class_lists.counts(table.column("label")), oof.classes, log.name, oof.name, hint):
-        console.mismatch(text, "train on them again, or leave --strict out", strict=options.strict)
+        console.mismatch(text, "train on them again, or leave --strict out", strict=strict)
     held = _held(table)
     probabilities = np.zeros((len(table), len(oof.classes)), np.float32)
     predicted = np.zeros(len(table), bool)
@@ -152,7 +152,7 @@ def _read(rows: pa.Table, tables: Tables, fingerprints: dict[str, str], options:
     if not predicted.all():
         ids = table.column("id").filter(pa.array(~predicted))
         text = f"{log.name}: {count(len(ids), 'labeled row')} without a prediction (ids {check.naming(check.first_ids(ids))})"
-        console.mismatch(f"{text}; only their annotators can disagree", "train and score again", strict=options.strict)
+        console.mismatch(f"{text}; only their annotators can disagree", "train and score again", strict=strict)
     return Labeled(table, oof.classes, numbers, probabilities, predicted & (numbers >= 0))
 
 

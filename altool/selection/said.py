@@ -20,10 +20,25 @@ from altool.tables import check
 from altool.tables.read import Source
 from altool.text import count as plural
 from altool.wrappers.choose import Choice, Request
+from altool.wrappers.unique import LeftOut
 
 
-def report(choice: Choice, request: Request, arrays: Mapping[str, Any], candidates: int, known: Sequence[str], console: Console) -> None:
+def report(
+    choice: Choice,
+    request: Request,
+    arrays: Mapping[str, Any],
+    candidates: int,
+    known: Sequence[str],
+    left_out: LeftOut,
+    options: Options,
+    console: Console,
+) -> None:
     """Say what the choice lacks, and why."""
+    if options.unique is not None:
+        near = {"chosen before them": left_out.batch, "labeled": left_out.labeled}
+        parts = [f"{number:,} of rows {which}" for which, number in near.items() if number]
+        copies = plural(left_out.batch + left_out.labeled, "near copy", "near copies")
+        console.info(f"--unique {options.unique:g}: {copies} left out{': ' * bool(parts)}{', '.join(parts)}")
     if request.strategy.remark is not None:
         given = {**arrays, **request.keywords, "count": min(request.count, candidates), "parallel": request.parallel}
         if text := request.strategy.remark(given):
@@ -40,7 +55,8 @@ def report(choice: Choice, request: Request, arrays: Mapping[str, Any], candidat
         _report_tiers(choice, request, arrays, known, console)
     elif 0 < len(choice.places) < request.count and choice.round is None:
         left = plural(len(choice.places), "candidate")
-        console.info(f"{left} for a budget of {request.count:,}: all are chosen")
+        why = "all others are near copies" if left_out.batch + left_out.labeled else "all are chosen"
+        console.info(f"{left} for a budget of {request.count:,}: {why}")
 
 
 def _report_ties(choice: Choice, strategy: Strategy, candidates: int, arrays: Mapping[str, Any], console: Console) -> None:
@@ -115,7 +131,8 @@ def conclude(
         text = f"nothing left to do: round {past.round} is complete with {plural(len(asked), 'row')}; wrote an empty table"
         raise NothingLeft(text, f"train and score, then begin the next round: --round {past.round + 1}")
     if not count:
-        limits = {"in --exclude": options.exclude, "not in --within": options.within, "not in --queue": options.queue}
+        limits: dict[str, object] = {"in --exclude": options.exclude, "not in --within": options.within, "not in --queue": options.queue}
+        limits["a near copy of a labeled row"] = options.unique
         reasons = ["labeled", "skipped", "held out", *(reason for reason, given in limits.items() if given)]
         raise NothingLeft(
             f"nothing left to do: none of the {facts['pool']:,} rows of {source.name} is a candidate; wrote an empty table",

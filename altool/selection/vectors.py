@@ -56,9 +56,12 @@ def read_vectors(
     options: Options,
     fingerprints: dict[str, str],
     console: Console,
+    *,
+    without: str = "only their predictions can choose them",
+    name: str = "vectors",
 ) -> Vectors:
     """The vectors of the candidates, which lie at `positions` in the pool, and of the labeled rows. What is read of them becomes part of
-    the `fingerprints`, as `vectors`."""
+    the `fingerprints`, by `name`; `without` says what becomes of candidates that have none."""
     source = tables.matrices["features"]
     same = source is tables.pool
     index = pool if same else read_index(source, options.threads)
@@ -70,7 +73,7 @@ def read_vectors(
     if missing := int(len(positions) - present.sum()):
         ids = pool.take(positions[~present])
         text = f"{source.name}: {count(missing, 'candidate')} not in it (ids {check.naming(check.first_ids(ids))})"
-        console.mismatch(text, "only their predictions can choose them; give every row of the pool in both tables", strict=options.strict)
+        console.mismatch(text, f"{without}; give every row of the pool in both tables", strict=options.strict)
     labeled = index.positions(past.training.column("id")) if past.training is not None else np.empty(0, np.int64)
     labeled = labeled[labeled >= 0]
     if past.training is not None and len(past.training) and not len(labeled):
@@ -82,7 +85,7 @@ def read_vectors(
         order = np.argsort(rows, kind="stable")
         found, sums = read_some(source, "features", index, rows[order], threads=options.threads)
         read = Index(index.ids.take(rows[order]), None)
-        fingerprints["vectors"] = align.fingerprint(read, sums, len(index))
+        fingerprints[name] = align.fingerprint(read, sums, len(index))
         if not len(found):
             raise InputError(f"{source.name}: no row is to be read", "give the features of this pool")
         back = np.empty(len(order), np.int64)

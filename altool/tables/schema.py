@@ -155,6 +155,11 @@ KINDS = {
         ),
         Kind("ids", {"id": ID}, ("id",)),
         Kind("confusion", {"class": STRING, "answer": STRING, "share": pa.float64()}, ("class", "answer", "share")),
+        Kind(
+            "problems",
+            {"id": ID, "problem": STRING, "score": pa.float32(), "other_id": ID, "reason": STRING},
+            ("id", "problem"),
+        ),
         Kind("rejects", {"id": ID, "label": STRING, "annotator": STRING, "reason": STRING}, ("id", "reason")),
     )
 }

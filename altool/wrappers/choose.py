@@ -174,7 +174,7 @@ def _around(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Cho
 
     def hard(places: np.ndarray, count: int) -> np.ndarray:
         nonlocal found
-        part, keywords = _narrow(arrays, inner.own(request.keywords), places)
+        part, keywords = narrow(arrays, inner.own(request.keywords), places)
         parts = request.partitions if inner.shape == "pick" and "explored" not in inner.marks else None
         own = replace(request, strategy=inner, count=count, keywords=keywords, partitions=parts)
         found = choose(replace(own, generator=partial(request.generator, inner.name)), len(places), part)
@@ -192,7 +192,7 @@ def _around(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Cho
     return Choice(places, -np.arange(1.0, count + 1), explored, target_class, marks=marks, tied=found.tied)
 
 
-def _narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
+def narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.ndarray) -> tuple[dict[str, Any], dict[str, Any]]:
     """The arrays and options of some of the candidates alone: their increasing int64 `places`."""
     part: dict[str, Any] = {}
     for name, array in arrays.items():
@@ -237,7 +237,7 @@ def _pick(
         return np.empty(0, np.int64), {}, None
 
     def pick_part(places: np.ndarray, share: int, number: int) -> np.ndarray:
-        part, keywords = _narrow(arrays, request.keywords, places)
+        part, keywords = narrow(arrays, request.keywords, places)
         return _call(request, part, share, request.generator("part", number), keywords)
 
     with limited(request.threads):

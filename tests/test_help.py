@@ -40,7 +40,7 @@ def test_no_option_is_cut_at_80_columns(altool: Callable[..., Any], command: str
 @pytest.mark.parametrize(("command", "others"), [("select", "strategies"), ("train", "classifiers"), ("embed", "backbones")])
 def test_help_is_read_in_two_screens(altool: Callable[..., Any], command: str, others: str) -> None:
     """Before: 250 lines of `select --help` at 80 columns, with the options of all strategies."""
-    lines = altool(command, "--help", COLUMNS="80").text.splitlines()
+    lines = altool(command, "--help", COLUMNS="80").text.rstrip().splitlines()
     assert len(lines) <= 100
     assert lines[-1] == f"Options of one of the {others}: altool {others} NAME"
 

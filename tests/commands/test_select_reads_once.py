@@ -14,7 +14,7 @@ from conftest import CLASSES, features, predictions, probabilities, write
 from altool.commands import select
 from altool.console import Console
 from altool.selection.options import Options
-from altool.tables import arrays, check
+from altool.tables import check
 from altool.tables.source import Source
 
 ROWS = 60
@@ -49,13 +49,13 @@ def test_predictions_are_read_once(folder: Path, monkeypatch: pytest.MonkeyPatch
 
         return scan
 
-    def counted(ids: pa.Array, rows: np.ndarray) -> None:
+    def counted(ids: pa.Array, rows: np.ndarray) -> bool:
         checked.append(len(rows))
+        return False
 
     for name in whole:
         monkeypatch.setattr(Source, name, spy(name))
     monkeypatch.setattr(check, "probabilities", counted)
-    monkeypatch.setitem(arrays.CHECKS, "probabilities", counted)
     given = {"predictions": "p.parquet", "features": "f.parquet", "labels": "l.parquet", "targets": "t.toml"}
     budget = None if own else 9
     options = Options(strategy=strategy, budget=budget, output="q.parquet", own=own, target_aware=True, suggest=True, **given)  # type: ignore[arg-type]

@@ -284,7 +284,7 @@ def test_undo_moves_rounds_away_and_keep_forgets_models(measured: Any, copy: Cop
     assert len(project.labels()) == 80
 
 
-@pytest.mark.parametrize("seconds", [1.0, 2.4])
+@pytest.mark.parametrize("seconds", [1.7])
 def test_killed_anywhere_it_ends_with_the_same_bytes(begun: Any, measured: Any, copy: Copy, seconds: float) -> None:
     project = copy(begun)
     shutil.copy2(measured.folder / "answers/000.csv", project.folder / "answers")

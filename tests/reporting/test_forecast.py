@@ -131,4 +131,5 @@ def test_the_summary_is_plain():
         "together": None,
         "rounds": 5,
         "unit": "seconds",
+        "line": "forecast: 1 open class: 1 not reachable with this model",
     }

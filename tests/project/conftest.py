@@ -42,7 +42,7 @@ class Project:
         with tempfile.TemporaryDirectory() as streams:
             for name in program.STREAMS:
                 Path(streams, name).write_bytes(b"")
-            wanted = {**os.environ, "COLUMNS": "100", **environment}
+            wanted = {**os.environ, "COLUMNS": "100", "ALTOOL_TESTS_FORK": "1", **environment}
             status = program.run([str(word) for word in words], self.folder, wanted, Path(streams))
             self.said, self.text = Path(streams, "stderr").read_text(), Path(streams, "stdout").read_text()
         assert status == code, f"status {status}\n{self.said}\n{self.text}"

@@ -298,7 +298,8 @@ def test_killed_anywhere_it_ends_with_the_same_bytes(begun: Any, measured: Any, 
     time.sleep(seconds)
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
-    project.altool("round", code=4 if (project.folder / "rounds/001/queries.parquet").exists() and told(project) else 0)
+    done = (project.folder / "rounds/001/queries.parquet").exists() and told(project)
+    project.altool("round", code=4 if done else 0)
     for name in ("rounds/001/queries.parquet", "rounds/001/model/weights.safetensors", "rounds/001/todo.csv"):
         assert (project.folder / name).read_bytes() == (measured.folder / name).read_bytes(), name
     assert stamp_names(project) == stamp_names(measured)

@@ -17,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 
 NAMES = ("--classes", "cat,dog")

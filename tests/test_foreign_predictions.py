@@ -15,6 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import write
 
+pytestmark = pytest.mark.slow
+
 Altool = Callable[..., Any]
 
 IDS = [f"r-{row:04d}" for row in range(40)]

@@ -11,6 +11,8 @@ from imports import counted, imported, queries
 
 from altool.errors import InputError
 
+pytestmark = pytest.mark.slow
+
 IDS = [f"r-{number:02d}" for number in range(1, 13)]
 CLASSES = ["positive", "negative", "neutral"]
 

@@ -14,6 +14,8 @@ from imports import imported, log_rows, queries, said
 
 from altool.errors import InputError, UsageError
 
+pytestmark = pytest.mark.slow
+
 IDS = ["0004", "0011", "0020", "0021"]
 
 

@@ -26,6 +26,8 @@ from altool.commands import init
 from altool.errors import InputError, UsageError
 from altool.project import settings
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "sample_data"
 NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="/"), min_size=1, max_size=15)

@@ -20,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 from imports import counted, imported, log_rows
 
+pytestmark = pytest.mark.slow
+
 ROWS, EACH = 200, 2
 CLASSES = ["ant", "größe, B", 'say "no"']
 EARLY, LATE = "2024-05-01T10:00:00Z", "2024-05-02T10:00:00Z"

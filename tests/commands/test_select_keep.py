@@ -10,7 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from conftest import probabilities, write
+
+pytestmark = pytest.mark.slow
 
 ROWS = 50
 READ = ("--columns", "id=item_id,probabilities=probs", "--classes", "a,b,c", "--strategy", "margin", "--budget", 5)

@@ -21,6 +21,8 @@ from altool.errors import InputError
 from altool.formats import html
 from altool.labels.exchange import Task
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "</script><script>alert(1)</script>",
     "<!--<script>",

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from imports import imported, said
 
+pytestmark = pytest.mark.slow
+
 SHEETS = {
     "Roboflow's, by two columns of 0 and 1": "altool_id,filename,label,done\nr-1,a.jpg,1,0\nr-2,b.jpg,0,1\n",
     "Roboflow's, by two annotators": "altool_id,filename,annotator:kim,annotator:lee\nr-1,a.jpg,1,1\nr-2,b.jpg,0,0\n",

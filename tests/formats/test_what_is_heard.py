@@ -18,6 +18,8 @@ from altool.conformance.formats import opened
 from altool.labels import registry
 from altool.labels.exchange import NO_STATUS, NO_VERDICT, REJECTED, REVIEWED, SEVERAL, UNPAID, Naming
 
+pytestmark = pytest.mark.slow
+
 
 def lines(*records: Any) -> bytes:
     return "".join(json.dumps(record) + "\n" for record in records).encode()

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from altool.kernels import copies
 
+pytestmark = pytest.mark.slow
+
 
 def slow(left: np.ndarray, right: np.ndarray | None, threshold: float) -> list[tuple[int, int]]:
     """(row, the one that it is most like) over all pairs."""

@@ -15,6 +15,8 @@ from altool.errors import InputError, UsageError
 from altool.project import looking
 from altool.project.looking import Seen
 
+pytestmark = pytest.mark.slow
+
 
 def picture(width: int = 5, height: int = 9) -> bytes:
     stream = io.BytesIO()

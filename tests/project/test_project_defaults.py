@@ -15,6 +15,8 @@ from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.project import defaults
 
+pytestmark = pytest.mark.slow
+
 DIGITS = Path(__file__).parents[2] / "sample_data" / "digits"
 
 

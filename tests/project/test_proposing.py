@@ -6,6 +6,8 @@ import pytest
 
 from altool.project import proposing
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("rows", "classes", "budget", "why"),

@@ -15,6 +15,8 @@ from altool.project import settings, state
 from altool.project.state import Known
 from altool.project.steps import Round, Step
 
+pytestmark = pytest.mark.slow
+
 KNOWN = Known(labels=40, classes=3, most=20, held_out=10, drawn=True)
 QUERIES = {"id": ["a", "b"], "rank": [1, 2], "score": [0.5, 0.4], "strategy": ["x"] * 2, "round": [0, 0], "source": ["exploit"] * 2}
 

@@ -14,6 +14,8 @@ from altool.project import settings, writing
 from altool.tables.read import Reader
 from altool.tables.targets import read_targets
 
+pytestmark = pytest.mark.slow
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 CLASSES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0,"), min_size=1, max_size=20)
 

@@ -17,6 +17,8 @@ from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
 
+pytestmark = pytest.mark.slow
+
 
 class Heard:
     """A console that keeps its warnings."""

@@ -17,6 +17,8 @@ from altool.wrappers.choose import Request, choose
 from altool.wrappers.target_aware import candidate_labels
 from altool.wrappers.unique import Likeness, choose_unique
 
+pytestmark = pytest.mark.slow
+
 NOBODY = np.empty((0, 2))
 
 

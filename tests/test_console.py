@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from altool.console import Console
 from altool.text import clip, visible
 
+pytestmark = pytest.mark.slow
+
 # Clears the screen, sets the title (C0 and C1), rings, deletes, turns round, breaks lines, and half a smile.
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\x9b2J\x7f\u202eb\u2066\u2069\u200b\nerror: forged\r\u2028\u2029\x85c"
 SHOWN = r"a\x1b[2J\x1b]0;title\x07\x9b2J\x7f\u202eb\u2066\u2069\u200b\nerror: forged\r\u2028\u2029\x85c"

@@ -21,6 +21,8 @@ from altool.conformance.formats import CHECKS, Case, Said, Tool, tasks
 from altool.labels import registry
 from altool.tables.write import cell, csv_line
 
+pytestmark = pytest.mark.slow
+
 
 def _cannot(said: Sequence[Said], *whats: str) -> None:
     """What a tool cannot say."""

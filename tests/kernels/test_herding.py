@@ -168,6 +168,7 @@ def test_the_same_bytes_on_any_number_of_threads() -> None:
     assert found[0] == found[1] == found[2]
 
 
+@pytest.mark.slow
 def test_a_long_run_is_the_loop_too() -> None:
     """More picks than groups of rows, past several times that gains are summed up afresh."""
     points = herding.unit(vectors(900, width=12, seed=4))

@@ -180,7 +180,7 @@ def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
 
 def _record(task: Task) -> Row:
     fields = {name: value for name, value in (("text", task.text), ("image", pictures.shown(task))) if value is not None}
-    metadata = {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
+    metadata = task.asked
     suggestions: Row = {}
     if task.suggested_label is not None:
         suggestions[QUESTION] = {"value": task.suggested_label, "agent": f"altool-r{task.round}"}

@@ -94,9 +94,8 @@ def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
 
 
 def _line(task: Task) -> dict[str, Any]:
-    asked = {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
     suggestion = {} if task.suggested_label is None else {"altool_suggestion": task.suggested_label}
-    return {"text": task.text, "label": [], **asked, **suggestion}
+    return {"text": task.text, "label": [], **task.asked, **suggestion}
 
 
 FORMAT = Format(

@@ -105,8 +105,7 @@ def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
 
 def _line(task: Task) -> dict[str, Any]:
     shown = {"source": task.text} if task.text is not None else {"source-ref": task.address or task.path}
-    asked = {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
-    return {**shown, **asked, **({} if task.suggested_label is None else {"altool_suggestion": task.suggested_label})}
+    return {**shown, **task.asked, **({} if task.suggested_label is None else {"altool_suggestion": task.suggested_label})}
 
 
 FORMAT = Format(

@@ -242,7 +242,7 @@ def labeling_config(classes: Sequence[str], shown: Sequence[str]) -> str:
 
 def _task(task: Task, shown: Sequence[str]) -> Row:
     data = {name: value for name in shown if (value := _data(task, name)) is not None}
-    data |= {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank}
+    data |= task.asked
     # The prediction is what annotators see; JSON_MIN and CSV exports lose it, but keep the data.
     data |= {} if task.suggested_label is None else {"altool_suggestion": task.suggested_label}
     predictions = []

@@ -96,7 +96,7 @@ def write(tasks: Sequence[Task], classes: Sequence[str]) -> dict[str, bytes]:
 
 def _task(task: Task, classes: Sequence[str]) -> dict[str, Any]:
     shown = {"text": task.text, "image": pictures.shown(task)}
-    asked = {"altool_id": task.id, "altool_round": task.round, "altool_rank": task.rank, "altool_suggestion": task.suggested_label}
+    asked = {**task.asked, "altool_suggestion": task.suggested_label}
     record: dict[str, Any] = {name: value for name, value in {**shown, **asked}.items() if value is not None}
     record["options"] = [{"id": name, "text": name} for name in classes]
     if task.suggested_label in classes:

@@ -76,6 +76,11 @@ class Task:
     fault: str | None = None
 
     @property
+    def asked(self) -> dict[str, Any]:
+        """What a tool is to give back, so that the answer finds its query."""
+        return {"altool_id": self.id, "altool_round": self.round, "altool_rank": self.rank}
+
+    @property
     def score(self) -> float | None:
         """The suggested probability in the digits that it has: 0.62, not 0.6200000047683716."""
         return None if self.suggested_probability is None else float(str(np.float32(self.suggested_probability)))

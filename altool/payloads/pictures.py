@@ -148,19 +148,10 @@ def for_browsers(data: bytes) -> tuple[str, bytes]:
     for magic, ending in BROWSERS:
         if re.match(magic, data, re.DOTALL):
             return ending, data
-    from PIL import Image
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=_formats()) as opened, _turn(opened.size):
-                stream = io.BytesIO()
-                _upright(opened, "RGB").save(stream, "PNG")
-                return ".png", stream.getvalue()
-    except (MemoryError, Unusable):
-        raise
-    except Exception as error:  # as in `decode`
-        raise Unusable("not an image of a known format") from error
+    with _opened(data) as opened:
+        stream = io.BytesIO()
+        _upright(opened, "RGB").save(stream, "PNG")
+        return ".png", stream.getvalue()
 
 
 @contextlib.contextmanager

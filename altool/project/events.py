@@ -38,7 +38,7 @@ class Events:
 
     def fire(self, event: str, key: str, text: str, facts: Mapping[str, Any] | None = None, *, said: bool = True) -> None:
         """Tell of an event, run its command, and write it down; `key` tells it from others of its kind."""
-        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        now = _now()
         entry = {"time": now, "event": event, "key": key, "project": str(self._folder), **(facts or {}), "text": text}
         if said:
             self.say(text, now)
@@ -52,8 +52,7 @@ class Events:
 
     def say(self, text: str, now: str = "") -> None:
         """A line for people, with the time where that is asked for."""
-        now = now or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self._console.info(f"{now} {text}" if self._timestamps else text)
+        self._console.info(f"{now or _now()} {text}" if self._timestamps else text)
 
     def _run(self, event: str, command: tuple[str, ...], entry: Mapping[str, Any]) -> None:
         content = json.dumps(entry, ensure_ascii=False).encode("utf-8", "backslashreplace")
@@ -72,6 +71,10 @@ class Events:
                 self._console.warn(
                     f"altool.toml, [hooks] {event}: the command ended with status {done.returncode}{f' ({said})' if said else ''}"
                 )
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def read(folder: Path) -> list[str]:

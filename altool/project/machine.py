@@ -11,6 +11,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,12 +90,13 @@ class Machine:
         if failures:
             raise failures[0]
 
-    @property
+    @cached_property
     def _known(self) -> Known:
-        log = self._log()
-        return Known.of(resolve(log) if log is not None else None)
+        return Known.of(resolve(self._log) if self._log is not None else None)
 
+    @cached_property
     def _log(self) -> pa.Table | None:
+        """The label log as it is when all answers are imported."""
         return state.read_log(self._folder, self._settings.project["labels"])
 
     # -- the round that is open ------------------------------------------------------------------------------------------------------------
@@ -113,7 +115,7 @@ class Machine:
 
     def _close_or_wait(self, one: Asked, rounds: Sequence[Asked]) -> Outcome | None:
         """The outcome while a round is open; None when it is closed."""
-        opened = state.open_ids(one, self._log())
+        opened = state.open_ids(one, self._log)
         asked, answered = len(one.ids), len(one.ids) - len(opened)
         facts = {"asked": asked, "answered": answered, "open": len(opened), "files": state.exports_of(self._folder, one)}
         settings = self._settings.round
@@ -163,13 +165,13 @@ class Machine:
             if done.fresh:
                 self._events.fire("measured", f"{round_.number}", f"round {round_.number}: {text}", {"round": round_.number})
             if round_.targets and not done.status:
-                self._events_met(round_, text)
+                self._tell_met(round_, text)
                 return Outcome(MET, round_.number, f"round {round_.number}: {text}", {"report": "report.html"})
         else:
             self._runner.console.warn("no row to measure on: no held-out label, and none of a random sample; see altool.toml, [holdout]")
         return self._ask(round_, self._runner.run(round_.select()).status)
 
-    def _events_met(self, round_: Round, text: str) -> None:
+    def _tell_met(self, round_: Round, text: str) -> None:
         known = round_.known
         key = f"{round_.number} {known.labels} {known.held_out} {self._settings.round['until']}"
         if not self._events.known(MET, key):

@@ -21,10 +21,8 @@ def read(export: Export, naming: Naming) -> Answers:
     Raises InputError where the folders are no classes: there is but one, which `--classes` does not have, or they are splits of the data.
     """
     found = {record["folder"] for record in export.records if record["folder"]} - set(NOBODY)
-    known = set(naming.classes)
-    if not found - known and found:
-        pass
-    elif len(found) < 2 or {name.casefold() for name in found} <= SPLITS:
+    named = bool(found) and found <= set(naming.classes)
+    if not named and (len(found) < 2 or {name.casefold() for name in found} <= SPLITS):
         shown = f"those in {', '.join(sorted(found)[:3])}" if found else "none in a folder"
         raise InputError(
             f"{export.name}: pictures without a folder per class (found {shown})",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from altool.errors import UsageError
 from altool.options import Option
 from altool.payloads.shape import Embedder
 
@@ -55,6 +57,9 @@ class Backbone:
     `reads` are the items' columns that it can work on, the preferred first. `create` makes its encoder, of the `seed` and of its `options`
     as keywords; an option named device says where it computes, one named as a fact of its vector space is settled by `--like`. `fit` is the
     ending of the file that keeps what it learned, where it may learn. `summary` is one line.
+
+    One that `takes` something (its metavar, as NAME|FOLDER) is a family: `--backbone timm:resnet18` is what `create` of timm makes of
+    "resnet18", which is given first.
     """
 
     name: str
@@ -63,6 +68,16 @@ class Backbone:
     create: Callable[..., Encoder]
     options: tuple[Option, ...] = ()
     fit: Literal["", ".safetensors", ".bin"] = ""
+    takes: str = ""
+
+    @property
+    def called(self) -> str:
+        """How a command line names it: timm:NAME|FOLDER for a family."""
+        return f"{self.name}:{self.takes}" if self.takes else self.name
+
+    def member(self, given: str) -> Backbone:
+        """The one that a family makes of what is `given` behind the colon."""
+        return replace(self, name=f"{self.name}:{given}", create=partial(self.create, given), takes="")
 
     @property
     def decodes(self) -> bool:
@@ -70,5 +85,9 @@ class Backbone:
         return not {"image", "path"}.isdisjoint(self.reads)
 
     def made(self, values: Mapping[str, Any], seed: int) -> Encoder:
-        """The encoder of these values of its options, and of the defaults of the others."""
+        """The encoder of these values of its options, and of the defaults of the others. Raises UsageError for a family."""
+        if self.takes:
+            raise UsageError(
+                f"--backbone {self.name}: expected {self.called}, found {self.name} alone", "give what stands behind the colon"
+            )
         return self.create(seed=seed, **({option.name: option.default for option in self.options} | dict(values)))

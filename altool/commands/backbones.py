@@ -31,7 +31,7 @@ def run(options: Options, console: Console) -> None:
     table = Table("backbone", "reads", "what it is", "options")
     for one in found:
         flags = "\n".join(f"{own.flag}: {own.help}" + (f" [{own.default_text}]" if own.default_text else "") for own in one.options)
-        table.add_row(Text(one.name), Text(", ".join(one.reads)), Text(one.summary), Text(flags))
+        table.add_row(Text(one.called), Text(", ".join(one.reads)), Text(one.summary), Text(flags))
     console.print(table)
     if networks:
         console.print(Text(f"and the classification networks of torchvision, as images: {', '.join(networks)}"))
@@ -47,6 +47,7 @@ def _facts(backbone: Backbone) -> dict[str, object]:
     options = [{"name": own.name, "help": own.help, "default": own.default_text or None} for own in backbone.options]
     return {
         "name": backbone.name,
+        "takes": backbone.takes or None,
         "reads": list(backbone.reads),
         "summary": backbone.summary,
         "learns": bool(backbone.fit),

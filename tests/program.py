@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import json
 import multiprocessing
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +36,19 @@ def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], 
 
 
 def _altool(arguments: list[str], folder: str, environment: dict[str, str], streams: str) -> None:
-    for number, name in enumerate(STREAMS):
-        os.dup2(os.open(os.path.join(streams, name), os.O_RDONLY if name == "stdin" else os.O_WRONLY), number)
-    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode) for number, mode in enumerate("rww"))
+    opened = [os.open(os.path.join(streams, name), os.O_RDONLY if name == "stdin" else os.O_WRONLY) for name in STREAMS]
+    try:
+        _become(arguments, folder, environment, opened)
+    finally:
+        atexit._run_exitfuncs()
+
+
+def _become(arguments: Sequence[str], folder: str, environment: Mapping[str, str], opened: Sequence[int]) -> None:
+    """Run `altool ARGUMENTS` in this process, which is a fork, with the descriptors `opened` as its standard streams."""
+    _kept.extend((sys.stdin, sys.stdout, sys.stderr))  # they would close the new ones
+    for number, descriptor in enumerate(opened):
+        os.dup2(descriptor, number)
+    sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww"))
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -46,10 +59,25 @@ def _altool(arguments: list[str], folder: str, environment: dict[str, str], stre
         running.subprocess.run = _forked  # type: ignore[assignment]
     from altool.cli import main
 
-    try:
-        main()
-    finally:
-        atexit._run_exitfuncs()
+    main()
+
+
+def _fork(arguments: Sequence[str], folder: str, environment: Mapping[str, str], opened: Sequence[int]) -> int:
+    """The exit status of `altool ARGUMENTS` in a fork of this process."""
+    child = os.fork()
+    if not child:
+        status = 1
+        try:
+            _become(arguments, folder, environment, opened)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 RUN = subprocess.run
@@ -62,32 +90,61 @@ def _forked(
     """What `altool round` runs as processes of their own, as forks of this one; a hook as it is."""
     if env is None:
         return RUN(command, cwd=cwd, **others)
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
-        child = os.fork()
-        if not child:
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.dup2(out.fileno(), 1)
-            os.dup2(said.fileno(), 2)
-            _kept.extend((sys.stdin, sys.stdout, sys.stderr))  # they would close the new ones
-            sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww"))
-            os.chdir(cwd)
-            os.environ.clear()
-            os.environ.update(env)
-            sys.argv = ["altool", *command[command.index("altool") + 1 :]]
-            from altool.cli import main
-
-            status = 1
-            try:
-                main()
-            except SystemExit as end:
-                status = int(end.code or 0)
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
-        _, ended = os.waitpid(child, 0)
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said, open(os.devnull) as nothing:
+        opened = [file.fileno() for file in (nothing, out, said)]
+        status = _fork(command[command.index("altool") + 1 :], str(cwd), env, opened)
         out.seek(0)
         said.seek(0)
-        return subprocess.CompletedProcess(command, os.waitstatus_to_exitcode(ended), out.read(), said.read())
+        return subprocess.CompletedProcess(command, status, out.read(), said.read())
+
+
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+link = socket.socket(socket.AF_UNIX)
+link.connect({address!r})
+socket.send_fds(link, [json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()], [0, 1, 2])
+link.shutdown(socket.SHUT_WR)
+sys.exit(int(link.recv(9)))
+"""
+
+
+@contextlib.contextmanager
+def on_path() -> Iterator[Path]:
+    """A folder for the PATH of a shell, in which `altool` runs as a fork of a process that has imported its libraries."""
+    with tempfile.TemporaryDirectory(prefix="altool-") as folder:
+        address = os.path.join(folder, "socket")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(address)
+        listener.listen()
+        server = FORKS.Process(target=_serve, args=(listener,))
+        server.start()
+        client = Path(folder, "altool")
+        client.write_text(CLIENT.format(python=sys.executable, address=address))
+        client.chmod(0o755)
+        try:
+            yield Path(folder)
+        finally:
+            server.kill()
+            server.join()
+
+
+def _serve(listener: socket.socket) -> None:
+    while True:
+        link, _ = listener.accept()
+        if not os.fork():
+            if not os.fork():  # nobody has to wait for a grandchild
+                _answer(link)
+            os._exit(0)
+        link.close()
+        os.wait()
+
+
+def _answer(link: socket.socket) -> None:
+    part, opened, _, _ = socket.recv_fds(link, 1 << 16, len(STREAMS))
+    request = part
+    while part:
+        request += (part := link.recv(1 << 16))
+    arguments, folder, environment = json.loads(request)
+    status = _fork(arguments, folder, environment, opened)
+    link.sendall(str(status).encode())
+    os._exit(0)

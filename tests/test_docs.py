@@ -8,13 +8,13 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from pathlib import Path
 
+import program
 import pytest
 
 from altool import catalogue, cli
@@ -72,14 +72,12 @@ GUIDES = [page for page in PAGES if setting(page)]
 
 
 @pytest.fixture(scope="session")
-def session(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of all pages, with a `bin` in which `altool` is this checkout's and `python3` this interpreter."""
+def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder of all pages, with a `bin` in which `altool` is this checkout's."""
     folder = tmp_path_factory.mktemp("docs")
-    (folder / "bin").mkdir()
-    program = folder / "bin" / "altool"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m altool "$@"\n')
-    program.chmod(0o755)
-    return folder
+    with program.on_path() as found:
+        (folder / "bin").symlink_to(found)
+        yield folder
 
 
 def play(page: Path, session: Path) -> Path:
@@ -91,7 +89,7 @@ def play(page: Path, session: Path) -> Path:
         return folder
     shutil.copytree(play(page.parent / where.after, session) if where.after else ROOT / "sample_data" / where.project, folder)
     path = f"{session / 'bin'}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "100", "ALTOOL_TESTS_FORK": "1"}
     output: list[str] = []
     for block in blocks(page):
         if block.language == "sh" and not block.mark.startswith("not run"):

@@ -6,9 +6,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import program
 import pyarrow.parquet as pq
 import pytest
 
@@ -25,13 +26,10 @@ def block(name: str) -> str:
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment() -> Iterator[dict[str, str]]:
     """A PATH on which `altool` is this checkout's."""
-    program = tmp_path / "bin" / "altool"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m altool "$@"\n')
-    program.chmod(0o755)
-    return {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}", "COLUMNS": "100"}
+    with program.on_path() as folder:
+        yield {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "COLUMNS": "100", "ALTOOL_TESTS_FORK": "1"}
 
 
 def sh(script: str, folder: Path, environment: dict[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny_models import clip_folder
 
 from altool.backbones import BACKBONES
 from altool.backbones.hashing import Hashing
@@ -20,6 +21,13 @@ pytestmark = pytest.mark.slow
 
 # Networks and learned vectors begin with random weights here: nothing is downloaded.
 DEFAULTS: dict[str, Any] = {"weights": "none", "image_size": 32, "minibatch": 2, "device": "cpu", "width": 8}
+MEMBERS = {"clip": lambda folder: f"clip:{clip_folder(folder)}", "timm": lambda folder: "timm:test_efficientnet"}  # of families
+
+
+@pytest.fixture(scope="module")
+def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Backbones by their names, a small one of each family."""
+    return {name: make(tmp_path_factory.mktemp(name)) for name, make in MEMBERS.items()}
 
 
 def small(name: str) -> Backbone:
@@ -29,8 +37,8 @@ def small(name: str) -> Backbone:
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("name", [*BACKBONES.own, "resnet18"])
-def test_every_backbone(name: str, check: str) -> None:
-    CHECKS[check](small(name))
+def test_every_backbone(members: dict[str, str], name: str, check: str) -> None:
+    CHECKS[check](small(members.get(name, name)))
 
 
 class Company(Pixels):

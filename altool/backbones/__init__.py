@@ -25,7 +25,9 @@ def _made(name: str) -> Backbone:
     return networks.backbone(name)
 
 
-BACKBONES = Registry("altool.backbones", "BACKBONE", "--backbone", lambda: Backbone, others=("networks", "shape"), family=_made)
+BACKBONES = Registry(
+    "altool.backbones", "BACKBONE", "--backbone", lambda: Backbone, others=("hub", "networks", "shape", "texts"), family=_made
+)
 
 
 def create(name: str, *, seed: int = 0, **given: Any) -> Encoder:

@@ -149,7 +149,7 @@ def main() -> None:
     }
     architecture = torchvision.classifier(given.network)
     work = training.Work(str(device), given.threads)
-    body, _ = network.build_body(given.network, given.size, given.stem == "small", 0)
+    body = network.build_body(given.network, given.size, given.stem == "small", 0)
     width = network.tapped(given.network, body, given.size)[1][-1]
     net = torch.nn.Sequential(body, torch.nn.Flatten(), torch.nn.Linear(width, given.classes))
     net = net.to(device, memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,17 @@ def tokenizer(folder: Path) -> Path:
     return folder / "tokenizer.json"
 
 
+FAMILIES: dict[str, Callable[[Path], Path]] = {
+    "hf": transformer,
+    "st": sentences,
+    "onnx": lambda folder: onnx_texts(folder / "model.onnx", {"vector": ("n", 16)}),
+}
+
+
 def member(family: str, folder: Path) -> str:
-    """A member of a family of backbones, of a model that is written below `folder` where it is not there yet."""
-    made = {"hf": transformer, "st": sentences, "onnx": lambda place: onnx_texts(place / "model.onnx", {"vector": ("n", 16)})}[family]
+    """A member of a family of backbones, of a model of texts that is written below `folder` where it is not there yet."""
     place = folder / family
     if not place.exists():
         place.mkdir()
-        made(place)
+        FAMILIES[family](place)
     return f"{family}:{place / 'model.onnx' if family == 'onnx' else place}"

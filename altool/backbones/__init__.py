@@ -8,7 +8,7 @@ from altool.backbones.shape import Backbone, Encoder
 from altool.errors import UsageError
 from altool.options import check, flag
 from altool.registry import Registry
-from altool.text import clip
+from altool.text import clip as clipped  # `clip` is a module here
 
 
 def _made(name: str) -> Backbone:
@@ -18,7 +18,7 @@ def _made(name: str) -> Backbone:
         found = BACKBONES.load(family)
         if not found.takes or not given:
             what = "nothing stands behind the colon" if found.takes else f"{family} takes nothing behind a colon"
-            raise UsageError(f"--backbone {clip(name, 80)}: {what}", f"write {found.called}")
+            raise UsageError(f"--backbone {clipped(name, 80)}: {what}", f"write {found.called}")
         return found.member(given)
     from altool.backbones import networks  # here alone: it imports torch
 
@@ -26,7 +26,12 @@ def _made(name: str) -> Backbone:
 
 
 BACKBONES = Registry(
-    "altool.backbones", "BACKBONE", "--backbone", lambda: Backbone, others=("hub", "networks", "shape", "texts"), family=_made
+    "altool.backbones",
+    "BACKBONE",
+    "--backbone",
+    lambda: Backbone,
+    others=("hub", "images", "networks", "shape", "sources", "texts"),
+    family=_made,
 )
 
 

@@ -7,17 +7,16 @@ import functools
 import hashlib
 import importlib.metadata
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from altool import seeds
 from altool.backbones import BACKBONES
+from altool.backbones.images import MINIBATCH, MINIBATCH_GPU, Images, Preset
 from altool.backbones.shape import Backbone, Texts
-from altool.engines import device as devices
-from altool.engines.local import cores
+from altool.backbones.sources import Source
 from altool.errors import InputError, UsageError
 from altool.options import Option
 from altool.payloads import pictures
@@ -27,27 +26,23 @@ from altool.text import clip
 if TYPE_CHECKING:
     from torch import nn
 
-MINIBATCH = {"cpu": 16}
-MINIBATCH_GPU = 256
 # Classifiers beside the network that only its training uses.
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 # torchvision's own checkpoints of densenet have names that modules may not have any more (torchvision/models/densenet.py).
 DENSENET = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$")
 
 
-class Network:
-    """A row's vector is what the network's last linear layer (squeezenet: its last convolution, pooled) would be given.
+class Network(Images):
+    """A row's vector is what the head of a classification network would be given: its last linear layer, in torchvision (squeezenet: its
+    last convolution, pooled).
 
-    The transforms are those of torchvision's DEFAULT weights of the network, whatever weights are used. Another `image_size`
-    changes the crop, and the size before it in proportion. On a GPU the network runs in mixed precision; on the processor one
-    minibatch runs on one core, so that a vector does not depend on how many there are.
+    The transforms are those of the network's weights in its library, whatever weights are used. Another `image_size` changes the crop, and
+    the size before it in proportion.
     """
-
-    libraries = ("numpy", "pillow", "torch", "torchvision")
-    learns = False
 
     def __init__(
         self,
+        source: Source,
         name: str,
         *,
         weights: str = "DEFAULT",
@@ -57,74 +52,29 @@ class Network:
         seed: int = 0,
     ) -> None:
         """Raises UsageError for a device that is not there."""
-        from torchvision import models
-
-        self.name, self.seed, self.given = name, seed, weights
-        self.torch_device = devices.choose(device)
-        self.device = str(self.torch_device)
-        self.threads = cores() if self.device == "cpu" else 1
-        self.minibatch = minibatch or MINIBATCH.get(self.device, MINIBATCH_GPU)
-        self.preset = models.get_model_weights(name).DEFAULT.transforms()
-        recipe = recipe_of(self.preset, image_size)
-        self.image_size = recipe.shape[0]
-        self.load = functools.partial(pictures.load, recipe)
-        self.width = 0
-        self.facts: dict[str, Any] = {"image_size": self.image_size, "minibatch": self.minibatch, "device": self.torch_device.type}
+        super().__init__(minibatch, device)
+        self.source, self.name, self.seed, self.given = source, name, seed, weights
+        self.libraries = source.libraries
+        self.read_as(source.preset(name, image_size))
 
     @property
     def space(self) -> dict[str, Any]:
-        """A file's weights are known by its digest, torchvision's by their name: it is checked that they are what was published under it.
+        """A file's weights are known by its digest, published ones by their name: it is checked that they are what was published under it.
         Random ones by the seed and what draws them: another torch or torchvision may draw others from the same seed."""
-        facts = {"image_size": self.image_size, "weights": self.facts["weights"]}
-        if self.facts["weights"] == "none":
-            facts |= {"seed": self.seed, **{name: importlib.metadata.version(name) for name in ("torch", "torchvision")}}
+        facts = {"image_size": self.image_size, **self.identity}
+        if facts["weights"] == "none":
+            facts |= {"seed": self.seed, **{name: importlib.metadata.version(name) for name in self.source.drawing}}
         return facts
-
-    def save(self, path: Path) -> None:
-        """There is nothing to keep."""
 
     def prepare(self, texts: Texts, fit: Path | None = None) -> None:
         """Build the network and load its weights. Raises InputError for weights that do not fit, UsageError for a size that does not."""
-        import torch
-
-        net = build(self.name, self.image_size, seeds.integer(self.seed, "embed", "weights"))
-        head = behead(net)
-        self.facts["weights"] = load_weights(net, head, self.name, self.given)
-        # channels_last is how decoded pixels lie in memory, and the faster layout on processors and GPUs alike.
-        self.net = net.eval().requires_grad_(False).to(self.torch_device, memory_format=torch.channels_last)
-        self.mean, self.std = (
-            torch.tensor(values, dtype=torch.float32, device=self.torch_device).view(1, 3, 1, 1)
-            for values in (self.preset.mean, self.preset.std)
-        )
-        if self.device == "cpu":
-            torch.set_num_threads(1)
+        seed = seeds.integer(self.seed, "embed", "weights")
+        net, self.identity = self.source.build(self.name, self.image_size, seed, self.given)
+        self.facts["weights"] = self.identity["weights"]
         try:
-            self.width = self._forward(np.zeros((1, self.image_size, self.image_size, 3), np.uint8)).shape[1]
+            self.run_on(net)
         except RuntimeError as error:
             raise unsuited(self.name, self.image_size, error) from error
-
-    def normalize(self, pixels: np.ndarray) -> Any:
-        """uint8 (n, height, width, 3) to the network's input, float32 (n, 3, height, width) on its device."""
-        import torch
-
-        given = torch.from_numpy(pixels).to(self.torch_device, non_blocking=True).permute(0, 3, 1, 2)
-        return given.float().div_(255).sub_(self.mean).div_(self.std)
-
-    def embed(self, values: np.ndarray) -> np.ndarray:
-        rows = len(values)
-        if rows < self.minibatch:  # always the same shape: kernels, and so the last bits, are chosen by it
-            values = np.concatenate([values, np.zeros((self.minibatch - rows, *values.shape[1:]), np.uint8)])
-        return self._forward(values)[:rows]
-
-    def _forward(self, pixels: np.ndarray) -> np.ndarray:
-        import torch
-
-        gpu = self.torch_device.type != "cpu"
-        with torch.inference_mode():
-            given = self.normalize(pixels)
-            with torch.autocast(self.torch_device.type, torch.float16, enabled=gpu):
-                vectors = self.net(given)
-            return vectors.flatten(1).float().cpu().numpy()
 
 
 OPTIONS = (
@@ -152,7 +102,7 @@ def backbone(name: str) -> Backbone:
         hint = f"did you mean {', '.join(near)}?" if near else f"choose from {', '.join([*BACKBONES.names(), *names()])}"
         raise UsageError(f"--backbone: {clip(repr(name), 80)} is unknown", hint)
     summary = "a classification network of torchvision, without its head"
-    return Backbone(name, summary, ("image", "path"), functools.partial(Network, name), OPTIONS)
+    return Backbone(name, summary, ("image", "path"), functools.partial(Network, TORCHVISION, name), OPTIONS)
 
 
 _SIZE_HINT = "leave --image-size out for the network's own, or give a larger one"
@@ -170,6 +120,38 @@ def recipe_of(preset: Any, image_size: int | None) -> pictures.Recipe:
     if image_size is not None:
         size, crop = round(size * image_size / crop), image_size
     return pictures.Recipe(size, crop, int(Image.Resampling[preset.interpolation.name]))
+
+
+class Torchvision:
+    """torchvision as a source of networks."""
+
+    title, prefix = "torchvision", ""
+    libraries: tuple[str, ...] = ("numpy", "pillow", "torch", "torchvision")
+    drawing: tuple[str, ...] = ("torch", "torchvision")
+
+    def names(self) -> list[str]:
+        return names()
+
+    def known(self, name: str) -> bool:
+        return known(name)
+
+    def preset(self, name: str, image_size: int | None = None) -> Preset:
+        from torchvision import models
+
+        given = models.get_model_weights(name).DEFAULT.transforms()
+        return Preset(recipe_of(given, image_size), tuple(given.mean), tuple(given.std))
+
+    def build(self, name: str, image_size: int, seed: int, weights: str = "none") -> tuple[nn.Module, dict[str, Any]]:
+        net = build(name, image_size, seed)
+        head = behead(net)
+        return net, {"weights": load_weights(net, head, name, weights)}
+
+    def layout(self, name: str, body: nn.Module) -> tuple[bool, Sequence[str]]:
+        blocks = [label for label, module in body.named_modules() if type(module).__name__ == "EncoderBlock"]
+        return name.startswith(("swin", "vit")), blocks
+
+
+TORCHVISION = Torchvision()
 
 
 def build(name: str, image_size: int, seed: int) -> nn.Module:
@@ -194,7 +176,7 @@ def build(name: str, image_size: int, seed: int) -> nn.Module:
 
 def unsuited(name: str, image_size: int, error: Exception) -> UsageError:
     """What to raise where a network cannot read pictures of this size."""
-    return UsageError(f"--image-size {image_size} does not suit {name} ({_short(error)})", _SIZE_HINT)
+    return UsageError(f"--image-size {image_size} does not suit {name} ({short(error)})", _SIZE_HINT)
 
 
 def behead(net: nn.Module) -> str:
@@ -221,7 +203,7 @@ def load_weights(net: nn.Module, head: str, name: str, given: str) -> str:
         weights = models.get_model_weights(name).DEFAULT
         _load(net, _download(weights), head, f"{weights}")
         return f"{weights}"
-    digest, state = _read(Path(given))
+    digest, state = read_state(Path(given), f"--weights {given}")
     _load(net, state, head, given)
     return digest
 
@@ -234,13 +216,14 @@ def _download(weights: Any) -> Any:
         return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:  # urllib's errors, a broken connection, a wrong hash, a full disk: all end here
         raise InputError(
-            f"--weights DEFAULT: {weights} could not be fetched from {weights.url} ({_short(error)})",
+            f"--weights DEFAULT: {weights} could not be fetched from {weights.url} ({short(error)})",
             f"put the file into {torch.hub.get_dir()}/checkpoints, or give --weights FILE or --weights none",
         ) from error
 
 
-def _read(file: Path) -> tuple[str, Any]:
-    """The digest and the state dict of a .safetensors or .pth file, told apart by its content. Runs no code from it."""
+def read_state(file: Path, who: str) -> tuple[str, Any]:
+    """The digest and the state dict of a .safetensors or .pth file, told apart by its content. Runs no code from it. Raises InputError,
+    which begins with `who`."""
     import torch
 
     try:
@@ -249,7 +232,7 @@ def _read(file: Path) -> tuple[str, Any]:
             stream.seek(8)
             safe = stream.read(1) == b"{"  # a safetensors header is JSON behind its length
     except OSError as error:
-        raise InputError(f"--weights {file}: cannot be read ({error.strerror})", "give DEFAULT, none or a file") from error
+        raise InputError(f"{who}: cannot be read ({error.strerror})", "give DEFAULT, none or a file") from error
     try:
         if safe:
             from safetensors.torch import load_file
@@ -259,12 +242,12 @@ def _read(file: Path) -> tuple[str, Any]:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what torch raises for a damaged or unsafe file is not documented
         raise InputError(
-            f"--weights {file}: not a state dict of tensors alone, or damaged ({_short(error)})",
+            f"{who}: not a state dict of tensors alone, or damaged ({short(error)})",
             "write it with torch.save(model.state_dict(), FILE) or safetensors",
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         found = ", ".join(map(str, list(state)[:3])) if isinstance(state, dict) else type(state).__name__
-        raise InputError(f"--weights {file}: no state dict, it holds {found}", "write it with torch.save(model.state_dict(), FILE)")
+        raise InputError(f"{who}: no state dict, it holds {found}", "write it with torch.save(model.state_dict(), FILE)")
     return f"sha256:{digest}", state
 
 
@@ -299,5 +282,5 @@ def _load(net: nn.Module, state: Any, head: str, name: str) -> None:
     net.load_state_dict(state)
 
 
-def _short(error: Exception) -> str:
+def short(error: Exception) -> str:
     return " ".join(str(error).split())[:160] or type(error).__name__

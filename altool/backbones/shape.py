@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
 
 from altool.errors import UsageError
 from altool.options import Option
@@ -50,6 +53,23 @@ class Encoder(Embedder, Protocol):
     def save(self, path: Path) -> None: ...
 
 
+@runtime_checkable
+class TwoTower(Protocol):
+    """An encoder of more than its items: it also embeds texts into the same space, where rows are compared by their cosine. `temperature`
+    is what the cosines were multiplied by in its training, before the softmax."""
+
+    @property
+    def temperature(self) -> float: ...
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray: ...  # float32 (n, width)
+
+
+@runtime_checkable
+class OfColumns(Protocol):
+    """An encoder of images and of texts: it is told, before `prepare`, which of the columns that it reads the items have."""
+
+    def read(self, column: str) -> None: ...
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A backbone, as `--backbone` names it.
@@ -59,7 +79,8 @@ class Backbone:
     ending of the file that keeps what it learned, where it may learn. `summary` is one line.
 
     One that `takes` something (its metavar, as NAME|FOLDER) is a family: `--backbone timm:resnet18` is what `create` of timm makes of
-    "resnet18", which is given first.
+    "resnet18", which is given first. `place` is FOLDER or FILE where that is one of this machine: what it holds then says what vectors
+    mean, and its path does not.
     """
 
     name: str
@@ -69,6 +90,12 @@ class Backbone:
     options: tuple[Option, ...] = ()
     fit: Literal["", ".safetensors", ".bin"] = ""
     takes: str = ""
+    place: Literal["", "FOLDER", "FILE"] = ""
+
+    @property
+    def identity(self) -> str:
+        """How a vector space names it: timm:FOLDER for any folder."""
+        return f"{self.name.partition(':')[0]}:{self.place}" if self.place else self.name
 
     @property
     def called(self) -> str:
@@ -77,12 +104,35 @@ class Backbone:
 
     def member(self, given: str) -> Backbone:
         """The one that a family makes of what is `given` behind the colon."""
-        return replace(self, name=f"{self.name}:{given}", create=partial(self.create, given), takes="")
+        place: Literal["", "FOLDER", "FILE"] = "FOLDER" if os.path.isdir(given) else "FILE" if os.path.isfile(given) else ""
+        return replace(self, name=f"{self.name}:{given}", create=partial(self.create, given), takes="", place=place)
+
+    @property
+    def reads_both(self) -> bool:
+        """Does it work on images and on texts?"""
+        return self.decodes and "text" in self.reads
 
     @property
     def decodes(self) -> bool:
         """Does it work on images, which are decoded in worker processes?"""
         return not {"image", "path"}.isdisjoint(self.reads)
+
+    def columns(self, there: Sequence[str], who: str, wanted: str | None = None) -> tuple[str, ...]:
+        """The columns of which the first that a table has is worked on: the `wanted` one, if any. It is called `who`, and those that are
+        `there` are of the ones that it could be.
+
+        Raises UsageError for one that it does not read, and where it would be guessed whether images or texts are meant.
+        """
+        if wanted is not None:
+            if wanted not in self.reads:
+                raise UsageError(f"--reads {wanted}: {self.name} reads {' or '.join(self.reads)}", "give another --backbone")
+            return (wanted,)
+        if self.reads_both and "text" in there and len(there) > 1:
+            raise UsageError(
+                f"{who}: {self.name} reads images and texts, and it has columns {' and '.join(there)}",
+                f"say which: --reads {there[0]} or --reads text",
+            )
+        return self.reads
 
     def made(self, values: Mapping[str, Any], seed: int) -> Encoder:
         """The encoder of these values of its options, and of the defaults of the others. Raises UsageError for a family."""

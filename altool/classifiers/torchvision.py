@@ -1,7 +1,8 @@
-"""Any of torchvision's classification networks, trained on images: from its published weights, from a file's, or from scratch."""
+"""Any classification network of torchvision or of timm, trained on images: from its published weights, from a file's, or from scratch."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from altool import seeds
-from altool.backbones import networks
+from altool.backbones.sources import source_of
 from altool.engines import device as devices
 from altool.errors import UsageError
 from altool.models import network, ranker, softmax, training
@@ -20,6 +21,7 @@ from altool.models.shape import Classifier
 from altool.models.tensors import take
 from altool.options import Option, Say
 from altool.payloads.pictures import Recipe
+from altool.text import clip
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,7 +36,7 @@ OPTIONS = (
         "weights",
         str,
         "DEFAULT",
-        "What training starts from: torchvision's best, none or a file.",
+        "What training starts from: the library's best, none or a file.",
         words=("DEFAULT", "none"),
         file=True,
         metavar="DEFAULT|none|FILE",
@@ -83,20 +85,26 @@ OPTIONS = (
 DEFAULTS = {option.name: option.default for option in OPTIONS}
 
 
-def names() -> list[str]:
-    """torchvision's classification networks."""
-    from torchvision import models
-
-    return models.list_models(module=models)
+def names(of: str = "") -> list[str]:
+    """The networks of the library that a name is `of`: timm's, called timm:NAME, for one that begins so, else torchvision's."""
+    source, _ = source_of(of)
+    return [source.prefix + name for name in source.names()]
 
 
 def classifier(name: str) -> Classifier | None:
-    """The classifier that trains torchvision's network `name`; None where there is no such network."""
-    if not networks.known(name):
+    """The classifier that trains the network `name`, of torchvision or of timm; None where there is no such network.
+
+    Raises UsageError for a folder of timm's: a model is read again where that is not.
+    """
+    source, own = source_of(name)
+    if source.prefix and os.path.isdir(own):
+        hint = f"give its weights: --classifier {source.prefix}NAME --weights {os.path.join(own, 'model.safetensors')}"
+        raise UsageError(f"classifier {clip(name, 80)}: expected the name of a network, found a folder", hint)
+    if not source.known(own):
         return None
     return Classifier(
         name=name,
-        summary=f"torchvision's {name} on images.",
+        summary=f"{source.title}'s {own} on images.",
         reads="image",
         options=OPTIONS,
         fit=partial(fit, name),
@@ -111,11 +119,10 @@ def classifier(name: str) -> Classifier | None:
 def settle(name: str, options: dict[str, Any], say: Say) -> dict[str, Any]:
     """The options, an image size that is not given being that of the network's weights, or 32 for a small stem, and a border that is not
     given an eighth of it, or 0. Raises UsageError where two options contradict each other."""
-    from torchvision import models
-
+    source, own = source_of(name)
     small = options["stem"] == "small"
     if options["image_size"] is None:
-        options["image_size"] = SMALL if small else models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
+        options["image_size"] = SMALL if small else source.preset(own).recipe.shape[0]
     if options["crop_border"] is None:
         options["crop_border"] = options["image_size"] // 8 if small else 0
     if small and options["weights"] != "none":
@@ -162,9 +169,7 @@ def fit(
     trained, codes = np.unique(labels, return_inverse=True)
     state = seeds.integer(seed, "train", "weights")
     with training.threads(work.threads), training.quiet_random(device):
-        body, head_name = network.build_body(name, size, small, state)
-        if start is None:
-            networks.load_weights(body, head_name, name, options["weights"])
+        body = network.build_body(name, size, small, state, options["weights"] if start is None else "none")
         mean, std = _statistics(name, rows, size, options["weights"]) if start is None else (start[0].mean, start[0].std)
         network.simplify(body)
         taps, widths, last = network.tapped(name, body, size)
@@ -214,7 +219,7 @@ def from_tensors(name: str, tensors: Mapping[str, np.ndarray], count: int) -> Ne
     size, small = take(tensors, "settings", "i", (2,), 0, LARGEST).tolist()
     if not size or small > 1 or dropout == 1:
         raise ValueError("tensor 'settings' or 'dropout' is none of a network's")
-    body, _ = network.build_body(name, size, bool(small), 0)
+    body = network.build_body(name, size, bool(small), 0)
     network.simplify(body)
     kept.fits(body, kept.unprefixed(tensors, "body."))
     taps, widths, last = network.tapped(name, body, size)
@@ -255,7 +260,6 @@ def _statistics(name: str, rows: np.ndarray, size: int, weights: str) -> tuple[n
         mean = sums / count
         deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
         return mean.astype(np.float32), np.where(deviation > 1e-3, deviation, 1).astype(np.float32)
-    from torchvision import models
-
-    preset = models.get_model_weights(name).DEFAULT.transforms()
+    source, own = source_of(name)
+    preset = source.preset(own)
     return np.array(preset.mean, np.float32), np.array(preset.std, np.float32)

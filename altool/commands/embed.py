@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from altool import __version__
 from altool.backbones import BACKBONES, networks
-from altool.backbones.shape import Backbone, Encoder
+from altool.backbones.shape import Backbone, Encoder, OfColumns
 from altool.console import Console
 from altool.engines.local import ordered_map
 from altool.errors import InputError, UsageError
@@ -50,6 +50,9 @@ class Options:
     items: str = shared(replace(ITEMS, required=True))
     output: str = shared(replace(OUTPUT, required=True, help="A Parquet file, or with a / at its end a folder of them."))
     backbone: str | None = option("A torchvision network, or one of altool backbones.", metavar="NAME", shown="resnet18", panel=WHAT)
+    reads: str | None = option(
+        "The column to embed.", metavar="image|path|text", choices=("image", "path", "text"), shown="what the backbone reads", panel=WHAT
+    )
     like: str | None = option("Embed in the vector space of these features, or of a model.", metavar="FEATURES|MODEL", panel=WHAT)
     update: bool = option("Add the items that the output does not hold yet, in its space.", default=False, panel=WHAT)
     dtype: str | None = option(
@@ -117,7 +120,10 @@ def run(options: Options, console: Console) -> None:
     with shards.partial(target.path) as folder:
         old = _old(reader, target, like, options)
         reader.match_ids()
-        items = Items(source, backbone.reads, allow_outside=options.allow_outside)
+        columns = backbone.columns([name for name in backbone.reads if name in source], source.name, options.reads)
+        items = Items(source, columns, allow_outside=options.allow_outside)
+        if isinstance(encoder, OfColumns):
+            encoder.read(items.column)
         before = read_index(old) if old is not None else None
         for path in target.written() if target.there else ():
             write.remove_stale(path)
@@ -146,14 +152,17 @@ def run(options: Options, console: Console) -> None:
         "dtype": dtype,
         "rejected": rejected,
         "backbone": backbone.name,
+        "column": items.column,
         "device": encoder.device,
         "seconds": seconds,
         "output": options.output,
     }
-    text = f"embedded {count(rows, 'item')} with {backbone.name}, {width} wide, in {seconds} s -> {options.output}"
+    kind = f" ({items.column})" if backbone.reads_both else ""
+    text = f"embedded {count(rows, 'item')}{kind} with {backbone.name}, {width} wide, in {seconds} s -> {options.output}"
     if before is not None:
         summary |= {"there": len(before), "gone": gone}
-        text = f"embedded {count(rows, 'new item')} with {backbone.name} in {seconds} s, {len(before):,} were there -> {options.output}"
+        there = f"{len(before):,} were there"
+        text = f"embedded {count(rows, 'new item')}{kind} with {backbone.name} in {seconds} s, {there} -> {options.output}"
         if gone:
             text += f"; kept {count(gone, 'row')} whose item is gone"
     console.result(summary, text)
@@ -217,18 +226,21 @@ def _settings(options: Options, like: Like | None) -> tuple[Backbone, str, int, 
     facts = like.space.facts if like is not None else {}
     if like is not None:
         _refuse_other(like, given)
-    backbone = BACKBONES.load(given.get("backbone") or facts.get("backbone", "resnet18"))
+    wanted = facts.get("backbone", "resnet18")
+    if like is not None and "backbone" not in given and like.space.place:
+        raise UsageError(f"{like.option}: the backbone of {like.space.of} is a {like.space.place}", f"give it again: --backbone {wanted}")
+    backbone = BACKBONES.load(given.get("backbone") or wanted)
     own = check_options(backbone.options, options.own, flag, f"--backbone {backbone.name}")
     names = {one.name for one in backbone.options}
     if like is not None:
         _refuse_other(like, own)
         weights = str(facts.get("weights", ""))
-        if weights.startswith("sha256:") and "weights" not in own:
+        if weights.startswith("sha256:") and "weights" not in own and not like.space.place:
             raise UsageError(
                 f"{like.option}: the weights of {like.space.of} are a file (SHA-256 {weights[7:19]}…)", "give it again: --weights FILE"
             )
         own = {name: facts[name] for name in names if name in facts and name != "weights"} | own
-        if weights and "weights" in names and "weights" not in own:
+        if weights and "weights" in names and "weights" not in own and not weights.startswith("sha256:"):
             own["weights"] = _option(weights)
     useless = [name for name in ("workers", "allow_outside") if getattr(options, name) not in (None, False) and not backbone.decodes]
     if "device" in names:
@@ -247,6 +259,8 @@ def _refuse_other(like: Like, given: Mapping[str, Any]) -> None:
     weights = str(facts.get("weights", ""))
     for name, value in given.items():
         wanted = facts.get(name, value)
+        if name == "backbone" and BACKBONES.load(value).identity == wanted:
+            continue
         if name == "weights" and weights:
             wanted = value if value not in ("none", "DEFAULT") and weights.startswith("sha256:") else _option(weights)
         if value != wanted:
@@ -273,7 +287,7 @@ def _prepared(backbone: Backbone, encoder: Encoder, dtype: str, seed: int, like:
     """
     fit = like.fit if like is not None else None
     encoder.prepare(ItemTexts(items, seed), fit)
-    facts = {"backbone": backbone.name, "dtype": dtype, **encoder.space}
+    facts = {"backbone": backbone.identity, "dtype": dtype, **encoder.space}
     if encoder.learns:
         if fit is None:
             fit = folder / f"fit{backbone.fit}"

@@ -1,4 +1,4 @@
-"""A torchvision classification network that was trained on pictures: a body that makes vectors, and a softmax on them."""
+"""A classification network that was trained on pictures: a body that makes vectors, and a softmax on them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 
 from altool import seeds
 from altool.backbones import networks
+from altool.backbones.images import MINIBATCH_GPU
+from altool.backbones.sources import source_of
 from altool.engines import device as devices
 from altool.engines.local import cores, ordered_map
 from altool.errors import UsageError
@@ -76,7 +78,7 @@ class Network:
     def minibatch(self) -> int:
         """Pictures that are worked on at a time; on the processor more of small ones."""
         if str(self.device) != "cpu":
-            return networks.MINIBATCH_GPU
+            return MINIBATCH_GPU
         return min(64, max(16, 16 * 224**2 // self.image_size**2))
 
     @property
@@ -210,22 +212,23 @@ class _Sample:
 
 def picture(name: str, image_size: int, small: bool, *, whole: bool) -> Recipe:
     """How an image becomes the picture that a network reads: the whole of it at `image_size` for a small stem, else resized and cut as
-    torchvision's weights want it; `whole` leaves that margin for random crops."""
-    from torchvision import models
-
+    its weights want it; `whole` leaves that margin for random crops."""
     if small:
         return Recipe(image_size, None, BILINEAR)
-    recipe = networks.recipe_of(models.get_model_weights(name).DEFAULT.transforms(), image_size)
+    source, own = source_of(name)
+    recipe = source.preset(own, image_size).recipe
     return replace(recipe, crop=recipe.size) if whole else recipe
 
 
-def build_body(name: str, size: int, small: bool, seed: int) -> tuple[Any, str]:
-    """The network without its head, with random weights, and its head's name. Raises UsageError for a small stem that it cannot have."""
+def build_body(name: str, size: int, small: bool, seed: int, weights: str = "none") -> Any:
+    """The network without its head, with random weights, or those that are given. Raises UsageError for a small stem that it cannot have,
+    InputError for weights that cannot be had or do not fit."""
     import torch
     from torch import nn
     from torchvision.models import ResNet
 
-    net: Any = networks.build(name, size, seed)
+    source, own = source_of(name)
+    net: Any = source.build(own, size, seed, weights)[0]
     if small:
         if not isinstance(net, ResNet):
             raise UsageError(f"stem small: {name} has no such stem", "choose a residual network, as resnet18, or stem imagenet")
@@ -234,7 +237,7 @@ def build_body(name: str, size: int, small: bool, seed: int) -> tuple[Any, str]:
             net.conv1 = nn.Conv2d(3, net.conv1.out_channels, 3, padding=1, bias=False)
             nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
         net.maxpool = nn.Identity()
-    return net, networks.behead(net)
+    return net
 
 
 def simplify(net: Any) -> None:
@@ -254,12 +257,12 @@ def tapped(name: str, body: Any, size: int) -> tuple[tuple[str, ...], list[int],
     import torch
     from torch import nn
 
-    last = name.startswith(("swin", "vit"))
+    source, own = source_of(name)
+    last, blocks = source.layout(own, body)
     pools = ("AdaptiveAvgPool2d", "AvgPool2d", "MaxPool2d", "Dropout", "Identity", "Permute")
     seen: dict[Any, tuple[str, int]] = {}
-    encoder = [label for label, module in body.named_modules() if type(module).__name__ == "EncoderBlock"]
-    if encoder:
-        watched = [encoder[(part + 1) * len(encoder) // TAPS - 1] for part in range(TAPS)]
+    if blocks:
+        watched = [blocks[(part + 1) * len(blocks) // TAPS - 1] for part in range(TAPS)]
     else:
         rows = {label for label, module in body.named_children() if isinstance(module, nn.Sequential | nn.ModuleList)}
         watched = [label for label, _ in body.named_modules() if label.count(".") <= (label.split(".")[0] in rows) and label]
@@ -267,7 +270,7 @@ def tapped(name: str, body: Any, size: int) -> tuple[tuple[str, ...], list[int],
     def look(label: str) -> Any:
         def hook(module: Any, inputs: Any, output: Any) -> None:
             if isinstance(output, torch.Tensor) and output.ndim > 2 and type(module).__name__ not in pools:
-                size = label if encoder else tuple(output.shape[1:-1] if last else output.shape[2:])
+                size = label if blocks else tuple(output.shape[1:-1] if last else output.shape[2:])
                 seen.pop(size, None)
                 seen[size] = (label, training.pooled(output, last).shape[1])
 

@@ -10,7 +10,7 @@ import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -35,14 +35,19 @@ BROWSERS = (
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a decoded image becomes a small square. `size` is its shorter edge after resizing, of which `crop` pixels are cut from
-    the middle, as torchvision's classification presets do; without `crop` the whole image is brought to size x size. `resample` is
-    PIL's number of the interpolation, `mode` RGB or L (gray)."""
+    """How a decoded image becomes a small square: it is resized, and the middle of it is cut out, or framed where it is smaller.
+
+    `size` is its shorter edge after resizing, its longer one, or both, as `fit` says; the square has `crop` pixels a side, and around a
+    smaller image the color `fill`. Without `crop` the whole image is brought to size x size. `resample` is PIL's number of the
+    interpolation, `mode` RGB or L (gray). All that the presets of torchvision, timm and open_clip do with squares can be said so.
+    """
 
     size: int
     crop: int | None
     resample: int
     mode: str = "RGB"
+    fit: Literal["shorter", "longer", "both"] = "shorter"
+    fill: tuple[int, int, int] = (0, 0, 0)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -88,11 +93,11 @@ def load_as(process: Callable[[Any], np.ndarray], payloads: Sequence[Payload]) -
 def decode(data: bytes, recipe: Recipe) -> np.ndarray:
     """The image as uint8 of `recipe.shape`, turned as its EXIF says; the first frame of several. Raises Unusable.
 
-    Equal to `torchvision.transforms._presets.ImageClassification` up to its conversion to floats.
+    Equal to what the library's own transform makes of an RGB image, up to its conversion to floats.
     """
     with _opened(data) as opened:
         image = _upright(opened, recipe.mode)
-        return np.asarray(_cut(image.resize(_resized(image.size, recipe), recipe.resample), recipe.crop))
+        return np.asarray(_cut(image.resize(_resized(image.size, recipe), recipe.resample), recipe))
 
 
 @dataclass(frozen=True)
@@ -207,20 +212,35 @@ def _upright(image: Any, mode: str) -> Any:
 
 
 def _resized(size: tuple[int, int], recipe: Recipe) -> tuple[int, int]:
-    """Width and height after resizing; the longer edge is rounded down."""
+    """Width and height after resizing. An edge that follows from the other is rounded down or, as timm and open_clip do where the longer
+    one is given, to the nearest."""
     from PIL import Image
 
-    if recipe.crop is None:
+    if recipe.crop is None or recipe.fit == "both":
         return recipe.size, recipe.size
     short, long = min(size), max(size)
-    other = int(recipe.size * long / short)
-    if recipe.size * other > 2 * (Image.MAX_IMAGE_PIXELS or other):  # PIL's own limit for what it opens
+    if recipe.fit == "longer":
+        ratio = long / recipe.size
+        resized = round(size[0] / ratio), round(size[1] / ratio)
+    else:
+        other = int(recipe.size * long / short)
+        resized = (recipe.size, other) if size[0] <= size[1] else (other, recipe.size)
+    pixels = resized[0] * resized[1]
+    if not pixels or pixels > 2 * (Image.MAX_IMAGE_PIXELS or pixels):  # PIL's own limit for what it opens
         raise Unusable(f"{size[0]} x {size[1]} pixels are too elongated to be resized")
-    return (recipe.size, other) if size[0] <= size[1] else (other, recipe.size)
+    return resized
 
 
-def _cut(image: Any, crop: int | None) -> Any:
+def _cut(image: Any, recipe: Recipe) -> Any:
+    from PIL import Image
+
+    crop = recipe.crop
     if crop is None:
         return image
-    left, top = round((image.width - crop) / 2.0), round((image.height - crop) / 2.0)
+    width, height = max(image.width, crop), max(image.height, crop)
+    if (width, height) != image.size:
+        framed = Image.new(image.mode, (width, height), recipe.fill if image.mode == "RGB" else 0)
+        framed.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+        image = framed
+    left, top = round((width - crop) / 2.0), round((height - crop) / 2.0)
     return image.crop((left, top, left + crop, top + crop))

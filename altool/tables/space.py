@@ -52,6 +52,12 @@ class Space:
         raise InputError(f"{self.of}: {FACTS} is not what {SPACE} is the digest of", AGAIN)
 
     @property
+    def place(self) -> str:
+        """folder or file, where its backbone is one of some machine (timm:FOLDER), which must be given again; else ""."""
+        found = str(self.facts.get("backbone", "")).rpartition(":")[2]
+        return found.lower() if found in ("FOLDER", "FILE") else ""
+
+    @property
     def metadata(self) -> dict[str, str]:
         """What a table of this space says in its metadata."""
         return {SPACE: self.digest, FACTS: self.text}

@@ -69,7 +69,7 @@ def test_what_is_stored_comes_back_and_torch_says_the_same(model: Network) -> No
     for name in ("vectors", "probabilities", "predicted_loss"):
         assert np.array_equal(getattr(mine, name), getattr(theirs, name)), name
     assert (mine.probabilities[:, [1, 2, 4]] == 0).all()
-    body, _ = network.build_body("squeezenet1_1", 32, False, 7)
+    body = network.build_body("squeezenet1_1", 32, False, 7)
     weights.fits(body, weights.unprefixed(model.tensors(), "body."))
     given = (torch.from_numpy(ROWS).permute(0, 3, 1, 2) / 255 - torch.from_numpy(model.mean)[:, None, None]) / torch.from_numpy(model.std)[
         :, None, None
@@ -136,7 +136,7 @@ def test_dropout_samples(model: Network) -> None:
     assert np.array_equal(found.vectors, model.outputs(ROWS).vectors)
     assert found.mutual_information is not None
     assert found.mutual_information.max() > 0
-    body, _ = network.build_body("squeezenet1_1", 32, False, 0)
+    body = network.build_body("squeezenet1_1", 32, False, 0)
     still = Network("squeezenet1_1", 32, False, model.mean, model.std, body, model.head, 0.25).on("cpu")
     for layer in body.modules():
         if isinstance(layer, torch.nn.Dropout):
@@ -223,7 +223,7 @@ STAGES = {
 
 @pytest.mark.parametrize("name", STAGES)
 def test_the_ranker_sees_the_last_stages(name: str) -> None:
-    body, _ = network.build_body(name, 64, False, 0)
+    body = network.build_body(name, 64, False, 0)
     network.simplify(body)
     taps, widths, last = network.tapped(name, body, 64)
     assert list(taps) == STAGES[name]

@@ -46,6 +46,12 @@ class Result(subprocess.CompletedProcess[bytes]):
         return self.stderr.decode()
 
 
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where models of other libraries lie that several tests take: see tiny.py."""
+    return tmp_path_factory.mktemp("tiny")
+
+
 @pytest.fixture
 def altool(tmp_path: Path) -> Callable[..., Result]:
     """`altool("select", …)` runs the program in the test's folder. `code` is the exit status that is expected."""

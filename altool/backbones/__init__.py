@@ -26,7 +26,12 @@ def _made(name: str) -> Backbone:
 
 
 BACKBONES = Registry(
-    "altool.backbones", "BACKBONE", "--backbone", lambda: Backbone, others=("images", "networks", "shape", "sources"), family=_made
+    "altool.backbones",
+    "BACKBONE",
+    "--backbone",
+    lambda: Backbone,
+    others=("hub", "images", "networks", "shape", "sources", "texts"),
+    family=_made,
 )
 
 

@@ -17,15 +17,16 @@ from altool.engines import device as devices
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch, available
 from altool.errors import InputError, UsageError
-from altool.models import store
+from altool.models import store, zero_shot
 from altool.models.shape import Deep, ImageModel, Outputs
 from altool.models.store import Stored
 from altool.models.thresholds import decided
-from altool.options import option, shared
+from altool.options import flag, option, shared
 from altool.payloads import pictures, pipeline
 from altool.payloads.shape import Loaded, Payload
 from altool.shared import (
     ALLOW_OUTSIDE,
+    CLASSES,
     COLUMNS,
     DEVICE,
     FEATURES,
@@ -36,6 +37,7 @@ from altool.shared import (
     OVERWRITE,
     SEED,
     TABLES,
+    TARGETS,
     THREADS,
     WORKERS,
 )
@@ -47,14 +49,17 @@ from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
 from altool.tables.rows import open_rows, read_rows
+from altool.tables.targets import read_targets
 from altool.text import count
 
+ZERO_SHOT = "Before the first label"
+OF_ZERO_SHOT = ("backbone", "targets", "class_prompts", "logit_scale", "classes")  # what has no effect with a model
 SHARD = 4096  # pictures whose outputs are put away together
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
-    model: str = option("The model: a folder that altool train wrote.", required=True, metavar="DIR", panel=TABLES)
+    model: str | None = option("The model: a folder that altool train wrote.", metavar="DIR", panel=TABLES)
     output: str = shared(replace(OUTPUT, required=True))
     features: str | None = shared(FEATURES)
     items: str | None = shared(ITEMS)
@@ -63,6 +68,16 @@ class Options:
     mc_dropout: int | None = shared(
         replace(MC_DROPOUT, panel="What to predict", help="Average N networks with dropout, and write their mutual information.")
     )
+    zero_shot: Sequence[str] | None = option(
+        "Without a model: a text with {} for the class, as 'a photo of a {}'; repeatable.", metavar="TEXT|@FILE", panel=ZERO_SHOT
+    )
+    backbone: str | None = option("What embedded the features.", metavar="NAME", shown="as the features say", panel=ZERO_SHOT)
+    targets: str | None = shared(replace(TARGETS, help="Targets, whose classes are predicted.", panel=ZERO_SHOT))
+    class_prompts: str | None = option("TOML: what stands for a class in the texts.", metavar="FILE", panel=ZERO_SHOT)
+    logit_scale: float | None = option(
+        "What cosines are multiplied by, before the softmax.", above=0, metavar="N", shown="clip: the model's own, st: 20", panel=ZERO_SHOT
+    )
+    classes: str | None = shared(replace(CLASSES, help="The classes, or a file of them.", panel=ZERO_SHOT))
     columns: str | None = shared(COLUMNS)
     ids: str | None = shared(IDS)
     allow_outside: bool = shared(ALLOW_OUTSIDE)
@@ -121,7 +136,7 @@ class _Tables:
                                 np.float32,
                                 ids,
                                 self.origin,
-                                facts=space.made_by(self.stored.facts, self.options.model).metadata,
+                                facts=space.made_by(self.stored.facts, str(self.options.model)).metadata,
                             )
                         )
                     append_vectors(vectors)
@@ -132,24 +147,11 @@ class _Tables:
 def run(options: Options, console: Console) -> None:
     """Stream the rows through the model. The ids are read first, so that duplicates are refused before any work."""
     _check_outputs(options, console)
-    stored = store.load(options.model)
-    who = f"model {options.model} ({stored.facts['classifier']})"
-    deep = isinstance(stored.model, Deep)
-    if options.features_output and stored.reads == "features" and not deep:
-        raise UsageError(f"--features-output: {who} makes no features", "use those of --features, which it reads")
-    if options.device not in ("auto", "cpu") and not (deep or stored.vaal):
-        raise UsageError(f"--device has no effect with {who}", "leave it out")
-    if options.device not in ("auto", "cpu"):
-        devices.choose(options.device)  # refused before any work
-    if options.workers is not None and stored.reads != "image":
-        raise UsageError(f"--workers has no effect with {who}", "leave it out: it is for images")
-    if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
-        raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
-    reader = Reader(options.columns, None, console, ids=options.ids)
-    source = open_rows(reader, stored.reads, who, options.features, options.items)
+    reader = Reader(options.columns, options.classes, console, ids=options.ids)
+    stored, source = _described(options, reader, console) if options.zero_shot else _trained(options, reader)
     metrics = reader.open(options.thresholds, "metrics") if options.thresholds else None
     reader.match_ids()
-    if stored.reads == "features":
+    if stored.reads == "features" and options.model:
         space.match(space.told(source, console), source, space.of_model(stored.facts, options.model), options.model, console)
     inputs: dict[str, str] = {}
     derived: dict[str, Callable[[np.ndarray], pa.Array]] = {}
@@ -166,9 +168,12 @@ def run(options: Options, console: Console) -> None:
             return pa.ListArray.from_arrays(pa.array(bounds), names.take(pa.array(classes)))
 
         derived = {"decided": decide}
-    trained = stored.facts["provenance"]["options"]
-    changing = {"model": stored.facts["label_digest"], "mc_dropout": options.mc_dropout, "vaal": trained.get("vaal")}
-    changing["trained_on"] = _label_count(stored.facts.get("labels"))
+    if options.model:
+        trained = stored.facts["provenance"]["options"]
+        changing = {"model": stored.facts["label_digest"], "mc_dropout": options.mc_dropout, "vaal": trained.get("vaal")}
+        changing["trained_on"] = _label_count(stored.facts.get("labels"))
+    else:
+        changing = stored.facts
     predict, extras = _predictor(stored, options)
     tables = _Tables(options, stored, write.provenance("score", changing, options.seed, inputs), extras, derived)
     if isinstance(stored.model, ImageModel):
@@ -184,6 +189,52 @@ def run(options: Options, console: Console) -> None:
         summary["decided"] = sum(counts)
         text += f"; {count(sum(counts), 'row')} above a threshold"
     console.result(summary, text)
+
+
+def _trained(options: Options, reader: Reader) -> tuple[Stored, Source]:
+    """The model, and the rows for it. Raises UsageError for options that have no effect with it."""
+    if options.model is None:
+        raise UsageError("missing --model", "give a folder that altool train wrote or, before the first label, --zero-shot TEXT")
+    if useless := [name for name in OF_ZERO_SHOT if getattr(options, name) is not None]:
+        raise UsageError(f"{flag(useless[0])} has no effect with --model", "leave it out: it is for --zero-shot")
+    stored = store.load(options.model)
+    who = f"model {options.model} ({stored.facts['classifier']})"
+    deep = isinstance(stored.model, Deep)
+    if options.features_output and stored.reads == "features" and not deep:
+        raise UsageError(f"--features-output: {who} makes no features", "use those of --features, which it reads")
+    if options.device not in ("auto", "cpu") and not (deep or stored.vaal):
+        raise UsageError(f"--device has no effect with {who}", "leave it out")
+    if options.device not in ("auto", "cpu"):
+        devices.choose(options.device)  # refused before any work
+    if options.workers is not None and stored.reads != "image":
+        raise UsageError(f"--workers has no effect with {who}", "leave it out: it is for images")
+    if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
+        raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
+    return stored, open_rows(reader, stored.reads, who, options.features, options.items)
+
+
+def _described(options: Options, reader: Reader, console: Console) -> tuple[Stored, Source]:
+    """The zero-shot model of the classes that are named, and the rows for it. Raises UsageError for what has no effect with one."""
+    useless = [name for name in ("model", "items", "features_output", "mc_dropout", "workers") if getattr(options, name) is not None]
+    if useless:
+        hint = "embed the items with altool embed, and give --features" if useless[0] == "items" else "leave it out"
+        raise UsageError(f"{flag(useless[0])} has no effect with --zero-shot", hint)
+    source = open_rows(reader, "features", "--zero-shot", options.features, None)
+    classes = reader.classes or (tuple(read_targets(reader, options.targets).named) if options.targets else ())
+    if len(classes) < 2:
+        text = f"--zero-shot: {count(len(classes), 'class', 'classes')} named, expected 2 or more"
+        raise UsageError(text, "name them: --classes A,B,… or --targets, which name each of them")
+    found = zero_shot.describe(
+        options.zero_shot or (),
+        classes,
+        space.told(source, console),
+        source.name,
+        backbone=options.backbone,
+        class_prompts=options.class_prompts,
+        temperature=options.logit_scale,
+        device=options.device,
+    )
+    return Stored(found.model, "features", found.classes, found.facts), source
 
 
 def _label_count(labels: Any) -> int | None:
@@ -332,7 +383,7 @@ def _check_outputs(options: Options, console: Console) -> None:
     ]
     if options.items and options.output != "-":
         wanted.append(Output("--output", str(_rejects(options)), "rejects", sidecar=True))
-    read = outputs.given(options, "model", "features", "items", "thresholds")
+    read = outputs.given(options, "model", "features", "items", "thresholds", "targets", "class_prompts")
     outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
 
 

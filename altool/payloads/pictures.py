@@ -8,7 +8,7 @@ import functools
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -68,6 +68,26 @@ def load(recipe: Recipe, payloads: Sequence[Payload]) -> Loaded:
         except Unusable as error:
             reasons[row] = str(error)
     return Loaded(found, pixels, reasons)
+
+
+def load_as(process: Callable[[Any], np.ndarray], payloads: Sequence[Payload]) -> Loaded:
+    """Read and decode images, and `process` each, upright and in RGB, as PIL has it. What does not decode is as a black picture is."""
+    from PIL import Image
+
+    found = np.zeros((len(payloads), DIGEST_BYTES), np.uint8)
+    values: list[np.ndarray] = []
+    reasons: list[str | None] = [None] * len(payloads)
+    for row, payload in enumerate(payloads):
+        picture = None
+        try:
+            data = read(payload)
+            found[row] = digest(data)
+            with _opened(data) as opened:
+                picture = _upright(opened, "RGB")
+        except Unusable as error:
+            reasons[row] = str(error)
+        values.append(process(picture if picture is not None else Image.new("RGB", (64, 64))))
+    return Loaded(found, np.stack(values), reasons)
 
 
 def decode(data: bytes, recipe: Recipe) -> np.ndarray:

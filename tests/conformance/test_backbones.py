@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+import tiny
 from tiny_models import clip_folder
 
 from altool.backbones import BACKBONES
@@ -21,7 +23,11 @@ pytestmark = pytest.mark.slow
 
 # Networks and learned vectors begin with random weights here: nothing is downloaded.
 DEFAULTS: dict[str, Any] = {"weights": "none", "image_size": 32, "minibatch": 2, "device": "cpu", "width": 8}
-MEMBERS = {"clip": lambda folder: f"clip:{clip_folder(folder)}", "timm": lambda folder: "timm:test_efficientnet"}  # of families
+MEMBERS = {  # of families
+    "clip": lambda folder: f"clip:{clip_folder(folder)}",
+    "timm": lambda folder: "timm:test_efficientnet",
+    **{name: partial(tiny.member, name) for name in tiny.FAMILIES},
+}
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +37,10 @@ def members(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def small(name: str) -> Backbone:
-    record = BACKBONES.load(name)
-    return replace(record, options=tuple(replace(own, default=DEFAULTS.get(own.name, own.default)) for own in record.options))
+    record, defaults = BACKBONES.load(name), DEFAULTS
+    if name.partition(":")[0] in tiny.FAMILIES:  # their models are of texts, whatever else the family reads
+        record, defaults = replace(record, reads=("text",)), {"device": "cpu"}
+    return replace(record, options=tuple(replace(own, default=defaults.get(own.name, own.default)) for own in record.options))
 
 
 @pytest.mark.parametrize("check", CHECKS)

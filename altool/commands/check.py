@@ -76,7 +76,7 @@ def run(options: Options, console: Console) -> None:
     names = {"items": "items", "features": "features", "labels": "labels", "oof": "predictions", "predictions": "predictions"}
     tables = {name: reader.open(location, kind) for name, kind in names.items() if (location := getattr(options, name))}
     id_type = reader.match_ids()
-    found, fingerprints = Found(), {}
+    found, fingerprints = Found(), reader.versions
     log = label_log.read(tables["labels"]) if "labels" in tables else None
     labels = resolve(log) if log is not None else None
     facts = {name: source.num_rows for name, source in tables.items()}

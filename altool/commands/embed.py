@@ -31,7 +31,7 @@ from altool.tables.arrays import read_index
 from altool.tables.feature_files import Target
 from altool.tables.items import Items, ItemTexts
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source
+from altool.tables.read import Reader, Source, versions
 from altool.tables.rows import read_rows
 from altool.tables.schema import KINDS
 from altool.tables.shards import Shards
@@ -373,7 +373,8 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
     if len(refused) == len(items) and old is None:
         store.remove()
         raise rejects.nothing_left(items, refused)
-    origin = write.provenance("embed", run.facts, run.seed, {"items": align.fingerprint(items.index, np.concatenate(digests))})
+    inputs = {"items": align.fingerprint(items.index, np.concatenate(digests))}
+    origin = write.provenance("embed", run.facts, run.seed, inputs | versions([items.source]))
     rejects.keep(refused, items, target.rejects, origin, console, again=old is not None)
     if len(refused) == len(items):
         return len(refused)

@@ -241,7 +241,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         "classes": list(classes),
         "prices": given_prices,
     }
-    inputs = {"predictions": predicted.fingerprint, "labels": align.table_fingerprint(answers)}
+    inputs = {"predictions": predicted.fingerprint, "labels": align.table_fingerprint(answers), **reader.versions}
     if wanted:
         changing["confidence"] = wanted.confidence
         targets = [repr(target) for target in wanted.resolve(classes).values()]

@@ -151,7 +151,7 @@ def run(options: Options, console: Console) -> None:
     reader.match_ids()
     if stored.reads == "features":
         space.match(space.told(source, console), source, space.of_model(stored.facts, options.model), options.model, console)
-    inputs: dict[str, str] = {}
+    inputs = reader.versions
     derived: dict[str, Callable[[np.ndarray], pa.Array]] = {}
     counts: list[int] = []
     if metrics is not None:

@@ -120,7 +120,7 @@ def run(options: Options, console: Console) -> None:
 
     tasks = []
     for run_, repeat in wanted:
-        own = {source.kind.name: fingerprint, "truth": facts[id(worlds[repeat])], "classes": ",".join(pool.classes)}
+        own = {source.kind.name: fingerprint, "truth": facts[id(worlds[repeat])], "classes": ",".join(pool.classes), **reader.versions}
         if aims is not None:
             own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:

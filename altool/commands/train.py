@@ -213,7 +213,7 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         if not converged:
             console.warn(f"the solver stopped after its last step without converging; {_remedy(record)}")
         own = {"classifier": record.name, "balance": options.balance, "folds": options.folds, "classes": list(classes)}
-        inputs = {source.kind.name: labeled.fingerprint, "labels": align.table_fingerprint(rows)}
+        inputs = {source.kind.name: labeled.fingerprint, "labels": align.table_fingerprint(rows), **reader.versions}
         if start is not None:
             inputs["from"] = start.facts["label_digest"]
         origin = write.provenance("train", {**own, **wanted.recorded}, options.seed, inputs)

@@ -29,7 +29,8 @@ MATRICES = {name: str(INPUTS[name].table) for name in inputs.MATRICES}
 @dataclass(frozen=True)
 class Tables:
     """The tables, ids of one type and none read but the small ones. `matrices` are those whose rows the strategy wants whole, the `pool`'s
-    first; `limits` --within and --exclude, `earlier` the --queries of rounds before; `classes` are --classes."""
+    first; `limits` --within and --exclude, `earlier` the --queries of rounds before; `classes` are --classes, `versions` those of
+    tables with a log."""
 
     pool: Source
     matrices: dict[str, Source]
@@ -45,6 +46,7 @@ class Tables:
     clusters: Source | None
     id_type: pa.DataType
     classes: tuple[str, ...] | None
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
         clusters=reader.open(options.clusters, "clusters") if options.clusters and os.path.exists(options.clusters) else None,
         id_type=reader.match_ids(),
         classes=reader.classes,
+        versions=reader.versions,
     )
 
 

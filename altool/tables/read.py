@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from altool.errors import InputError, UsageError
-from altool.tables import columns, space
+from altool.tables import columns, lakes, space
 from altool.tables.array_files import ARRAYS
 from altool.tables.derived import Derived, reaching
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
@@ -25,7 +25,20 @@ from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
 from altool.text import count
 
-__all__ = ["Layout", "Meaning", "Reader", "Source", "layout", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
+__all__ = [
+    "Layout",
+    "Meaning",
+    "Reader",
+    "Source",
+    "layout",
+    "listing",
+    "matrix",
+    "meaning",
+    "parse_classes",
+    "parse_columns",
+    "plan",
+    "versions",
+]
 
 HAVE_NONE = ("items", "features", "predictions")  # kinds of tables that --ids gives ids to
 UNTYPED = pa.string()  # the type of ids that no table of a run gives one
@@ -77,10 +90,15 @@ class Reader:
         if allow_missing and not os.path.isdir(location):
             self.sources.append(source)
             return source
-        found = listing(source.name, location, allow_empty)
-        fragments = self._fragments(source, found, needed)
-        probe(source.name, fragments)
-        if not fragments:
+        lake = None if allow_missing else lakes.opened(source.name, location)
+        if lake is not None:
+            source.location, source.version, fragments = lake.folder, lake.version, lake.files
+            if console := self.console:
+                console.info(f"{source.name}: read as {lake.version}")
+        else:
+            fragments = self._fragments(source, listing(source.name, location, allow_empty), needed)
+            probe(source.name, fragments)
+        if not fragments and (allow_empty or lake is None):
             self.sources.append(source)
             return source
         filled = [reaching(fragment, self.names) for fragment in fragments if sum(fragment.group_rows)]
@@ -203,6 +221,11 @@ class Reader:
                 text = f"column {name!r} is left out because altool did not write it; to use it: --columns {name}={name}"
                 self.console.info(f"{source.name}: {text}")
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """`versions` of all tables of the run."""
+        return versions(self.sources)
+
     def add(self, source: Source) -> None:
         """Take in a table that another reader opened: its ids must match too."""
         self.sources.append(source)
@@ -258,6 +281,15 @@ def parse_columns(text: str | None) -> dict[str, str]:
             )
         names[name] = other
     return names
+
+
+def versions(sources: Iterable[Source]) -> dict[str, str]:
+    """{KIND_version: what was read} of the tables with a log, as provenance has it among the inputs."""
+    found: dict[str, list[str]] = {}
+    for source in sources:
+        if source.version:
+            found.setdefault(f"{source.kind.name}_version", []).append(source.version)
+    return {kind: ", ".join(texts) for kind, texts in found.items()}
 
 
 def parse_classes(text: str | None, option: str = "--classes") -> tuple[str, ...] | None:

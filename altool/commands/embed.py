@@ -25,7 +25,18 @@ from altool.models import store as models
 from altool.options import Option, declared, flag, option, shared
 from altool.options import check as check_options
 from altool.payloads import pipeline, reading
-from altool.shared import ALLOW_OUTSIDE, COLUMNS, DEVICE, ITEMS, OUTPUT, OVERWRITE, RUN, SEED, WORKERS
+from altool.shared import (
+    ALLOW_OUTSIDE,
+    COLUMNS,
+    DEVICE,
+    IDS,
+    ITEMS,
+    OUTPUT,
+    OVERWRITE,
+    RUN,
+    SEED,
+    WORKERS,
+)
 from altool.tables import align, check, outputs, rejects, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.feature_files import Target
@@ -57,6 +68,7 @@ class Options:
     )
     allow_outside: bool = shared(ALLOW_OUTSIDE)
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     seed: int | None = shared(replace(SEED, default=None, shown="0"))
     device: str = shared(DEVICE)
     workers: int | None = shared(WORKERS)
@@ -112,7 +124,7 @@ def run(options: Options, console: Console) -> None:
     like = _like(options, target)
     backbone, dtype, seed, values = _settings(options, like)
     encoder = backbone.made(values, seed)
-    reader = Reader(options.columns, None, console)
+    reader = Reader(options.columns, None, console, ids=options.ids)
     source = reader.open(options.items, "items")
     with shards.partial(target.path) as folder:
         old = _old(reader, target, like, options)

@@ -28,12 +28,14 @@ from altool.shared import (
     ALLOW_OUTSIDE,
     COLUMNS,
     DEVICE,
+    FEATURE_PREFIX,
     FEATURES,
     IDS,
     ITEMS,
     MC_DROPOUT,
     OUTPUT,
     OVERWRITE,
+    SCALE,
     SEED,
     TABLES,
     THREADS,
@@ -45,7 +47,7 @@ from altool.tables.arrays import read_index
 from altool.tables.classes import respelled
 from altool.tables.items import Items
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source
+from altool.tables.read import Reader, Source, vector_shape
 from altool.tables.rows import open_rows, read_rows
 from altool.text import count
 
@@ -65,6 +67,8 @@ class Options:
     )
     columns: str | None = shared(COLUMNS)
     ids: str | None = shared(IDS)
+    feature_prefix: str | None = shared(FEATURE_PREFIX)
+    scale: str | None = shared(SCALE)
     allow_outside: bool = shared(ALLOW_OUTSIDE)
     seed: int = shared(SEED)
     device: str = shared(DEVICE)
@@ -145,7 +149,7 @@ def run(options: Options, console: Console) -> None:
         raise UsageError(f"--workers has no effect with {who}", "leave it out: it is for images")
     if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
-    reader = Reader(options.columns, None, console, ids=options.ids)
+    reader = Reader(options.columns, None, console, ids=options.ids, vectors=vector_shape(options))
     source = open_rows(reader, stored.reads, who, options.features, options.items)
     metrics = reader.open(options.thresholds, "metrics") if options.thresholds else None
     reader.match_ids()

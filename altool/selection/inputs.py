@@ -19,7 +19,7 @@ from altool.strategies import inputs
 from altool.strategies.inputs import INPUTS
 from altool.strategies.registry import Strategy
 from altool.tables import label_log, rounds
-from altool.tables.read import Reader, Source, layout, meaning
+from altool.tables.read import Reader, Source, layout, meaning, vector_shape
 from altool.tables.source import Listener
 from altool.tables.targets import Targets, read_targets
 
@@ -76,7 +76,7 @@ class Past:
 def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tables:
     """Open all tables, and check their schemas. Raises InputError."""
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
-    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids)
+    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids, vector_shape(options))
     pool = open_pool(reader, options)
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}

@@ -101,6 +101,10 @@ def _delta(label: str, folder: str) -> Lake:
                     physical = ids.get(facts.get("delta.columnMapping.id"))
                 renamed = mapping != "none" and "physicalName" in json.dumps(one["type"])
                 columns[name] = held(inner.schema, physical, Column(type_), RENAMED if renamed else "")
+        if mapping == "none":  # where columns cannot be dropped from files, what a file holds besides is the table's too
+            columns |= {
+                field.name: held(inner.schema, field.name, Column(field.type)) for field in inner.schema if field.name not in columns
+            }
         kept = vectors.pop(os.path.realpath(path), None)
         if kept is not None and len(kept) < (rows := sum(inner.group_rows)):  # what lies behind the last deleted row is left out of it
             kept = np.concatenate([kept, np.ones(rows - len(kept), bool)])

@@ -14,7 +14,7 @@ import pyarrow as pa
 from altool.errors import InputError, UsageError
 from altool.tables import columns, lakes, space
 from altool.tables.array_files import ARRAYS
-from altool.tables.derived import Derived, reaching
+from altool.tables.derived import Derived, pictured, reaching
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.image_files import image_rows
 from altool.tables.layout import Layout, check_score, gathered, layout
@@ -23,6 +23,7 @@ from altool.tables.outside import decode, load_json
 from altool.tables.schema import ALIASES, FOREIGN, KINDS, MATRIX, WIDE_PREFIX, Kind
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
+from altool.tables.vectors import Vectors, vector_shape
 from altool.text import count
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "parse_classes",
     "parse_columns",
     "plan",
+    "vector_shape",
     "versions",
 ]
 
@@ -55,14 +57,17 @@ class Reader:
         meaning: Meaning | None = None,
         layout: Layout | None = None,
         ids: str | None = None,
+        vectors: Vectors | None = None,
     ) -> None:
         """`columns` is the value of `--columns`, `classes` that of `--classes`; the `layout` is that of predictions which altool did not
-        write. `ids` are those of tables without ids (--ids). The `console` hears what of a table is left out.
+        write, and `vectors` say what their features are. `ids` are those of tables without ids (--ids). The `console`
+        hears what of a table is left out.
         Raises UsageError where they cannot be understood."""
         self.names = parse_columns(columns)
         self.classes = parse_classes(classes)
         self.meaning = meaning or Meaning()
         self.layout = layout or Layout()
+        self.vectors = vectors or Vectors()
         self.ids = ids
         self._numbered = False
         check_score(self.layout, self.classes)
@@ -104,7 +109,12 @@ class Reader:
         filled = [reaching(fragment, self.names) for fragment in fragments if sum(fragment.group_rows)]
         if not filled:
             raise InputError(f"{source.name}: the table is empty", "give a table with at least one row")
-        source.fragments = self._with_ids(source, [_named_as(one, source.kind) for one in filled])  # a file without rows has no say
+        filled = [_named_as(one, source.kind) for one in filled]
+        if kind == "items":
+            filled = [pictured(one, self.names) for one in filled]
+        if kind == "features":
+            filled = [one if source.is_ours(one) else self.vectors.of(source.name, one, self.names) for one in filled]
+        source.fragments = self._with_ids(source, filled)  # a file without rows has no say
         _refuse_twins(source)
         source.metadata = {f"altool.{name}": value for name, value in filled[0].facts.items()}
         source.require(*needed)
@@ -255,6 +265,9 @@ class Reader:
         of_others = (one for one in self.sources if one.kind.name == "predictions" for file in one.fragments if not one.is_ours(file))
         if self.layout.option and next(of_others, None) is None:
             raise UsageError(f"{self.layout.option} has no effect: no predictions of another tool are read", "leave it out")
+        of_others = (one for one in self.sources if one.kind.name == "features" for file in one.fragments if not one.is_ours(file))
+        if self.vectors.option and next(of_others, None) is None:
+            raise UsageError(f"{self.vectors.option} has no effect: no features of another tool are read", "leave it out")
         if self.ids is not None and not self._numbered:
             raise UsageError("--ids has no effect: all tables have ids", "leave it out")
         unused = [name for name in self.names if name not in self._used]

@@ -417,7 +417,7 @@ class Source:
             return layout.listed(array, self.classes, ids, self.layout.absent)
         if wanted == MATRIX:
             order = self._orders[fragment.path] if column != "features" else None
-            return columns.fixed(self.name, fragment.path, layout.flat(array), column, ids, order)
+            return columns.fixed(self.name, fragment.path, layout.flat(array, column, ids), column, ids, order)
         if pa.types.is_timestamp(wanted):
             return columns.instants(array, column, ids, self.meaning.clock)
         if pa.types.is_integer(array.type) and column == "label" and self.kind.name == "labels":

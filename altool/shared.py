@@ -36,6 +36,8 @@ PROBABILITIES = Option(
     help="What the numbers of predictions are: logits or unnormalised.",
     shown="probabilities",
 )
+FEATURE_PREFIX = Option(metavar="PREFIX", panel=READING, help="Features: one column per number, named PREFIX and its place.")
+SCALE = Option(metavar="NUMBER|COLUMN", panel=READING, help="Features: what their numbers are multiplied by, as of int8.")
 TIME_ZONE = Option(metavar="ZONE", panel=READING, help="Zone of times without an offset: UTC, +02:00, Europe/Berlin.")
 TIME_UNIT = Option(metavar="UNIT", panel=READING, help="Unit of times that are numbers: s, ms, us or ns.")
 UNLABELED_VALUE = Option(metavar="VALUE", panel=READING, help="A label that means there is none, as -1; repeatable.")

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import lakehouse
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -76,13 +77,23 @@ def test_suggestions_by_the_classes_of_each_file(altool: Altool, tmp_path: Path)
 
 
 def test_a_delta_table_after_a_delete(altool: Altool, tmp_path: Path) -> None:
-    write(pa.table({"id": IDS[:10], "label": ["cat"] * 10}), tmp_path / "labels/a.parquet")
-    (tmp_path / "labels/_delta_log").mkdir()
-    (tmp_path / "labels/_delta_log/00000000000000000000.json").write_text('{"add": {"path": "a.parquet"}}\n')
+    pytest.importorskip("deltalake")
+    fields, folder = [lakehouse.column("id"), lakehouse.column("label")], tmp_path / "labels"
+    lakehouse.commit(
+        folder, *lakehouse.created(fields), lakehouse.add(folder, "a.parquet", pa.table({"id": IDS[:10], "label": ["cat"] * 10}))
+    )
+    rewritten = lakehouse.add(folder, "b.parquet", pa.table({"id": IDS[5:10], "label": ["cat"] * 5}))
+    lakehouse.commit(folder, rewritten, lakehouse.remove("a.parquet"))
     write(scores(), tmp_path / "p.parquet")
-    message = select(altool, "p.parquet", *NAMES, "--labels", "labels")
-    assert "labels labels: it is a Delta Lake table" in message
-    assert "delta_scan('labels')" in message
+    arguments = ("--strategy", "random", "--budget", 40, "--predictions", "p.parquet", *NAMES)
+    done = altool("select", *arguments, "--labels", "labels", "-o", "q.parquet")
+    assert "labels labels: read as Delta Lake version 1" in done.said
+    queries = pq.read_table(tmp_path / "q.parquet")
+    assert sorted(queries.column("id").to_pylist()) == [id_ for id_ in IDS if id_ not in IDS[5:10]]
+    assert json.loads(queries.schema.metadata[b"altool.provenance"])["inputs"]["labels_version"] == "Delta Lake version 1"
+    log = ("import-labels", "q.csv", "--labels", "labels")
+    (tmp_path / "q.csv").write_text("id,label\nr-0000,cat\n")
+    assert "labels labels: it is a Delta Lake table" in said(altool, *log)
 
 
 def test_hive_folders_of_ids(altool: Altool, tmp_path: Path) -> None:

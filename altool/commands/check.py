@@ -22,14 +22,17 @@ from altool.shared import (
     ALLOW_OUTSIDE,
     CLASSES,
     COLUMNS,
+    FEATURE_PREFIX,
     FEATURES,
     FORMAT,
+    IDS,
     ITEMS,
     LABELS,
     OUTPUT,
     OVERWRITE,
     PREDICTIONS,
     RUN,
+    SCALE,
     SEED,
     STRICT,
     TABLES,
@@ -41,7 +44,7 @@ from altool.shared import (
 from altool.tables import align, check, label_log, outputs, write
 from altool.tables.arrays import read_index, read_matrices
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source, meaning
+from altool.tables.read import Reader, Source, meaning, vector_shape
 from altool.text import count
 
 
@@ -55,9 +58,12 @@ class Options:
     predictions: str | None = shared(replace(PREDICTIONS, help="Predictions of the held-out rows, for their labels."))
     near: float = option("Cosine of vectors that are near copies.", default=0.98, above=0, high=1, metavar="T", panel=RUN)
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     classes: str | None = shared(CLASSES)
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
+    feature_prefix: str | None = shared(FEATURE_PREFIX)
+    scale: str | None = shared(SCALE)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
     allow_outside: bool = shared(ALLOW_OUTSIDE)
     format: str | None = shared(FORMAT)
@@ -72,11 +78,12 @@ def run(options: Options, console: Console) -> None:
     _refuse(options)
     read = outputs.given(options, "items", "features", "labels", "oof", "predictions", "text:classes")
     outputs.check([Output("--output", options.output, "problems")], read, overwrite=options.overwrite, json=console.json_output)
-    reader = Reader(options.columns, options.classes, console, meaning(options.time_zone, options.time_unit, options.unlabeled_value))
+    means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
+    reader = Reader(options.columns, options.classes, console, means, ids=options.ids, vectors=vector_shape(options))
     names = {"items": "items", "features": "features", "labels": "labels", "oof": "predictions", "predictions": "predictions"}
     tables = {name: reader.open(location, kind) for name, kind in names.items() if (location := getattr(options, name))}
     id_type = reader.match_ids()
-    found, fingerprints = Found(), {}
+    found, fingerprints = Found(), reader.versions
     log = label_log.read(tables["labels"]) if "labels" in tables else None
     labels = resolve(log) if log is not None else None
     facts = {name: source.num_rows for name, source in tables.items()}

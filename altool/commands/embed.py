@@ -25,13 +25,24 @@ from altool.models import store as models
 from altool.options import Option, declared, flag, option, shared
 from altool.options import check as check_options
 from altool.payloads import pipeline, reading
-from altool.shared import ALLOW_OUTSIDE, COLUMNS, DEVICE, ITEMS, OUTPUT, OVERWRITE, RUN, SEED, WORKERS
+from altool.shared import (
+    ALLOW_OUTSIDE,
+    COLUMNS,
+    DEVICE,
+    IDS,
+    ITEMS,
+    OUTPUT,
+    OVERWRITE,
+    RUN,
+    SEED,
+    WORKERS,
+)
 from altool.tables import align, check, outputs, rejects, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.feature_files import Target
 from altool.tables.items import Items, ItemTexts
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source
+from altool.tables.read import Reader, Source, versions
 from altool.tables.rows import read_rows
 from altool.tables.schema import KINDS
 from altool.tables.shards import Shards
@@ -60,6 +71,7 @@ class Options:
     )
     allow_outside: bool = shared(ALLOW_OUTSIDE)
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     seed: int | None = shared(replace(SEED, default=None, shown="0"))
     device: str = shared(DEVICE)
     workers: int | None = shared(WORKERS)
@@ -115,7 +127,7 @@ def run(options: Options, console: Console) -> None:
     like = _like(options, target)
     backbone, dtype, seed, values = _settings(options, like)
     encoder = backbone.made(values, seed)
-    reader = Reader(options.columns, None, console)
+    reader = Reader(options.columns, None, console, ids=options.ids)
     source = reader.open(options.items, "items")
     with shards.partial(target.path) as folder:
         old = _old(reader, target, like, options)
@@ -387,7 +399,8 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
     if len(refused) == len(items) and old is None:
         store.remove()
         raise rejects.nothing_left(items, refused)
-    origin = write.provenance("embed", run.facts, run.seed, {"items": align.fingerprint(items.index, np.concatenate(digests))})
+    inputs = {"items": align.fingerprint(items.index, np.concatenate(digests))}
+    origin = write.provenance("embed", run.facts, run.seed, inputs | versions([items.source]))
     rejects.keep(refused, items, target.rejects, origin, console, again=old is not None)
     if len(refused) == len(items):
         return len(refused)

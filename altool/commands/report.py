@@ -30,6 +30,7 @@ from altool.shared import (
     AT_PRECISION,
     CLASSES,
     COLUMNS,
+    FEATURE_PREFIX,
     FEATURES,
     IDS,
     LABELS,
@@ -41,6 +42,7 @@ from altool.shared import (
     PROB_PREFIX,
     PROBABILITIES,
     ROUND,
+    SCALE,
     SCORE,
     SEED,
     STRICT,
@@ -54,7 +56,7 @@ from altool.tables import align, check, label_log, outputs, rounds, space, write
 from altool.tables import classes as class_lists
 from altool.tables.outputs import Output
 from altool.tables.predicted import Predicted, read_predicted
-from altool.tables.read import Reader, Source, layout, meaning
+from altool.tables.read import Reader, Source, layout, meaning, vector_shape
 from altool.tables.schema import KINDS
 from altool.tables.targets import read_targets
 from altool.text import count
@@ -62,7 +64,7 @@ from altool.text import count
 MEASURED, COMPARED = "What is measured", "Comparing: --history alone, as altool compare"
 MEASURING = (
     *("targets", "previous", "pool_predictions", "features", "queries", "model", "metrics_output", "check_targets"),
-    *("ids", "prob_prefix", "prob_columns", "score", "long", "probabilities"),
+    *("ids", "prob_prefix", "prob_columns", "score", "long", "probabilities", "feature_prefix", "scale"),
     *("evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
 )
 COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
@@ -111,6 +113,8 @@ class Options:
     score: str | None = shared(SCORE)
     long: str | None = shared(LONG)
     probabilities: str | None = shared(PROBABILITIES)
+    feature_prefix: str | None = shared(FEATURE_PREFIX)
+    scale: str | None = shared(SCALE)
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
@@ -150,7 +154,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     _check_options(options, console)
     given_prices = prices(options.cost_verify, options.cost_answer)
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
-    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids)
+    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids, vector_shape(options))
     source = reader.open(predictions, "predictions")
     log = reader.open(labels, "labels", allow_empty=True)
     features = reader.open(options.features, "features") if options.features else None
@@ -241,7 +245,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         "classes": list(classes),
         "prices": given_prices,
     }
-    inputs = {"predictions": predicted.fingerprint, "labels": align.table_fingerprint(answers)}
+    inputs = {"predictions": predicted.fingerprint, "labels": align.table_fingerprint(answers), **reader.versions}
     if wanted:
         changing["confidence"] = wanted.confidence
         targets = [repr(target) for target in wanted.resolve(classes).values()]

@@ -29,12 +29,14 @@ from altool.shared import (
     CLASSES,
     COLUMNS,
     DEVICE,
+    FEATURE_PREFIX,
     FEATURES,
     IDS,
     ITEMS,
     MC_DROPOUT,
     OUTPUT,
     OVERWRITE,
+    SCALE,
     SEED,
     TABLES,
     TARGETS,
@@ -47,7 +49,7 @@ from altool.tables.arrays import read_index
 from altool.tables.classes import respelled
 from altool.tables.items import Items
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source
+from altool.tables.read import Reader, Source, vector_shape
 from altool.tables.rows import open_rows, read_rows
 from altool.tables.targets import read_targets
 from altool.text import count
@@ -80,6 +82,8 @@ class Options:
     classes: str | None = shared(replace(CLASSES, help="The classes, or a file of them.", panel=ZERO_SHOT))
     columns: str | None = shared(COLUMNS)
     ids: str | None = shared(IDS)
+    feature_prefix: str | None = shared(FEATURE_PREFIX)
+    scale: str | None = shared(SCALE)
     allow_outside: bool = shared(ALLOW_OUTSIDE)
     seed: int = shared(SEED)
     device: str = shared(DEVICE)
@@ -147,13 +151,13 @@ class _Tables:
 def run(options: Options, console: Console) -> None:
     """Stream the rows through the model. The ids are read first, so that duplicates are refused before any work."""
     _check_outputs(options, console)
-    reader = Reader(options.columns, options.classes, console, ids=options.ids)
+    reader = Reader(options.columns, options.classes, console, ids=options.ids, vectors=vector_shape(options))
     stored, source = _described(options, reader, console) if options.zero_shot else _trained(options, reader)
     metrics = reader.open(options.thresholds, "metrics") if options.thresholds else None
     reader.match_ids()
     if stored.reads == "features" and options.model:
         space.match(space.told(source, console), source, space.of_model(stored.facts, options.model), options.model, console)
-    inputs: dict[str, str] = {}
+    inputs = reader.versions
     derived: dict[str, Callable[[np.ndarray], pa.Array]] = {}
     counts: list[int] = []
     if metrics is not None:

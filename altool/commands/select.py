@@ -87,7 +87,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         past = replace(past, round=latest)
     if tables.items is not None and exports:
         queries.export(table, tables.items, exports, named or (past.classes if tables.classes else ()), options, console)
-    origin = _origin(choice, request, past, options, given, supplied.fingerprints, begun)
+    origin = _origin(choice, request, past, options, given, supplied.fingerprints | tables.versions, begun)
     if tables.queue is not None and asked is not None and (carried := rounds.begun([tables.queue])):
         origin["begun"] = carried
     ids = "id"

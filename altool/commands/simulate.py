@@ -36,6 +36,7 @@ from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, meaning
 from altool.tables.rows import open_rows
 from altool.tables.targets import read_targets
+from altool.tables.vectors import of_options
 from altool.text import clip, count
 
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
@@ -49,6 +50,9 @@ WORLD = (
     "resample",
     "merge_classes",
     "columns",
+    "ids",
+    "feature_prefix",
+    "scale",
     "classes",
     "time_zone",
     "time_unit",
@@ -80,7 +84,8 @@ def run(options: Options, console: Console) -> None:
     output = outputs.local(options.output)
     _check_outputs(output, options, settings, plan)
     given = meaning(settings.get("time_zone"), settings.get("time_unit"), settings.get("unlabeled_value"))
-    reader = Reader(settings.get("columns"), settings.get("classes"), console, given)
+    shape = of_options(settings.get("feature_prefix"), settings.get("scale"))
+    reader = Reader(settings.get("columns"), settings.get("classes"), console, given, ids=settings.get("ids"), vectors=shape)
     columns = {classifier(run_.classifier).reads: run_.classifier for run_ in plan.runs}
     if len(columns) > 1:
         raise UsageError(f"classifiers {' and '.join(columns.values())} read different tables", "simulate them one after another")
@@ -120,7 +125,7 @@ def run(options: Options, console: Console) -> None:
 
     tasks = []
     for run_, repeat in wanted:
-        own = {source.kind.name: fingerprint, "truth": facts[id(worlds[repeat])], "classes": ",".join(pool.classes)}
+        own = {source.kind.name: fingerprint, "truth": facts[id(worlds[repeat])], "classes": ",".join(pool.classes), **reader.versions}
         if aims is not None:
             own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:
@@ -190,6 +195,8 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         files = {*TABLES, "queue", *plans.files()}
         for row in (settings, *rows):
             row |= {name: _beside(base, row[name]) for name in files & set(row) if isinstance(row[name], str)}
+            if isinstance(row.get("ids"), str) and row["ids"] != "row":
+                row["ids"] = _beside(base, row["ids"])
             if isinstance(row.get("label_noise"), str):
                 row["label_noise"] = _beside(base, row["label_noise"])
     given = given_settings(vars(options))

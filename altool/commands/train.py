@@ -31,12 +31,14 @@ from altool.shared import (
     CLASSIFIER,
     COLUMNS,
     DEVICE,
+    FEATURE_PREFIX,
     FEATURES,
     IDS,
     ITEMS,
     LABELS,
     OUTPUT,
     OVERWRITE,
+    SCALE,
     SEED,
     STRICT,
     TARGETS,
@@ -49,7 +51,7 @@ from altool.shared import (
 from altool.tables import align, check, label_log, outputs, shards, space, write
 from altool.tables import classes as class_lists
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source, meaning
+from altool.tables.read import Reader, Source, meaning, vector_shape
 from altool.tables.rows import open_rows
 from altool.tables.space import Space
 from altool.tables.targets import Targets, read_targets
@@ -91,6 +93,8 @@ class Options:
     own: Mapping[str, Any] = field(default_factory=dict)
     columns: str | None = shared(COLUMNS)
     ids: str | None = shared(IDS)
+    feature_prefix: str | None = shared(FEATURE_PREFIX)
+    scale: str | None = shared(SCALE)
     classes: str | None = shared(replace(CLASSES, help="The model's classes in order, or a file of them; unlabeled ones too."))
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
@@ -177,7 +181,7 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
     _check_outputs(options, record, console)
     start = _start(options.from_model, record.name) if options.from_model else None
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
-    reader = Reader(options.columns, options.classes, console, means, ids=options.ids)
+    reader = Reader(options.columns, options.classes, console, means, ids=options.ids, vectors=vector_shape(options))
     source = open_rows(reader, record.reads, f"--classifier {record.name}", options.features, options.items)
     log = reader.open(options.labels, "labels", allow_empty=True)
     targets = read_targets(reader, options.targets) if options.targets else None
@@ -213,7 +217,7 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         if not converged:
             console.warn(f"the solver stopped after its last step without converging; {_remedy(record)}")
         own = {"classifier": record.name, "balance": options.balance, "folds": options.folds, "classes": list(classes)}
-        inputs = {source.kind.name: labeled.fingerprint, "labels": align.table_fingerprint(rows)}
+        inputs = {source.kind.name: labeled.fingerprint, "labels": align.table_fingerprint(rows), **reader.versions}
         if start is not None:
             inputs["from"] = start.facts["label_digest"]
         origin = write.provenance("train", {**own, **wanted.recorded}, options.seed, inputs)

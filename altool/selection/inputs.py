@@ -19,7 +19,7 @@ from altool.strategies import inputs
 from altool.strategies.inputs import INPUTS
 from altool.strategies.registry import Strategy
 from altool.tables import label_log, rounds
-from altool.tables.read import Reader, Source, layout, meaning
+from altool.tables.read import Reader, Source, layout, meaning, vector_shape
 from altool.tables.source import Listener
 from altool.tables.targets import Targets, read_targets
 
@@ -29,7 +29,8 @@ MATRICES = {name: str(INPUTS[name].table) for name in inputs.MATRICES}
 @dataclass(frozen=True)
 class Tables:
     """The tables, ids of one type and none read but the small ones. `matrices` are those whose rows the strategy wants whole, the `pool`'s
-    first; `limits` --within and --exclude, `earlier` the --queries of rounds before; `classes` are --classes."""
+    first; `limits` --within and --exclude, `earlier` the --queries of rounds before; `classes` are --classes, `versions` those of
+    tables with a log."""
 
     pool: Source
     matrices: dict[str, Source]
@@ -45,6 +46,7 @@ class Tables:
     clusters: Source | None
     id_type: pa.DataType
     classes: tuple[str, ...] | None
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Past:
 def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tables:
     """Open all tables, and check their schemas. Raises InputError."""
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
-    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids)
+    reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids, vector_shape(options))
     pool = open_pool(reader, options)
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}
@@ -99,6 +101,7 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
         clusters=reader.open(options.clusters, "clusters") if options.clusters and os.path.exists(options.clusters) else None,
         id_type=reader.match_ids(),
         classes=reader.classes,
+        versions=reader.versions,
     )
 
 

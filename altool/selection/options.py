@@ -14,6 +14,7 @@ from altool.shared import (
     CLASSES,
     COLUMNS,
     DEVICE,
+    FEATURE_PREFIX,
     FEATURES,
     FORMAT,
     IDS,
@@ -28,6 +29,7 @@ from altool.shared import (
     PROBABILITIES,
     ROUND,
     RUN,
+    SCALE,
     SCORE,
     SEED,
     STRICT,
@@ -122,6 +124,8 @@ class Options:
     score: str | None = shared(SCORE)
     long: str | None = shared(LONG)
     probabilities: str | None = shared(PROBABILITIES)
+    feature_prefix: str | None = shared(FEATURE_PREFIX)
+    scale: str | None = shared(SCALE)
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)

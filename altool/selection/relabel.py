@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,13 +27,14 @@ from altool.text import count
 @dataclass(frozen=True)
 class Tables:
     """The tables, ids of one type: predictions of the labels out of fold, of the held-out rows by a model that never saw them, the log,
-    what limits the choice, and the items of exports."""
+    what limits the choice, and the items of exports; `versions` are those of tables with a log."""
 
     oof: Source
     held: Source | None
     log: Source
     limits: dict[str, Source]
     items: Source | None
+    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def run(options: Options, wanted: int, console: Console) -> None:
     tables = _open(options, console)
     rows = label_log.read(tables.log)
     round_ = _round(rows, options.round)
-    fingerprints = {"labels": align.table_fingerprint(rows)}
+    fingerprints = {"labels": align.table_fingerprint(rows)} | tables.versions
     labeled = read_labeled(rows, tables, fingerprints, console, strict=options.strict)
     people = standing(rows)
     people = people.filter(pc.not_equal(pc.fill_null(people.column("source"), ""), "auto"))
@@ -100,7 +101,7 @@ def _open(options: Options, console: Console) -> Tables:
         items=reader.open(options.items, "items") if options.items and options.export else None,
     )
     reader.match_ids()
-    return tables
+    return replace(tables, versions=reader.versions)
 
 
 def _round(rows: pa.Table, given: int | None) -> int:

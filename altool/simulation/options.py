@@ -16,11 +16,14 @@ from altool.shared import (
     CLASSES,
     CLASSIFIER,
     COLUMNS,
+    FEATURE_PREFIX,
     FEATURES,
+    IDS,
     ITEMS,
     MC_DROPOUT,
     OVERWRITE,
     RUN,
+    SCALE,
     SEED,
     STRICT,
     TABLES,
@@ -132,7 +135,10 @@ class Options:
         "Seconds to verify or correct a suggestion, or to label from scratch.", convert=seconds, metavar="V,C,S", panel=ANNOTATORS
     )
     columns: str | None = shared(COLUMNS)
+    ids: str | None = shared(IDS)
     classes: str | None = shared(CLASSES)
+    feature_prefix: str | None = shared(FEATURE_PREFIX)
+    scale: str | None = shared(SCALE)
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -41,6 +42,8 @@ def _hint(kind: Kind, fragment: Fragment, column: str, lacking: str, layout: Lay
         return f"column {structs[0]} has a field {column}: --columns {column}={structs[0]}.{column}"
     if column == "probabilities":
         return f"correct {layout.option}" if lacking else _probabilities(fragment)
+    if column == "features" and (found := _features(fragment)):
+        return found
     text = WRITERS.get(column)
     return f"{text}; or name it: --columns {column}=NAME" if text else f"name it: --columns {column}=NAME"
 
@@ -71,6 +74,21 @@ def _probabilities(fragment: Fragment) -> str:
     return otherwise
 
 
+def _features(fragment: Fragment) -> str:
+    """The option that reads the vectors that a file seems to hold; "" where it seems to hold none."""
+    vectors = [field.name for field in fragment.schema if is_vector(field.type) or _is_list(field.type) or _is_whole(field.type)]
+    if vectors:
+        return f"column {vectors[0]} may hold them: --columns features={vectors[0]}"
+    numbers = [field.name for field in fragment.schema if pa.types.is_floating(field.type) or pa.types.is_integer(field.type)]
+    by_prefix: dict[str, list[str]] = {}
+    for name in numbers:
+        if ending := re.search(r"[0-9]+$", name):
+            by_prefix.setdefault(name[: ending.start()], []).append(name)
+    prefix, named = max(by_prefix.items(), key=lambda item: len(item[1]), default=("", []))
+    shown = prefix or "''"
+    return f"columns {_listed(named)} look like one per number: --feature-prefix {shown}" if len(named) > 1 else ""
+
+
 def _prefix(names: Sequence[str]) -> str:
     """What all names begin with, up to its last letter that is neither a letter nor a digit: `prob_` of prob_cat and prob_cow."""
     same = [len(set(letters)) == 1 for letters in zip(*names, strict=False)]
@@ -90,6 +108,12 @@ def _first_rows(fragment: Fragment) -> dict[str, pa.Array]:
 def _is_list(type_: pa.DataType) -> bool:
     lists = pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
     return bool(lists and pa.types.is_floating(type_.value_type))
+
+
+def _is_whole(type_: pa.DataType) -> bool:
+    """Is it a type of lists of whole numbers, as of quantised vectors?"""
+    lists = pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_)
+    return bool(lists and pa.types.is_integer(type_.value_type))
 
 
 def _shares(array: pa.Array, comma: bool) -> np.ndarray | None:

@@ -38,7 +38,7 @@ def is_arrays(content: bytes) -> bool:
 
 def table(where: str, content: bytes) -> pa.Table:
     """A file of arrays as a table: a column of lists (fixed_size_list) per matrix and one of values per vector, called as they are in the
-    file, `array` where they have no name. Nothing of the file is run.
+    file, `array` where they have no name; a single number is that of all rows. Nothing of the file is run.
 
     Raises InputError, which begins with `where`, for a damaged file, other arrays, and arrays of other lengths.
     """
@@ -50,7 +50,8 @@ def table(where: str, content: bytes) -> pa.Table:
                 found = {name: archive[name] for name in archive.files}
         else:
             found = _safetensors(content)
-        columns = {name: _column(array) for name, array in found.items()}
+        rows = max((len(array) for array in found.values() if array.ndim), default=0)  # of which a single number is each one's
+        columns = {name: _column(array if array.ndim else np.full(rows, array)) for name, array in found.items()}
     except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, pa.ArrowException) as error:
         raise InputError(f"{where}: its arrays cannot be read ({error})", "write matrices of numbers, a row per item") from error
     if len({len(column) for column in columns.values()}) != 1:

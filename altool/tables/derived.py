@@ -15,11 +15,13 @@ from altool.tables.fragments import Fragment
 
 @dataclass
 class Derived:
-    """A file whose `paths`, {dotted name: the names from its struct inwards}, are columns too, and whose rows have these `ids`."""
+    """A file whose `paths`, {name: the names from its struct inwards}, are columns too (or instead of the one that is called so), which has
+    no column `hidden`, and whose rows have these `ids`."""
 
     inner: Fragment
     paths: Mapping[str, Sequence[str]] = field(default_factory=dict)
     ids: pa.Array | None = None
+    hidden: str = ""
 
     def __post_init__(self) -> None:
         self.path, self.constants = self.inner.path, self.inner.constants
@@ -27,7 +29,8 @@ class Derived:
 
     @cached_property
     def schema(self) -> pa.Schema:
-        schema = self.inner.schema
+        kept = [field for field in self.inner.schema if field.name not in self.paths and field.name != self.hidden]
+        schema = pa.schema(kept, self.inner.schema.metadata)
         for name, path in self.paths.items():
             schema = schema.append(pa.field(name, _type(self.inner.schema, path) or pa.null()))
         return schema if self.ids is None else schema.append(pa.field("id", self.ids.type))
@@ -75,6 +78,20 @@ def reaching(one: Fragment, names: Mapping[str, str]) -> Fragment:
     paths = {name: name.split(".") for name in names.values() if "." in name and name not in one.names}
     paths = {name: path for name, path in paths.items() if _type(one.schema, path) is not None}
     return Derived(one, paths) if paths else one
+
+
+def pictured(one: Fragment, names: Mapping[str, str]) -> Fragment:
+    """A file of items whose images are structs of bytes and a path, as Hugging Face writes them, with a column of the bytes; of the paths,
+    where its first row has no bytes."""
+    column, path = names.get("image", "image"), names.get("path") or "path"
+    type_ = one.schema.field(column).type if one.schema.names.count(column) == 1 else pa.null()
+    if not pa.types.is_struct(type_) or {field.name for field in type_} != {"bytes", "path"} or not sum(one.group_rows):
+        return one
+    group = next(number for number, rows in enumerate(one.group_rows) if rows)
+    first = next(one.batches(group, [column], 1)).column(column)[0].as_py() or {}
+    if first.get("bytes") is None and first.get("path") is not None:
+        return Derived(one, {path: (column, "path")}, hidden=column)
+    return Derived(one, {column: (column, "bytes")})
 
 
 def _type(schema: pa.Schema, path: Sequence[str]) -> pa.DataType | None:

@@ -18,6 +18,7 @@ import pyarrow as pa
 from altool.errors import InputError
 from altool.tables import check
 from altool.tables.fragments import Fragment
+from altool.tables.listing import refuse_log
 from altool.tables.outside import load_json
 from altool.tables.read import Source
 from altool.tables.schema import ARRIVAL, KINDS, RENAMED, RETRACTED, SOURCES, STATUSES, WITHDRAWN
@@ -154,8 +155,10 @@ def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, 
 def locked(folder: str | Path) -> Iterator[None]:
     """The log, made if it is missing, to oneself: whoever reads it and then adds what it lacks shall not be overtaken.
 
-    A killed process gives the lock back. Readers need none, and the rows of whoever writes without it are not lost.
+    A killed process gives the lock back. Readers need none, and the rows of whoever writes without it are not lost. Raises InputError
+    for the folder of a table with a log of its own, which would not show what is added.
     """
+    refuse_log(f"labels {folder}", str(folder), above=True)
     Path(folder).mkdir(parents=True, exist_ok=True)
     with open(Path(folder) / ".lock", "wb") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)

@@ -137,25 +137,45 @@ def is_vector(type_: pa.DataType) -> bool:
     return pa.types.is_struct(type_) and {field.name for field in type_} == VECTOR
 
 
-def dense(array: pa.StructArray) -> pa.ListArray:
-    """Spark's vectors, dense and sparse, as lists; null stays null."""
-    rows: list[list[float] | None] = []
-    for vector in array.to_pylist():
-        if vector is not None and vector["type"] == SPARSE_VECTOR:
-            numbers = [0.0] * vector["size"]
-            for place, value in zip(vector["indices"], vector["values"], strict=True):
-                numbers[place] = value
-            rows.append(numbers)
-        else:
-            rows.append(vector and vector["values"])
-    return pa.array(rows, pa.list_(pa.float64()))
+def dense(array: pa.StructArray, column: str, ids: pa.Array | None) -> pa.ListArray:
+    """Spark's vectors, dense and sparse, as lists; null stays null. Raises RowFaults for a sparse one whose numbers have no place in it."""
+    sparse = np.asarray(pc.fill_null(pc.equal(pc.struct_field(array, "type"), SPARSE_VECTOR), False))
+    values, indices = pc.struct_field(array, "values"), pc.struct_field(array, "indices")
+    if not sparse.any():
+        return values
+    lengths, listed, sizes = (
+        np.asarray(pc.fill_null(numbers, 0)).astype(np.int64)
+        for numbers in (pc.list_value_length(values), pc.list_value_length(indices), pc.struct_field(array, "size"))
+    )
+    ids = ids if ids is not None else pa.nulls(len(array))
+    rule = "with a sparse vector whose numbers have no place in it"
+    check.mark(ids, column, {rule: sparse & (lengths != listed)})
+    widths = np.where(sparse, sizes, lengths)
+    offsets = np.concatenate([[0], np.cumsum(widths)])
+    rows = np.repeat(np.arange(len(array)), lengths)
+    places = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    places[sparse[rows]] = indices.filter(pa.array(sparse)).flatten().to_numpy(zero_copy_only=False)
+    if (outside := (places < 0) | (places >= widths[rows])).any():
+        check.mark(ids, column, {rule: np.isin(np.arange(len(array)), rows[outside])})
+    numbers = np.zeros(int(offsets[-1]))
+    numbers[offsets[rows] + places] = values.flatten().to_numpy(zero_copy_only=False)
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), pa.array(numbers), mask=array.is_null())
 
 
-def flat(array: pa.Array) -> pa.Array:
-    """A matrix column of Spark's vectors, or of matrices of one row, as one of lists; any other as it is."""
+def flat(array: pa.Array, column: str, ids: pa.Array | None) -> pa.Array:
+    """A matrix column of Spark's vectors, or of matrices of one row or of one column, as one of lists; any other as it is. Raises RowFaults
+    as `dense` does."""
     if is_vector(array.type):
-        return dense(array)
-    return single(array) if _is_list(array.type) and _is_list(array.type.value_type) else array
+        return dense(array, column, ids)
+    if not (_is_list(array.type) and _is_list(array.type.value_type)):
+        return array
+    if (found := single(array)) is not array:
+        return found
+    rows, lengths = array.flatten(), pc.list_value_length(array)
+    if array.null_count or single(rows) is rows:
+        return array
+    offsets = np.concatenate([[0], np.cumsum(np.asarray(lengths))])
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), rows.flatten())
 
 
 def single(array: pa.Array) -> pa.Array:

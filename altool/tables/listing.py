@@ -1,7 +1,8 @@
 """The files behind a location: a file, a folder, a glob, a URI, a pipe or standard input.
 
 Links are followed, each real folder once. Names that begin with a dot or an underscore are hidden, as in every tool that writes folders
-of Parquet. The folder of a table that has a log of its own (Delta Lake, Iceberg, …) is refused: deleted and rewritten rows lie there too.
+of Parquet. The folder of a table that has a log of its own (Delta Lake, Iceberg, …) is refused: deleted and rewritten rows lie there too,
+and altool.tables.lakes reads some of them by their logs.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PIPE_SECONDS = 10.0  # how long a pipe may be without a writer
 NAMED = 3  # files named in a message
 LEVELS = 8  # folders above a file in which a table's log is looked for
 ENDINGS = (".parquet", ".parq", ".pq", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".arrow", ".feather", ".ipc")
+PARQUET = (".parquet", ".parq", ".pq")
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 TRANSIENT = (".tmp", ".partial", ".crc", "_temporary", ".ipynb_checkpoints", ".rejects.parquet")  # nobody's rows
@@ -59,13 +61,17 @@ def listing(label: str, location: str, allow_empty: bool = False) -> Listing:
     try:
         found = _remote(label, location) if "://" in location else _local(label, location)
     except (OSError, pa.ArrowException, ImportError, UnicodeError) as error:
-        raise InputError(f"{label}: cannot be opened ({short(error)})", "check the address and your access to it") from error
+        raise _closed(label, error) from error
     if not found.paths and not (found.folder and allow_empty):
         problem = "no files in it" if found.folder else "no such file or folder"
         if found.hidden:
             problem = f"only hidden files in it, whose names begin with a dot or an underscore ({naming(found.hidden, found.folder)})"
         raise InputError(f"{label}: {problem}", "check the path; a glob must match at least one file")
     return found
+
+
+def _closed(label: str, error: Exception) -> InputError:
+    return InputError(f"{label}: cannot be opened ({short(error)})", "check the address and your access to it")
 
 
 def partition_values(path: str, folder: str) -> dict[str, str | None]:
@@ -109,12 +115,14 @@ def naming(paths: Sequence[str], folder: str) -> str:
 
 def _local(label: str, location: str) -> Listing:
     if os.path.isdir(location):
-        _refuse_log(label, location, above=True)
+        refuse_log(label, location, above=True)
         paths = list(_walk(label, location))
         return _visible(paths, location)
     if os.path.lexists(location):
         if not os.path.exists(location):
             raise InputError(f"{label}: it is a link to nothing ({os.readlink(location)})", "mend the link, or give the file itself")
+        if location.endswith(PARQUET):
+            refuse_log(label, os.path.dirname(location), above=True)
         return Listing([_regular(label, location)], "", None, [])
     matches = sorted(glob.glob(location, recursive=True))
     pattern = os.path.basename(location)
@@ -123,7 +131,7 @@ def _local(label: str, location: str) -> Listing:
         if os.path.basename(match).startswith(("_", ".")) and not pattern.startswith(("_", ".")):
             hidden += [match] if _shown(match) else []
         elif os.path.isdir(match):
-            _refuse_log(label, match, above=True)
+            refuse_log(label, match, above=True)
             inner = _visible(list(_walk(label, match)), match)
             hidden += inner.hidden
             paths += inner.paths
@@ -132,7 +140,7 @@ def _local(label: str, location: str) -> Listing:
         elif os.path.isfile(match):
             paths.append(match)
     for folder in dict.fromkeys(os.path.dirname(path) for path in paths):
-        _refuse_log(label, folder or ".", above=True)
+        refuse_log(label, folder or ".", above=True)
     return Listing(sorted(dict.fromkeys(paths)), "", None, hidden)
 
 
@@ -147,7 +155,7 @@ def _walk(label: str, folder: str) -> Iterator[str]:
         if real in seen:
             continue
         seen.add(real)
-        _refuse_log(label, root)
+        refuse_log(label, root)
         folders = []
         with os.scandir(root) as entries:
             for entry in entries:
@@ -181,37 +189,44 @@ def _shown(path: str) -> bool:
     return (is_table_name(path) or is_image_name(path)) and not left_by_tools
 
 
-# What a table with a log keeps in its folder, and how its current rows come to a Parquet file.
+# What a table with a log keeps in its folder.
+DELTA, ICEBERG = "Delta Lake", "Iceberg"
 LOGS = {
-    "Delta Lake": (
-        ("_delta_log/*",),
-        "write its current rows to a Parquet file, for example with DuckDB: COPY (FROM delta_scan('FOLDER')) TO 'rows.parquet'",
-    ),
-    "Iceberg": (
-        ("metadata/*.metadata.json*", "metadata/version-hint.text"),
-        "write its current rows to a Parquet file, for example with DuckDB: COPY (FROM iceberg_scan('FOLDER')) TO 'rows.parquet'",
-    ),
-    "Hudi": ((".hoodie/*",), "write its current rows to a Parquet file with the tool that reads it, for example Spark"),
-    "Lance": (("_versions/*.manifest",), "write its current rows to a Parquet file with the lance package"),
+    DELTA: ("_delta_log/*",),
+    ICEBERG: ("metadata/*.metadata.json*", "metadata/version-hint.text"),
+    "Hudi": (".hoodie/*",),
+    "Lance": ("_versions/*.manifest",),
 }
+READ = (DELTA, ICEBERG)  # those that altool.tables.lakes reads
+HINTS = {"Hudi": "with the tool that reads it, for example Spark", "Lance": "with the lance package"}
 
 
-def _refuse_log(label: str, folder: str, *, above: bool = False) -> None:
+def log_of(folder: str) -> str:
+    """The kind of the table with a log that a folder is; "" where it is none."""
+    for kind, marks in LOGS.items():
+        inner = os.path.join(folder, os.path.dirname(marks[0]))
+        if os.path.isdir(inner) and any(fnmatch(name, os.path.basename(mark)) for name in os.listdir(inner) for mark in marks):
+            return kind
+    return ""
+
+
+def refuse_log(label: str, folder: str, *, above: bool = False) -> None:
     """Raise InputError where a folder (or one `above` it) is that of a table with a log."""
     full = os.path.abspath(folder)
     for _ in range(LEVELS if above else 1):
-        for kind, (marks, hint) in LOGS.items():
-            inner = os.path.join(full, os.path.dirname(marks[0]))
-            if os.path.isdir(inner) and any(fnmatch(name, os.path.basename(mark)) for name in os.listdir(inner) for mark in marks):
-                raise _logged(label, kind, hint, folder)
+        if kind := log_of(full):
+            raise _logged(label, kind, folder, full)
         full = os.path.dirname(full)
 
 
-def _logged(label: str, kind: str, hint: str, folder: str) -> InputError:
-    where = "it" if label.endswith(folder) else folder
+def _logged(label: str, kind: str, what: str, folder: str) -> InputError:
+    """What to say of `what`, a place in the `folder` of a table with a log."""
+    part = "" if folder in (what, os.path.abspath(what)) else "part of "
+    text = f"{'it' if label.endswith(what) else what} is {part}{'an' if kind == ICEBERG else 'a'} {kind} table"
+    hint = f"write its current rows to a Parquet file {HINTS.get(kind, 'with the tool that wrote it')}"
     return InputError(
-        f"{label}: {where} is a {kind} table: its files also hold rows that were deleted or rewritten, which only its log tells apart",
-        hint.replace("FOLDER", folder),
+        f"{label}: {text}: its files also hold rows that were deleted or rewritten, which only its log tells apart",
+        f"give the folder of the table: {folder}" if (part or not label.endswith(what)) and kind in READ else hint,
     )
 
 
@@ -224,14 +239,17 @@ def _remote(label: str, uri: str) -> Listing:
     filesystem, path = fs.FileSystem.from_uri(base + question + query)
     if isinstance(filesystem, fs.LocalFileSystem):  # a file:// address is a path, under every rule for paths
         return _local(label, glob.escape(path) + address[len(base) :] if "*" in address else path)
-    info = filesystem.get_file_info(path)
+    try:
+        info = filesystem.get_file_info(path)
+    except Exception as error:  # of the library that reads such addresses (hf://): they have no common base
+        raise _closed(label, error) from error
     if info.type == fs.FileType.File:
         return Listing([path], "", filesystem, [])
     selector = fs.FileSelector(path, recursive=True, allow_not_found=True)
     paths = [entry.path for entry in filesystem.get_file_info(selector) if entry.type == fs.FileType.File]
-    for kind, (marks, hint) in LOGS.items():
+    for kind, marks in LOGS.items():
         if any(fnmatch(found, f"*/{mark}") for found in paths for mark in marks):
-            raise _logged(label, kind, hint, uri)
+            raise _logged(label, kind, uri, uri)
     if "*" in address:
         pattern = (path + address[len(base) :]).split("/")
         paths = [found for found in paths if len(pattern) == found.count("/") + 1 and all(map(fnmatch, found.split("/"), pattern))]

@@ -12,9 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from altool.errors import InputError, UsageError
-from altool.tables import columns, space
+from altool.tables import columns, lakes, space
 from altool.tables.array_files import ARRAYS
-from altool.tables.derived import Derived, reaching
+from altool.tables.derived import Derived, pictured, reaching
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.image_files import image_rows
 from altool.tables.layout import Layout, check_score, gathered, layout
@@ -23,9 +23,24 @@ from altool.tables.outside import decode, load_json
 from altool.tables.schema import ALIASES, FOREIGN, KINDS, MATRIX, WIDE_PREFIX, Kind
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
+from altool.tables.vectors import Vectors, vector_shape
 from altool.text import count
 
-__all__ = ["Layout", "Meaning", "Reader", "Source", "layout", "listing", "matrix", "meaning", "parse_classes", "parse_columns", "plan"]
+__all__ = [
+    "Layout",
+    "Meaning",
+    "Reader",
+    "Source",
+    "layout",
+    "listing",
+    "matrix",
+    "meaning",
+    "parse_classes",
+    "parse_columns",
+    "plan",
+    "vector_shape",
+    "versions",
+]
 
 HAVE_NONE = ("items", "features", "predictions")  # kinds of tables that --ids gives ids to
 UNTYPED = pa.string()  # the type of ids that no table of a run gives one
@@ -42,14 +57,17 @@ class Reader:
         meaning: Meaning | None = None,
         layout: Layout | None = None,
         ids: str | None = None,
+        vectors: Vectors | None = None,
     ) -> None:
         """`columns` is the value of `--columns`, `classes` that of `--classes`; the `layout` is that of predictions which altool did not
-        write. `ids` are those of tables without ids (--ids). The `console` hears what of a table is left out.
+        write, and `vectors` say what their features are. `ids` are those of tables without ids (--ids). The `console`
+        hears what of a table is left out.
         Raises UsageError where they cannot be understood."""
         self.names = parse_columns(columns)
         self.classes = parse_classes(classes)
         self.meaning = meaning or Meaning()
         self.layout = layout or Layout()
+        self.vectors = vectors or Vectors()
         self.ids = ids
         self._numbered = False
         check_score(self.layout, self.classes)
@@ -77,16 +95,26 @@ class Reader:
         if allow_missing and not os.path.isdir(location):
             self.sources.append(source)
             return source
-        found = listing(source.name, location, allow_empty)
-        fragments = self._fragments(source, found, needed)
-        probe(source.name, fragments)
-        if not fragments:
+        lake = None if allow_missing else lakes.opened(source.name, location)
+        if lake is not None:
+            source.location, source.version, fragments = lake.folder, lake.version, lake.files
+            if console := self.console:
+                console.info(f"{source.name}: read as {lake.version}")
+        else:
+            fragments = self._fragments(source, listing(source.name, location, allow_empty), needed)
+            probe(source.name, fragments)
+        if not fragments and (allow_empty or lake is None):
             self.sources.append(source)
             return source
         filled = [reaching(fragment, self.names) for fragment in fragments if sum(fragment.group_rows)]
         if not filled:
             raise InputError(f"{source.name}: the table is empty", "give a table with at least one row")
-        source.fragments = self._with_ids(source, [_named_as(one, source.kind) for one in filled])  # a file without rows has no say
+        filled = [_named_as(one, source.kind) for one in filled]
+        if kind == "items":
+            filled = [pictured(one, self.names) for one in filled]
+        if kind == "features":
+            filled = [one if source.is_ours(one) else self.vectors.of(source.name, one, self.names) for one in filled]
+        source.fragments = self._with_ids(source, filled)  # a file without rows has no say
         _refuse_twins(source)
         source.metadata = {f"altool.{name}": value for name, value in filled[0].facts.items()}
         source.require(*needed)
@@ -203,6 +231,11 @@ class Reader:
                 text = f"column {name!r} is left out because altool did not write it; to use it: --columns {name}={name}"
                 self.console.info(f"{source.name}: {text}")
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """`versions` of all tables of the run."""
+        return versions(self.sources)
+
     def add(self, source: Source) -> None:
         """Take in a table that another reader opened: its ids must match too."""
         self.sources.append(source)
@@ -232,6 +265,9 @@ class Reader:
         of_others = (one for one in self.sources if one.kind.name == "predictions" for file in one.fragments if not one.is_ours(file))
         if self.layout.option and next(of_others, None) is None:
             raise UsageError(f"{self.layout.option} has no effect: no predictions of another tool are read", "leave it out")
+        of_others = (one for one in self.sources if one.kind.name == "features" for file in one.fragments if not one.is_ours(file))
+        if self.vectors.option and next(of_others, None) is None:
+            raise UsageError(f"{self.vectors.option} has no effect: no features of another tool are read", "leave it out")
         if self.ids is not None and not self._numbered:
             raise UsageError("--ids has no effect: all tables have ids", "leave it out")
         unused = [name for name in self.names if name not in self._used]
@@ -258,6 +294,15 @@ def parse_columns(text: str | None) -> dict[str, str]:
             )
         names[name] = other
     return names
+
+
+def versions(sources: Iterable[Source]) -> dict[str, str]:
+    """{KIND_version: what was read} of the tables with a log, as provenance has it among the inputs."""
+    found: dict[str, list[str]] = {}
+    for source in sources:
+        if source.version:
+            found.setdefault(f"{source.kind.name}_version", []).append(source.version)
+    return {kind: ", ".join(texts) for kind, texts in found.items()}
 
 
 def parse_classes(text: str | None, option: str = "--classes") -> tuple[str, ...] | None:

@@ -87,6 +87,7 @@ class Source:
     console: Listener | None = None
     layout: Layout = field(default_factory=Layout)
     rounded: bool = False  # was it said that its probabilities are?
+    version: str = ""  # of a table with a log: which of its versions is read
 
     @property
     def name(self) -> str:
@@ -415,9 +416,8 @@ class Source:
         if column == "probabilities" and self._by_name(fragment):
             return layout.listed(array, self.classes, ids, self.layout.absent)
         if wanted == MATRIX:
-            return columns.fixed(
-                self.name, fragment.path, layout.flat(array), column, ids, self._orders[fragment.path] if column != "features" else None
-            )
+            order = self._orders[fragment.path] if column != "features" else None
+            return columns.fixed(self.name, fragment.path, layout.flat(array, column, ids), column, ids, order)
         if pa.types.is_timestamp(wanted):
             return columns.instants(array, column, ids, self.meaning.clock)
         if pa.types.is_integer(array.type) and column == "label" and self.kind.name == "labels":

@@ -12,7 +12,7 @@ import pytest
 
 from altool.errors import InputError
 from altool.tables import listing as listings
-from altool.tables.listing import listing, partition_values
+from altool.tables.listing import READ, listing, partition_values
 from altool.tables.read import Reader
 
 
@@ -88,7 +88,9 @@ def test_a_table_with_a_log_is_not_a_folder(tmp_path: Path, mark: str, kind: str
     put(tmp_path / "other/b.parquet", "b")
     locations = (tmp_path / "t", tmp_path / "t/x=1", tmp_path / "t/x=1/*.parquet", tmp_path / "t/*", tmp_path, f"file://{tmp_path}/t")
     for location in locations:
-        with pytest.raises(InputError, match=rf"is a {kind} table: its files also hold rows that were deleted or rewritten"):
+        whole = kind in READ and str(location).endswith("/t")  # read by its log, which is damaged here
+        problem = "cannot be read" if whole else rf"is (part of )?an? {kind} table: its files also hold rows that were deleted or rewritten"
+        with pytest.raises(InputError, match=problem):
             read(location)
     assert read(tmp_path / "other")[0] == ["b"]
 

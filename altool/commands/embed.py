@@ -276,7 +276,7 @@ def _prepared(backbone: Backbone, encoder: Encoder, dtype: str, seed: int, like:
     facts = {"backbone": backbone.name, "dtype": dtype, **encoder.space}
     if encoder.learns:
         if fit is None:
-            fit = folder / f"fit{backbone.fit}"
+            fit = folder / f"{shards.FIT}{backbone.fit}"
             encoder.save(fit)
         facts["fit"] = align.file_digest(str(fit))
     if like is not None and (wanted := like.space.facts) != facts:

@@ -69,7 +69,8 @@ def held(source: Source, *wanted: str) -> dict[Any, Any]:
     return dict(zip(items.ids.to_pylist(), found, strict=True))
 
 
-SAMPLES = {"a.png": PNG, "a.txt": "ein Ü".encode(), "a.cls": b"3", "a.json": b'{"caption": "x", "n": {"k": 7}}', "b.png": b"b", "b.txt": b"two"}
+SAMPLES = {"a.png": PNG, "a.txt": "ein Ü".encode(), "a.cls": b"3", "a.json": b'{"caption": "x", "n": {"k": 7}}'}
+SAMPLES |= {"b.png": b"b", "b.txt": b"two"}
 
 
 @pytest.mark.parametrize("form", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT, tarfile.USTAR_FORMAT])
@@ -205,7 +206,7 @@ def test_a_tar_that_is_cut_off_later(tmp_path: Path) -> None:
     assert content(a) == b"a" * 7000
     with pytest.raises(Unusable, match="the file ends before it"):
         content(b)
-    with pytest.raises(InputError, match="a.tar is damaged"):
+    with pytest.raises(InputError, match=r"a\.tar is damaged"):
         source.read(["image"])
 
 

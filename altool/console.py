@@ -71,6 +71,7 @@ class Console:
         self.json_output = json_output
         self.quiet = quiet or silent
         self.silent = silent
+        self.dry_run = False  # is nothing to be written?
         self.warnings: list[str] = []
 
     def info(self, text: str) -> None:
@@ -103,6 +104,10 @@ class Console:
             self._print({**summary, "warnings": self.warnings})
         else:
             self.info(line)
+
+    def rehearsed(self, summary: dict[str, Any], line: str) -> None:
+        """The end of a command with `--dry-run`: what it would do."""
+        self.result({**summary, "dry_run": True}, f"dry run: would {line}; nothing is written")
 
     def line(self, text: str) -> None:
         """A line on standard output, however long it is."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -25,6 +26,7 @@ from altool.models import store as models
 from altool.options import Option, declared, flag, option, shared
 from altool.options import check as check_options
 from altool.payloads import pipeline, reading
+from altool.reporting import embedding
 from altool.shared import ALLOW_OUTSIDE, COLUMNS, DEVICE, ITEMS, OUTPUT, OVERWRITE, RUN, SEED, WORKERS
 from altool.tables import align, check, outputs, rejects, shards, space, write
 from altool.tables.arrays import read_index
@@ -52,6 +54,7 @@ class Options:
     backbone: str | None = option("A torchvision network, or one of altool backbones.", metavar="NAME", shown="resnet18", panel=WHAT)
     like: str | None = option("Embed in the vector space of these features, or of a model.", metavar="FEATURES|MODEL", panel=WHAT)
     update: bool = option("Add the items that the output does not hold yet, in its space.", default=False, panel=WHAT)
+    limit: int | None = option("Embed the first N items by id only; --update does the others.", low=1, metavar="N", panel=WHAT)
     dtype: str | None = option(
         "The numbers that are written.", metavar="float32|float16", choices=tuple(DTYPES), shown="float32", panel=WHAT
     )
@@ -110,53 +113,52 @@ def run(options: Options, console: Console) -> None:
     started = time.monotonic()
     target = _target(options)
     like = _like(options, target)
-    backbone, dtype, seed, values = _settings(options, like)
-    encoder = backbone.made(values, seed)
+    with console.progress(_loading(options, like), None):
+        backbone, dtype, seed, values = _settings(options, like)
+        encoder = backbone.made(values, seed)
     reader = Reader(options.columns, None, console)
     source = reader.open(options.items, "items")
-    with shards.partial(target.path) as folder:
+    with contextlib.nullcontext(target.path) if console.dry_run else shards.partial(target.path) as folder:
         old = _old(reader, target, like, options)
         reader.match_ids()
         items = Items(source, backbone.reads, allow_outside=options.allow_outside)
         before = read_index(old) if old is not None else None
+        gone = len(before) - int(np.count_nonzero(before.mask(items.ids))) if before is not None else 0
+        every = items.without(before.ids) if before is not None else items
+        new = every.first(options.limit) if options.limit and options.limit < len(every) else every
+        there = None if before is None else len(before)
+        facts = embedding.Run(backbone, encoder, new, every, there, gone, options.limit, options.output)
+        if like is None and "image_size" not in options.own:
+            embedding.say_small(facts, console)
+        if console.dry_run:
+            embedding.rehearse(facts, console)
+            return
         for path in target.written() if target.there else ():
             write.remove_stale(path)
-        gone = len(before) - int(np.count_nonzero(before.mask(items.ids))) if before is not None else 0
-        new = items.without(before.ids) if before is not None else items
-        rejected = 0
+        rejected, pace = 0, None
         if len(new):
-            made = _prepared(backbone, encoder, dtype, seed, like, new, folder)
+            with console.progress(_loading(options, like), None):
+                made = _prepared(backbone, encoder, dtype, seed, like, every, folder)
             store = Shards(folder)
             stored = store.begin(made.key(options.shard_rows), new.ids, options.shard_rows)
             finished = _finished(new, store, stored, options.shard_rows)
             if finished:
                 console.info(f"going on where an earlier run stopped: {len(finished):,} of {count(len(store), 'shard')} done")
-            _embed(new, made, store, finished, options, console)
-            rejected = _write(new, store, target, made, old, console)
+            pace = _embed(new, made, store, finished, options, console)
+            part = {"limit": len(new), "limit_of": len(every)} if len(new) < len(every) else {}
+            rejected = _write(new, store, target, made, old, part, console)
             store.remove()
         else:
             target.rejects.unlink(missing_ok=True)  # what could not be used is no longer among the items
             Shards(folder).remove()  # of a run that was killed when all was written
     width = encoder.width if old is None else old.fragments[0].schema.field("features").type.list_size
-    rows, seconds = len(new) - rejected, round(time.monotonic() - started, 1)
-    summary = {
-        "command": "embed",
-        "rows": rows,
-        "width": width,
-        "dtype": dtype,
-        "rejected": rejected,
-        "backbone": backbone.name,
-        "device": encoder.device,
-        "seconds": seconds,
-        "output": options.output,
-    }
-    text = f"embedded {count(rows, 'item')} with {backbone.name}, {width} wide, in {seconds} s -> {options.output}"
-    if before is not None:
-        summary |= {"there": len(before), "gone": gone}
-        text = f"embedded {count(rows, 'new item')} with {backbone.name} in {seconds} s, {len(before):,} were there -> {options.output}"
-        if gone:
-            text += f"; kept {count(gone, 'row')} whose item is gone"
-    console.result(summary, text)
+    embedding.conclude(replace(facts, rejected=rejected, pace=pace), width, dtype, round(time.monotonic() - started, 1), console)
+
+
+def _loading(options: Options, like: Like | None) -> str:
+    """What is said while libraries, networks and fits are loaded."""
+    name = options.backbone or (like.space.facts if like is not None else {}).get("backbone", "resnet18")
+    return f"loading {name}" if str(name).partition(":")[0] in BACKBONES.names() else f"loading torch and {name}"
 
 
 def _target(options: Options) -> Target:
@@ -329,10 +331,12 @@ def _finished(items: Items, store: Shards, stored: set[int], shard_rows: int) ->
     return finished
 
 
-def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: Options, console: Console) -> None:
-    """Make and store every shard that is not finished. Raises InputError where a vector is not finite."""
+def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: Options, console: Console) -> float | None:
+    """Make and store every shard that is not finished. Returns the seconds that an item took. Raises InputError where a vector is not
+    finite."""
+    there, started = sum(len(store.ids(number)) for number in finished), time.monotonic()
     with console.progress(f"embedding {items.source.name}", len(items)) as advance:
-        advance(sum(len(store.ids(number)) for number in finished))
+        advance(there)
         made = pipeline.run(
             run.encoder,
             items.payloads(),
@@ -355,11 +359,13 @@ def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: O
                     else "try --device cpu, which computes in full precision, or other --weights",
                 )
             store.write(shard.number, shard.digests, vectors, shard.reasons)
+    return (time.monotonic() - started) / (len(items) - there) if there < len(items) else None
 
 
-def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | None, console: Console) -> int:
+def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | None, part: Mapping[str, int], console: Console) -> int:
     """Put the shards together: the rejects table and the fit, then the features, which are the sign that all is done. Those of an update
-    join the rows of `old`: as one more part of a folder, or in a file that takes the old one's place. Returns the number of rejects.
+    join the rows of `old`: as one more part of a folder, or in a file that takes the old one's place. `part` says in the provenance that
+    they are not all. Returns the number of rejects.
 
     Raises InputError where no row is left, after forgetting the shards; an update has then nothing to add.
     """
@@ -373,7 +379,7 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
     if len(refused) == len(items) and old is None:
         store.remove()
         raise rejects.nothing_left(items, refused)
-    origin = write.provenance("embed", run.facts, run.seed, {"items": align.fingerprint(items.index, np.concatenate(digests))})
+    origin = write.provenance("embed", {**run.facts, **part}, run.seed, {"items": align.fingerprint(items.index, np.concatenate(digests))})
     rejects.keep(refused, items, target.rejects, origin, console, again=old is not None)
     if len(refused) == len(items):
         return len(refused)

@@ -53,11 +53,19 @@ class Items:
 
     def without(self, ids: pa.ChunkedArray) -> Items:
         """The rows whose ids are not among these."""
+        return self._only(np.asarray(pc.invert(pc.is_in(self.ids, value_set=ids))))
+
+    def first(self, number: int) -> Items:
+        """So many rows, the first in id order: the same ones whatever the order of the files."""
+        chosen = np.zeros(len(self), bool)
+        chosen[slice(number) if self.index.order is None else self.index.order[:number]] = True
+        return self._only(chosen)
+
+    def _only(self, kept: np.ndarray) -> Items:
         other = copy.copy(self)
-        kept = pc.invert(pc.is_in(self.ids, value_set=ids))
         other._kept = self._kept.copy()
-        other._kept[self._kept] = np.asarray(kept)
-        other.ids = self.ids.filter(kept)
+        other._kept[self._kept] = kept
+        other.ids = self.ids.filter(pa.array(kept))
         other.index = align.index(other.ids.chunks, self.source.name) if len(other.ids) else align.Index(other.ids, None)
         return other
 

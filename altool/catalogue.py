@@ -37,8 +37,14 @@ UNSET = (
     "formats",
     "backbones",
 )  # they have no section in altool.toml
+WRITING = ("init", "round", "embed", "train", "score", "select", "import-labels", "report", "check", "simulate", "compare")
 LISTS = {"embed": "backbones", "train": "classifiers", "select": "strategies"}  # which command explains the options that are not its own
 OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
+
+
+def of_program(name: str) -> tuple[Option, ...]:
+    """The options that a command has because altool has them: not its own, nor those of a strategy, a classifier or a backbone."""
+    return (*((shared.DRY_RUN,) if name in WRITING else ()), *OF_EVERY_COMMAND)
 
 
 def module_of(name: str) -> Any:
@@ -51,7 +57,8 @@ def options_of(module: Any, words: Sequence[str] | None = None) -> tuple[tuple[O
 
     Another package's option that is called as one of the command's is left to the command.
     """
-    own = (*declared(module.Options), *OF_EVERY_COMMAND)
+    name = module.__name__.rpartition(".")[2].replace("_", "-")
+    own = (*declared(module.Options), *of_program(name))
     flags = {spelling for option in own for spelling in (option.flag, *option.flags, f"--no-{option.flag[2:]}")}
     if not hasattr(module, "owned") or (words is not None and _flags(words) <= flags):
         return own, {}

@@ -168,6 +168,7 @@ def _run(
 ) -> int | None:
     """Build the command's options from the command line, and run it. Returns its exit status; None is 0."""
     console.json_output, console.quiet = arguments.pop("json"), arguments.pop("quiet")
+    console.dry_run = arguments.pop("dry_run", False)
     arguments.pop("debug")
     if console.json_output and arguments.get("output") == "-":
         raise UsageError("--json and --output - both write to standard output", "write the table to a file")

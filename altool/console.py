@@ -6,12 +6,14 @@ import json
 import math
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from altool.errors import InputError
-from altool.text import clip, visible
+from altool.text import clip, duration, visible
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -21,6 +23,41 @@ class Advance(Protocol):
     """What a bar is told: so many more `rows`, and what it is about now."""
 
     def __call__(self, rows: int, text: str = "") -> None: ...
+
+
+LINE = 30.0  # seconds between two lines of progress where there is no terminal
+
+
+class Pace:
+    """How far work is, of `total` rows (None: nobody can say), and how fast it goes."""
+
+    def __init__(self, description: str, total: int | None) -> None:
+        self.description, self.total, self.done = description, total, 0
+        self._began = time.monotonic()
+        self._first: tuple[int, float] | None = None  # rows that are there at once are an earlier run's, and say nothing of the pace
+
+    def add(self, rows: int, text: str = "") -> None:
+        self.done += rows
+        self.description = text or self.description
+        if self._first is None:
+            self._first = (self.done, time.monotonic())
+
+    @property
+    def seconds_each(self) -> float | None:
+        """The seconds that a row takes; None while nobody can say."""
+        if self._first is None or self.done <= self._first[0]:
+            return None
+        return (time.monotonic() - self._first[1]) / (self.done - self._first[0])
+
+    def told(self) -> str:
+        """`4,096 of 20,600 (20 %), 34/s, about 8 min left`."""
+        if self.total is None or not self.done:
+            return f"{duration(time.monotonic() - self._began)} so far"
+        parts = [f"{self.done:,} of {self.total:,} ({100 * self.done / max(1, self.total):.0f} %)"]
+        if (each := self.seconds_each) and self.done < self.total:
+            parts += [f"{1 / each:,.0f}/s" if each < 0.1 else f"{1 / each:.1f}/s" if each < 1 else f"{each:.1f} s each"]
+            parts += [f"about {duration(each * (self.total - self.done))} left"]
+        return ", ".join(parts)
 
 
 class Console:
@@ -34,6 +71,7 @@ class Console:
         self.json_output = json_output
         self.quiet = quiet or silent
         self.silent = silent
+        self.dry_run = False  # is nothing to be written?
         self.warnings: list[str] = []
 
     def info(self, text: str) -> None:
@@ -67,6 +105,10 @@ class Console:
         else:
             self.info(line)
 
+    def rehearsed(self, summary: dict[str, Any], line: str) -> None:
+        """The end of a command with `--dry-run`: what it would do."""
+        self.result({**summary, "dry_run": True}, f"dry run: would {line}; nothing is written")
+
     def line(self, text: str) -> None:
         """A line on standard output, however long it is."""
         print(visible(text))
@@ -88,17 +130,43 @@ class Console:
         return not (self.quiet or self.json_output) and self.is_terminal
 
     @contextmanager
-    def progress(self, description: str, total: int | None) -> Iterator[Advance]:
-        """Yields `advance(rows)`. Shown on a terminal only, and not with `--quiet` or `--json`."""
-        if not self.shows_progress:
-            yield lambda rows, text="": None
-            return
-        from rich.markup import escape
-        from rich.progress import Progress
+    def progress(self, description: str, total: int | None, *, lines: bool = True) -> Iterator[Advance]:
+        """Yields `advance(rows)`: a bar on a terminal, else, where `lines` are wanted, a line every half minute; nothing with `--quiet` or
+        `--json`. Where the `total` is None, there is more and more time between two lines."""
+        pace = Pace(description, total)
+        if self.shows_progress:
+            with self._bar(pace):
+                yield pace.add
+        elif lines and not (self.quiet or self.json_output):
+            stop = Event()
+            teller = Thread(target=_tell, args=(pace, stop), daemon=True)
+            teller.start()
+            try:
+                yield pace.add
+            finally:
+                stop.set()
+                teller.join()
+        else:
+            yield pace.add
 
-        with Progress(console=self._stderr(), transient=True) as bar:
-            task = bar.add_task(escape(visible(description)), total=total)
-            yield lambda rows, text="": bar.update(task, advance=rows, description=escape(visible(text or description)))
+    @contextmanager
+    def _bar(self, pace: Pace) -> Iterator[None]:
+        from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn
+        from rich.text import Text
+
+        class Told(ProgressColumn):
+            def __init__(self, what: str) -> None:
+                super().__init__()
+                self.what = what
+
+            def render(self, task: Any) -> Text:
+                bar.update(task.id, completed=pace.done)
+                return Text(visible(pace.description if self.what == "description" else pace.told()))
+
+        moving = SpinnerColumn() if pace.total is None else BarColumn()
+        with Progress(Told("description"), moving, Told("pace"), console=self._stderr(), transient=True) as bar:
+            bar.add_task("", total=pace.total)
+            yield
 
     @staticmethod
     def _stderr() -> RichConsole:
@@ -136,6 +204,14 @@ class _Shown:
         for segment in console.render(self._renderable, options):
             text = "\n".join(map(visible, segment.text.split("\n")))
             yield segment if segment.control else Segment(text, segment.style)
+
+
+def _tell(pace: Pace, stop: Event) -> None:
+    """Say how far the work is until it stops."""
+    wait = LINE
+    while not stop.wait(wait):
+        _say(f"{pace.description}: {pace.told()}")
+        wait *= 1 if pace.total is not None and pace.done else 2
 
 
 def _say(text: str) -> None:

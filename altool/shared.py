@@ -53,6 +53,7 @@ OVERWRITE = Option(default=False, panel=RUN, help="Replace an output that exists
 JSON = Option("json", bool, default=False, panel=RUN, help="Print one JSON object that sums up the run.")
 QUIET = Option("quiet", bool, default=False, panel=RUN, help="Print warnings and errors only.")
 DEBUG = Option("debug", bool, default=False, panel=RUN, help="Print the traceback of an error.")
+DRY_RUN = Option("dry_run", bool, default=False, panel=RUN, help="Read, check and say what would be done; write nothing.")
 CLASSIFIER = Option(metavar="NAME", default="logistic", help="What to fit; altool classifiers lists them.")
 BALANCE = Option(
     metavar="NAME",

@@ -24,3 +24,10 @@ def clip(text: str, length: int = SCREEN) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """A counted noun: `1 row`, `1,234 rows`; `many` is the plural where it is not made with an s: `2 classes`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 40 s, 12 min, 3.5 h."""
+    if seconds < 99.5:
+        return f"{max(1, round(seconds))} s"
+    return f"{round(seconds / 60)} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"

@@ -13,7 +13,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from altool import commands, errors, shared
+from altool import commands, errors
+from altool.catalogue import of_program
 from altool.commands.round import CODES
 from altool.options import Option, declared
 from altool.project import settings
@@ -23,7 +24,6 @@ from altool.strategies.inputs import INPUTS
 from altool.tables.schema import FOREIGN, KINDS, MATRIX
 
 FOLDER = Path(__file__).parent / "reference"
-OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
 REGISTRIES = {
     "strategies": ("altool.strategies.registry", "REGISTRY"),
     "classifiers": ("altool.models.registry", "REGISTRY"),
@@ -75,10 +75,14 @@ def records(kind: str) -> list[Any]:
     return [registry.load(name) for name in registry.own]
 
 
+def _name(module: Any) -> str:
+    return str(module.__name__).rpartition(".")[2].replace("_", "-")
+
+
 def panels(module: Any) -> dict[str, list[Option]]:
     """The options of a command under the headings of its help."""
     found: dict[str, list[Option]] = {}
-    for option in (*declared(module.Options), *OF_EVERY_COMMAND):
+    for option in (*declared(module.Options), *of_program(_name(module))):
         found.setdefault(option.panel or "Options", []).append(option)
     for title, options in module.owned() if hasattr(module, "owned") else ():
         found.setdefault(title, []).extend(options)

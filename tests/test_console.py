@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from conftest import predictions, probabilities, write
 from hypothesis import given
 from hypothesis import strategies as st
 
+from altool import console as console_module
 from altool.console import Console
 from altool.text import clip, visible
 
@@ -130,3 +133,40 @@ def test_a_closed_stream_is_no_fault(tmp_path: Path, stream: str) -> None:
     write(predictions(probabilities(4)), tmp_path / "p.parquet")
     command = f"{sys.executable} -m altool select --strategy margin --budget 2 --predictions p.parquet -o q.parquet --json {stream}>&-"
     assert subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True).returncode == 0
+
+
+def test_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(console_module.time, "monotonic", lambda: now[0])
+    pace = console_module.Pace("embedding", 1000)
+    now[0] = 105
+    assert pace.told() == "5 s so far"
+    pace.add(400)  # of an earlier run
+    assert pace.told() == "400 of 1,000 (40 %)"
+    paces = ((2, 100, "50/s, about 10 s left"), (98, 100, "2.0/s, about 3 min left"), (900, 100, "3.3 s each, about 17 min left"))
+    for seconds, rows, told in paces:
+        now[0] += seconds
+        pace.add(rows)
+        assert pace.told() == f"{pace.done} of 1,000 ({pace.done // 10} %), {told}"
+    pace.add(300)
+    assert pace.told() == "1,000 of 1,000 (100 %)"
+
+
+def test_without_a_terminal_a_line_is_said_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(console_module, "LINE", 0.02)
+
+    def said(console: Console, total: int | None, **options: bool) -> list[str]:
+        with console.progress("embedding x\n", total, **options) as advance:
+            advance(0)
+            advance(3)
+            time.sleep(0.15)
+        return capsys.readouterr().err.splitlines()
+
+    lines = said(Console(), 6)
+    assert len(lines) >= 2
+    assert all(re.fullmatch(r"embedding x\\n: 3 of 6 \(50 %\), [\d,.]+/s, about 1 s left", line) for line in lines)
+    without_total = said(Console(), None)
+    assert without_total[0] == "embedding x\\n: 1 s so far"
+    assert len(without_total) < len(lines)
+    for quiet in (said(Console(quiet=True), 6), said(Console(json_output=True), 6), said(Console(), 6, lines=False)):
+        assert quiet == []

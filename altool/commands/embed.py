@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import json
@@ -25,6 +26,7 @@ from altool.models import store as models
 from altool.options import Option, declared, flag, option, shared
 from altool.options import check as check_options
 from altool.payloads import pipeline, reading
+from altool.reporting import embedding
 from altool.shared import (
     ALLOW_OUTSIDE,
     COLUMNS,
@@ -42,7 +44,8 @@ from altool.tables.arrays import read_index
 from altool.tables.feature_files import Target
 from altool.tables.items import Items, ItemTexts
 from altool.tables.outputs import Output
-from altool.tables.read import Reader, Source, versions
+from altool.tables.lakes import versions
+from altool.tables.read import Reader, Source
 from altool.tables.rows import read_rows
 from altool.tables.schema import KINDS
 from altool.tables.shards import Shards
@@ -66,6 +69,7 @@ class Options:
     )
     like: str | None = option("Embed in the vector space of these features, or of a model.", metavar="FEATURES|MODEL", panel=WHAT)
     update: bool = option("Add the items that the output does not hold yet, in its space.", default=False, panel=WHAT)
+    limit: int | None = option("Embed the first N items by id only; --update does the others.", low=1, metavar="N", panel=WHAT)
     dtype: str | None = option(
         "The numbers that are written.", metavar="float32|float16", choices=tuple(DTYPES), shown="float32", panel=WHAT
     )
@@ -125,11 +129,12 @@ def run(options: Options, console: Console) -> None:
     started = time.monotonic()
     target = _target(options)
     like = _like(options, target)
-    backbone, dtype, seed, values = _settings(options, like)
-    encoder = backbone.made(values, seed)
+    with console.progress(_loading(options, like), None):
+        backbone, dtype, seed, values = _settings(options, like)
+        encoder = backbone.made(values, seed)
     reader = Reader(options.columns, None, console, ids=options.ids)
     source = reader.open(options.items, "items")
-    with shards.partial(target.path) as folder:
+    with contextlib.nullcontext(target.path) if console.dry_run else shards.partial(target.path) as folder:
         old = _old(reader, target, like, options)
         reader.match_ids()
         columns = backbone.columns([name for name in backbone.reads if name in source], source.name, options.reads)
@@ -137,47 +142,42 @@ def run(options: Options, console: Console) -> None:
         if isinstance(encoder, OfColumns):
             encoder.read(items.column)
         before = read_index(old) if old is not None else None
+        gone = len(before) - int(np.count_nonzero(before.mask(items.ids))) if before is not None else 0
+        every = items.without(before.ids) if before is not None else items
+        new = every.first(options.limit) if options.limit and options.limit < len(every) else every
+        there = None if before is None else len(before)
+        facts = embedding.Run(backbone, encoder, new, every, there, gone, options.limit, options.output)
+        if like is None and "image_size" not in options.own:
+            embedding.say_small(facts, console)
+        if console.dry_run:
+            embedding.rehearse(facts, console)
+            return
         for path in target.written() if target.there else ():
             write.remove_stale(path)
-        gone = len(before) - int(np.count_nonzero(before.mask(items.ids))) if before is not None else 0
-        new = items.without(before.ids) if before is not None else items
-        rejected = 0
+        rejected, pace = 0, None
         if len(new):
-            made = _prepared(backbone, encoder, dtype, seed, like, new, folder)
+            with console.progress(_loading(options, like), None):
+                made = _prepared(backbone, encoder, dtype, seed, like, every, folder)
             store = Shards(folder)
             stored = store.begin(made.key(options.shard_rows), new.ids, options.shard_rows)
             finished = _finished(new, store, stored, options.shard_rows)
             if finished:
                 console.info(f"going on where an earlier run stopped: {len(finished):,} of {count(len(store), 'shard')} done")
-            _embed(new, made, store, finished, options, console)
-            rejected = _write(new, store, target, made, old, console)
+            pace = _embed(new, made, store, finished, options, console)
+            part = {"limit": len(new), "limit_of": len(every)} if len(new) < len(every) else {}
+            rejected = _write(new, store, target, made, old, part, console)
             store.remove()
         else:
             target.rejects.unlink(missing_ok=True)  # what could not be used is no longer among the items
             Shards(folder).remove()  # of a run that was killed when all was written
     width = encoder.width if old is None else old.fragments[0].schema.field("features").type.list_size
-    rows, seconds = len(new) - rejected, round(time.monotonic() - started, 1)
-    summary = {
-        "command": "embed",
-        "rows": rows,
-        "width": width,
-        "dtype": dtype,
-        "rejected": rejected,
-        "backbone": backbone.name,
-        "column": items.column,
-        "device": encoder.device,
-        "seconds": seconds,
-        "output": options.output,
-    }
-    kind = f" ({items.column})" if backbone.reads_both else ""
-    text = f"embedded {count(rows, 'item')}{kind} with {backbone.name}, {width} wide, in {seconds} s -> {options.output}"
-    if before is not None:
-        summary |= {"there": len(before), "gone": gone}
-        there = f"{len(before):,} were there"
-        text = f"embedded {count(rows, 'new item')}{kind} with {backbone.name} in {seconds} s, {there} -> {options.output}"
-        if gone:
-            text += f"; kept {count(gone, 'row')} whose item is gone"
-    console.result(summary, text)
+    embedding.conclude(replace(facts, rejected=rejected, pace=pace), width, dtype, round(time.monotonic() - started, 1), console)
+
+
+def _loading(options: Options, like: Like | None) -> str:
+    """What is said while libraries, networks and fits are loaded."""
+    name = options.backbone or (like.space.facts if like is not None else {}).get("backbone", "resnet18")
+    return f"loading {name}" if str(name).partition(":")[0] in BACKBONES.names() else f"loading torch and {name}"
 
 
 def _target(options: Options) -> Target:
@@ -302,7 +302,7 @@ def _prepared(backbone: Backbone, encoder: Encoder, dtype: str, seed: int, like:
     facts = {"backbone": backbone.identity, "dtype": dtype, **encoder.space}
     if encoder.learns:
         if fit is None:
-            fit = folder / f"fit{backbone.fit}"
+            fit = folder / f"{shards.FIT}{backbone.fit}"
             encoder.save(fit)
         facts["fit"] = align.file_digest(str(fit))
     if like is not None and (wanted := like.space.facts) != facts:
@@ -355,10 +355,12 @@ def _finished(items: Items, store: Shards, stored: set[int], shard_rows: int) ->
     return finished
 
 
-def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: Options, console: Console) -> None:
-    """Make and store every shard that is not finished. Raises InputError where a vector is not finite."""
+def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: Options, console: Console) -> float | None:
+    """Make and store every shard that is not finished. Returns the seconds that an item took. Raises InputError where a vector is not
+    finite."""
+    there, started = sum(len(store.ids(number)) for number in finished), time.monotonic()
     with console.progress(f"embedding {items.source.name}", len(items)) as advance:
-        advance(sum(len(store.ids(number)) for number in finished))
+        advance(there)
         made = pipeline.run(
             run.encoder,
             items.payloads(),
@@ -381,11 +383,13 @@ def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: O
                     else "try --device cpu, which computes in full precision, or other --weights",
                 )
             store.write(shard.number, shard.digests, vectors, shard.reasons)
+    return (time.monotonic() - started) / (len(items) - there) if there < len(items) else None
 
 
-def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | None, console: Console) -> int:
+def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | None, part: Mapping[str, int], console: Console) -> int:
     """Put the shards together: the rejects table and the fit, then the features, which are the sign that all is done. Those of an update
-    join the rows of `old`: as one more part of a folder, or in a file that takes the old one's place. Returns the number of rejects.
+    join the rows of `old`: as one more part of a folder, or in a file that takes the old one's place. `part` says in the provenance that
+    they are not all. Returns the number of rejects.
 
     Raises InputError where no row is left, after forgetting the shards; an update has then nothing to add.
     """
@@ -400,7 +404,7 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
         store.remove()
         raise rejects.nothing_left(items, refused)
     inputs = {"items": align.fingerprint(items.index, np.concatenate(digests))}
-    origin = write.provenance("embed", run.facts, run.seed, inputs | versions([items.source]))
+    origin = write.provenance("embed", {**run.facts, **part}, run.seed, inputs | versions([items.source]))
     rejects.keep(refused, items, target.rejects, origin, console, again=old is not None)
     if len(refused) == len(items):
         return len(refused)
@@ -425,9 +429,9 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
     ) as append:
         if rewritten is not None:
             sums = []
-            for vectors, part in rewritten.scan(["id", "features"], lambda batch: read_rows(rewritten, batch, "features", width)):
+            for vectors, digest in rewritten.scan(["id", "features"], lambda batch: read_rows(rewritten, batch, "features", width)):
                 append(vectors)
-                sums.append(part)
+                sums.append(digest)
             origin["inputs"]["features"] = align.fingerprint(align.index(earlier, rewritten.name), np.concatenate(sums))
         for number in range(len(store)):
             shard = store.read(number)

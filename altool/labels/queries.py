@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.tables import align
+from altool.tables.items import some
 from altool.tables.queue import check_queries
 from altool.tables.read import Source
 
@@ -44,4 +45,5 @@ def shown(items: Source, ids: pa.Array) -> pa.Table | None:
     columns = ["id", *(name for name in ("text", "path") if name in items)]
     if len(columns) == 1 or not len(ids):
         return None
-    return pa.Table.from_batches(items.scan(columns, lambda batch: batch.filter(pc.is_in(batch.column("id"), value_set=ids))))
+    rows = list(some(items, ids).scan(columns, lambda batch: batch.filter(pc.is_in(batch.column("id"), value_set=ids))))
+    return pa.Table.from_batches(rows) if rows else None

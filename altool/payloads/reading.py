@@ -25,7 +25,7 @@ def read(payload: Payload) -> bytes:
         raise Unusable("null")
     if isinstance(payload, tuple):
         try:
-            payload = _read_file(*payload)
+            payload = _read_piece(*payload) if len(payload) == 3 else _read_file(*payload)
         except (OSError, ValueError) as error:  # pyarrow's own errors are ValueErrors
             missing = isinstance(error, FileNotFoundError)
             raise Unusable("no such file" if missing else f"the file cannot be read ({type(error).__name__})") from error
@@ -41,6 +41,17 @@ def _read_file(root: str, name: str) -> bytes:
         raise Unusable("not a file")  # a pipe or a device could be read for ever
     with open(name, "rb") as file:
         return file.read()
+
+
+def _read_piece(name: str, offset: int, length: int) -> bytes:
+    handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = os.pread(handle, length, offset)
+    finally:
+        os.close(handle)
+    if len(content) < length:
+        raise Unusable("the file ends before it")
+    return content
 
 
 @functools.cache

@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-# What a row holds: encoded bytes, a text, a file as (root, name) or nothing. The root of a local file is "", else a URI.
-Payload = bytes | str | tuple[str, str] | None
+# What a row holds: encoded bytes, a text, a file as (root, name), a piece of one as (file, offset, length), or nothing. The root of a
+# local file is "", else a URI.
+Payload = bytes | str | tuple[str, str] | tuple[str, int, int] | None
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ SECTIONS = {"project": PROJECT, "holdout": HOLDOUT, "round": ROUND, "hooks": HOO
 
 # What a round gives each command by itself: it cannot be set.
 GIVEN = {
-    "embed": ("items", "output", "update", "columns", "allow_outside"),
+    "embed": ("items", "output", "update", "limit", "columns", "allow_outside"),
     "train": ("items", "features", "labels", "classes", "output", "oof", "columns", "allow_outside"),
     "score": ("model", "items", "features", "output", "columns", "allow_outside"),
     "select": (
@@ -109,7 +109,7 @@ GIVEN = {
         *("columns", "allow_new_classes"),
     ),
 }
-OF_EVERY_ROUND = ("overwrite", "json", "quiet", "debug")
+OF_EVERY_ROUND = ("overwrite", "dry_run", "json", "quiet", "debug")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from altool.tables.image_files import ImageFiles
 from altool.tables.outside import load_json
 from altool.tables.read import Reader, Source
 from altool.tables.schema import ALIASES, KINDS, WIDE_PREFIX
+from altool.tables.tar_items import TarItems
 from altool.text import clip, count, visible
 
 FIRST = 10  # rows that are shown
@@ -68,8 +69,8 @@ def open_table(location: str, reader: Reader) -> Source:
 def _kind(source: Source) -> str:
     """What altool wrote it as, else what its columns make it."""
     first = source.fragments[0]
-    if isinstance(first, ImageFiles):
-        return "images"
+    if isinstance(first, ImageFiles | TarItems):
+        return "images" if isinstance(first, ImageFiles) else "tars"
     if "kind" in first.facts:
         return str(first.facts["kind"])
     names = {*first.schema.names, *first.constants}

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from altool.payloads.reading import Unusable, digest, read
 from altool.payloads.shape import Payload
-from altool.tables.items import Folder, Outside
+from altool.tables.items import Folder, Outside, some
 from altool.tables.read import Source
 
 COLUMNS = ("image", "path", "text")
@@ -30,7 +30,8 @@ class Contents:
     def rows(self, ids: pa.Array | None = None) -> Iterator[tuple[Any, str, Payload]]:
         """The id of each row, the column that it has something in ("": none), and what; in file order, a batch at a time. With `ids`, of
         these rows alone. A path out of the table's folder is nothing."""
-        for batch in self._items.stream(["id", *self._columns]):
+        items = self._items if ids is None else some(self._items, ids)
+        for batch in items.stream(["id", *self._columns]):
             batch = batch if ids is None else batch.filter(pc.is_in(batch.column("id"), value_set=ids))
             for row in batch.to_pylist():
                 name = next((name for name in self._columns if row[name] is not None), "")

@@ -20,6 +20,7 @@ from altool.selection.inputs import Past
 from altool.selection.options import Options
 from altool.strategies.registry import Strategy
 from altool.tables import check, outputs, write
+from altool.tables.items import some
 from altool.tables.outputs import Output
 from altool.tables.read import Source
 from altool.text import count
@@ -130,7 +131,7 @@ def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: S
     queries = queries.filter(pa.compute.not_equal(queries.column("source"), "auto"))
     wanted = queries.column("id").combine_chunks()
     columns = [name for name in ("id", "text", "image", "path") if name in items]
-    batches = items.scan(
+    batches = some(items, wanted).scan(
         columns, lambda batch: batch.filter(pa.compute.is_in(batch.column("id"), value_set=wanted)), threads=options.threads
     )
     shown = [name for name in exports if formats.writer(name).wants_pictures]

@@ -10,7 +10,7 @@ from threading import Event, Thread
 import numpy as np
 
 from altool.console import Advance, Console
-from altool.text import count
+from altool.text import count, duration
 
 LOOK = 0.5  # seconds between two looks
 LINE = 30.0  # seconds after which a line is due where no run has ended
@@ -21,7 +21,7 @@ def followed(names: Sequence[str], rounds: int, done: np.ndarray, console: Conso
     """Tell, while it lasts, how far the runs called `names` are: on a terminal by a bar, else by a line for each that ends, and one every
     half minute. `done` int (n,) is how many of the `rounds` and the seed set each has behind it; whoever runs them raises it."""
     stop = Event()
-    with console.progress("simulating", len(names) * (rounds + 1)) as advance:
+    with console.progress("simulating", len(names) * (rounds + 1), lines=False) as advance:
         lines = not (console.shows_progress or console.quiet or console.json_output)
         follower = Thread(target=_follow, args=(names, rounds, done, advance, console if lines else None, stop), daemon=True)
         follower.start()
@@ -63,10 +63,3 @@ def time_left(done: np.ndarray, rounds: int, elapsed: float) -> str:
     """The time that is left, if the rounds to come take as long as those `done` (n,) in `elapsed` seconds; "" where nobody can say."""
     whole, behind = len(done) * (rounds + 1), int(done.sum())
     return "" if behind in (0, whole) else f", about {duration(elapsed * (whole - behind) / behind)} left"
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it: 40 s, 12 min, 3.5 h."""
-    if seconds < 99.5:
-        return f"{max(1, round(seconds))} s"
-    return f"{round(seconds / 60)} min" if seconds < 99.5 * 60 else f"{seconds / 3600:.1f} h"

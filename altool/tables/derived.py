@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.tables.fragments import Fragment
+from altool.tables.tar_items import TarItems
 
 
 @dataclass
@@ -75,6 +76,8 @@ class Derived:
 
 def reaching(one: Fragment, names: Mapping[str, str]) -> Fragment:
     """The file with the fields of structs that --columns names as STRUCT.FIELD, where no column of the file is called so."""
+    if isinstance(one, TarItems):
+        return one.reaching(names)
     paths = {name: name.split(".") for name in names.values() if "." in name and name not in one.names}
     paths = {name: path for name, path in paths.items() if _type(one.schema, path) is not None}
     return Derived(one, paths) if paths else one

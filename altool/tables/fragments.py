@@ -87,7 +87,7 @@ class Fragment(Protocol):
         ...
 
 
-class _Described:
+class Described:
     """What follows from a file's schema."""
 
     path: str
@@ -116,7 +116,7 @@ def facts(schema: pa.Schema, path: str) -> dict[str, str]:
 
 
 @dataclass
-class ParquetFragment(_Described):
+class ParquetFragment(Described):
     path: str
     metadata: pq.FileMetaData
     schema: pa.Schema
@@ -227,7 +227,7 @@ class ParquetFragment(_Described):
 
 
 @dataclass
-class MemoryFragment(_Described):
+class MemoryFragment(Described):
     path: str
     table: pa.Table
     constants: Mapping[str, str | None] = field(default_factory=dict)

@@ -6,6 +6,7 @@ import copy
 import os
 import posixpath
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import numpy as np
@@ -18,6 +19,7 @@ from altool.tables import align, check
 from altool.tables.image_files import ImageFiles
 from altool.tables.listing import fixed
 from altool.tables.read import Source
+from altool.tables.tar_items import Member, TarItems
 
 File = tuple[str, str]  # root ("" on this machine, else a URI) and name
 
@@ -51,11 +53,19 @@ class Items:
 
     def without(self, ids: pa.ChunkedArray) -> Items:
         """The rows whose ids are not among these."""
+        return self._only(np.asarray(pc.invert(pc.is_in(self.ids, value_set=ids))))
+
+    def first(self, number: int) -> Items:
+        """So many rows, the first in id order: the same ones whatever the order of the files."""
+        chosen = np.zeros(len(self), bool)
+        chosen[slice(number) if self.index.order is None else self.index.order[:number]] = True
+        return self._only(chosen)
+
+    def _only(self, kept: np.ndarray) -> Items:
         other = copy.copy(self)
-        kept = pc.invert(pc.is_in(self.ids, value_set=ids))
         other._kept = self._kept.copy()
-        other._kept[self._kept] = np.asarray(kept)
-        other.ids = self.ids.filter(kept)
+        other._kept[self._kept] = kept
+        other.ids = self.ids.filter(pa.array(kept))
         other.index = align.index(other.ids.chunks, self.source.name) if len(other.ids) else align.Index(other.ids, None)
         return other
 
@@ -77,11 +87,36 @@ class Items:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def payloads(self) -> Iterator[list[bytes | str | File | None]]:
-        """The rows in file order, a batch at a time: an image's bytes, a text, or the file that a path names; None for null."""
+    def payloads(self) -> Iterator[list[bytes | str | File | Member | None]]:
+        """The rows in file order, a batch at a time: an image's bytes or its place in a tar, a text, or the file that a path names; None
+        for null."""
+        if self.column == "image" and (tars := _tars(self.source)):
+            done = 0
+            for tar in tars:
+                rows_ = tar.only(self._kept[done : done + len(tar.keys)])
+                yield list(rows_.members(self.source.physical(tar, "image") or ""))
+                done += len(tar.keys)
+            return
         for values in self.column_chunks():
             rows = values.to_pylist()
             yield rows if self._folder is None else [row if row is None else self._folder.file(row) for row in rows]
+
+
+def _tars(source: Source) -> list[TarItems]:
+    """The files of a table of tars; none of any other."""
+    tars = [fragment for fragment in source.fragments if isinstance(fragment, TarItems)]
+    return tars if len(tars) == len(source.fragments) else []
+
+
+def some(source: Source, ids: pa.Array) -> Source:
+    """The table, of whose tars, where it is one of tars, only the rows of these ids are left: no other's content is read."""
+    chosen = []
+    for tar in _tars(source):
+        own = tar.ids(source.physical(tar, "id") or "")
+        if own is None:
+            return source
+        chosen.append(tar.only(np.asarray(pc.is_in(own, value_set=ids.cast(own.type)))))
+    return replace(source, fragments=chosen) if chosen else source
 
 
 class ItemTexts:

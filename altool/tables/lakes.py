@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -21,6 +22,9 @@ from altool.tables.check import short
 from altool.tables.fragments import Fragment, probe
 from altool.tables.listing import DELTA, ICEBERG, log_of
 from altool.tables.live import MEND, Column, Live, by_field_id, data_file, held, live
+
+if TYPE_CHECKING:
+    from altool.tables.source import Source
 
 EXTRA = "lakes"
 RENAMED = "the log gives its fields other names than the file, and altool reads such names of whole columns alone"
@@ -35,6 +39,15 @@ class Lake:
     folder: str
     version: str
     files: list[Fragment]
+
+
+def versions(sources: Iterable[Source]) -> dict[str, str]:
+    """{KIND_version: what was read} of the tables with a log, as provenance has it among the inputs."""
+    found: dict[str, list[str]] = {}
+    for source in sources:
+        if source.version:
+            found.setdefault(f"{source.kind.name}_version", []).append(source.version)
+    return {kind: ", ".join(texts) for kind, texts in found.items()}
 
 
 def opened(label: str, location: str) -> Lake | None:

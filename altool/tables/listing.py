@@ -33,6 +33,7 @@ LEVELS = 8  # folders above a file in which a table's log is looked for
 ENDINGS = (".parquet", ".parq", ".pq", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".arrow", ".feather", ".ipc")
 PARQUET = (".parquet", ".parq", ".pq")
 IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+TARS = (".tar", ".tgz", ".tbz2", ".txz", *(f".tar{ending}" for ending in (".gz", ".bz2", ".xz", ".zst", ".lz4")))
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 TRANSIENT = (".tmp", ".partial", ".crc", "_temporary", ".ipynb_checkpoints", ".rejects.parquet")  # nobody's rows
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -95,6 +96,11 @@ def is_table_name(path: str) -> bool:
 def is_image_name(path: str) -> bool:
     """Does the file's name end as those of images do?"""
     return path.lower().endswith(IMAGES)
+
+
+def is_tar_name(path: str) -> bool:
+    """Does the file's name end as those of tars do, compressed ones too?"""
+    return path.lower().endswith(TARS)
 
 
 def fixed(location: str) -> str:
@@ -186,7 +192,7 @@ def _shown(path: str) -> bool:
     """Is a hidden file worth a word? Not what tools leave beside tables and images."""
     parts = path.split("/")
     left_by_tools = parts[-1].startswith("._") or any(mark in part for part in parts for mark in TRANSIENT)
-    return (is_table_name(path) or is_image_name(path)) and not left_by_tools
+    return (is_table_name(path) or is_image_name(path) or is_tar_name(path)) and not left_by_tools
 
 
 # What a table with a log keeps in its folder.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,16 +12,19 @@ from typing import Any
 import pyarrow as pa
 
 from altool.errors import InputError, UsageError
-from altool.tables import columns, lakes, space
+from altool.tables import check, columns, lakes, space
 from altool.tables.array_files import ARRAYS
 from altool.tables.derived import Derived, pictured, reaching
+from altool.tables.downloads import Downloads, downloads
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
 from altool.tables.image_files import image_rows
 from altool.tables.layout import Layout, check_score, gathered, layout
-from altool.tables.listing import Listing, fixed, is_image_name, is_table_name, listing, naming, partition_values
+from altool.tables.listing import Listing, fixed, is_image_name, is_table_name, is_tar_name, listing, naming, partition_values
 from altool.tables.outside import decode, load_json
 from altool.tables.schema import ALIASES, FOREIGN, KINDS, MATRIX, WIDE_PREFIX, Kind
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
+from altool.tables.tar_index import BLOCK, is_tar
+from altool.tables.tar_items import refuse_repeated, tar_items
 from altool.tables.values import clock
 from altool.tables.vectors import Vectors, vector_shape
 from altool.text import count
@@ -39,7 +42,6 @@ __all__ = [
     "parse_columns",
     "plan",
     "vector_shape",
-    "versions",
 ]
 
 HAVE_NONE = ("items", "features", "predictions")  # kinds of tables that --ids gives ids to
@@ -154,26 +156,36 @@ class Reader:
         """The files of a table. Of a folder, files that are none of its tables are left out, and named once. A folder or a glob of images
         without a table is one of items."""
         label = source.name
-        if source.location == "-":
-            return [fragment(label, found.paths[0], None, {}, shown="standard input")]
-        images = [path for path in found.paths if is_image_name(path)]
-        alone = not found.folder and len(found.paths) == 1 and "://" not in source.location and os.path.lexists(source.location)
         items = source.kind.name == "items"
+        alone = not found.folder and len(found.paths) == 1 and "://" not in source.location and os.path.lexists(source.location)
+        shown = "standard input" if source.location == "-" else source.location if alone else ""
+        tars = [path for path in found.paths if is_tar_name(path) or (shown and _is_tar(path))] if items else []
+        if shown and tars:
+            return self._tars(source, found, tars, shown)
+        if source.location == "-":
+            return [fragment(label, found.paths[0], None, {}, shown=shown)]
+        images = [path for path in found.paths if is_image_name(path)]
         if images and items and not found.folder and fixed(source.location) == source.location:
             folder = os.path.dirname(source.location) or "."
             raise InputError(f"{label}: found one image, expected a table or a folder of images", f"give its folder: --items {folder}")
-        if not found.folder and (alone or not images):
+        root = found.folder or (os.path.dirname(source.location) if alone else fixed(source.location))
+        if not found.folder and (alone or not (images or tars)):
             self._say_left_out(label, found, [])
-            return [fragment(label, path, found.filesystem, {}, shown=source.location if alone else "") for path in found.paths]
-        ending = os.path.splitext(images[0])[1] if images else ""
-        apart = f"to take the images: --items '{fixed(source.location).rstrip('/')}/**/*{ending}'" if images and items else ""
+            one_by_one = [fragment(label, path, found.filesystem, {}, shown=shown) for path in found.paths]
+            return self._of_downloads(source, [downloads(one, root) if items else one for one in one_by_one])
+        start = fixed(source.location).rstrip("/")
+        ending = os.path.splitext(images[0])[1] if images else ".tar"
+        what = "images" if images else "tars"
+        apart = f"to take the {what}: --items '{start}/**/*{ending}'" if items and (images or tars) else ""
         opened: list[Fragment] = []
         stray: dict[str, InputError] = {}
+        beside = _beside(found, tars)
         for path in found.paths:
-            if is_image_name(path) or (images and items and not is_table_name(path)):
+            if is_image_name(path) or path in tars or path in beside or (images and items and not is_table_name(path)):
                 continue
             try:
-                opened.append(fragment(label, path, found.filesystem, partition_values(path, found.folder)))
+                one = fragment(label, path, found.filesystem, partition_values(path, found.folder))
+                opened.append(downloads(one, root) if items else one)
             except InputError as error:
                 if is_table_name(path) and not path.endswith(".json") and not isinstance(error, NoTable):
                     raise (InputError(error.message, f"{error.hint}; or {apart}") if apart else error) from error
@@ -183,13 +195,49 @@ class Reader:
         kept = [one for one, fits in zip(opened, fitting, strict=True) if fits]
         if images and not (kept if items else opened):
             return [self._images(source, found, images)]
+        if tars and not kept:
+            return self._tars(source, found, tars, "", beside)
         kept = kept or opened
         if stray and not kept:
             path, cause = next(iter(stray.items()))
             raise InputError(cause.message, f"{cause.hint}; or give a file, or a glob of the table's own files")
-        used = {one.path for one in kept}
-        both = f"; it holds tables and {count(len(images), 'image')}: the tables are taken; {apart}" if apart else ""
-        self._say_left_out(label, found, [path for path in found.paths if path not in used], both)
+        used = {one.path for one in kept} | {path for one in kept if isinstance(one, Downloads) for path in found.paths if one.owns(path)}
+        both = f"; it holds tables and {count(len(images or tars), what[:-1])}: the tables are taken; {apart}" if apart else ""
+        left = [path for path in found.paths if path not in used]
+        self._say_left_out(label, found, left, both if set(images or tars) - used else "")
+        return self._of_downloads(source, kept)
+
+    def _tars(self, source: Source, found: Listing, tars: Sequence[str], shown: str, beside: Collection[str] = ()) -> list[Fragment]:
+        """Tars as a table of items. Raises InputError for compressed ones, in a store, and for a key that is in several."""
+        label = source.name
+        if found.filesystem is not None:
+            raise InputError(f"{label}: tars are read on this machine alone", "copy them to a folder, or mount the store")
+        for path in tars:
+            if not shown.startswith("standard") and not path.lower().endswith(".tar") and not _is_tar(path):
+                raise InputError(
+                    f"{label}: {naming([path], found.folder)} is a compressed tar, of which no member can be read alone",
+                    "unpack it to a tar: gunzip, bunzip2, unxz or zstd -d",
+                )
+        root = found.folder or (os.path.dirname(source.location) if shown else fixed(source.location))
+        read = [tar_items(label, path, os.path.relpath(path, root or "."), shown) for path in tars]
+        opened = [one for one, _ in read]
+        if self.names.get("id") is None:
+            refuse_repeated(label, opened)
+        if self.console is not None:
+            odd = [name for _, names in read for name in names]
+            if odd:
+                self.console.warn(f"{label}: left out {count(len(odd), 'member')} without a dot in the name ({check.naming(odd)})")
+            alone = [key for one in opened for key in one.without_image()]
+            if alone:
+                self.console.info(f"{label}: {count(len(alone), 'key')} without an image ({check.naming(alone)})")
+        self._say_left_out(label, found, [path for path in found.paths if path not in {*tars, *beside}])
+        return list(opened)
+
+    def _of_downloads(self, source: Source, kept: list[Fragment]) -> list[Fragment]:
+        """The files as they are; it is said how many rows of img2dataset's were not fetched."""
+        lost = sum(one.lost for one in kept if isinstance(one, Downloads))
+        if lost and self.console is not None:
+            self.console.info(f"{source.name}: left out {count(lost, 'row')} that img2dataset could not fetch")
         return kept
 
     def _images(self, source: Source, found: Listing, images: Sequence[str]) -> Fragment:
@@ -234,7 +282,7 @@ class Reader:
     @property
     def versions(self) -> dict[str, str]:
         """`versions` of all tables of the run."""
-        return versions(self.sources)
+        return lakes.versions(self.sources)
 
     def add(self, source: Source) -> None:
         """Take in a table that another reader opened: its ids must match too."""
@@ -276,6 +324,17 @@ class Reader:
         return common
 
 
+def _is_tar(path: str) -> bool:
+    with open(path, "rb") as file:
+        return is_tar(file.read(BLOCK))
+
+
+def _beside(found: Listing, tars: Sequence[str]) -> set[str]:
+    """What img2dataset writes beside each tar about its rows: the tar holds it too."""
+    stems = {os.path.splitext(path)[0] for path in tars}
+    return {path for path in found.paths if path not in tars and os.path.splitext(path)[0].removesuffix("_stats") in stems}
+
+
 def meaning(zone: str | None, unit: str | None, unlabeled: Sequence[str] | None) -> Meaning:
     """What `--time-zone`, `--time-unit` and `--unlabeled-value` say. Raises UsageError for a zone or a unit that there is none of."""
     return Meaning(clock(zone, unit), tuple(unlabeled or ()))
@@ -294,15 +353,6 @@ def parse_columns(text: str | None) -> dict[str, str]:
             )
         names[name] = other
     return names
-
-
-def versions(sources: Iterable[Source]) -> dict[str, str]:
-    """{KIND_version: what was read} of the tables with a log, as provenance has it among the inputs."""
-    found: dict[str, list[str]] = {}
-    for source in sources:
-        if source.version:
-            found.setdefault(f"{source.kind.name}_version", []).append(source.version)
-    return {kind: ", ".join(texts) for kind, texts in found.items()}
 
 
 def parse_classes(text: str | None, option: str = "--classes") -> tuple[str, ...] | None:

@@ -18,6 +18,7 @@ from altool.tables import outputs, write
 from altool.tables.align import Index, fingerprint
 
 KEY, ROWS = b"altool.run", b"altool.rows"
+FIT = "fit"  # what a backbone learned, until it lies beside the target
 KEPT = (".arrow", ".checkpoint")  # files that a run can go on from
 
 
@@ -132,7 +133,7 @@ def partial(target: str | Path) -> Iterator[Path]:
 def clear(folder: Path) -> None:
     """Remove what runs have put into their `partial` folder, and the folder itself unless somebody else has put something there."""
     for path in folder.iterdir():
-        if path.name == "lock" or path.suffix in (*KEPT, ".tmp", ".tmp-lock"):
+        if path.name == "lock" or path.stem == FIT or path.suffix in (*KEPT, ".tmp", ".tmp-lock"):
             path.unlink()
     with contextlib.suppress(OSError):
         folder.rmdir()

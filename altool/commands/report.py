@@ -41,6 +41,7 @@ from altool.shared import (
     PROB_PREFIX,
     PROBABILITIES,
     ROUND,
+    RUN,
     SCORE,
     SEED,
     STRICT,
@@ -63,7 +64,7 @@ MEASURED, COMPARED = "What is measured", "Comparing: --history alone, as altool 
 MEASURING = (
     *("targets", "previous", "pool_predictions", "features", "queries", "model", "metrics_output", "check_targets"),
     *("ids", "prob_prefix", "prob_columns", "score", "long", "probabilities"),
-    *("evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
+    *("all", "evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
 )
 COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
 
@@ -114,6 +115,7 @@ class Options:
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
+    all: bool = option("Print every class, not only the 20 worst.", default=False, panel=RUN)
     seed: int = shared(SEED)
     strict: bool = shared(STRICT)
     overwrite: bool = shared(OVERWRITE)
@@ -252,7 +254,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     if options.output:
         write.write_bytes(page.page(report, true, evaluation.predicted, found, origin).encode(), options.output)
     if "-" not in (options.output, options.metrics_output) and not (console.json_output or console.quiet):
-        for part in terminal.render(report):
+        for part in terminal.render(report, every_class=options.all):
             console.print(part)
     summary = {"command": "report", **report.summary(), "output": options.output, "metrics_output": options.metrics_output}
     if missing := {ESTIMATE: report.missed, PROVED: report.unproved}.get(options.check_targets or ""):

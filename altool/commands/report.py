@@ -23,7 +23,7 @@ from altool.metrics.proof import ESTIMATE, PROVED, States, states
 from altool.metrics.steering import Sample
 from altool.models import store
 from altool.options import flag, option, shared
-from altool.reporting import comparison, content, forecast, page, pool_map, relabeled, searches, stopping, terminal
+from altool.reporting import comparison, content, forecast, page, pool_map, relabeled, searches, stopping, summary, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
 from altool.reporting.proof import Proof
 from altool.shared import (
@@ -256,16 +256,16 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     if "-" not in (options.output, options.metrics_output) and not (console.json_output or console.quiet):
         for part in terminal.render(report, every_class=options.all):
             console.print(part)
-    summary = {"command": "report", **report.summary(), "output": options.output, "metrics_output": options.metrics_output}
+    told = {"command": "report", **summary.of_report(report), "output": options.output, "metrics_output": options.metrics_output}
     if missing := {ESTIMATE: report.missed, PROVED: report.unproved}.get(options.check_targets or ""):
         lack = "below target" if options.check_targets == ESTIMATE else "without proof of the target"
         raise TargetsNotMet(
             f"{len(missing)} of {count(len(report.aims), 'class', 'classes')} {lack} ({check.naming_columns(missing)})",
             proof.remedy if proof and options.check_targets == PROVED else "label more rows of these classes, train and report again",
-            {**summary, "warnings": console.warnings},
+            {**told, "warnings": console.warnings},
         )
     written = ", ".join(location for location in (options.output, options.metrics_output) if location and location != "-")
-    console.result(summary, f"{report.basis}: {terminal.overall_line(report)}{f' -> {written}' if written else ''}")
+    console.result(told, f"{report.basis}: {terminal.overall_line(report)}{f' -> {written}' if written else ''}")
 
 
 def _training(location: str) -> dict[str, list[float]]:

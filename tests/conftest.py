@@ -7,6 +7,7 @@ import os
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
+from json_schemas import errors
 
 from altool.console import Console
 
@@ -99,8 +101,15 @@ def write(table: pa.Table, path: Path, **options: Any) -> Path:
     return path
 
 
+@cache
+def schema_of_reports() -> dict[str, Any]:
+    from altool.reporting import summary
+
+    return summary.schema()
+
+
 class Recorder(Console):
-    """A console that keeps what is printed."""
+    """A console that keeps what is printed. What a report prints must be of its JSON Schema."""
 
     def __init__(self) -> None:
         super().__init__(json_output=True)
@@ -108,6 +117,8 @@ class Recorder(Console):
 
     def _print(self, value: Any) -> None:
         self.said = json.loads(json.dumps(value, allow_nan=False))
+        if self.said.get("command") == "report" and "measured_on" in self.said:
+            assert errors(self.said, schema_of_reports()) == []
 
 
 def known_truth(folder: Path, rows: int, signal: float = 1.0) -> np.ndarray:

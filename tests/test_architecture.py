@@ -26,7 +26,7 @@ LONGEST = 450  # lines of a file
 # The floors of the house, from the ground: what is in a room (or a module beside the rooms) imports from lower floors only.
 FLOORS = (
     ("errors", "text", "seeds"),
-    ("console", "extras", "options", "registry"),
+    ("console", "documents", "extras", "options", "registry"),
     ("shared", "help", "engines", "metrics"),
     ("catalogue", "kernels", "tables", "payloads"),
     ("strategies", "backbones"),

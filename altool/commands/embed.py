@@ -43,8 +43,8 @@ from altool.tables import align, check, outputs, rejects, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.feature_files import Target
 from altool.tables.items import Items, ItemTexts
-from altool.tables.outputs import Output
 from altool.tables.lakes import versions
+from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
 from altool.tables.rows import read_rows
 from altool.tables.schema import KINDS

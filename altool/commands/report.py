@@ -23,7 +23,7 @@ from altool.metrics.proof import ESTIMATE, PROVED, States, states
 from altool.metrics.steering import Sample
 from altool.models import store
 from altool.options import flag, option, shared
-from altool.reporting import comparison, content, forecast, page, pool_map, relabeled, searches, stopping, terminal
+from altool.reporting import comparison, content, forecast, page, pool_map, relabeled, searches, stopping, summary, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
 from altool.reporting.proof import Proof
 from altool.shared import (
@@ -42,6 +42,7 @@ from altool.shared import (
     PROB_PREFIX,
     PROBABILITIES,
     ROUND,
+    RUN,
     SCALE,
     SCORE,
     SEED,
@@ -65,7 +66,7 @@ MEASURED, COMPARED = "What is measured", "Comparing: --history alone, as altool 
 MEASURING = (
     *("targets", "previous", "pool_predictions", "features", "queries", "model", "metrics_output", "check_targets"),
     *("ids", "prob_prefix", "prob_columns", "score", "long", "probabilities", "feature_prefix", "scale"),
-    *("evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
+    *("all", "evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
 )
 COMPARING = ("baseline", "level", "metric", "tail_classes", "tail_share", "summary_output")  # of histories alone
 
@@ -118,6 +119,7 @@ class Options:
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
+    all: bool = option("Print every class, not only the 20 worst.", default=False, panel=RUN)
     seed: int = shared(SEED)
     strict: bool = shared(STRICT)
     overwrite: bool = shared(OVERWRITE)
@@ -256,18 +258,18 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     if options.output:
         write.write_bytes(page.page(report, true, evaluation.predicted, found, origin).encode(), options.output)
     if "-" not in (options.output, options.metrics_output) and not (console.json_output or console.quiet):
-        for part in terminal.render(report):
+        for part in terminal.render(report, every_class=options.all):
             console.print(part)
-    summary = {"command": "report", **report.summary(), "output": options.output, "metrics_output": options.metrics_output}
+    told = {"command": "report", **summary.of_report(report), "output": options.output, "metrics_output": options.metrics_output}
     if missing := {ESTIMATE: report.missed, PROVED: report.unproved}.get(options.check_targets or ""):
         lack = "below target" if options.check_targets == ESTIMATE else "without proof of the target"
         raise TargetsNotMet(
             f"{len(missing)} of {count(len(report.aims), 'class', 'classes')} {lack} ({check.naming_columns(missing)})",
             proof.remedy if proof and options.check_targets == PROVED else "label more rows of these classes, train and report again",
-            {**summary, "warnings": console.warnings},
+            {**told, "warnings": console.warnings},
         )
     written = ", ".join(location for location in (options.output, options.metrics_output) if location and location != "-")
-    console.result(summary, f"{report.basis}: {terminal.overall_line(report)}{f' -> {written}' if written else ''}")
+    console.result(told, f"{report.basis}: {terminal.overall_line(report)}{f' -> {written}' if written else ''}")
 
 
 def _training(location: str) -> dict[str, list[float]]:

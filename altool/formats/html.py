@@ -10,12 +10,11 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 
+from altool import documents
 from altool.errors import InputError
 from altool.labels import table
 from altool.labels.exchange import Export, Format, Task
@@ -26,7 +25,6 @@ from altool.text import count
 
 COLUMNS = ("altool_id", "altool_round", "altool_rank", "label", "status", "seconds", "labeled_at", "annotator")
 PAGE_ROWS = 200  # of each page in a folder
-POLICY = "default-src 'none'; img-src data:; style-src {}; script-src {}; base-uri 'none'; form-action 'none'"
 
 
 def recognizes(export: Export) -> bool:
@@ -108,24 +106,7 @@ def _json(value: Any) -> str:
 
 
 def _rendered(template: str, **values: Any) -> bytes:
-    from jinja2 import DictLoader, Environment, StrictUndefined
-
-    style, script = _source("page.css"), _source("page.js")
-    policy = POLICY.format(_hash(style), _hash(script) if template == "page.html" else "'none'")
-    environment = Environment(
-        loader=DictLoader({template: _source(template)}), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    page = environment.get_template(template).render(policy=policy, style=style, script=script, **values)
-    return page.encode("utf-8", "backslashreplace") + b"\n"  # half a character can only be in the JSON, and this is its escape
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-@cache
-def _source(name: str) -> str:
-    return (files("altool.formats") / "labeling_page" / name).read_text("utf-8")
+    return documents.render("altool.formats", "labeling_page", template, script="page.js" if template == "page.html" else "", **values)
 
 
 FORMAT = Format(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -210,22 +210,6 @@ class Report:
         """What the next labels bring, what the targets need, and whether to stop, in sentences without full stops."""
         forecast = [line] if self.forecast and (line := self.forecast.line()) else []
         return [*forecast, *(self.stopping.lines(SHORT[self.stopping.metric]) if self.stopping else [])]
-
-    def summary(self) -> dict[str, Any]:
-        """Everything as one JSON object."""
-        content = asdict(self)
-        content["stopping"] = self.stopping and self.stopping.summary()
-        content["forecast"] = self.forecast and self.forecast.summary()
-        content["measured_on"] = {"rows": self.measured_on, "biased": self.rows.biased > 0, "caution": self.caution}
-        content["classes"] = [{"class": line.pop("name"), **line} for line in content["classes"]]
-        aims = self.aims
-        for name in ("training", "relabeled"):
-            if not content[name]:
-                del content[name]
-        content["targets"] = {"counted": len(aims), "met": len(aims) - len(self.missed), "missed": self.missed} if aims else None
-        if aims:
-            content["targets"] |= {"proved": len(aims) - len(self.unproved), "unproved": self.unproved}
-        return content
 
 
 def metric_name(metric: str, at_precision: float) -> str:

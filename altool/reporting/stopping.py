@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,49 @@ class Agreement:
     kappa: float
     rows: int
     labels: int
+
+
+class Next(TypedDict):
+    """What the next labels bring: of a metric the rise, with an interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+class NextRound(Next):
+    """The same of a round as large as the last, of so many labels."""
+
+    labels: int
+
+
+class GainSummary(TypedDict):
+    """The `slope` of the metric a doubling of the labels, its standard `error`, and over which rounds and labels (first, last)."""
+
+    slope: float
+    error: float
+    rounds: int
+    labels: list[int]
+    next_100: Next
+    next_round: NextRound | None
+
+
+class AgreementSummary(TypedDict):
+    """Cohen's kappa of the predictions with earlier ones, over so many rows without a label, and how many labels there were then."""
+
+    kappa: float
+    rows: int
+    labels: int
+
+
+class StoppingSummary(TypedDict):
+    """Whether to stop labeling, and what that rests on."""
+
+    metric: str
+    gain: GainSummary | None
+    agreement: AgreementSummary | None
+    agreements: list[float]
+    stop: bool
 
 
 @dataclass(frozen=True)
@@ -78,11 +121,14 @@ class Stopping:
             return ""
         return f"; a round of {self.step:,}, as large as the last, {_points(value)} [{_points(low)}, {_points(high)}]"
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> StoppingSummary:
         """As a JSON object."""
-        found = None
+        found: GainSummary | None = None
         if self.gain and self.held_out:
-            step = dict(zip(("value", "low", "high"), self.gain.next(self.step), strict=True)) if self.step > 0 else None
+            step: NextRound | None = None
+            if self.step > 0:
+                value, low, high = self.gain.next(self.step)
+                step = {"labels": self.step, "value": value, "low": low, "high": high}
             value, low, high = self.gain.next()
             found = {
                 "slope": self.gain.slope,
@@ -90,9 +136,11 @@ class Stopping:
                 "rounds": self.gain.rounds,
                 "labels": [self.gain.first, self.gain.last],
                 "next_100": {"value": value, "low": low, "high": high},
-                "next_round": step and {"labels": self.step, **step},
+                "next_round": step,
             }
-        agreement = self.agreement and {"kappa": self.agreement.kappa, "rows": self.agreement.rows, "labels": self.agreement.labels}
+        agreement: AgreementSummary | None = None
+        if one := self.agreement:
+            agreement = {"kappa": one.kappa, "rows": one.rows, "labels": one.labels}
         return {"metric": self.metric, "gain": found, "agreement": agreement, "agreements": list(self.agreements), "stop": self.stop}
 
 

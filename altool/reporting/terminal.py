@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from altool.metrics.proof import ESTIMATE, NOT_YET, PROVED
 from altool.reporting import cost, relabeled, searches
-from altool.reporting.content import SOURCE_ORDER, Report, metric_name, short
+from altool.reporting.content import SOURCE_ORDER, ClassReport, Report, metric_name, short
 from altool.text import count, visible
 
 if TYPE_CHECKING:
@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 NAME_WIDTH = 40
 ROOM = 12  # characters of a line that a class's name has at least
+WORST = 20  # classes that are shown unless all are asked for
 
 
-def render(report: Report) -> list[RenderableType]:
-    """What to print, in order."""
+def render(report: Report, *, every_class: bool = False) -> list[RenderableType]:
+    """What to print, in order: of the classes the worst, or every one, the worst first."""
     from rich.text import Text
 
+    lines = worst_first(report.classes)[: None if every_class else WORST]
+    named = {line.name for line in lines}
+    left_out = len(report.classes) - len(lines)
+    more = [Text(f"{count(left_out, 'more class', 'more classes')}: --all")] if left_out else []
     round_ = "" if report.round is None else f"round {report.round}, "
     rounds = ", ".join(f"{name or 'none'}: {number:,}" for name, number in report.labels.by_round.items())
     skipped = count(report.labels.skipped, "row")
@@ -31,28 +36,46 @@ def render(report: Report) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(round_ + report.basis, style="bold")]
     if report.caution:
         parts.append(Text(report.caution, style="bold red"))
-    parts += [_Classes(report), Text(overall_line(report))]
+    parts += [_Classes(report, lines), *more, Text(overall_line(report))]
     if report.forecast and (cells := report.forecast.table()):
-        parts.append(named_table(cells))
+        head, rows = cells
+        rows = rows[: None if every_class else WORST]
+        parts.append(named_table((head, rows)))
+        if more_open := len(cells[1]) - len(rows):
+            parts.append(Text(f"{count(more_open, 'more open class', 'more open classes')}: --all"))
     parts += map(Text, report.advice)
     if report.aims:
         parts.append(Text(f"{_overall(report, 'shortfall')}: what the classes lack of their targets, on average"))
         parts += map(Text, report.proofs)
-    parts += [Text(), Text(labels, style="bold"), _labels(report)]
+    parts += [Text(), Text(labels, style="bold"), _labels(report, lines), *more]
     if report.queries:
         parts += [Text("what was asked", style="bold"), _queries(report)]
     if report.relabeled:
         parts += [Text("labels in doubt", style="bold"), named_table(relabeled.table(report.relabeled)), Text(relabeled.NOTE)]
     if report.searches:
-        parts += [Text("where the classes end", style="bold"), _searches(report)]
+        parts += [Text("where the classes end", style="bold"), _searches([one for one in report.searches if one.name in named])]
     if report.cost:
-        parts += [Text("what the labels cost", style="bold"), named_table(cost.rounds_table(report.cost))]
-        parts += [Text(text), Text()] if (text := cost.note(report.cost)) else []
-        parts += [named_table(cost.acceptance_table(report.cost, crossed=False))] if report.cost.acceptance else []
-        parts += [named_table(cost.times_table(report.cost))] if report.cost.times else []
+        acceptance = [one for one in report.cost.acceptance if one.class_ in {None, *named}]
+        times = [one for one in report.cost.times if one.class_ in {None, *named}]
+        shown = replace(report.cost, acceptance=acceptance, times=times)
+        parts += [Text("what the labels cost", style="bold"), named_table(cost.rounds_table(shown))]
+        parts += [Text(text), Text()] if (text := cost.note(shown)) else []
+        parts += [named_table(cost.acceptance_table(shown, crossed=False)), *more] if acceptance else []
+        parts += [named_table(cost.times_table(shown)), *more] if times else []
     if report.training:
         parts += [Text("training", style="bold"), _training(report)]
     return parts
+
+
+def worst_first(lines: Sequence[ClassReport]) -> list[ClassReport]:
+    """The classes, those that lack most of their targets first, or of which the value is lowest where there are no targets; classes whose
+    target does not count are the last."""
+    return sorted(lines, key=_badness)
+
+
+def _badness(line: ClassReport) -> tuple[bool, float]:
+    value = line.metrics[line.shown].value
+    return (False, value) if line.target is None else (line.target.met is None, -line.target.gap)
 
 
 def overall_line(report: Report) -> str:
@@ -74,18 +97,18 @@ class _Classes:
     """The table of the classes, without precision and recall where the terminal would leave no room for the names beside them."""
 
     report: Report
+    lines: Sequence[ClassReport]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Table]:
-        whole = _classes(self.report)
-        longest = max(len(short(line.name, NAME_WIDTH)) for line in self.report.classes)
+        whole = _classes(self.report, self.lines)
+        longest = max(len(short(line.name, NAME_WIDTH)) for line in self.lines)
         needed = whole.__rich_measure__(console, options.update(max_width=1000)).maximum - max(longest - ROOM, 0)
-        yield whole if needed <= options.max_width else _classes(self.report, ("prec.", "recall"))
+        yield whole if needed <= options.max_width else _classes(self.report, self.lines, ("prec.", "recall"))
 
 
-def _classes(report: Report, without: Collection[str] = ()) -> Table:
+def _classes(report: Report, lines: Sequence[ClassReport], without: Collection[str] = ()) -> Table:
     from rich.text import Text
 
-    lines = report.classes
     shown = [line.metrics[line.shown] for line in lines]
     columns: dict[str, list[str | Text]] = {
         "labels": [str(line.labels) for line in lines],
@@ -116,12 +139,12 @@ def _state(state: str | None) -> Text:
     return Text(text, style)
 
 
-def _labels(report: Report) -> Table:
+def _labels(report: Report, lines: Sequence[ClassReport]) -> Table:
     from rich.text import Text
 
     sources = [source for source in SOURCE_ORDER if source in report.labels.by_source]
     grid = table("class", *sources)
-    for line in report.classes:
+    for line in lines:
         grid.add_row(Text(short(line.name, NAME_WIDTH)), *(str(line.labels_by_source.get(source, 0)) for source in sources))
     grid.add_row("all classes", *(str(report.labels.by_source[source]) for source in sources), style="bold")
     return grid
@@ -139,17 +162,17 @@ def _queries(report: Report) -> Table:
     return grid
 
 
-def _searches(report: Report) -> Table:
+def _searches(lines: Sequence[searches.Search]) -> Table:
     from rich.text import Text
 
     grid = table("class", "round", "search", "spend", "ends at", "gap", "between", "unlabeled")
-    for line in report.searches:
+    for line in lines:
         grid.add_row(Text(short(line.name, NAME_WIDTH)), str(line.round), str(line.searched), str(line.spent), *searches.cells(line))
     return grid
 
 
 def named_table(content: cost.Cells) -> Table:
-    """A table of rows whose names may be anything, and come in full."""
+    """A table of rows whose names may be anything."""
     from rich.text import Text
 
     head, rows = content
@@ -170,13 +193,14 @@ def _training(report: Report) -> Table:
 
 
 def table(first: str, *others: str) -> Table:
-    """A table whose first column gives way where the terminal is narrow. Its titles are text."""
+    """A table whose first column gives way where the terminal is narrow: it wraps at blanks, and a longer word ends with …. Its titles are
+    text."""
     from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(escape(visible(first)), overflow="fold")
+    table.add_column(escape(visible(first)), overflow="ellipsis")
     for name in others:
         table.add_column(escape(visible(name)), justify="right", no_wrap=True)
     return table

@@ -48,6 +48,9 @@ CHOOSING = "What to choose"  # the panels, in the order of the help
 AIMS = "Targets"
 ASKING = "Strategies that ask and wait"
 
+UNIQUE = Option(
+    help="Choose one of near copies: a cosine of features of T or more.", above=0, high=1, bare="0.98", metavar="T", panel=CHOOSING
+)
 WEIGHTS_FROM = Option(
     panel=AIMS,
     metavar="ROWS",
@@ -78,9 +81,7 @@ class Options:
         shown="current; alamp: previous",
         panel=CHOOSING,
     )
-    unique: float | None = option(
-        "Choose one of near copies: a cosine of features of T or more.", above=0, high=1, bare="0.98", metavar="T", panel=CHOOSING
-    )
+    unique: float | None = shared(UNIQUE)
     suggest: bool = option("Add the model's label to every query.", default=False, panel=CHOOSING)
     relabel: int | None = option("Ask again about N labels that are most likely wrong.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
     partitions: int | None = option("Pick in P random parts of the pool, at once.", low=1, metavar="P", panel=CHOOSING)

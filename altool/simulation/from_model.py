@@ -10,6 +10,7 @@ import numpy as np
 
 from altool import seeds
 from altool.models.shape import Deep, Model
+from altool.payloads.reading import digest, read
 from altool.simulation import bot
 from altool.simulation.plan import Run
 from altool.strategies.inputs import Vectors
@@ -17,6 +18,7 @@ from altool.strategies.margin import gaps
 from altool.strategies.registry import Strategy
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
+from altool.wrappers.unique import Likeness
 
 OF_DEEP = {"mutual_information", "predicted_loss"}  # what deep models alone predict
 
@@ -98,6 +100,19 @@ def supply(
         arrays["clusters"] = clusters[candidates]
         kept = replace(kept or Kept(None, np.full(len(pool.truth), -1, np.int32)), clusters=clusters)
     return arrays, kept
+
+
+def likeness(pool: Pool, threshold: float, candidates: np.ndarray, labeled: np.ndarray) -> Likeness:
+    """What near copies are told by, as `select --unique` tells them: by the features, or by equal texts. Positions are in the pool."""
+    rows = pool.rows
+    if rows.dtype != object:
+        return Likeness(threshold, Vectors(np.ones(len(candidates), bool), lambda places: (rows[candidates[places]], rows[labeled])))
+
+    def digests(places: np.ndarray) -> list[bytes | None]:
+        return [digest(read(text)).tobytes() for text in rows[places]]
+
+    known = digests(labeled)
+    return Likeness(threshold, contents=lambda places: (digests(candidates[places]), known))
 
 
 def _clusters(pool: Pool, run: Run, state: State, strategy: Strategy, budget: int) -> np.ndarray | None:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from altool.options import Option, declared, option, shared
-from altool.selection.options import WEIGHTS_FROM
+from altool.selection.options import UNIQUE, WEIGHTS_FROM
 from altool.selection.options import Options as OfSelect
 from altool.shared import (
     AT_PRECISION,
@@ -92,6 +92,7 @@ class Options:
     balance: str | None = shared(replace(BALANCE, panel=RUNS, default=None, shown="none"))
     diversify: bool | None = option("As in select.", panel=RUNS)
     suggest: bool | None = option("As in select; suggestions save --seconds.", panel=RUNS)
+    unique: float | None = shared(replace(UNIQUE, panel=RUNS))
     target_aware: str | None = option(
         "Runs with TAAL, without it, or both; needs --targets.", choices=("both", "on", "off"), metavar="WHICH", panel=RUNS
     )
@@ -160,7 +161,7 @@ def of_runs() -> Mapping[str, Option]:
     """What a [[run]] may say beside the options of its strategy and its classifier, by key: as `select`, `train` and `score` have it."""
     ours = ("queue", "seed_strategy", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
     theirs = (
-        *("diversify", "diversify_by", "suggest", "partitions", "parallel", "audit"),
+        *("diversify", "diversify_by", "unique", "suggest", "partitions", "parallel", "audit"),
         *("weights_from", "candidate_threshold", "queue_size"),  # of target-aware runs
     )
     found = {own.name: own for own in declared(Options) if own.name in ours}

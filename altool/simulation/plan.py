@@ -33,6 +33,7 @@ class Run:
     strategy: str
     diversify: bool = False
     diversify_by: str | None = None
+    unique: float | None = None
     suggest: bool = False
     target_aware: bool = False
     candidate_threshold: float = THRESHOLD
@@ -118,7 +119,7 @@ AFTER = Option("after", int, low=1, high=2**31 - 1, metavar="N", help="The label
 SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds", "validation_share")
 OF_RUNS = ("strategy", "then", *of_runs())
 OF_CHOICE = (
-    *("diversify", "diversify_by", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size"),
+    *("diversify", "diversify_by", "unique", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size"),
     *("partitions", "parallel", "audit"),
 )
 OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit")  # of these, what fits the one strategy or the other
@@ -205,7 +206,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], say: Say | None = No
     if "ranks" not in strategy.takes:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
     known = check(of_runs().values(), {key: given[key] for key in of_runs() if key in given}, say, "a run")
-    wraps = [key.replace("_", "-") for key in ("diversify", "target_aware", "suggest") if known.get(key)]
+    wraps = [key.replace("_", "-") for key in ("diversify", "unique", "target_aware", "suggest") if known.get(key)]
     known |= _fit(known.get("classifier", "logistic"), strategy.wrapped, fit, say)
     run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, **known)
     if then is not None:
@@ -305,6 +306,8 @@ def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
     registry.check_wrappers(strategy, diversify=run.diversify, partitions=run.partitions, who=strategy.name, say=say)
     if "ranks" in strategy.takes and not run.queue:
         raise UsageError(f"{strategy.name} needs {say('queue')}", 'for example queue = "ranked.parquet"')
+    if run.unique is not None and strategy.shape == "ask":
+        raise UsageError(f"{say('unique')} has no effect with {strategy.name}: what it asks follows from the answers", "leave it out")
     if run.audit is not None and not strategy.tiers:
         raise UsageError(f"{say('audit')} has no effect with {strategy.name}", "use it with a strategy that has tiers, as clarifier")
     if run.diversify_by and not run.diversify:

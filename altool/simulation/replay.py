@@ -21,13 +21,14 @@ from altool.models.registry import classifier
 from altool.models.shape import Model, chosen
 from altool.simulation import bot
 from altool.simulation import pool as pools
-from altool.simulation.from_model import Kept, Pool, State, probabilities, supply
+from altool.simulation.from_model import Kept, Pool, State, likeness, probabilities, supply
 from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
 from altool.simulation.pool import balanced
 from altool.strategies import registry
 from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options
+from altool.wrappers.unique import choose_unique
 
 
 @dataclass(frozen=True)
@@ -204,7 +205,8 @@ def _choose_cold(
     ranks: np.ndarray | None,
     generator: Callable[..., np.random.Generator],
 ) -> Choice:
-    """The first questions, while nothing is labeled and there is no model: what wraps a strategy has nothing to go by yet."""
+    """The first questions, while nothing is labeled and there is no model: what wraps a strategy has no predictions to go by yet. Near
+    copies are left out all the same."""
     strategy = registry.load(run.strategy, run.options)
     names = wanted(strategy, run.options, diversify=False, suggest=False, target_aware=False)
     arrays: dict[str, Any] = {"labels": np.empty(0, np.int64), "automatic": np.empty(0, bool), "classes": len(pool.classes)}
@@ -217,7 +219,14 @@ def _choose_cold(
         )
     keywords = _keywords(pool, plan, run, strategy, arrays["labels"])
     plain = replace(run, diversify=False)
-    return choose(_request(plain, strategy, budget, keywords, None, generator), len(candidates), arrays)
+    return _chosen(pool, run, _request(plain, strategy, budget, keywords, None, generator), candidates, arrays, candidates[:0])
+
+
+def _chosen(pool: Pool, run: Run, request: Request, candidates: np.ndarray, arrays: dict[str, Any], labeled: np.ndarray) -> Choice:
+    """What is chosen, of near copies one where the run is `unique`."""
+    if run.unique is None:
+        return choose(request, len(candidates), arrays)
+    return choose_unique(request, len(candidates), arrays, likeness(pool, run.unique, candidates, labeled))[0]
 
 
 def _accepted(asked: Sequence[Asked]) -> np.ndarray:
@@ -275,7 +284,7 @@ def _choose(
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED
         keywords[strategy.budgets] = cost.tiers(prices, *state.accepted.T, rows=budget, audit=run.audit or 0)
     request = _request(run, strategy, sum(keywords.get(strategy.budgets, (budget,))), keywords, state.weights, generator)
-    choice = choose(request, len(candidates), arrays)
+    choice = _chosen(pool, run, request, candidates, arrays, state.labeled)
     if choice.round is not None:
         choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")

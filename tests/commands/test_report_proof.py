@@ -67,7 +67,7 @@ def test_three_states_everywhere(altool, case):
     words = " ".join(done.text.split())
     assert "proved: at 95 % confidence over all looks at the holdout, this is look 1 held-out" in words
     assert f"held-out rows to prove: class bee about {-(-needed // 10) * 10} (now 80)" in words
-    assert [line.split()[-1] for line in done.text.splitlines() if line.strip().startswith(CLASSES)][:3] == ["proved", "est.", "no"]
+    assert [line.split()[-1] for line in done.text.splitlines() if line.strip().startswith(CLASSES)][:3] == ["no", "est.", "proved"]
     page = Path("r.html").read_text()
     assert "2 of 3 targets met, 1 proved." in page
     assert f'<span class="good">met by estimate</span><small>needs {-(-needed // 10) * 10} rows</small></td>' in page
@@ -172,5 +172,5 @@ def test_a_narrow_terminal_keeps_the_names(altool, case):
     for columns, shown in (("80", False), ("100", True)):
         lines = altool(*ARGUMENTS, "--round", 1, "--history", "m0.parquet", COLUMNS=columns).text.splitlines()
         assert ("prec." in lines[2]) == shown
-        assert [line.split()[0] for line in lines[4:7]] == list(CLASSES)
+        assert [line.split()[0] for line in lines[4:7]] == list(CLASSES[::-1])  # the worst first
         assert all(len(line) <= int(columns) for line in lines)

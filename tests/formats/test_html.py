@@ -17,6 +17,7 @@ import pytest
 from conftest import Page, write
 from PIL import Image
 
+from altool import documents
 from altool.errors import InputError
 from altool.formats import html
 from altool.labels.exchange import Task
@@ -68,7 +69,7 @@ def test_the_page_is_one_document_of_which_its_policy_lets_only_its_own_script_a
 
 
 def test_the_script_makes_no_markup_of_what_it_shows() -> None:
-    script = html._source("page.js")
+    script = documents.source("altool.formats", "labeling_page", "page.js")
     assert not re.findall(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|new Function|\bfetch\b|XMLHttp", script)
 
 

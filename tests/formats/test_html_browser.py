@@ -20,6 +20,7 @@ from browser import PROGRAM, Browser
 from conftest import predictions, write
 from PIL import Image
 
+from altool import documents
 from altool.formats import html
 from altool.labels.exchange import Task
 from altool.tables.write import cell, csv_line
@@ -386,6 +387,6 @@ def test_axe_finds_nothing(page: Browser, tmp_path: Path) -> None:
 
 def test_no_key_is_told_that_is_not_there() -> None:
     """The letters after the digits leave out those of the other keys."""
-    (keys,) = re.findall(r'const KEYS = "(\w+)"', html._source("page.js"))
+    (keys,) = re.findall(r'const KEYS = "(\w+)"', documents.source("altool.formats", "labeling_page", "page.js"))
     assert len(set(keys)) == 20
     assert not set(keys) & set("nuz")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -29,6 +30,7 @@ OWN: dict[str, dict[str, Any]] = {
     "e3g": {"total_budget": SEEDS + BUDGET},
     "most-likely-positive": {"query_classes": "bee"},
 }
+UNIQUE, COSINE = ("margin", "cluster-margin", "kmeans", "random"), 0.7  # rows of three clusters in five dimensions
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in NAMES:
         own = {**OWN.get(name, {}), **({"queue": "ranked.parquet"} if name == "queue" else {}), "name": name}
         runs += f'[[run]]\nstrategy = "{name}"\n' + "".join(f"{key} = {value!r}\n" for key, value in own.items())
+    runs += "".join(f'[[run]]\nstrategy = "{name}"\nname = "{name} unique"\nunique = {COSINE}\n' for name in UNIQUE)
     (folder / "plan.toml").write_text(runs)
     quiet = Console(quiet=True)
     settings = {"seed_size": SEEDS, "rounds": 1, "budget": BUDGET, "jobs": 1, "plan": "plan.toml", "output": "out"}
@@ -81,3 +84,20 @@ def test_the_same_rows_in_the_same_order(world: Path, name: str) -> None:
     options = Options(strategy=name, output=f"{name}.parquet", seed=seeds.integer(0, "simulate", 0), own=own, **given)
     select.run(options, Console(quiet=True))
     assert pq.read_table(f"{name}.parquet").column("id").to_pylist() == asked(name, 1)
+
+
+@pytest.mark.parametrize("name", UNIQUE)
+def test_the_same_rows_without_near_copies(world: Path, name: str) -> None:
+    given = {"predictions": "p.parquet", "labels": "l.parquet", "features": "f.parquet", "budget": BUDGET}
+    options = Options(strategy=name, output=f"{name}-unique.parquet", seed=seeds.integer(0, "simulate", 0), unique=COSINE, **given)
+    select.run(options, Console(quiet=True))
+    found = asked(f"{name}-unique", 1)
+    assert pq.read_table(f"{name}-unique.parquet").column("id").to_pylist() == found
+    rows = pq.read_table("f.parquet")
+    vectors = dict(zip(rows.column("id").to_pylist(), np.stack(rows.column("features").to_pylist()), strict=True))
+    own = np.stack([vectors[id_] for id_ in found])
+    others = np.stack([vectors[id_] for id_ in (*found, *asked(f"{name}-unique", 0))])
+    cosines = (own @ others.T) / np.linalg.norm(own, axis=1)[:, None] / np.linalg.norm(others, axis=1)
+    np.fill_diagonal(cosines, 0)
+    assert cosines.max() < COSINE
+    assert found != asked(name, 1)

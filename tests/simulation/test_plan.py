@@ -71,3 +71,16 @@ def test_whole_numbers_are_numbers(own: dict[str, Any]) -> None:
 def test_shared_values_of_another_type(name: str) -> None:
     with pytest.raises(UsageError, match=f"plan, {name}: expected a .*number.*, found 'x'"):
         plan.make({"seed_size": 5, "rounds": 1, "budget": 5, name: "x"}, [{"strategy": "margin"}])
+
+
+def test_a_run_without_near_copies() -> None:
+    length = {"seed_size": 5, "rounds": 1, "budget": 5}
+    found = plan.make({**length, "unique": 0.98}, [{"strategy": "margin"}, {"strategy": "entropy", "unique": 0.9}])
+    assert [(run.name, run.unique) for run in found.runs] == [("margin + unique", 0.98), ("entropy + unique", 0.9)]
+    assert "unique" not in found.facts(plan.make(length, [{"strategy": "margin"}]).runs[0])  # runs of before are still there
+    then = {"strategy": "entropy", "after": 8}
+    (both,) = plan.make(length, [{"strategy": "margin", "unique": 0.98, "then": then}]).runs
+    assert both.then is not None
+    assert both.then.unique == 0.98
+    with pytest.raises(UsageError, match='run "direct", unique has no effect with direct: what it asks follows from the answers'):
+        plan.make(length, [{"strategy": "direct", "unique": 0.98}])

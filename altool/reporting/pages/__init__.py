@@ -1,0 +1,1 @@
+"""The pages of reports: what they show as plain data for templates, and their charts."""

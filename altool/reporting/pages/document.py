@@ -1,0 +1,93 @@
+"""What the pages share: the frame of a page, and tables as templates take them.
+
+A page's template extends document.html and takes its tables and folds from macros.html; both are in templates/ beside page.css and page.js.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from altool import documents
+from altool.documents import Html, safe
+from altool.reporting.content import short
+from altool.reporting.cost import Cells
+from altool.text import count, visible
+
+NAME_WIDTH = 60  # of a class name in a table; pointing at it shows the rest
+PHRASE = 160  # characters of an option's value
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of rows that have a name, and cells of text or HTML; all but the `first` rows are folded under "more `nouns`" (0: none).
+
+    `texts` are the numbers of the cells, from 0, that are no numbers: they stand at the left.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[tuple[str | Html, Sequence[str | Html]]]
+    caption: str
+    first: int = 0
+    noun: tuple[str, str] = ("row", "rows")
+    texts: Sequence[int] = ()
+    kind: str = ""
+
+    @property
+    def parts(self) -> tuple[Sequence[Any], Sequence[Any]]:
+        """The rows that are shown, and those that are folded."""
+        most = self.first if self.first and len(self.rows) > self.first + 2 else len(self.rows)
+        return self.rows[:most], self.rows[most:]
+
+    @property
+    def more(self) -> str:
+        return count(len(self.parts[1]), *self.noun)
+
+
+def of_cells(found: Cells, caption: str, first: int = 20, texts: Sequence[int] = ()) -> Table:
+    """A table of text as the terminal has it."""
+    head, rows = found
+    return Table(head, rows, caption, first=first, noun=("row", "rows"), texts=texts)
+
+
+def document(template: str, title: str, sections: Sequence[tuple[str, str]], origin: Mapping[str, Any], **values: Any) -> bytes:
+    """A page by its template. `title` is the window's, `sections` the ids and titles of what one can go to, `origin` the provenance."""
+    filters: dict[str, Callable[..., Any]] = {"bdi": bdi, "sentence": sentence, "count": count}
+    values |= {"title": title, "sections": sections, "made": made(origin)}
+    return documents.render("altool.reporting.pages", "templates", template, filters, script="page.js", **values)
+
+
+def bdi(name: str, width: int = NAME_WIDTH) -> Html:
+    """A name of somebody else's: its direction is its own, and where it is long, pointing at it shows all."""
+    if isinstance(name, Html):
+        return name
+    whole = visible(name)
+    if len(whole) <= width:
+        return Html(f'<bdi dir="auto">{_breakable(whole)}</bdi>')
+    return Html(f'<bdi dir="auto" title="{safe(whole)}">{_breakable(short(name, width))}</bdi>')
+
+
+def _breakable(name: str) -> str:
+    """A name that may be broken after _, - and /."""
+    text = safe(name)
+    return "".join(f"{char}<wbr>" if char in "_-/" else char for char in text)
+
+
+def sentence(text: str) -> str:
+    """The text as a sentence: with a capital and a full stop."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith((".", "…")) else ".")
+
+
+def made(origin: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The provenance as names and texts; lists of many names are counted."""
+    found: list[tuple[str, str]] = []
+    for name, value in origin.items():
+        entries: Iterable[tuple[str, Any]] = value.items() if isinstance(value, Mapping) else [("", value)]
+        for key, one in entries:
+            text = one if isinstance(one, str) else json.dumps(one, ensure_ascii=False)
+            if isinstance(one, list | tuple) and len(text) > PHRASE:
+                text = count(len(one), "entry", "entries")
+            found.append((f"{name}, {key}" if key else name, text))
+    return found

@@ -1,0 +1,65 @@
+"use strict";
+// What the page is without: tables that sort and can be searched. All is there without it, folded.
+for (const table of document.querySelectorAll("table.sort")) {
+  const box = table.closest(".wide"), body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
+  const after = box.nextElementSibling;
+  let rest = after && after.matches("details.rest") ? after : null;
+  // Folded rows are of the same table: whoever sorts or searches means all of them.
+  const join = () => {
+    if (!rest) return;
+    body.append(...rest.querySelectorAll("tbody > tr"));
+    rest.remove();
+    rest = null;
+  };
+  if (table.closest("details.rest")) continue;
+  if (rest) rest.addEventListener("toggle", join);
+  const value = (row, place) => {
+    const cell = row.cells[place], text = cell.dataset.v ?? cell.textContent.trim();
+    const number = parseFloat(text.replace(/[,−≈]/g, (sign) => (sign === "−" ? "-" : "")));
+    return [text, Number.isNaN(number) ? -Infinity : number];
+  };
+  heads.forEach((head, place) => {
+    if (!head.textContent.trim()) return;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...head.childNodes);
+    head.append(button);
+    const text = head.classList.contains("t");
+    button.addEventListener("click", () => {
+      join();
+      const before = head.getAttribute("aria-sort"), down = before ? before === "ascending" : !text;
+      for (const other of heads) other.removeAttribute("aria-sort");
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      const rows = [...body.rows].map((row) => [row, ...value(row, place)]);
+      rows.sort((a, b) => (text ? a[1].localeCompare(b[1], undefined, { numeric: true }) : a[2] - b[2]) * (down ? -1 : 1));
+      body.append(...rows.map((one) => one[0]));
+    });
+  });
+  const size = body.rows.length + (rest ? rest.querySelectorAll("tbody > tr").length : 0);
+  if (size > 12) box.before(finder([...(rest ? rest.querySelectorAll("tbody > tr") : []), ...body.rows], join));
+}
+
+function finder(rows, join) {
+  const label = document.createElement("label"), input = document.createElement("input"), said = document.createElement("span");
+  label.className = "find";
+  input.type = "search";
+  said.setAttribute("role", "status");
+  label.append("Find ", input, said);
+  input.addEventListener("input", () => {
+    join();
+    const words = input.value.toLocaleLowerCase();
+    let shown = 0;
+    for (const row of rows) shown += !(row.hidden = !row.cells[0].textContent.toLocaleLowerCase().includes(words));
+    said.textContent = words ? `${shown} of ${rows.length}` : "";
+  });
+  return label;
+}
+
+// A link to what is folded unfolds it.
+function unfold() {
+  const found = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  for (let one = found; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
+  if (found) found.scrollIntoView();
+}
+addEventListener("hashchange", unfold);
+unfold();

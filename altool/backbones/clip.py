@@ -19,8 +19,7 @@ import numpy as np
 
 from altool import seeds
 from altool.backbones import networks
-from altool.backbones.images import Images, Preset, padded, weights_of
-from altool.backbones.networks import short, unsuited
+from altool.backbones.images import Images, Preset, padded, short, unsuited, weights_of
 from altool.backbones.shape import Backbone, Texts
 from altool.errors import InputError, UsageError
 from altool.extras import library
@@ -29,7 +28,12 @@ from altool.payloads.reading import load_texts
 from altool.text import clip
 
 CONFIG = "open_clip_config.json"
-ENDINGS = (".safetensors", ".bin", ".pth")  # of the weights in a folder, the preferred first
+ENDINGS = (".safetensors", ".bin", ".pth")  # of files of weights
+# The one that open_clip takes among several in a folder is the first of these that is there.
+PREFERRED = (
+    *(f"open_clip_{name}" for name in ("model.safetensors", "pytorch_model.safetensors", "pytorch_model.bin", "pytorch_model.pth")),
+    *("model.safetensors", "pytorch_model.bin", "pytorch_model.pth", "model.pth"),
+)
 WORDS = ("added_tokens.json", "merges.txt", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json", "vocab.json", "vocab.txt")
 FITS: Mapping[str, Any] = {"shortest": "shorter", "longest": "longer", "squash": "both"}  # open_clip's modes of resizing
 
@@ -54,7 +58,7 @@ class Clip(Images):
         seed: int = 0,
     ) -> None:
         """Raises UsageError for a model that open_clip has not, and where it is left open which of its weights are meant."""
-        self.folder = Path(given) if os.path.isdir(given) else None
+        self.folder = Path(given) if os.path.isfile(os.path.join(given, CONFIG)) else None
         if self.folder and weights not in ("DEFAULT", "none"):
             raise UsageError(f"--weights {weights} contradicts clip:{given}, which has its own", "give one of them")
         self.name, self.tag = (given, "") if self.folder else _named(given, weights)
@@ -87,10 +91,7 @@ class Clip(Images):
         net = self._built()
         self.tokenizer = self._tokenizer()
         self.read_as(self._preset(net.visual.preprocess_cfg))
-        try:
-            self.run_on(net)
-        except RuntimeError as error:
-            raise unsuited(f"clip:{self.given}", self.image_size, error) from error
+        self.run_on(net, f"clip:{self.given}")
         if self.column == "text":
             self.load = load_texts
 
@@ -178,16 +179,14 @@ class Clip(Images):
             return [Path(self.weights)]
         if self.folder is None:
             return []
-        config = self.folder / CONFIG
-        if not config.is_file():
-            raise InputError(f"clip:{self.given}: {CONFIG} is not there", "give a folder that open_clip can load (local-dir)")
         found = sorted(path for path in self.folder.iterdir() if path.suffix in ENDINGS and path.is_file())
-        if len(found) != 1 and self.weights == "DEFAULT":
+        preferred = [self.folder / name for name in PREFERRED if self.folder / name in found]
+        if len(found) != 1 and not preferred and self.weights == "DEFAULT":
             names = ", ".join(path.name for path in found) or "none"
-            raise InputError(f"clip:{self.given}: expected one file of weights, found {names}", f"keep one ({', '.join(ENDINGS)})")
+            raise InputError(f"clip:{self.given}: expected one file of weights, found {names}", f"call it {PREFERRED[0]}")
         return [
-            *found[:1],
-            config,
+            *(preferred or found)[:1],
+            self.folder / CONFIG,
             *(path for name in WORDS if (path := self.folder / name).is_file()),
             *sorted(self.folder.glob("*.model")),
         ]
@@ -218,7 +217,7 @@ def _named(given: str, weights: str) -> tuple[str, str]:
     if name not in models:
         close = difflib.get_close_matches(given.replace("/", "-"), models, 3)
         hint = f"did you mean {', '.join(f'clip:{one}' for one in close)}?" if close else "open_clip.list_models() of Python lists them"
-        raise UsageError(f"--backbone clip:{clip(given, 80)}: no model of open_clip, and no folder", hint)
+        raise UsageError(f"--backbone clip:{clip(given, 80)}: no model of open_clip, and no folder with {CONFIG}", hint)
     tags = open_clip.list_pretrained_tags_by_model(name)
     if weights != "DEFAULT":
         if tag:
@@ -269,4 +268,5 @@ BACKBONE = Backbone(
     Clip,
     (replace(WEIGHTS, help="The weights of NAME or FOLDER, random ones, or a file."), *OTHERS),
     takes="NAME|NAME/WEIGHTS|FOLDER",
+    mark=CONFIG,
 )

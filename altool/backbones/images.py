@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 
 from altool.engines import device as devices
 from altool.engines.local import cores
+from altool.errors import UsageError
 from altool.payloads import pictures
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 MINIBATCH = {"cpu": 16}
 MINIBATCH_GPU = 256
+UNSUITED = (AssertionError, RuntimeError, ValueError)  # what networks raise for pictures of a size that they cannot read
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ class Images:
         self.facts["image_size"] = self.image_size
         self.load: Any = functools.partial(pictures.load, preset.recipe)
 
-    def run_on(self, net: nn.Module) -> None:
-        """Run this network, and learn its width. Raises what it raises for pictures of this size."""
+    def run_on(self, net: nn.Module, who: str) -> None:
+        """Run this network, called so, and learn its width. Raises UsageError where it cannot read pictures of this size."""
         import torch
 
         # channels_last is how decoded pixels lie in memory, and the faster layout on processors and GPUs alike.
@@ -79,7 +82,10 @@ class Images:
         )
         if self.device == "cpu":
             torch.set_num_threads(1)
-        self.width = self._run(np.zeros((1, self.image_size, self.image_size, 3), np.uint8)).shape[1]
+        try:
+            self.width = self._run(np.zeros((1, self.image_size, self.image_size, 3), np.uint8)).shape[1]
+        except UNSUITED as error:
+            raise unsuited(who, self.image_size, error) from error
 
     def normalize(self, pixels: np.ndarray) -> Tensor:
         """uint8 (n, height, width, 3) to the network's input, float32 (n, 3, height, width) on its device."""
@@ -119,8 +125,6 @@ def padded(rows: np.ndarray, minibatch: int) -> np.ndarray:
 
 def weights_of(net: nn.Module) -> str:
     """What identifies the weights of a network, wherever they come from: a digest of their names, types, shapes and numbers."""
-    import hashlib
-
     import torch
 
     digest = hashlib.sha256()
@@ -130,3 +134,15 @@ def weights_of(net: nn.Module) -> str:
         digest.update(f"{name} {values.dtype} {list(values.shape)}\n".encode())
         digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
     return f"sha256:{digest.hexdigest()}"
+
+
+def unsuited(name: str, image_size: int, error: Exception) -> UsageError:
+    """What to raise where a network cannot read pictures of this size."""
+    return UsageError(
+        f"--image-size {image_size} does not suit {name} ({short(error)})",
+        "leave --image-size out for the network's own, or give a larger one",
+    )
+
+
+def short(error: Exception) -> str:
+    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from altool import seeds
 from altool.backbones import BACKBONES
-from altool.backbones.images import MINIBATCH, MINIBATCH_GPU, Images, Preset
+from altool.backbones.images import MINIBATCH, MINIBATCH_GPU, Images, Preset, short, unsuited
 from altool.backbones.shape import Backbone, Texts
 from altool.backbones.sources import Source
 from altool.errors import InputError, UsageError
@@ -71,10 +71,7 @@ class Network(Images):
         seed = seeds.integer(self.seed, "embed", "weights")
         net, self.identity = self.source.build(self.name, self.image_size, seed, self.given)
         self.facts["weights"] = self.identity["weights"]
-        try:
-            self.run_on(net)
-        except RuntimeError as error:
-            raise unsuited(self.name, self.image_size, error) from error
+        self.run_on(net, self.source.prefix + self.name)
 
 
 OPTIONS = (
@@ -103,9 +100,6 @@ def backbone(name: str) -> Backbone:
         raise UsageError(f"--backbone: {clip(repr(name), 80)} is unknown", hint)
     summary = "a classification network of torchvision, without its head"
     return Backbone(name, summary, ("image", "path"), functools.partial(Network, TORCHVISION, name), OPTIONS)
-
-
-_SIZE_HINT = "leave --image-size out for the network's own, or give a larger one"
 
 
 def known(name: str) -> bool:
@@ -172,11 +166,6 @@ def build(name: str, image_size: int, seed: int) -> nn.Module:
             return models.get_model(name, weights=None, **sized)
         except (ValueError, RuntimeError, AssertionError) as error:
             raise unsuited(name, image_size, error) from error
-
-
-def unsuited(name: str, image_size: int, error: Exception) -> UsageError:
-    """What to raise where a network cannot read pictures of this size."""
-    return UsageError(f"--image-size {image_size} does not suit {name} ({short(error)})", _SIZE_HINT)
 
 
 def behead(net: nn.Module) -> str:
@@ -280,7 +269,3 @@ def _load(net: nn.Module, state: Any, head: str, name: str) -> None:
         text = "; ".join(f"{len(keys)} {fault} ({', '.join(keys[:3])})" for fault, keys in faults.items() if keys)
         raise InputError(f"--weights {name}: not this network's weights: keys {text}", "give the state dict of the --backbone, whole")
     net.load_state_dict(state)
-
-
-def short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

@@ -80,7 +80,7 @@ class Backbone:
 
     One that `takes` something (its metavar, as NAME|FOLDER) is a family: `--backbone timm:resnet18` is what `create` of timm makes of
     "resnet18", which is given first. `place` is FOLDER or FILE where that is one of this machine: what it holds then says what vectors
-    mean, and its path does not.
+    mean, and its path does not. A folder is one only if it has the file `mark`, if that is given: another may be called as a network is.
     """
 
     name: str
@@ -90,6 +90,7 @@ class Backbone:
     options: tuple[Option, ...] = ()
     fit: Literal["", ".safetensors", ".bin"] = ""
     takes: str = ""
+    mark: str = ""
     place: Literal["", "FOLDER", "FILE"] = ""
 
     @property
@@ -104,7 +105,8 @@ class Backbone:
 
     def member(self, given: str) -> Backbone:
         """The one that a family makes of what is `given` behind the colon."""
-        place: Literal["", "FOLDER", "FILE"] = "FOLDER" if os.path.isdir(given) else "FILE" if os.path.isfile(given) else ""
+        folder = os.path.isfile(os.path.join(given, self.mark)) if self.mark else os.path.isdir(given)
+        place: Literal["", "FOLDER", "FILE"] = "FOLDER" if folder else "FILE" if os.path.isfile(given) else ""
         return replace(self, name=f"{self.name}:{given}", create=partial(self.create, given), takes="", place=place)
 
     @property

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from altool.backbones import networks
-from altool.backbones.images import Preset, weights_of
-from altool.backbones.networks import Network, short, unsuited
+from altool.backbones.images import UNSUITED, Preset, short, unsuited, weights_of
+from altool.backbones.networks import Network
 from altool.backbones.shape import Backbone
 from altool.errors import InputError, UsageError
 from altool.extras import library
@@ -28,6 +28,7 @@ from altool.text import clip
 if TYPE_CHECKING:
     from torch import nn
 
+CONFIG = "config.json"  # of a folder
 FILES = ("model.safetensors", "pytorch_model.bin", "model.pth")  # the weights in a folder, the preferred first
 PLACES = ("url", "file", "hf_hub_id", "hf_hub_filename", "source")  # what says in a config.json where its weights lay once
 FITS: Mapping[str, Any] = {"center": "shorter", "border": "longer", "squash": "both"}  # timm's crop modes
@@ -56,7 +57,7 @@ class Timm:
         return found
 
     def known(self, name: str) -> bool:
-        return os.path.isdir(name) or _published(name) is not None
+        return is_folder(name) or _published(name) is not None
 
     def preset(self, name: str, image_size: int | None = None) -> Preset:
         """timm's own, for evaluation (`timm.data.create_transform`). Raises InputError for one of pictures that are no squares in color."""
@@ -84,7 +85,7 @@ class Timm:
             called = f"timm:{name}"
             file = next((model.folder / file for file in FILES if (model.folder / file).is_file()), model.folder / FILES[0])
             digest, state = networks.read_state(file, f"{called}: {file.name}")
-            config = (model.folder / "config.json").read_bytes()
+            config = (model.folder / CONFIG).read_bytes()
             identity["weights"] = f"sha256:{hashlib.sha256(config + digest.encode()).hexdigest()}"
         elif weights not in ("none", "DEFAULT"):
             identity["weights"], state = networks.read_state(Path(weights), called)
@@ -107,7 +108,7 @@ class Timm:
             except InputError:
                 self.build(name, image_size, seed)  # raises where the size is the reason
                 raise
-            except (ValueError, RuntimeError, AssertionError, TypeError) as error:
+            except (*UNSUITED, TypeError) as error:
                 raise unsuited(f"timm:{name}", image_size, error) from error
 
     def layout(self, name: str, body: nn.Module) -> tuple[bool, Sequence[str]]:
@@ -125,16 +126,21 @@ def _library(module: str = "timm") -> Any:
     return library(module, "timm", "timm:NAME")
 
 
+def is_folder(given: str) -> bool:
+    """Is this a folder with a network, and not the name of one?"""
+    return os.path.isfile(os.path.join(given, CONFIG))
+
+
 def model_of(given: str) -> Model:
     """The network of that name, or of a folder that `timm.models.save_for_hf` wrote. Raises InputError for a folder without one."""
-    if not os.path.isdir(given):
+    if not is_folder(given):
         published = _published(given)
         assert published is not None
         return Model(given.partition(".")[0], dataclasses.asdict(published), {})
     folder = Path(given)
     hint = "give a folder with config.json and model.safetensors, as timm.models.save_for_hf writes it"
     try:
-        config = json.loads((folder / "config.json").read_text("utf-8"))
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
         facts = dict(config.get("pretrained_cfg", config))
         return Model(str(config["architecture"]), _known_facts(facts), dict(config.get("model_args", {})), folder)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -186,7 +192,7 @@ def _loaded(make: Any, model: Model, state: Any, called: str) -> nn.Module:
         facts = {**model.facts, "state_dict": dict(state), "num_classes": classes, "label_offset": 0, "custom_load": False}
         try:
             return _headless(make(pretrained=True, pretrained_cfg=facts, num_classes=classes))
-        except (RuntimeError, ValueError, KeyError, AssertionError, TypeError) as error:
+        except (*UNSUITED, KeyError, TypeError) as error:
             failure = failure or error
     text = f"{called}: not the weights of timm:{model.architecture} ({short(failure or ValueError())})"
     raise InputError(text, "give its state dict, whole") from failure
@@ -207,7 +213,7 @@ def _quiet() -> Iterator[None]:
 def create(given: str, **options: Any) -> Network:
     """The encoder of a network of timm. Raises UsageError for an unknown one."""
     if not TIMM.known(given):
-        raise UsageError(f"--backbone timm:{clip(given, 80)}: no network of timm, and no folder", _near(given))
+        raise UsageError(f"--backbone timm:{clip(given, 80)}: no network of timm, and no folder with {CONFIG}", _near(given))
     return Network(TIMM, given, **options)
 
 
@@ -224,4 +230,5 @@ BACKBONE = Backbone(
     create,
     (replace(WEIGHTS, help="The weights of NAME or FOLDER, random ones, or a file."), *OTHERS),
     takes="NAME|FOLDER",
+    mark=CONFIG,
 )

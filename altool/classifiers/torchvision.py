@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from altool import seeds
 from altool.backbones.sources import source_of
+from altool.backbones.timm import is_folder
 from altool.engines import device as devices
 from altool.errors import UsageError
 from altool.models import network, ranker, softmax, training
@@ -92,19 +94,24 @@ def names(of: str = "") -> list[str]:
 
 
 def classifier(name: str) -> Classifier | None:
-    """The classifier that trains the network `name`, of torchvision or of timm; None where there is no such network.
+    """The classifier that trains the network `name`, of torchvision or of timm; None where there is no such network. timm alone
+    stands for any of its own.
 
     Raises UsageError for a folder of timm's: a model is read again where that is not.
     """
+    if name == "timm":
+        return replace(_record("timm:NAME", "Any network of timm on images."), settle=_alone)
     source, own = source_of(name)
-    if source.prefix and os.path.isdir(own):
+    if source.prefix and is_folder(own):
         hint = f"give its weights: --classifier {source.prefix}NAME --weights {os.path.join(own, 'model.safetensors')}"
-        raise UsageError(f"classifier {clip(name, 80)}: expected the name of a network, found a folder", hint)
-    if not source.known(own):
-        return None
+        raise UsageError(f"--classifier {clip(name, 80)}: expected the name of a network, found a folder", hint)
+    return _record(name, f"{source.title}'s {own} on images.") if source.known(own) else None
+
+
+def _record(name: str, summary: str) -> Classifier:
     return Classifier(
         name=name,
-        summary=f"{source.title}'s {own} on images.",
+        summary=summary,
         reads="image",
         options=OPTIONS,
         fit=partial(fit, name),
@@ -114,6 +121,10 @@ def classifier(name: str) -> Classifier | None:
         settle=partial(settle, name),
         picture=partial(picture, name),
     )
+
+
+def _alone(options: dict[str, Any], say: Say) -> dict[str, Any]:
+    raise UsageError("--classifier timm: expected timm:NAME, found timm alone", "name the network, as timm:resnet18")
 
 
 def settle(name: str, options: dict[str, Any], say: Say) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from altool.options import option
 
 @dataclass(frozen=True)
 class Options:
-    name: str | None = option("A classifier to explain, or a network of torchvision.", metavar="NAME", argument=True)
+    name: str | None = option("A classifier to explain, or a network.", metavar="NAME", argument=True)
 
 
 def run(options: Options, console: Console) -> None:
@@ -46,4 +46,5 @@ def run(options: Options, console: Console) -> None:
     for one in found:
         listing.add_row(Text(one.name), Text(one.reads), Text(one.summary))
     console.print(listing)
-    console.print(Text("and the classification networks of torchvision, as resnet18, on images; altool classifiers NAME explains one"))
+    console.print(Text("and on images the networks of torchvision, as resnet18, and of timm, as timm:resnet18"))
+    console.print(Text("altool classifiers NAME explains one"))

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from altool import seeds
-from altool.backbones import networks
-from altool.backbones.images import MINIBATCH_GPU
+from altool.backbones.images import MINIBATCH_GPU, UNSUITED, unsuited
 from altool.backbones.sources import source_of
 from altool.engines import device as devices
 from altool.engines.local import cores, ordered_map
@@ -282,8 +281,8 @@ def tapped(name: str, body: Any, size: int) -> tuple[tuple[str, ...], list[int],
     with torch.inference_mode():
         try:
             width = body.eval()(torch.zeros(1, 3, size, size, device=device)).flatten(1).shape[1]
-        except RuntimeError as error:
-            raise networks.unsuited(name, size, error) from error
+        except UNSUITED as error:
+            raise unsuited(name, size, error) from error
     body.train(was)
     for handle in handles:
         handle.remove()

@@ -39,22 +39,23 @@ REGISTRY: Registry[Classifier] = Registry(
 
 
 def known(name: str) -> bool:
-    """Is there a classifier of this name? A name that no module or package has is looked for among torchvision's networks."""
+    """Is there a classifier of this name? A name that no module or package has is looked for among torchvision's networks and timm's."""
     return name in REGISTRY.own or name in REGISTRY.added or _network(name) is not None
 
 
 def classifier(name: str, subject: str = "--classifier") -> Classifier:
-    """The classifier of this name, or the torchvision network. Raises UsageError, beginning with `subject`, where there is none."""
+    """The classifier of this name, or the network. Raises UsageError, beginning with `subject`, where there is none."""
     if not known(name):
-        close = difflib.get_close_matches(name, [*REGISTRY.names(), *_networks().names()], 3)
-        choice = f"did you mean {', '.join(close)}?" if close else f"choose from {', '.join(REGISTRY.names())}, or a network, as resnet18"
+        close = difflib.get_close_matches(name, [*REGISTRY.names(), *_networks().names(name)], 3)
+        others = f"choose from {', '.join(REGISTRY.names())}, or a network, as resnet18 or timm:resnet18"
+        choice = f"did you mean {', '.join(close)}?" if close else others
         raise UsageError(f"{subject}: {clip(repr(name), 80)} is unknown", choice)
     return REGISTRY.load(name)
 
 
 def prefix(name: str) -> str:
-    """What the keys of a classifier's options begin with in a plan: `linear_svm_` of linear-svm."""
-    return f"{name}_".replace("-", "_")
+    """What the keys of a classifier's options begin with in a plan: `linear_svm_` of linear-svm, `timm_` of timm:resnet18."""
+    return f"{name.partition(':')[0]}_".replace("-", "_")
 
 
 def called(record: Classifier) -> dict[str, Option]:

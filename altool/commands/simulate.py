@@ -21,7 +21,7 @@ from altool.metrics.gaps import Aims
 from altool.models.registry import classifier
 from altool.options import check as check_values
 from altool.simulation import plan as plans
-from altool.simulation import records, world
+from altool.simulation import records, start, world
 from altool.simulation.from_model import Pool
 from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
@@ -72,6 +72,7 @@ class Task:
     inputs: dict[str, str]
     noise: float | np.ndarray
     ranks: np.ndarray | None
+    start: np.ndarray | None
     aims: Aims | None
 
 
@@ -103,6 +104,8 @@ def run(options: Options, console: Console) -> None:
     wanted = [(run_, repeat) for repeat in range(plan.repeats) for run_ in plan.runs]
     locations = {_queue(run_, repeat) for run_, repeat in wanted if run_.queue}
     queues = {location: reader.open(location, "queries") for location in sorted(locations)}
+    starts = {run_.start_predictions for run_ in plan.runs if run_.start_predictions}
+    predicted = {location: reader.open(location, "predictions") for location in sorted(starts)}
     reader.match_ids()
     if column == "features":
         space.told(source, console)
@@ -112,6 +115,7 @@ def run(options: Options, console: Console) -> None:
     facts = {id(one): world.facts(truth, one) for one in worlds}
     aims = targets.aims(pool.classes, plan.at_precision) if targets is not None else None
     ranks = {location: read_ranks(queue, truth.index) for location, queue in queues.items()}
+    started = {location: start.read(table, truth) for location, table in predicted.items()}
     for run_, repeat in wanted:
         rows_ = truth.rows[worlds[repeat].rows]
         if run_.queue and not np.isfinite(ranks[_queue(run_, repeat)][0][rows_]).any():
@@ -134,7 +138,11 @@ def run(options: Options, console: Console) -> None:
             own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
         own |= {name: align.file_digest(run_.fit[name]) for name in classifier(run_.classifier).files if name in run_.fit}
         own_ranks = found[truth.rows[worlds[repeat].rows]] if run_.queue else None
-        task = Task(_folder(output, run_, repeat), plan, run_, repeat, own_part[repeat], own, noise, own_ranks, aims)
+        own_start = None
+        if run_.start_predictions:
+            every, own["start_predictions"] = started[run_.start_predictions]
+            own_start = every[truth.rows[worlds[repeat].rows]]
+        task = Task(_folder(output, run_, repeat), plan, run_, repeat, own_part[repeat], own, noise, own_ranks, own_start, aims)
         if options.overwrite or not _finished(task):
             tasks.append(task)
     if left := len(wanted) - len(tasks):
@@ -192,7 +200,7 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         of_models = {name: settings.pop(name) for name in list(settings) if plans.of_models(name)}
         settings = _checked(plan, settings) | of_models
         base = Path(options.plan).parent
-        files = {*TABLES, "queue", *plans.files()}
+        files = {*TABLES, *plans.TABLES, *plans.files()}
         for row in (settings, *rows):
             row |= {name: _beside(base, row[name]) for name in files & set(row) if isinstance(row[name], str)}
             if isinstance(row.get("ids"), str) and row["ids"] != "row":
@@ -215,6 +223,7 @@ def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], 
     read += [("--plan", options.plan)] if options.plan else []
     locations = {_queue(run_, repeat) for run_ in plan.runs for repeat in range(plan.repeats)} - {""}
     read += [("--queue", location) for location in sorted(locations)]
+    read += [("--start-predictions", run_.start_predictions) for run_ in plan.runs if run_.start_predictions]
     for run_ in plan.runs:
         files = [run_.label_noise, settings.get("classes"), *(run_.fit.get(name) for name in classifier(run_.classifier).files)]
         read += [(f"run {run_.name}", location) for location in files if isinstance(location, str) and os.path.isfile(location)]
@@ -322,7 +331,9 @@ def _simulate(task: Task, whole: Pool, ids: pa.Array, tell: Callable[[int], None
     pool = task.world.of(whole) if task.world else whole
     ids = ids.take(pa.array(task.world.rows)) if task.world else ids
     with limited(1):
-        history = replay(pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks, aims=task.aims, tell=tell)
+        history = replay(
+            pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks, start=task.start, aims=task.aims, tell=tell
+        )
     origin = _origin(task)
     with write.replacing(task.folder, "run") as folder:
         folder.mkdir()

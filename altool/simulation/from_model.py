@@ -12,15 +12,13 @@ from altool import seeds
 from altool.models.shape import Deep, Model
 from altool.payloads.reading import digest, read
 from altool.simulation import bot
-from altool.simulation.plan import Run
+from altool.simulation.plan import OF_DEEP, Run
 from altool.strategies.inputs import Vectors
 from altool.strategies.margin import gaps
 from altool.strategies.registry import Strategy
 from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
 from altool.wrappers.unique import Likeness
-
-OF_DEEP = {"mutual_information", "predicted_loss"}  # what deep models alone predict
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ def _clusters(pool: Pool, run: Run, state: State, strategy: Strategy, budget: in
 
 def _predicted(model: Model, run: Run, rows: np.ndarray, names: Collection[str], seed: int) -> dict[str, np.ndarray]:
     """What the model says of the rows, as `score` has it: one or more `names` of features (its vectors), probabilities and OF_DEEP."""
-    if isinstance(model, Deep) and (OF_DEEP & set(names) or (run.mc_dropout and "probabilities" in names)):
+    if isinstance(model, Deep) and ({*OF_DEEP} & set(names) or (run.mc_dropout and "probabilities" in names)):
         outputs = model.outputs(rows, run.mc_dropout or 0, seed)
         found = {name: getattr(outputs, name) for name in names if name != "features"}
         return found | ({"features": outputs.vectors if not run.mc_dropout else model.vectors(rows)} if "features" in names else {})

@@ -97,6 +97,7 @@ class Options:
         "Runs with TAAL, without it, or both; needs --targets.", choices=("both", "on", "off"), metavar="WHICH", panel=RUNS
     )
     queue: str | None = option("A ranked table, for strategy queue; {repeat} is its repeat.", metavar="TABLE", panel=RUNS)
+    start_predictions: str | None = option("Predictions that choose until a model is trained.", metavar="TABLE", panel=RUNS)
     weights_from: str | None = shared(replace(WEIGHTS_FROM, panel=RUNS))
     features: str | None = shared(FEATURES)
     items: str | None = shared(ITEMS)
@@ -159,7 +160,7 @@ def of_plans() -> Mapping[str, Option]:
 @cache
 def of_runs() -> Mapping[str, Option]:
     """What a [[run]] may say beside the options of its strategy and its classifier, by key: as `select`, `train` and `score` have it."""
-    ours = ("queue", "seed_strategy", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
+    ours = ("queue", "start_predictions", "seed_strategy", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
     theirs = (
         *("diversify", "diversify_by", "unique", "suggest", "partitions", "parallel", "audit"),
         *("weights_from", "candidate_threshold", "queue_size"),  # of target-aware runs

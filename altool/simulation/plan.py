@@ -27,7 +27,8 @@ class Run:
     """One thing to try. `options` are the strategy's own, `fit` the classifier's, `vaal` those of VAAL's or TA-VAAL's networks, which are
     trained where the strategy asks for them; `mc_dropout` as in `score`; `seconds` those of a verified, a corrected and an answer from
     scratch. The seed set is drawn at random (RANDOM), with as many rows of each class (BALANCED), or chosen by a strategy that starts
-    cold; once `after` rows are labeled, the run `then` chooses, which differs in how it chooses alone."""
+    cold; once `after` rows are labeled, the run `then` chooses, which differs in how it chooses alone. While nothing is labeled, a strategy
+    chooses by `start_predictions`, if there are any."""
 
     name: str
     strategy: str
@@ -44,6 +45,7 @@ class Run:
     audit: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
+    start_predictions: str | None = None
     classifier: str = "logistic"
     balance: str = "none"
     fit: Mapping[str, Any] = field(default_factory=dict)
@@ -105,7 +107,7 @@ class Plan:
 
 
 def _facts(run: Run) -> dict[str, Any]:
-    own = {name: value for name, value in asdict(run).items() if value not in (None, {}) and name not in ("queue", "then")}
+    own = {name: value for name, value in asdict(run).items() if value not in (None, {}) and name not in (*TABLES, "then")}
     if not run.target_aware:
         del own["weights_from"]
     if isinstance(run.label_noise, str):
@@ -115,7 +117,9 @@ def _facts(run: Run) -> dict[str, Any]:
     return own | ({"then": _facts(run.then)} if run.then else {})
 
 
+TABLES = ("queue", "start_predictions")  # of a run, which their fingerprints stand for
 AFTER = Option("after", int, low=1, high=2**31 - 1, metavar="N", help="The labels from which on it chooses.")
+OF_DEEP = ("mutual_information", "predicted_loss")  # what deep models alone predict
 SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds", "validation_share")
 OF_RUNS = ("strategy", "then", *of_runs())
 OF_CHOICE = (
@@ -262,12 +266,27 @@ def _check_start(run: Run, seed_size: int) -> None:
             text = f"{say('seed_strategy')}: {strategy.name} cannot choose without a model"
             raise UsageError(text, f"give random, balanced or one of {', '.join(_cold())}")
         _check_reads(run, strategy, say("seed_strategy"))
-    if not seed_size:
+    if run.start_predictions is not None:
+        _check_predicted(run, registry.load(begins.strategy, begins.options), seed_size, say)
+    elif not seed_size:
         strategy = registry.load(begins.strategy, begins.options)
         if not starts_cold(strategy):
             text = f"{say('strategy')}: {strategy.name} cannot choose without a model, which a seed set of 0 rows leaves it without"
-            raise UsageError(text, f"give a larger --seed-size, or begin with one of {', '.join(_cold())}")
+            hint = f"give a larger --seed-size or --start-predictions, or begin with one of {', '.join(_cold())}"
+            raise UsageError(text, hint)
         _check_reads(run, strategy, say("strategy"))
+
+
+def _check_predicted(run: Run, strategy: Strategy, seed_size: int, say: Say) -> None:
+    """Refuse predictions to start with that choose nothing. Raises UsageError."""
+    if seed_size:
+        text = f"{say('start_predictions')} has no effect with a seed set of {count(seed_size, 'row')}"
+        raise UsageError(text, "give --seed-size 0: they choose until a model is trained")
+    beyond = {*OF_DEEP, "labeled_probability", "head", "ranks"} & {*strategy.takes, *strategy.wrapped.takes}
+    if beyond or strategy.shape == "ask":
+        text = f"{say('strategy')}: {strategy.name} needs more than predictions, which a seed set of 0 rows leaves it without"
+        raise UsageError(text, "give a larger --seed-size, or begin with margin or most-likely-positive")
+    _check_reads(run, strategy, say("strategy"))
 
 
 def _check_reads(run: Run, strategy: Strategy, subject: str) -> None:

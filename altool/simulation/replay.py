@@ -24,6 +24,7 @@ from altool.simulation import pool as pools
 from altool.simulation.from_model import Kept, Pool, State, likeness, probabilities, supply
 from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
 from altool.simulation.pool import balanced
+from altool.simulation.start import Start
 from altool.strategies import registry
 from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
@@ -90,16 +91,18 @@ def replay(
     *,
     noise: float | np.ndarray = 0.0,
     ranks: np.ndarray | None = None,
+    start: np.ndarray | None = None,
     aims: Aims | None = None,
     tell: Callable[[int], None] = lambda rounds: None,
 ) -> History:
     """Replay one repeat of a run. `noise` as the bot takes it; `ranks` (n,) those of an outside queue, infinity for rows not in it;
-    `tell` is told how many rounds, the seed set included, are over.
+    `start` float32 (n, K) the predictions that choose before there is a model, None: there are none; `tell` is told how many rounds, the
+    seed set included, are over.
 
     The answers, the generators of each round and a seed set that is drawn are the same for all runs of a repeat: they depend on the plan's
-    seed and the repeat alone. While nothing is labeled there is no model: a strategy that starts cold chooses without one, and nothing is
-    measured. A strategy sees what a real round would know: the labels so far, the predictions of the model fitted on them, and,
-    where it is target-aware, estimates from out-of-fold predictions of the labels that were drawn at random.
+    seed and the repeat alone. While nothing is labeled there is no model: a strategy chooses by `start`, or without one if it starts cold,
+    and nothing is measured. A strategy sees what a real round would know: the labels so far, the predictions of the model fitted on them,
+    and, where it is target-aware, estimates from out-of-fold predictions of the labels that were drawn at random.
     """
     seed = seeds.integer(plan.seed, "simulate", repeat)
     rows, classes = len(pool.truth), len(pool.classes)
@@ -139,18 +142,27 @@ def replay(
         candidates = np.flatnonzero(open_ & np.isfinite(ranks) if ranks is not None and "ranks" in strategy.takes else open_)
         last = number == plan.rounds or not len(candidates)
         if not len(labeled):
-            if last or not starts_cold(strategy):
+            if last or (start is None and not starts_cold(strategy)):
                 break
-            start = process_time()
-            choice = _choose_cold(pool, plan, now, plan.budget_of(number + 1), candidates, ranks, generator)
-            history.times.append(Times(number, None, None, process_time() - start))
-            ask(number + 1, now, choice, candidates[choice.places], None)
+            begun = process_time()
+            suggested = None
+            if start is None:
+                choice = _choose_cold(pool, plan, now, plan.budget_of(number + 1), candidates, ranks, generator)
+            else:
+                weights = steering.steered({}, aims, now.weights_from) if now.target_aware and aims is not None else None
+                none = labeled.astype(np.int64)
+                state = State(
+                    Start(start[candidates]), candidates, none, none, automatic[none], ranks, weights, answers, None, seed, _accepted([])
+                )
+                choice, suggested, _ = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
+            history.times.append(Times(number, None, None, process_time() - begun))
+            ask(number + 1, now, choice, candidates[choice.places], suggested)
             history.tied += [choice.tied] if choice.tied else []
             continue
         fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
             classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **now.fit
         )
-        start = process_time()
+        begun = process_time()
         model, _ = fit(pool.rows[labeled], label[labeled])
         fitted = process_time()
         at_precision = aims.at_precision if aims is not None else [plan.at_precision] * classes
@@ -162,7 +174,7 @@ def replay(
         tell(number + 1)
         history.rounds.append(Round(number, counts, questions, answered.copy(), spent, measured))
         if last:
-            history.times.append(Times(number, fitted - start, done - fitted, None))
+            history.times.append(Times(number, fitted - begun, done - fitted, None))
             break
         weights = None
         if now.target_aware and aims is not None:
@@ -176,7 +188,7 @@ def replay(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)
         )
         choice, suggested, before = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
-        history.times.append(Times(number, fitted - start, done - fitted, process_time() - done))
+        history.times.append(Times(number, fitted - begun, done - fitted, process_time() - done))
         ask(number + 1, now, choice, candidates[choice.places], suggested)
         history.tied += [choice.tied] if choice.tied else []
     return history

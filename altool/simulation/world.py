@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -35,7 +35,7 @@ ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 @dataclass(frozen=True)
 class Truth:
     """Which rows are known: increasing positions in `index` and class numbers of those to choose from, and of those that the tables hold
-    out (perhaps none)."""
+    out (perhaps none); and the new names of classes that are `merged`."""
 
     index: Index
     rows: np.ndarray
@@ -43,6 +43,7 @@ class Truth:
     held_rows: np.ndarray
     held_codes: np.ndarray
     classes: tuple[str, ...]
+    merged: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def read_truth(
     thinned = settings.get("imbalance") is not None or settings.get("pool_share") is not None
     if settings.get("resample") and len(held_rows) and not thinned:
         raise UsageError("--resample has no effect here: every repeat has all rows", "give --pool-share or --imbalance")
-    return Truth(index, rows, codes_, held_rows, held_codes, classes)
+    return Truth(index, rows, codes_, held_rows, held_codes, classes, new)
 
 
 def draw(truth: Truth, settings: Mapping[str, Any], seed: int, repeat: int, name: str) -> World:

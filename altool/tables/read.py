@@ -170,7 +170,7 @@ class Reader:
         opened: list[Fragment] = []
         stray: dict[str, InputError] = {}
         for path in found.paths:
-            if is_image_name(path) or (images and items and not is_table_name(path)):
+            if is_image_name(path) or (images and items and not is_table_name(path)) or self._are_ids(path, found.filesystem):
                 continue
             try:
                 opened.append(fragment(label, path, found.filesystem, partition_values(path, found.folder)))
@@ -183,6 +183,16 @@ class Reader:
         kept = [one for one, fits in zip(opened, fitting, strict=True) if fits]
         if images and not (kept if items else opened):
             return [self._images(source, found, images)]
+        arrays = [one.path for one in opened if one not in kept and ARRAYS in (one.schema.metadata or {})]
+        if kept and arrays and not any(self._fits(source, one, needed) for one in kept):
+            problem = (
+                f"it holds arrays ({naming(arrays, found.folder)}) beside tables of another kind ({naming([kept[0].path], found.folder)})"
+            )
+            place = os.path.dirname(arrays[0])
+            ending = os.path.splitext(arrays[0])[1]
+            raise InputError(
+                f"{label}: {problem}", f"if these have their ids: --{source.kind.name} '{place}/*{ending}' --ids {kept[0].path}"
+            )
         kept = kept or opened
         if stray and not kept:
             path, cause = next(iter(stray.items()))
@@ -191,6 +201,10 @@ class Reader:
         both = f"; it holds tables and {count(len(images), 'image')}: the tables are taken; {apart}" if apart else ""
         self._say_left_out(label, found, [path for path in found.paths if path not in used], both)
         return kept
+
+    def _are_ids(self, path: str, filesystem: Any) -> bool:
+        """Is it the file that --ids names, which may lie beside those of the table?"""
+        return self.ids is not None and filesystem is None and os.path.isfile(self.ids) and os.path.samefile(path, self.ids)
 
     def _images(self, source: Source, found: Listing, images: Sequence[str]) -> Fragment:
         """The images of a folder as a table of items. Raises InputError where it is to be another one."""

@@ -1,7 +1,7 @@
 """Does altool read what other tools write? `PYTHON -m benchmarks.foreign_tools WORK --altool ALTOOL`, with the Python of an environment
-that has the tools (pandas, polars, duckdb, datasets, pyspark, deltalake, pyiceberg, fastparquet, safetensors: those that are missing are left
-out) and the path of altool's program. Each tool writes 200 rows in its own shapes. altool then ranks all of them: `read` says that every
-id has its place, as numpy has it; else the status and the message are shown.
+that has the tools (pandas, polars, duckdb, datasets, pyspark, deltalake, pyiceberg, fastparquet, safetensors: those that are missing are
+left out) and the path of altool's program. Each tool writes 200 rows in its own shapes. altool then ranks all of them: `read` says that
+every id has its place, as numpy has it; else the status and the message are shown.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import argparse
 import csv
 import importlib.util
 import io
+import shlex
 import shutil
 import subprocess
 import sys
@@ -198,7 +199,7 @@ def pyspark() -> list[Cell]:
             "fields of structs",
             "p",
             lambda p: nested.write.parquet(str(p)),
-            ["--columns", "id=meta.id,probabilities=out.p", *NAMED],
+            fields,
         ),
         Cell("Spark", "JSON, gzip", "p", lambda p: lists.write.option("compression", "gzip").json(str(p)), NAMED),
         Cell("Spark", "CSV, gzip", "p", lambda p: wide.coalesce(1).write.option("compression", "gzip").csv(str(p), header=True)),
@@ -359,11 +360,8 @@ def main() -> None:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             cell.write(folder / cell.name)
-            options = " ".join(f"`{word}`" if not word else word for word in cell.told)
-            print(
-                f"| {cell.tool} | {cell.shape} | {'`' + options + '`' if options else ''} | {outcome(cell, given.altool, folder)} |",
-                flush=True,
-            )
+            options = f"`{shlex.join(cell.told)}`" if cell.told else ""
+            print(f"| {cell.tool} | {cell.shape} | {options} | {outcome(cell, given.altool, folder)} |", flush=True)
 
 
 if __name__ == "__main__":

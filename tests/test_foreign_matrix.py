@@ -328,3 +328,21 @@ def test_class_numbers_of_hugging_face(tmp_path: Path) -> None:
     pq.write_table(named, tmp_path / "y.parquet")
     source = Reader().open(str(tmp_path / "y.parquet"), "labels")
     assert source.read(["id", "label"]).column("label").to_pylist() == [([None, *CLASSES])[row % 4] for row in range(ROWS)]
+
+
+def test_arrays_beside_their_ids(tmp_path: Path) -> None:
+    np.save(tmp_path / "img_emb_0.npy", NUMBERS)
+    pq.write_table(table(url=IDS), tmp_path / "metadata_0.parquet")
+    with pytest.raises(InputError, match=r"it holds arrays \(img_emb_0.npy\) beside tables of another kind") as caught:
+        opened(tmp_path, "features")
+    assert f"--features '{tmp_path}/*.npy' --ids {tmp_path}/metadata_0.parquet" in caught.value.hint
+    for location in (tmp_path, tmp_path / "*.npy", tmp_path / "img_emb_0.npy"):
+        ids, rows = opened(location, "features", ids=str(tmp_path / "metadata_0.parquet"))
+        assert ids == IDS
+        np.testing.assert_array_equal(rows, NUMBERS)
+
+
+def test_a_glob_in_a_folder_with_brackets(tmp_path: Path) -> None:
+    (tmp_path / "run[1]").mkdir()
+    pq.write_table(table(probabilities=lists(SHARES)), tmp_path / "run[1]/a.parquet")
+    assert opened(tmp_path / "run[1]/*.parquet", "predictions", **NAMED)[0] == IDS

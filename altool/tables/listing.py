@@ -72,7 +72,8 @@ def listing(label: str, location: str, allow_empty: bool = False) -> Listing:
 
 
 def _closed(label: str, error: Exception) -> InputError:
-    return InputError(f"{label}: cannot be opened ({short(error)})", "check the address and your access to it")
+    missing = f"type: pip install {error.name}; or download the files" if isinstance(error, ImportError) and error.name else ""
+    return InputError(f"{label}: cannot be opened ({short(error)})", missing or "check the address and your access to it")
 
 
 def partition_values(path: str, folder: str) -> dict[str, str | None]:
@@ -130,7 +131,9 @@ def _local(label: str, location: str) -> Listing:
         if location.endswith(PARQUET):
             refuse_log(label, os.path.dirname(location), above=True)
         return Listing([_regular(label, location)], "", None, [])
-    matches = sorted(glob.glob(location, recursive=True))
+    place = fixed(location)  # a folder whose own name has brackets in it
+    literal = glob.escape(place) + location[len(place) :] if location.startswith(place) else location
+    matches = sorted(glob.glob(location, recursive=True) or glob.glob(literal, recursive=True))
     pattern = os.path.basename(location)
     hidden, paths = [], []
     for match in matches:

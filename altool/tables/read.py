@@ -181,7 +181,8 @@ class Reader:
         stray: dict[str, InputError] = {}
         beside = _beside(found, tars)
         for path in found.paths:
-            if is_image_name(path) or path in tars or path in beside or (images and items and not is_table_name(path)):
+            taken = path in tars or path in beside or self._are_ids(path, found.filesystem)
+            if is_image_name(path) or taken or (images and items and not is_table_name(path)):
                 continue
             try:
                 one = fragment(label, path, found.filesystem, partition_values(path, found.folder))
@@ -197,6 +198,16 @@ class Reader:
             return [self._images(source, found, images)]
         if tars and not kept:
             return self._tars(source, found, tars, "", beside)
+        arrays = [one.path for one in opened if one not in kept and ARRAYS in (one.schema.metadata or {})]
+        if kept and arrays and not any(self._fits(source, one, needed) for one in kept):
+            problem = (
+                f"it holds arrays ({naming(arrays, found.folder)}) beside tables of another kind ({naming([kept[0].path], found.folder)})"
+            )
+            place = os.path.dirname(arrays[0])
+            ending = os.path.splitext(arrays[0])[1]
+            raise InputError(
+                f"{label}: {problem}", f"if these have their ids: --{source.kind.name} '{place}/*{ending}' --ids {kept[0].path}"
+            )
         kept = kept or opened
         if stray and not kept:
             path, cause = next(iter(stray.items()))
@@ -239,6 +250,10 @@ class Reader:
         if lost and self.console is not None:
             self.console.info(f"{source.name}: left out {count(lost, 'row')} that img2dataset could not fetch")
         return kept
+
+    def _are_ids(self, path: str, filesystem: Any) -> bool:
+        """Is it the file that --ids names, which may lie beside those of the table?"""
+        return self.ids is not None and filesystem is None and os.path.isfile(self.ids) and os.path.samefile(path, self.ids)
 
     def _images(self, source: Source, found: Listing, images: Sequence[str]) -> Fragment:
         """The images of a folder as a table of items. Raises InputError where it is to be another one."""

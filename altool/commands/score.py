@@ -169,6 +169,9 @@ def run(options: Options, console: Console) -> None:
     trained = stored.facts["provenance"]["options"]
     changing = {"model": stored.facts["label_digest"], "mc_dropout": options.mc_dropout, "vaal": trained.get("vaal")}
     changing["trained_on"] = _label_count(stored.facts.get("labels"))
+    if console.dry_run:
+        _rehearse(source, stored, options, console)
+        return
     predict, extras = _predictor(stored, options)
     tables = _Tables(options, stored, write.provenance("score", changing, options.seed, inputs), extras, derived)
     if isinstance(stored.model, ImageModel):
@@ -184,6 +187,16 @@ def run(options: Options, console: Console) -> None:
         summary["decided"] = sum(counts)
         text += f"; {count(sum(counts), 'row')} above a threshold"
     console.result(summary, text)
+
+
+def _rehearse(source: Source, stored: Stored, options: Options, console: Console) -> None:
+    """What --dry-run says, when the ids are read."""
+    items = isinstance(stored.model, ImageModel)
+    rows = len(Items(source, ("image", "path"), allow_outside=options.allow_outside) if items else read_index(source, options.threads))
+    written = {"output": options.output, "features_output": options.features_output}
+    text = f"score {count(rows, 'row')} for {count(len(stored.classes), 'class', 'classes')} with {options.model}"
+    text += f" ({stored.facts['classifier']}) -> {' and '.join(path for path in written.values() if path)}"
+    console.rehearsed({"command": "score", "rows": rows, "classes": list(stored.classes), **written}, text)
 
 
 def _label_count(labels: Any) -> int | None:

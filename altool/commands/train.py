@@ -24,6 +24,8 @@ from altool.models.recipes import RECIPES
 from altool.models.shape import Classifier, Deep, Model
 from altool.models.training import DEEP, Work
 from altool.options import flag, option, shared
+from altool.payloads import sizes
+from altool.selection.contents import Contents
 from altool.shared import (
     ALLOW_OUTSIDE,
     BALANCE,
@@ -199,6 +201,8 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         console.warn(text)
     labels = consensus.training
     classes = _classes(reader, log, consensus, targets)
+    if record.picture is not None and not {"image_size", "stem"} & {*options.own, *(RECIPES[options.recipe] if options.recipe else ())}:
+        _say_small(source, record, wanted.options, options, console)
     if console.dry_run:
         _rehearse(source, record, labels, classes, options, console)
         return
@@ -276,6 +280,19 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         summary["rank_correlation"] = None if np.isnan(correlation) else correlation
         text += f"; rank correlation of predicted and real losses, out of fold: {correlation:.2f}"
     console.result({**summary, "converged": converged, "output": options.output, "oof": options.oof}, text)
+
+
+def _say_small(source: Source, record: Classifier, values: Mapping[str, Any], options: Options, console: Console) -> None:
+    """Say where a network blows pictures up that are far smaller than what it reads, and what that costs."""
+    size, called = values.get("image_size"), registry.called(record)
+    if not isinstance(size, int) or not {"image_size", "stem"} <= called.keys():
+        return
+    rows = Contents(source, allow_outside=options.allow_outside).rows()
+    found = sizes.blown_up((payload for _, column, payload in rows if column != "text"), record.name, size)
+    if found is not None:
+        text, smaller = found
+        faster = f"{called['image_size'].flag} {smaller} is {sizes.saving(size, smaller)}"
+        console.info(f"note: {text}; {faster}; {called['stem'].flag} small suits pictures of 32 pixels, but starts from random weights")
 
 
 def _rehearse(source: Source, record: Classifier, labels: pa.Table, classes: tuple[str, ...], options: Options, console: Console) -> None:

@@ -152,18 +152,19 @@ class Console:
     @contextmanager
     def _bar(self, pace: Pace) -> Iterator[None]:
         from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn
+        from rich.table import Column
         from rich.text import Text
 
         class Told(ProgressColumn):
             def __init__(self, what: str) -> None:
-                super().__init__()
+                super().__init__(Column(no_wrap=True))
                 self.what = what
 
             def render(self, task: Any) -> Text:
                 bar.update(task.id, completed=pace.done)
                 return Text(visible(pace.description if self.what == "description" else pace.told()))
 
-        moving = SpinnerColumn() if pace.total is None else BarColumn()
+        moving = SpinnerColumn() if pace.total is None else BarColumn(bar_width=20)
         with Progress(Told("description"), moving, Told("pace"), console=self._stderr(), transient=True) as bar:
             bar.add_task("", total=pace.total)
             yield

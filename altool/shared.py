@@ -8,7 +8,7 @@ TABLES = "Tables"  # the panels, in the order of the help
 READING = "How tables are read"
 RUN = "The run"
 
-ITEMS = Option(metavar="TABLE", panel=TABLES, help="Items: id and image, path or text; or a folder of images.")
+ITEMS = Option(metavar="TABLE", panel=TABLES, help="Items: id and image, path or text; a folder of images; tars.")
 FEATURES = Option(metavar="TABLE", panel=TABLES, help="Features: id and one vector per row.")
 LABELS = Option(metavar="TABLE", panel=TABLES, help="The label log (a folder), or a table of labels.")
 PREDICTIONS = Option(metavar="TABLE", panel=TABLES, help="Predictions: id and one probability per class.")

@@ -83,6 +83,11 @@ def run(options: Options, console: Console) -> None:
     names = {"items": "items", "features": "features", "labels": "labels", "oof": "predictions", "predictions": "predictions"}
     tables = {name: reader.open(location, kind) for name, kind in names.items() if (location := getattr(options, name))}
     id_type = reader.match_ids()
+    if console.dry_run:
+        rows = {name: source.num_rows for name, source in tables.items()}
+        shown = ", ".join(f"{name} {number:,}" for name, number in rows.items())
+        console.rehearsed({"command": "check", "rows": rows, "output": options.output}, f"look for problems in {shown} -> {options.output}")
+        return
     found, fingerprints = Found(), reader.versions
     log = label_log.read(tables["labels"]) if "labels" in tables else None
     labels = resolve(log) if log is not None else None

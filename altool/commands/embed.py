@@ -164,8 +164,8 @@ def run(options: Options, console: Console) -> None:
             if finished:
                 console.info(f"going on where an earlier run stopped: {len(finished):,} of {count(len(store), 'shard')} done")
             pace = _embed(new, made, store, finished, options, console)
-            part = {"limit": len(new), "limit_of": len(every)} if len(new) < len(every) else {}
-            rejected = _write(new, store, target, made, old, part, console)
+            marks = {"limit": len(new), "limit_of": len(every)} if len(new) < len(every) else {}
+            rejected = _write(new, store, target, made, old, marks, console)
             store.remove()
         else:
             target.rejects.unlink(missing_ok=True)  # what could not be used is no longer among the items
@@ -386,9 +386,9 @@ def _embed(items: Items, run: Run, store: Shards, finished: set[int], options: O
     return (time.monotonic() - started) / (len(items) - there) if there < len(items) else None
 
 
-def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | None, part: Mapping[str, int], console: Console) -> int:
+def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | None, marks: Mapping[str, int], console: Console) -> int:
     """Put the shards together: the rejects table and the fit, then the features, which are the sign that all is done. Those of an update
-    join the rows of `old`: as one more part of a folder, or in a file that takes the old one's place. `part` says in the provenance that
+    join the rows of `old`: as one more part of a folder, or in a file that takes the old one's place. `marks` say in the provenance that
     they are not all. Returns the number of rejects.
 
     Raises InputError where no row is left, after forgetting the shards; an update has then nothing to add.
@@ -404,7 +404,7 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
         store.remove()
         raise rejects.nothing_left(items, refused)
     inputs = {"items": align.fingerprint(items.index, np.concatenate(digests))}
-    origin = write.provenance("embed", {**run.facts, **part}, run.seed, inputs | versions([items.source]))
+    origin = write.provenance("embed", {**run.facts, **marks}, run.seed, inputs | versions([items.source]))
     rejects.keep(refused, items, target.rejects, origin, console, again=old is not None)
     if len(refused) == len(items):
         return len(refused)

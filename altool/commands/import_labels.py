@@ -117,6 +117,10 @@ def run(options: Options, console: Console) -> None:
     inputs = _read_auto(options, options.auto, console) if options.auto else _read_exports(options, console)
     held = _held(options.labels)
     outcome, log = _judge(options, inputs)
+    if console.dry_run:
+        _warn(options, inputs, outcome, log, console)
+        _report(options, inputs, outcome, {"fragment": None, "rejects": None}, console)
+        return
     files: dict[str, str | None] = {"fragment": None, "rejects": None}
     if outcome.rows.num_rows or outcome.rejects.num_rows or (options.withdraw and outcome.gone.num_rows):
         with label_log.locked(options.labels):
@@ -269,8 +273,11 @@ def _read_auto(options: Options, location: str, console: Console) -> Inputs:
 
 def _retract(labels: str, round_: int, console: Console) -> None:
     """Withdraw the auto labels of a round."""
-    retracted, before, fragment = corrections.retract(labels, round_)
+    retracted, before, fragment = corrections.retract(labels, round_, dry=console.dry_run)
     summary = {"command": "import-labels", "retracted": retracted, "known": before, "fragment": fragment}
+    if console.dry_run:
+        console.rehearsed(summary, f"retract {count(retracted, 'auto label')} of round {round_}")
+        return
     line = f"retracted {count(retracted, 'auto label')} of round {round_} -> {labels}/{fragment}" if fragment else "no change"
     console.result(summary, line + (f" ({before:,} retracted already)" if before else ""))
 
@@ -282,8 +289,11 @@ def _correct(labels: str, renames: Sequence[str], dropped: Sequence[str], consol
         if old in names or old in dropped:
             raise UsageError(f"--rename: {old!r} is given twice", "name each class once, in --rename or in --drop-class")
         names[old] = new
-    renamed, withdrawn, fragment = corrections.correct(labels, names, dropped)
+    renamed, withdrawn, fragment = corrections.correct(labels, names, dropped, dry=console.dry_run)
     summary = {"command": "import-labels", "renamed": renamed, "withdrawn": withdrawn, "fragment": fragment}
+    if console.dry_run:
+        console.rehearsed(summary, f"rename {count(renamed, 'label')}, withdraw {count(withdrawn, 'label')}")
+        return
     line = f"renamed {count(renamed, 'label')}, withdrew {count(withdrawn, 'label')} -> {labels}/{fragment}"
     console.result(summary, line if fragment else "no change")
 
@@ -403,6 +413,10 @@ def _report(options: Options, inputs: Inputs, outcome: Outcome, files: dict[str,
     counts |= {name: summary[name] for name in ("rejected", "failed", "retracted")} | {"refused": sum(outcome.refused.values())}
     rest = [f"{rows:,} {name}" for name, rows in counts.items() if rows]
     rest += [count(outcome.disagreements, "disagreement")] if outcome.disagreements else []
+    if console.dry_run:
+        taken = f"import {count(len(named), 'label')}" + (f" and {count(skipped, 'skip')}" if skipped else "")
+        console.rehearsed(summary, taken + (f" ({', '.join(rest)})" if rest else "") + f" -> {options.labels}")
+        return
     auto = outcome.rows.num_rows and summary["sources"] == {"auto": outcome.rows.num_rows}
     line = f"imported {count(len(named), 'auto label' if auto else 'label')}" + (f" and {count(skipped, 'skip')}" if skipped else "")
     line = line if outcome.rows.num_rows else "no change" if not withdrawn else "imported nothing"

@@ -108,15 +108,16 @@ def run(options: Options, console: Console) -> None:
         "embed": embed,
         "select": {"budget": budget},
     }
-    written = _write(folder, chosen, found)
+    written = _write(folder, chosen, found) if not console.dry_run else _files(folder, found)
     console.info(f"vectors: {why}; classifier logistic, strategy auto")
     console.info(f"a round: {', '.join(filter(None, [count(budget, 'label'), why_budget]))}")
     _say_holdout(rows, found, number, console)
     console.info(f"for annotators: {' and '.join(exports)}")
     program, project_ = _program(), shlex.quote(str(folder))
     cron = f"0 * * * * {program} round {shlex.quote(os.path.abspath(folder))}".replace("%", "\\%")
-    console.info(f"wrote {' and '.join(written)}: change there what you want otherwise")
-    console.info(f"for cron: {cron}")
+    if not console.dry_run:
+        console.info(f"wrote {' and '.join(written)}: change there what you want otherwise")
+        console.info(f"for cron: {cron}")
     summary = {
         "command": "init",
         "project": options.project,
@@ -128,6 +129,9 @@ def run(options: Options, console: Console) -> None:
         "written": written,
         "cron": cron,
     }
+    if console.dry_run:
+        console.rehearsed(summary, f"write {' and '.join(written)}")
+        return
     console.result(summary, "next: altool round" + (f" {project_}" if folder.resolve() != Path.cwd() else ""))
 
 
@@ -259,7 +263,12 @@ def _write(folder: Path, chosen: Mapping[str, Mapping[str, Any]], found: Found) 
         if targets:
             targets.unlink(missing_ok=True)
         raise
-    return [str(path) for path in (folder / FILE, targets) if path]
+    return _files(folder, found)
+
+
+def _files(folder: Path, found: Found) -> list[str]:
+    """The paths of what is written."""
+    return [str(folder / name) for name in (FILE, *(() if found.targets else (TARGETS,)))]
 
 
 def _program() -> str:

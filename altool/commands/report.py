@@ -182,6 +182,10 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     predicted = read_predicted(source, given.column("id"), console)
     chosen, rows = _choose_rows(source, log, given, predicted, options, console)
 
+    if console.dry_run:
+        _rehearse(options, rows, chosen, classes, console)
+        return
+
     shares = aims.at_precision if aims else (options.at_precision,) * len(classes)
     true, probabilities = _measurable(given, predicted, chosen.rows, classes)
     evaluation = evaluate(true, probabilities, shares, seeds.generator(options.seed, "report", "bootstrap"), aims)
@@ -270,6 +274,15 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         )
     written = ", ".join(location for location in (options.output, options.metrics_output) if location and location != "-")
     console.result(told, f"{report.basis}: {terminal.overall_line(report)}{f' -> {written}' if written else ''}")
+
+
+def _rehearse(options: Options, rows: content.Rows, chosen: Measured, classes: Sequence[str], console: Console) -> None:
+    """What --dry-run says."""
+    written = {"output": options.output, "metrics_output": options.metrics_output}
+    text = f"measure {count(len(classes), 'class', 'classes')} on {count(rows.measured, 'row')} ({chosen.on})"
+    text += "".join(f" -> {path}" for path in written.values() if path)
+    summary = {"command": "report", "measured_on": chosen.on, "rows": rows.measured, "classes": list(classes)}
+    console.rehearsed({**summary, **written}, text)
 
 
 def _training(location: str) -> dict[str, list[float]]:

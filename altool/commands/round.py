@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,9 @@ from altool.console import Console
 from altool.errors import AltoolError, InputError, Locked, UsageError
 from altool.options import option
 from altool.project import machine, settings
-from altool.project.events import Events
+from altool.project.events import Events, Unheard
 from altool.project.machine import Machine, Outcome
-from altool.project.running import Runner
+from altool.project.running import Rehearsal, Runner, Unrun
 from altool.project.state import ASKED, EXHAUSTED, MET, OWN, WAITING
 from altool.shared import RUN
 
@@ -43,6 +44,8 @@ def run(options: Options, console: Console) -> int:
     wanted = settings.read(folder, options.set or ())
     if options.explain and console.json_output:
         raise UsageError("--explain and --json both write to standard output", "give one of them")
+    if console.dry_run:
+        return _rehearse(options, wanted, folder, console)
     with _locked(folder) as lock:
         if options.undo is not None:
             _undo(folder, options.undo, console)
@@ -54,6 +57,22 @@ def run(options: Options, console: Console) -> int:
             _tell_failed(events, error)
             raise
     _conclude(outcome, events, console)
+    return CODES[outcome.state]
+
+
+def _rehearse(options: Options, wanted: settings.Settings, folder: Path, console: Console) -> int:
+    """Say what the call would begin with; what it goes on with follows from what that writes. Runs and writes nothing."""
+    for name in ("undo", "explain"):
+        if getattr(options, name) not in (None, False):
+            raise UsageError(f"--dry-run has no effect with --{name}", "give one of them")
+    runner = Rehearsal(folder, console, -1)
+    try:
+        outcome = Machine(wanted, runner, Unheard(folder, {}, console)).step()
+    except Unrun as found:
+        words = ["altool", found.step.command, *found.step.words]
+        console.rehearsed({"command": "round", "next": words}, f"run {shlex.join(words)}, and go on from what it writes")
+        return 0
+    console.rehearsed({"command": "round", "state": outcome.state, "round": outcome.round, **outcome.facts}, f"do nothing: {outcome.text}")
     return CODES[outcome.state]
 
 

@@ -172,6 +172,9 @@ def run(options: Options, console: Console) -> None:
             return pa.ListArray.from_arrays(pa.array(bounds), names.take(pa.array(classes)))
 
         derived = {"decided": decide}
+    if console.dry_run:
+        _rehearse(source, stored, options, console)
+        return
     if options.model:
         trained = stored.facts["provenance"]["options"]
         changing = {"model": stored.facts["label_digest"], "mc_dropout": options.mc_dropout, "vaal": trained.get("vaal")}
@@ -239,6 +242,17 @@ def _described(options: Options, reader: Reader, console: Console) -> tuple[Stor
         device=options.device,
     )
     return Stored(found.model, "features", found.classes, found.facts), source
+
+
+def _rehearse(source: Source, stored: Stored, options: Options, console: Console) -> None:
+    """What --dry-run says, when the ids are read."""
+    items = isinstance(stored.model, ImageModel)
+    rows = len(Items(source, ("image", "path"), allow_outside=options.allow_outside) if items else read_index(source, options.threads))
+    written = {"output": options.output, "features_output": options.features_output}
+    who = f"{options.model} ({stored.facts['classifier']})" if options.model else "the texts of --zero-shot"
+    text = f"score {count(rows, 'row')} for {count(len(stored.classes), 'class', 'classes')} with {who}"
+    text += f" -> {' and '.join(path for path in written.values() if path)}"
+    console.rehearsed({"command": "score", "rows": rows, "classes": list(stored.classes), **written}, text)
 
 
 def _label_count(labels: Any) -> int | None:

@@ -63,6 +63,11 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         console.info("no predictions yet, and no two classes with a label: the targets do not steer this round")
         aims = replace(aims, weights=None)
     request = _request(aims, past, strategy, options)
+    if console.dry_run:
+        said.rehearse(
+            request, past, len(supplied.positions), {"pool": len(supplied.pool.index), "output": output, "exports": exports}, console
+        )
+        return
     left_out = LeftOut()
     if options.unique is None:
         choice = choose(request, len(supplied.positions), supplied.arrays)

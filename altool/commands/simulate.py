@@ -147,6 +147,12 @@ def run(options: Options, console: Console) -> None:
             tasks.append(task)
     if left := len(wanted) - len(tasks):
         console.info(f"{left:,} of {count(len(wanted), 'run')} exist already")
+    if console.dry_run:
+        planned = {"runs": [entry.name for entry in plan.runs], "repeats": plan.repeats, "rounds": plan.rounds, "to_simulate": len(tasks)}
+        text = f"simulate {len(tasks):,} of {count(len(wanted), 'run')} ({len(plan.runs):,} x {count(plan.repeats, 'repeat')})"
+        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} -> {options.output}"
+        console.rehearsed({"command": "simulate", **planned, "pool": len(worlds[0].rows), "output": options.output}, text)
+        return
     jobs = min(options.jobs or cores(), len(tasks))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
     ties: list[list[str]] = []

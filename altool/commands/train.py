@@ -24,6 +24,8 @@ from altool.models.recipes import RECIPES
 from altool.models.shape import Classifier, Deep, Model
 from altool.models.training import DEEP, Work
 from altool.options import flag, option, shared
+from altool.payloads import sizes
+from altool.selection.contents import Contents
 from altool.shared import (
     ALLOW_OUTSIDE,
     BALANCE,
@@ -50,6 +52,8 @@ from altool.shared import (
 )
 from altool.tables import align, check, label_log, outputs, shards, space, write
 from altool.tables import classes as class_lists
+from altool.tables.arrays import read_index
+from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, meaning, vector_shape
 from altool.tables.rows import open_rows
@@ -130,7 +134,14 @@ def run(options: Options, console: Console) -> None:
         raise UsageError("--folds and --oof go together", "for example --folds 5 --oof oof.parquet")
     wanted = _fit_of(options)
     with distributed.group(options.device) as (device, writes):
-        _train(options, console if writes else Console(silent=True), wanted, device, writes=writes)
+        _train(options, console if writes else _silent(console), wanted, device, writes=writes)
+
+
+def _silent(console: Console) -> Console:
+    """The console of a process that does not write: another one says the same."""
+    own = Console(silent=True)
+    own.dry_run = console.dry_run
+    return own
 
 
 def _fit_of(options: Options) -> _Fit:
@@ -194,6 +205,11 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         console.warn(text)
     labels = consensus.training
     classes = _classes(reader, log, consensus, targets)
+    if record.picture is not None and not {"image_size", "stem"} & {*options.own, *(RECIPES[options.recipe] if options.recipe else ())}:
+        _say_small(source, record, wanted.options, options, console)
+    if console.dry_run:
+        _rehearse(source, record, labels, classes, options, console)
+        return
     table = Table(source, record.reads, console, options.threads, options.workers, options.strict, options.allow_outside)
     labeled, pool = _read(table, wanted, rows, labels, with_pool=writes and options.vaal != "none")
     numbers = codes(labels.filter(pa.compute.is_in(labels.column("id"), value_set=labeled.ids)), classes)
@@ -268,6 +284,36 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         summary["rank_correlation"] = None if np.isnan(correlation) else correlation
         text += f"; rank correlation of predicted and real losses, out of fold: {correlation:.2f}"
     console.result({**summary, "converged": converged, "output": options.output, "oof": options.oof}, text)
+
+
+def _say_small(source: Source, record: Classifier, values: Mapping[str, Any], options: Options, console: Console) -> None:
+    """Say where a network blows pictures up that are far smaller than what it reads, and what that costs."""
+    size, called = values.get("image_size"), registry.called(record)
+    if not isinstance(size, int) or not {"image_size", "stem"} <= called.keys():
+        return
+    rows = Contents(source, allow_outside=options.allow_outside).rows()
+    found = sizes.blown_up((payload for _, column, payload in rows if column != "text"), record.name, size)
+    if found is not None:
+        text, smaller = found
+        faster = f"{called['image_size'].flag} {smaller} is {sizes.saving(size, smaller)}"
+        console.info(f"note: {text}; {faster}; {called['stem'].flag} small suits pictures of 32 pixels, but starts from random weights")
+
+
+def _rehearse(source: Source, record: Classifier, labels: pa.Table, classes: tuple[str, ...], options: Options, console: Console) -> None:
+    """What --dry-run says, when the ids are read. Raises InputError where the table holds the labeled rows of fewer than two classes."""
+    pictures = record.reads == "image"
+    ids = Items(source, ("image", "path"), allow_outside=options.allow_outside).index if pictures else read_index(source, options.threads)
+    there = labels.filter(pa.array(ids.positions(labels.column("id").combine_chunks()) >= 0))
+    found = dict(zip(classes, np.bincount(codes(there, classes), minlength=len(classes)).tolist(), strict=True))
+    if sum(number > 0 for number in found.values()) < 2:
+        text = f"{source.name}: it holds {count(len(there), 'labeled row')} of {len(labels):,}, of fewer than two classes"
+        raise InputError(text, "give the table that the labels belong to")
+    text = f"train {record.name} on {len(there):,} of {count(len(labels), 'label')}, {count(len(classes), 'class', 'classes')}"
+    text += f" -> {options.output}"
+    if options.oof:
+        text += f", and predict them out of fold in {options.folds} parts -> {options.oof}"
+    summary = {"command": "train", "classifier": record.name, "labels": len(there), "classes": found, "folds": options.folds}
+    console.rehearsed({**summary, "output": options.output, "oof": options.oof}, text)
 
 
 def _classes(reader: Reader, log: Source, consensus: Labels, targets: Targets | None) -> tuple[str, ...]:

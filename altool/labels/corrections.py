@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Collection, Mapping
 
@@ -46,15 +47,15 @@ def of_classes(log: pa.Table, names: Collection[str]) -> pa.Table:
     return rows.filter(pc.is_in(rows.column("label"), value_set=pa.array(list(names), pa.string())))
 
 
-def retract(folder: str, round_: int) -> tuple[int, int, str | None]:
-    """Withdraw the auto labels of a round: a row of status `retracted` for each, as one file of the log.
+def retract(folder: str, round_: int, *, dry: bool = False) -> tuple[int, int, str | None]:
+    """Withdraw the auto labels of a round: a row of status `retracted` for each, as one file of the log; `dry` writes none.
 
     Returns how many are withdrawn, how many had been before, and the file's name (None: there is nothing to withdraw). Raises InputError
     for a round without auto labels.
     """
     name = _existing(folder)
     path = None
-    with label_log.locked(folder):
+    with contextlib.nullcontext() if dry else label_log.locked(folder):
         log = _read(folder)
         auto = standing(log)
         auto = auto.filter(pc.equal(auto.column("source"), "auto"))
@@ -64,7 +65,7 @@ def retract(folder: str, round_: int) -> tuple[int, int, str | None]:
             others = ", ".join(str(number) for number in sorted(set(auto.column("round").drop_null().to_pylist())))
             raise InputError(f"{name}: round {round_} has no auto label", f"rounds with auto labels: {others or 'none'}")
         ids = pc.unique(mine.column("id"))
-        if len(ids):
+        if len(ids) and not dry:
             said = {"id": ids, "source": "auto", "round": round_, "status": RETRACTED}
             columns = {
                 column: said[column] if column == "id" else pa.array([said.get(column)] * len(ids), type_)
@@ -75,15 +76,16 @@ def retract(folder: str, round_: int) -> tuple[int, int, str | None]:
     return len(ids), gone.num_rows, path.name if path else None
 
 
-def correct(folder: str, names: Mapping[str, str], dropped: Collection[str]) -> tuple[int, int, str | None]:
-    """Give classes another name (`names`), and take others out (`dropped`): a row for each of their answers, as one file of the log.
+def correct(folder: str, names: Mapping[str, str], dropped: Collection[str], *, dry: bool = False) -> tuple[int, int, str | None]:
+    """Give classes another name (`names`), and take others out (`dropped`): a row for each of their answers, as one file of the log;
+    `dry` writes none.
 
     Returns how many labels are renamed, how many withdrawn, and the file's name (None: nothing changes). Raises InputError for a class
     that no label was ever of.
     """
     name = _existing(folder)
     path = None
-    with label_log.locked(folder):
+    with contextlib.nullcontext() if dry else label_log.locked(folder):
         log = _read(folder)
         ever = set(given(log).column("label").to_pylist())
         if strange := [other for other in (*names, *dropped) if other not in ever]:
@@ -93,7 +95,7 @@ def correct(folder: str, names: Mapping[str, str], dropped: Collection[str]) -> 
             )
         renamed, withdrawn = renamings(log, names), withdrawals(of_classes(log, dropped))
         rows = pa.concat_tables([renamed, withdrawn])
-        if rows.num_rows:
+        if rows.num_rows and not dry:
             changing = {"rename": dict(names) or None, "drop_class": sorted(dropped) or None}
             origin = write.provenance("import-labels", changing, 0, {"labels": align.table_fingerprint(log)})
             path = label_log.write(rows, folder, pc.max(rows.column("round")).as_py() or 0, origin, label_log.next_import(log))

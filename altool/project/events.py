@@ -73,6 +73,16 @@ class Events:
                 )
 
 
+class Unheard(Events):
+    """The events of a round that is only rehearsed: all are taken for known, and none is told."""
+
+    def known(self, event: str, key: str) -> bool:
+        return True
+
+    def fire(self, event: str, key: str, text: str, facts: Mapping[str, Any] | None = None, *, said: bool = True) -> None:
+        """Nothing happened."""
+
+
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 

@@ -47,7 +47,7 @@ class Machine:
 
     def step(self) -> Outcome:
         """Do what can be done now, and say where the project stands. Raises AltoolError where a command fails."""
-        (self._folder / self._settings.project["answers"]).mkdir(parents=True, exist_ok=True)
+        self._make(self._settings.project["answers"])
         rounds = state.asked(self._folder)
         self._import_all(rounds)
         if rounds:
@@ -57,6 +57,10 @@ class Machine:
                 return outcome
         number = rounds[-1].number + 1 if rounds else 0
         return self._begin(Round(self._settings, number, self._known, rounds))
+
+    def _make(self, folder: str) -> None:
+        if not self._runner.rehearses:
+            (self._folder / folder).mkdir(parents=True, exist_ok=True)
 
     # -- answers ---------------------------------------------------------------------------------------------------------------------------
 
@@ -151,7 +155,7 @@ class Machine:
 
     def _begin(self, round_: Round) -> Outcome:
         """Everything up to the next questions. What is there already is not made again."""
-        (self._folder / round_.path).mkdir(parents=True, exist_ok=True)
+        self._make(round_.path)
         if round_.embeds:
             self._runner.run(round_.embed())
         if round_.known.classes < 2:
@@ -185,7 +189,7 @@ class Machine:
         if not wanted or round_.known.held_out or round_.before:
             return self._runner.run(round_.first()).status
         held_out, first = f"{parts}/holdout.parquet", f"{parts}/seed.parquet"
-        (self._folder / parts).mkdir(exist_ok=True)
+        self._make(parts)
         if self._runner.run(round_.hold_out(held_out)).status:
             return 4
         if self._runner.run(round_.first(held_out, first)).status:  # the pool is no larger than what is held out
@@ -214,7 +218,7 @@ class Machine:
     def _forget(self, number: int) -> None:
         """Remove the models and predictions of rounds that are to be kept no longer."""
         keep = self._settings.round["keep"]
-        for old in range(number + 1 - keep if keep else 0):
+        for old in range(number + 1 - keep if keep and not self._runner.rehearses else 0):
             folder = self._folder / state.place(old)
             for name in ("predictions.parquet", "oof.parquet", "vectors.parquet"):
                 (folder / name).unlink(missing_ok=True)

@@ -42,6 +42,8 @@ class Runner:
     """Runs commands in a project's folder. Each is handed the file `lock`: while a command of a killed round is still at work, the project
     is locked."""
 
+    rehearses = False
+
     def __init__(self, folder: Path, console: Console, lock: int, *, explain: bool = False) -> None:
         self.folder, self.console, self._lock, self._explain = folder, console, lock, explain
         self._explained = False
@@ -93,6 +95,23 @@ class Runner:
             print(f"cd {shlex.quote(str(self.folder))}", *(f"export {name}={value}" for name, value in DEFAULTS.items()), sep="\n")
             self._explained = True
         print(shlex.join(["altool", step.command, *step.words]), flush=True)
+
+
+class Unrun(Exception):
+    """A round that is only rehearsed has come to its first command that would be run."""
+
+    def __init__(self, step: Step) -> None:
+        super().__init__(step.command)
+        self.step = step
+
+
+class Rehearsal(Runner):
+    """Runs nothing, and writes nothing: raises Unrun for the first command that is not recorded as done."""
+
+    rehearses = True
+
+    def _call(self, step: Step) -> tuple[int, dict[str, Any]]:
+        raise Unrun(step)
 
 
 def _failure(step: Step, done: subprocess.CompletedProcess[bytes], summary: Mapping[str, Any]) -> StepFailed:

@@ -109,7 +109,8 @@ GIVEN = {
         *("columns", "allow_new_classes"),
     ),
 }
-OF_EVERY_ROUND = ("overwrite", "dry_run", "json", "quiet", "debug")
+OF_THE_PROGRAM = ("dry_run", "json", "quiet", "debug")  # no command's own: for the command line alone
+OF_EVERY_ROUND = ("overwrite", *OF_THE_PROGRAM)
 
 
 @dataclass(frozen=True)
@@ -191,6 +192,8 @@ def _values(section: str, options: Iterable[Option], values: Mapping[str, Any], 
         name, where = key.replace("-", "_"), f"{FILE}, [{section}] {key}"
         if name in refused:
             raise UsageError(f"{where}: altool round sets it", "leave it out; [project] names the tables, [round] the exports")
+        if name in OF_THE_PROGRAM:
+            raise UsageError(f"{where}: it is for the command line alone", "leave it out")
         if name not in known:
             raise UsageError(f"{where} is unknown", _meant(name, [each for each in known if each not in refused]))
         found[name] = known[name].take(value, where)

@@ -103,6 +103,9 @@ def compare(asked: Comparison, console: Console) -> None:
     reader = Reader(asked.columns, None, console)
     sources = [_open(reader, location) for location in asked.tables]
     reader.match_ids()
+    if console.dry_run:
+        _rehearse(asked, sources, console)
+        return
     if asked.settings:
         _compare_settings(asked, sources, console)
         return
@@ -135,6 +138,16 @@ def compare(asked: Comparison, console: Console) -> None:
     summary |= {"output": asked.output, "summary_output": asked.summary_output}
     chosen = f"; {found.choice.text}" if found.choice else ""
     console.result(summary, f"{found.basis}{found.result}{chosen}{f' -> {written}' if written else ''}")
+
+
+def _rehearse(asked: Comparison, sources: Sequence[Source], console: Console) -> None:
+    """What --dry-run says. Raises InputError for tables without the metric."""
+    tables = [_one_metric(source.name, _rows(source, asked.metric), asked.metric) for source in sources]
+    runs = {(asked.settings and place, run) for place, table in enumerate(tables) for run in table.column("run").to_pylist()}
+    written = {"output": asked.output, "summary_output": asked.summary_output}
+    text = f"compare {count(len(runs), 'run')} of {count(len(sources), 'table')} by {asked.metric}"
+    text += "".join(f" -> {path}" for path in written.values() if path)
+    console.rehearsed({"command": asked.command, "runs": len(runs), "metric": asked.metric, **written}, text)
 
 
 def _compare_settings(asked: Comparison, sources: Sequence[Source], console: Console) -> None:

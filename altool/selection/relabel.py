@@ -79,6 +79,12 @@ def run(options: Options, wanted: int, console: Console) -> None:
     people = people.filter(pc.not_equal(pc.fill_null(people.column("source"), ""), "auto"))
     found = _doubts(labeled, _within(labeled.table, tables.limits, fingerprints), rows, people)
     chosen = found.places[:wanted]
+    if console.dry_run:
+        if not len(chosen):
+            raise NothingLeft("nothing left to do: no label is in doubt")
+        text = f"ask again about {len(chosen):,} of {count(len(labeled.table), 'label')}, round {round_} -> {output}"
+        console.rehearsed({"command": "select", "relabel": len(chosen), "round": round_, "output": output, "exports": exports}, text)
+        return
     table = _table(labeled, found, chosen, people, round_, suggest=options.suggest)
     classes = (*labeled.classes, *sorted(set(pc.unique(labeled.table.column("label")).to_pylist()) - set(labeled.classes)))
     if tables.items is not None:

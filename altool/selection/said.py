@@ -122,6 +122,17 @@ def _report_tiers(choice: Choice, request: Request, arrays: Mapping[str, Any], k
             console.info(f"{tier}: {found[tier]:,} of {budget:,} rows: {reasons[tier]}")
 
 
+def rehearse(request: Request, past: Past, candidates: int, facts: dict[str, Any], console: Console) -> None:
+    """What --dry-run says. Raises NothingLeft where there is no candidate."""
+    if not candidates:
+        raise NothingLeft(f"nothing left to do: none of the {facts['pool']:,} rows of the pool is a candidate")
+    strategy, rows = request.strategy.name, min(request.count, candidates)
+    summary = {"command": "select", "strategy": strategy, "round": past.round, "budget": request.count, "candidates": candidates, **facts}
+    written = [facts["output"], *facts["exports"].values()]
+    text = f"choose {rows:,} of {candidates:,} candidates by {strategy}, round {past.round} -> {', '.join(written)}"
+    console.rehearsed(summary, text)
+
+
 def conclude(
     choice: Choice, request: Request, past: Past, source: Source, facts: Mapping[str, Any], options: Options, console: Console
 ) -> None:

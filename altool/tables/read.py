@@ -17,7 +17,7 @@ from altool.tables.array_files import ARRAYS
 from altool.tables.derived import Derived, pictured, reaching
 from altool.tables.downloads import Downloads, downloads
 from altool.tables.fragments import Fragment, MemoryFragment, NoTable, fragment, probe
-from altool.tables.image_files import image_rows
+from altool.tables.image_files import image_rows, texts_beside
 from altool.tables.layout import Layout, check_score, gathered, layout
 from altool.tables.listing import Listing, fixed, is_image_name, is_table_name, is_tar_name, listing, naming, partition_values
 from altool.tables.outside import decode, load_json
@@ -261,9 +261,11 @@ class Reader:
         if kind != "items":
             problem = f"found {count(len(images), 'image')} ({naming(images, found.folder)}), expected a table of {kind}"
             raise InputError(f"{label}: {problem}", f"give the table of {kind}; a folder of images is for --items")
-        taken = set(images)
+        ending = self.names.get("text") or ""
+        texts = texts_beside(images, ending) if ending and found.filesystem is None else {}
+        taken = {*images, *texts.values()}
         self._say_left_out(label, found, [path for path in found.paths if path not in taken], images=True)
-        return image_rows(label, source.location, found, images)
+        return image_rows(label, source.location, found, images, {ending: texts} if texts else {})
 
     @staticmethod
     def _fits(source: Source, one: Fragment, needed: Sequence[str]) -> bool:

@@ -243,6 +243,19 @@ def test_images_and_tables_win_over_a_tar_beside_them(tmp_path: Path) -> None:
     assert said[0].endswith("the tables are taken; to take the tars: --items '" + f"{tmp_path}/table/**/*.tar'")
 
 
+def test_texts_in_files_beside_images(tmp_path: Path) -> None:
+    for name in ("a.png", "a.txt", "sub/b.jpg", "sub/b.txt", "c.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    for location in (tmp_path, f"{tmp_path}/**/*.*g"):
+        source, said = opened(location, "text=txt")
+        assert said == []
+        assert source.read(["id", "text"]).to_pydict() == {"id": ["a.png", "c.png", "sub/b.jpg"], "text": ["a.txt", None, "sub/b.txt"]}
+    (tmp_path / "a.txt").write_bytes(b"\xff")
+    with pytest.raises(InputError, match=r"a\.txt.*UTF-8"):
+        opened(tmp_path, "text=txt")
+
+
 def test_only_the_rows_that_are_wanted_are_read(tmp_path: Path) -> None:
     tar(tmp_path / "x.tar", {f"{n}.jpg": f"{n}".encode() for n in range(20)})
     tar(tmp_path / "y.tar", {f"y{n}.jpg": f"{n}".encode() for n in range(20)})

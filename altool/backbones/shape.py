@@ -56,7 +56,8 @@ class Backbone:
 
     `reads` are the items' columns that it can work on, the preferred first. `create` makes its encoder, of the `seed` and of its `options`
     as keywords; an option named device says where it computes, one named as a fact of its vector space is settled by `--like`. `fit` is the
-    ending of the file that keeps what it learned, where it may learn. `summary` is one line.
+    ending of the file that keeps what it learned, where it may learn. `summary` is one line. `extra` is the one of the installation that
+    it comes with (altool/extras.py); what it needs of it, `create` and `prepare` ask for.
 
     One that `takes` something (its metavar, as NAME|FOLDER) is a family: `--backbone timm:resnet18` is what `create` of timm makes of
     "resnet18", which is given first.
@@ -69,6 +70,7 @@ class Backbone:
     options: tuple[Option, ...] = ()
     fit: Literal["", ".safetensors", ".bin"] = ""
     takes: str = ""
+    extra: str = ""
 
     @property
     def called(self) -> str:

@@ -85,9 +85,7 @@ DEFAULTS = {option.name: option.default for option in OPTIONS}
 
 def names() -> list[str]:
     """torchvision's classification networks."""
-    from torchvision import models
-
-    return models.list_models(module=models)
+    return networks.names()
 
 
 def classifier(name: str) -> Classifier | None:
@@ -105,6 +103,7 @@ def classifier(name: str) -> Classifier | None:
         deep=True,
         settle=partial(settle, name),
         picture=partial(picture, name),
+        extra="torch",
     )
 
 

@@ -17,6 +17,7 @@ from altool.engines import device as devices
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch, available
 from altool.errors import InputError, UsageError
+from altool.extras import need
 from altool.models import store
 from altool.models.shape import Deep, ImageModel, Outputs
 from altool.models.store import Stored
@@ -229,6 +230,7 @@ def _labeled_probability(stored: Stored, options: Options) -> Callable[[np.ndarr
     from altool.models import vaal
     from altool.models.training import Pool, single
 
+    need("torch", f"model {options.model}: its VAAL")
     try:
         fitted = vaal.from_tensors(stored.vaal or {}, devices.choose(options.device))
     except (KeyError, ValueError) as error:

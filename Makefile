@@ -2,15 +2,20 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+LIGHT := .venv-light
 SAMPLE ?= digits
 
-.PHONY: demo test fast lint fix clean
+.PHONY: demo test test-light fast lint fix clean
 
 demo: $(VENV)/ready
 	PATH="$(abspath $(BIN)):$$PATH" sh sample_data/demo.sh demo $(SAMPLE)
 
 test: lint
 	$(BIN)/pytest -n auto --dist worksteal
+
+# As people have altool who install it alone, without torch: what needs an extra is skipped, with a word (pytest -rs shows which).
+test-light: $(LIGHT)/ready
+	$(LIGHT)/bin/pytest -n auto --dist worksteal
 
 # Below a minute on two cores: what is marked as slow is left out.
 fast: $(VENV)/ready
@@ -27,7 +32,12 @@ fix: $(VENV)/ready
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(BIN)/pip install --quiet --editable '.[all,dev]'
+	touch $@
+
+$(LIGHT)/ready: pyproject.toml
+	$(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/pip install --quiet --editable '.[dev]'
 	touch $@
 
 # The manual: open site/index.html. With the environment made, nothing is fetched, neither to build it nor to read it.
@@ -40,4 +50,4 @@ $(VENV)/docs: $(VENV)/ready
 	touch $@
 
 clean:
-	rm -rf $(VENV) demo site
+	rm -rf $(VENV) $(LIGHT) demo site

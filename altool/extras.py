@@ -1,11 +1,45 @@
-"""The libraries that come with an extra of the installation: imported where they are needed, and what to type where one is missing."""
+"""The libraries that come with an extra of the installation: which they are, and what to type where one is missing."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import Any
 
 from altool.errors import UsageError
+
+# The modules of each extra of pyproject.toml, but for `all`.
+MODULES = {
+    "torch": ("torch", "torchvision"),
+    "fasttext": ("fasttext",),
+    "timm": ("timm",),
+    "clip": ("open_clip",),
+    "st": ("sentence_transformers",),
+    "hf": ("transformers",),
+    "onnx": ("onnxruntime",),
+    "lakes": ("deltalake", "pyiceberg"),
+}
+
+
+def missing(extra: str) -> str:
+    """The first of the extra's modules that is not installed, "" where all are. Imports none of them."""
+    return next((name for name in MODULES.get(extra, ()) if importlib.util.find_spec(name) is None), "")
+
+
+def line(extra: str) -> str:
+    """What installs the extra."""
+    return f"pip install 'altool[{extra}]'"
+
+
+def mark(extra: str) -> str:
+    """What a list says behind something that needs the extra: nothing where it is installed."""
+    return f" (not installed: {line(extra)})" if missing(extra) else ""
+
+
+def need(extra: str, who: str) -> None:
+    """Raise UsageError, beginning with `who`, where a module of the extra is not installed. Imports none of them."""
+    if package := missing(extra):
+        raise _not_installed(package, extra, who)
 
 
 def library(module: str, extra: str, who: str) -> Any:
@@ -19,4 +53,8 @@ def library(module: str, extra: str, who: str) -> Any:
                 f"{who}: {package} cannot be imported ({' '.join(str(error).split())[:160]})",
                 f"type: pip install --upgrade 'altool[{extra}]'",
             ) from error
-        raise UsageError(f"{who} needs {package}, which is not installed", f"type: pip install 'altool[{extra}]'") from error
+        raise _not_installed(package, extra, who) from error
+
+
+def _not_installed(package: str, extra: str, who: str) -> UsageError:
+    return UsageError(f"{who} needs {package}, which is not installed", f"type: {line(extra)}")

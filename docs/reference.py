@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from altool import commands, errors
+from altool import commands, errors, extras
 from altool.catalogue import of_program
 from altool.commands.round import CODES
 from altool.options import Option, declared
@@ -33,11 +33,12 @@ REGISTRIES = {
 ABOUT = {
     "Commands": "`altool COMMAND --help` shows the same. Standard output carries data only; messages go to standard error.",
     "Strategies": "What `altool select --strategy NAME` asks for. [Algorithms](../algorithms.md) has each one exactly, with its paper.",
-    "Classifiers": "What `altool train --classifier NAME` fits. Any classification network of torchvision is one too, as `resnet18`. "
-    "In a plan of `altool simulate` an option is called after its classifier, as `logistic_c`.",
+    "Classifiers": "What `altool train --classifier NAME` fits. Any classification network of torchvision is one too, as `resnet18` "
+    "(`pip install 'altool[torch]'`). In a plan of `altool simulate` an option is called after its classifier, as `logistic_c`.",
     "Formats": "What `altool import-labels --from NAME` reads, and `altool select --export NAME=FILE` writes. Formats are told apart by "
     "content. [Annotation formats](../formats.md) has the details.",
-    "Backbones": "What `altool embed --backbone NAME` runs. Any classification network of torchvision is one too, as `resnet18`.",
+    "Backbones": "What `altool embed --backbone NAME` runs. Any classification network of torchvision is one too, as `resnet18` "
+    "(`pip install 'altool[torch]'`).",
     "altool.toml": "The settings of a project, a file in its folder that `altool init` writes. `altool round` reads it, and so does every "
     "other command that is run in that folder. Paths are relative to it. An unknown key, and a value that cannot be, are refused.",
     "Tables": "The columns of every kind of table, as altool writes them. [The contract](../contract.md) has what else is read.",
@@ -194,8 +195,13 @@ def classifiers_page(classifiers: Sequence[Any]) -> str:
     parts = [table(("classifier", "reads", ""), [(f"[`{one.name}`](#{one.name})", one.reads, plain(one.summary)) for one in classifiers])]
     for one in classifiers:
         head = " Its models have a linear head, which `base` needs." if one.head else ""
-        parts += [f"## {one.name}\n", f"{plain(one.summary)}{head}\n", options_table(called(one).values())]
+        parts += [f"## {one.name}\n", f"{plain(one.summary)}{head}\n", installed(one), options_table(called(one).values())]
     return page("Classifiers", *parts)
+
+
+def installed(record: Any) -> str:
+    """What installs the libraries of a record, where altool alone does not."""
+    return f"Its library is installed by `{extras.line(record.extra)}`.\n" if record.extra else ""
 
 
 def formats_page(formats: Sequence[Any]) -> str:
@@ -210,7 +216,7 @@ def backbones_page(backbones: Sequence[Any]) -> str:
     listed = [(f"[`{one.name}`](#{one.name})", ", ".join(one.reads), plain(one.summary)) for one in backbones]
     parts = [table(("backbone", "reads", ""), listed)]
     for one in backbones:
-        parts += [f"## {one.name}\n", plain(one.summary) + "\n", options_table(one.options)]
+        parts += [f"## {one.name}\n", plain(one.summary) + "\n", installed(one), options_table(one.options)]
     return page("Backbones", *parts)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 from reference_submodular import value, vectors
 
 from altool.errors import InputError

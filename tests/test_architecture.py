@@ -16,6 +16,7 @@ import pyarrow as pa
 import pytest
 from conftest import features, predictions, probabilities, write
 
+from altool import extras
 from altool.strategies import registry
 
 ROOT = Path(__file__).parents[1]
@@ -67,7 +68,13 @@ FORBIDDEN = {
     "": {"rich", "click", "numpy", "pyarrow", *HEAVY},  # the modules beside the rooms
 }
 NOWHERE = {key: {"pyarrow", *TERMINAL} for key in ("strategies", "wrappers", "kernels", "metrics")} | {"conformance": {"pytest"}}
-DISTRIBUTIONS = {"PIL": "pillow", "fasttext": "fasttext-community", "sklearn": "scikit-learn"}  # of modules named otherwise
+DISTRIBUTIONS = {  # of modules named otherwise
+    "PIL": "pillow",
+    "fasttext": "fasttext-community",
+    "open_clip": "open_clip_torch",
+    "sentence_transformers": "sentence-transformers",
+    "sklearn": "scikit-learn",
+}
 
 
 def module_of(path: Path) -> str:
@@ -137,9 +144,14 @@ def test_no_file_is_too_long() -> None:
 
 def test_what_is_imported_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    declared = {re.split(r"[^\w.-]", requirement)[0] for requirement in project["dependencies"]}
+    base, of_extras = (
+        {name: {re.split(r"[^\w.-]", requirement)[0] for requirement in wanted} for name, wanted in lists.items()}
+        for lists in ({"": project["dependencies"]}, project["optional-dependencies"])
+    )
     used = {name.split(".")[0] for path in FILES for name in imports(path, inside_functions=True)} - {*sys.stdlib_module_names, "altool"}
-    assert {DISTRIBUTIONS.get(name, name) for name in used} <= declared
+    ours = {extra: {DISTRIBUTIONS.get(name, name) for name in names} for extra, names in extras.MODULES.items()}
+    assert {DISTRIBUTIONS.get(name, name) for name in used} <= base[""].union(*(of_extras[extra] for extra in ours))
+    assert not {extra: names for extra, names in ours.items() if not names <= of_extras[extra] or names & base[""]}
 
 
 def test_documents_that_are_named_exist() -> None:

@@ -269,4 +269,5 @@ BACKBONE = Backbone(
     (replace(WEIGHTS, help="The weights of NAME or FOLDER, random ones, or a file."), *OTHERS),
     takes="NAME|NAME/WEIGHTS|FOLDER",
     mark=CONFIG,
+    extra="clip",
 )

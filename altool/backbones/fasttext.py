@@ -15,6 +15,7 @@ import numpy as np
 from altool import seeds
 from altool.backbones.shape import Backbone, Texts
 from altool.errors import InputError, UsageError
+from altool.extras import library, need
 from altool.options import Option
 from altool.payloads.reading import load_texts
 
@@ -24,6 +25,7 @@ BUCKETS = 200_000  # for subwords
 PASSES = 2_500_000  # words to read in all
 SUPERVISED = 3  # the number of its kind of model
 MAGIC = (793712314).to_bytes(4, "little")  # a fastText model file begins with it
+WHO = "--backbone fasttext"
 HINT = "give a fastText model (.bin), a text file of vectors (.vec), or --weights none to learn from the items"
 
 
@@ -41,7 +43,7 @@ class FastText:
     libraries: tuple[str, ...] = ("numpy",)
 
     def __init__(self, *, weights: str | None = None, width: int | None = None, seed: int = 0) -> None:
-        """Raises UsageError without weights, and for a width beside a file, which has its own."""
+        """Raises UsageError without weights or, where it learns, the library, and for a width beside a file, which has its own."""
         if weights is None or weights == "DEFAULT":
             raise UsageError("--backbone fasttext needs --weights: it has no default", HINT)
         self.file = None if weights == "none" else Path(weights)
@@ -50,6 +52,8 @@ class FastText:
         self.width = width or WIDTH
         self.seed = seed
         self.learns = self.file is None
+        if self.learns:
+            need("fasttext", WHO)
         self.facts: dict[str, Any] = {}
         self.load = load_texts
         self._model: Any = None
@@ -90,8 +94,7 @@ class FastText:
             self.libraries = ("fasttext-community", "numpy")
 
     def _learn(self, sample: Sequence[str]) -> None:
-        import fasttext
-
+        fasttext = library("fasttext", "fasttext", WHO)
         order = seeds.generator(self.seed, "embed", "fasttext").permutation(len(sample))  # the seed's part: fastText takes none here
         lines = [" ".join(sample[row].split()) for row in order]
         if not any(lines):
@@ -106,8 +109,7 @@ class FastText:
             )
 
     def _open(self, file: Path) -> None:
-        import fasttext
-
+        fasttext = library("fasttext", "fasttext", f"--weights {file}")
         damaged = InputError(f"--weights {file}: a fastText model that is cut off or damaged", HINT)
         if not _is_whole(file):
             raise damaged
@@ -137,6 +139,7 @@ BACKBONE = Backbone(
         Option("width", int, low=1, metavar="N", help="Numbers per text, where they are learned.", shown=str(WIDTH)),
     ),
     fit=".bin",
+    extra="fasttext",
 )
 
 

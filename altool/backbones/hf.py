@@ -197,4 +197,5 @@ BACKBONE = Backbone(
     Transformer,
     (POOLING, PROMPT, replace(DEVICE, name="device")),
     takes=hub.TAKES,
+    extra="hf",
 )

@@ -18,6 +18,7 @@ from altool.backbones.images import MINIBATCH, MINIBATCH_GPU, Images, Preset, sh
 from altool.backbones.shape import Backbone, Texts
 from altool.backbones.sources import Source
 from altool.errors import InputError, UsageError
+from altool.extras import missing
 from altool.options import Option
 from altool.payloads import pictures
 from altool.shared import DEVICE
@@ -26,6 +27,18 @@ from altool.text import clip
 if TYPE_CHECKING:
     from torch import nn
 
+# What torchvision 0.21 to 0.29 has, to tell one from an unknown name where torchvision is not installed.
+NAMES = """
+    alexnet convnext_base convnext_large convnext_small convnext_tiny densenet121 densenet161 densenet169 densenet201 efficientnet_b0
+    efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4 efficientnet_b5 efficientnet_b6 efficientnet_b7 efficientnet_v2_l
+    efficientnet_v2_m efficientnet_v2_s googlenet inception_v3 maxvit_t mnasnet0_5 mnasnet0_75 mnasnet1_0 mnasnet1_3 mobilenet_v2
+    mobilenet_v3_large mobilenet_v3_small regnet_x_16gf regnet_x_1_6gf regnet_x_32gf regnet_x_3_2gf regnet_x_400mf regnet_x_800mf
+    regnet_x_8gf regnet_y_128gf regnet_y_16gf regnet_y_1_6gf regnet_y_32gf regnet_y_3_2gf regnet_y_400mf regnet_y_800mf regnet_y_8gf
+    resnet101 resnet152 resnet18 resnet34 resnet50 resnext101_32x8d resnext101_64x4d resnext50_32x4d shufflenet_v2_x0_5
+    shufflenet_v2_x1_0 shufflenet_v2_x1_5 shufflenet_v2_x2_0 squeezenet1_0 squeezenet1_1 swin_b swin_s swin_t swin_v2_b swin_v2_s
+    swin_v2_t vgg11 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn vit_b_16 vit_b_32 vit_h_14 vit_l_16 vit_l_32
+    wide_resnet101_2 wide_resnet50_2
+""".split()  # noqa: SIM905 (a literal would have a line for each)
 # Classifiers beside the network that only its training uses.
 AUXILIARY = ("aux1.", "aux2.", "AuxLogits.")
 # torchvision's own checkpoints of densenet have names that modules may not have any more (torchvision/models/densenet.py).
@@ -85,7 +98,9 @@ OPTIONS = (
 
 
 def names() -> list[str]:
-    """torchvision's classification networks, sorted."""
+    """torchvision's classification networks, sorted: `NAMES` where it is not installed."""
+    if missing("torch"):
+        return list(NAMES)
     from torchvision import models
 
     found: list[str] = models.list_models(module=models)
@@ -99,7 +114,7 @@ def backbone(name: str) -> Backbone:
         hint = f"did you mean {', '.join(near)}?" if near else f"choose from {', '.join([*BACKBONES.names(), *names()])}"
         raise UsageError(f"--backbone: {clip(repr(name), 80)} is unknown", hint)
     summary = "a classification network of torchvision, without its head"
-    return Backbone(name, summary, ("image", "path"), functools.partial(Network, TORCHVISION, name), OPTIONS)
+    return Backbone(name, summary, ("image", "path"), functools.partial(Network, TORCHVISION, name), OPTIONS, extra="torch")
 
 
 def known(name: str) -> bool:
@@ -119,7 +134,7 @@ def recipe_of(preset: Any, image_size: int | None) -> pictures.Recipe:
 class Torchvision:
     """torchvision as a source of networks."""
 
-    title, prefix = "torchvision", ""
+    title, prefix, extra = "torchvision", "", "torch"
     libraries: tuple[str, ...] = ("numpy", "pillow", "torch", "torchvision")
     drawing: tuple[str, ...] = ("torch", "torchvision")
 

@@ -293,4 +293,4 @@ OPTIONS = (
     Option("pooling", choices=("mean", "cls"), metavar="mean|cls", help="The mean or the first state, of an output with many."),
     replace(DEVICE, name="device"),
 )
-BACKBONE = Backbone("onnx", "a network in ONNX for images or texts", ("image", "path", "text"), Graph, OPTIONS, takes="FILE")
+BACKBONE = Backbone("onnx", "a network in ONNX for images or texts", ("image", "path", "text"), Graph, OPTIONS, takes="FILE", extra="onnx")

@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 
 from altool.errors import UsageError
+from altool.extras import need
 from altool.options import Option
 from altool.payloads.shape import Embedder
 
@@ -76,7 +77,8 @@ class Backbone:
 
     `reads` are the items' columns that it can work on, the preferred first. `create` makes its encoder, of the `seed` and of its `options`
     as keywords; an option named device says where it computes, one named as a fact of its vector space is settled by `--like`. `fit` is the
-    ending of the file that keeps what it learned, where it may learn. `summary` is one line.
+    ending of the file that keeps what it learned, where it may learn. `summary` is one line. `extra` is the one of the installation that
+    it comes with (altool/extras.py).
 
     One that `takes` something (its metavar, as NAME|FOLDER) is a family: `--backbone timm:resnet18` is what `create` of timm makes of
     "resnet18", which is given first. `place` is FOLDER or FILE where that is one of this machine: what it holds then says what vectors
@@ -92,6 +94,7 @@ class Backbone:
     takes: str = ""
     mark: str = ""
     place: Literal["", "FOLDER", "FILE"] = ""
+    extra: str = ""
 
     @property
     def identity(self) -> str:
@@ -137,9 +140,11 @@ class Backbone:
         return self.reads
 
     def made(self, values: Mapping[str, Any], seed: int) -> Encoder:
-        """The encoder of these values of its options, and of the defaults of the others. Raises UsageError for a family."""
+        """The encoder of these values of its options, and of the defaults of the others. Raises UsageError for a family, and where the
+        extra that it comes with is not installed."""
         if self.takes:
             raise UsageError(
                 f"--backbone {self.name}: expected {self.called}, found {self.name} alone", "give what stands behind the colon"
             )
+        need(self.extra, f"--backbone {self.name}")
         return self.create(seed=seed, **({option.name: option.default for option in self.options} | dict(values)))

@@ -122,4 +122,5 @@ BACKBONE = Backbone(
     Sentences,
     (PROMPT, replace(DEVICE, name="device")),
     takes=hub.TAKES,
+    extra="st",
 )

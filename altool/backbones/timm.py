@@ -48,7 +48,7 @@ class Model:
 class Timm:
     """timm as a source of networks."""
 
-    title, prefix = "timm", "timm:"
+    title, prefix, extra = "timm", "timm:", "timm"
     libraries: tuple[str, ...] = ("numpy", "pillow", "timm", "torch", "torchvision")
     drawing: tuple[str, ...] = ("timm", "torch")
 
@@ -231,4 +231,5 @@ BACKBONE = Backbone(
     (replace(WEIGHTS, help="The weights of NAME or FOLDER, random ones, or a file."), *OTHERS),
     takes="NAME|FOLDER",
     mark=CONFIG,
+    extra="timm",
 )

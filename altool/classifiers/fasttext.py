@@ -315,4 +315,5 @@ CLASSIFIER = Classifier(
     from_tensors=from_tensors,
     head=True,
     settle=settle,
+    extra="fasttext",
 )

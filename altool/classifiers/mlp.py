@@ -255,5 +255,6 @@ CLASSIFIER = Classifier(
     from_tensors=from_tensors,
     head=True,
     deep=True,
+    extra="torch",
     settle=training.settle,
 )

@@ -100,15 +100,15 @@ def classifier(name: str) -> Classifier | None:
     Raises UsageError for a folder of timm's: a model is read again where that is not.
     """
     if name == "timm":
-        return replace(_record("timm:NAME", "Any network of timm on images."), settle=_alone)
+        return replace(_record("timm:NAME", "Any network of timm on images.", "timm"), settle=_alone)
     source, own = source_of(name)
     if source.prefix and is_folder(own):
         hint = f"give its weights: --classifier {source.prefix}NAME --weights {os.path.join(own, 'model.safetensors')}"
         raise UsageError(f"--classifier {clip(name, 80)}: expected the name of a network, found a folder", hint)
-    return _record(name, f"{source.title}'s {own} on images.") if source.known(own) else None
+    return _record(name, f"{source.title}'s {own} on images.", source.extra) if source.known(own) else None
 
 
-def _record(name: str, summary: str) -> Classifier:
+def _record(name: str, summary: str, extra: str) -> Classifier:
     return Classifier(
         name=name,
         summary=summary,
@@ -120,6 +120,7 @@ def _record(name: str, summary: str) -> Classifier:
         deep=True,
         settle=partial(settle, name),
         picture=partial(picture, name),
+        extra=extra,
     )
 
 

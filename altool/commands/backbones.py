@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from altool import extras
 from altool.backbones import BACKBONES
 from altool.backbones.shape import Backbone
 from altool.console import Console
@@ -31,10 +32,10 @@ def run(options: Options, console: Console) -> None:
     table = Table("backbone", "reads", "what it is", "options")
     for one in found:
         flags = "\n".join(f"{own.flag}: {own.help}" + (f" [{own.default_text}]" if own.default_text else "") for own in one.options)
-        table.add_row(Text(one.called), Text(", ".join(one.reads)), Text(one.summary), Text(flags))
+        table.add_row(Text(one.called), Text(", ".join(one.reads)), Text(one.summary + extras.mark(one.extra)), Text(flags))
     console.print(table)
     if networks:
-        console.print(Text(f"and the classification networks of torchvision, as images: {', '.join(networks)}"))
+        console.print(Text(f"and the classification networks of torchvision, as images: {', '.join(networks)}{extras.mark('torch')}"))
 
 
 def _networks() -> list[str]:
@@ -51,5 +52,7 @@ def _facts(backbone: Backbone) -> dict[str, object]:
         "reads": list(backbone.reads),
         "summary": backbone.summary,
         "learns": bool(backbone.fit),
+        "extra": backbone.extra or None,
+        "installed": not extras.missing(backbone.extra),
         "options": options,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from altool import extras
 from altool import help as page
 from altool.console import Console
 from altool.models import registry
@@ -27,6 +28,8 @@ def run(options: Options, console: Console) -> None:
                 "deep": one.deep,
                 "options": [own.flag for own in registry.called(one).values()],
                 "summary": one.summary,
+                "extra": one.extra or None,
+                "installed": not extras.missing(one.extra),
             }
             for one in found
         ]
@@ -36,7 +39,8 @@ def run(options: Options, console: Console) -> None:
         (one,) = found
         table = "--items" if one.reads != "features" else "--features"
         example = f"altool train --classifier {options.name} {table} {table[2:]}.parquet --labels labels -o model"
-        console.print(page.panel(options.name, [("fits", one.summary), ("reads", one.reads), ("example", example)]))
+        needs = [("needs", f"the extra {one.extra}{extras.mark(one.extra)}")] if one.extra else []
+        console.print(page.panel(options.name, [("fits", one.summary), ("reads", one.reads), *needs, ("example", example)]))
         console.print(page.panel("Its options", page.lines(registry.called(one).values())))
         return
     from rich.table import Table
@@ -44,7 +48,8 @@ def run(options: Options, console: Console) -> None:
 
     listing = Table("classifier", "reads", "what it is")
     for one in found:
-        listing.add_row(Text(one.name), Text(one.reads), Text(one.summary))
+        listing.add_row(Text(one.name), Text(one.reads), Text(one.summary + extras.mark(one.extra)))
     console.print(listing)
-    console.print(Text("and on images the networks of torchvision, as resnet18, and of timm, as timm:resnet18"))
+    torchvision, timm = extras.mark("torch"), extras.mark("timm")
+    console.print(Text(f"and on images the networks of torchvision, as resnet18{torchvision}, and of timm, as timm:resnet18{timm}"))
     console.print(Text("altool classifiers NAME explains one"))

@@ -5,7 +5,6 @@ Nothing is copied. The folder gets an `altool.toml`, in which every setting is e
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shlex
 import shutil
@@ -15,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from altool import extras
 from altool.console import Console
 from altool.errors import AltoolError, InputError, UsageError
 from altool.labels import opening
@@ -233,9 +233,9 @@ def _backbone(seen: Seen) -> tuple[dict[str, Any], str]:
     small = {"backbone": "pixels", "image_size": size}
     if seen.longest <= SMALL:
         return small, f"pixels, at {size} × {size}: the pictures are small"
-    if importlib.util.find_spec("torchvision"):
+    if not extras.missing("torch"):
         return {"backbone": "resnet18"}, "resnet18, whose weights are downloaded once"
-    return small, f"pixels, at {size} × {size}, which tell far less than a network's: PyTorch is not installed"
+    return small, f"pixels, at {size} × {size}, which tell far less than a network's: that needs {extras.line('torch')}"
 
 
 def _say_holdout(rows: int, found: Found, classes: int | None, console: Console) -> None:

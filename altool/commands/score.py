@@ -17,6 +17,7 @@ from altool.engines import device as devices
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch, available
 from altool.errors import InputError, UsageError
+from altool.extras import need
 from altool.models import store, zero_shot
 from altool.models.shape import Deep, ImageModel, Outputs
 from altool.models.store import Stored
@@ -298,6 +299,7 @@ def _labeled_probability(stored: Stored, options: Options) -> Callable[[np.ndarr
     from altool.models import vaal
     from altool.models.training import Pool, single
 
+    need("torch", f"model {options.model}: its VAAL")
     try:
         fitted = vaal.from_tensors(stored.vaal or {}, devices.choose(options.device))
     except (KeyError, ValueError) as error:

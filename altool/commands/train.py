@@ -17,6 +17,7 @@ from altool import seeds
 from altool.console import Console
 from altool.engines import distributed
 from altool.errors import InputError, UsageError
+from altool.extras import need
 from altool.labels.consensus import Labels, codes, resolve
 from altool.models import companion, folds, registry, shape, store
 from altool.models.labeled import Labeled, Pictures, Table
@@ -168,6 +169,8 @@ def _fit_of(options: Options) -> _Fit:
             raise UsageError("--vaal ta-vaal needs a loss ranker, and --ranker is none", "give --ranker ranking, or leave --ranker out")
         recipe["ranker"] = "ranking"
     fit_options = registry.own_of_command(record, own, recipe)
+    if options.vaal != "none":
+        need("torch", f"--vaal {options.vaal}")
     vaal_options = registry.vaal_of(of_vaal, flag, f"--vaal {options.vaal}")
     recorded = {registry.prefix(record.name) + name: value for name, value in _recorded(record, fit_options).items()}
     if options.vaal != "none":

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 from altool.errors import UsageError
+from altool.extras import need
 from altool.models import vaal
 from altool.models.shape import Classifier
 from altool.options import Option, Say, check, flag
@@ -87,11 +88,14 @@ def own_of_command(record: Classifier, own: Mapping[str, Any], recipe: Mapping[s
     """All options for a classifier's `fit`, where a command line gives `own` (by the names there without --, as logistic_c), checked; what
     is not given is the `recipe`'s, or the default.
 
-    Raises UsageError for one that belongs to another classifier, a value that cannot be, and options that contradict each other.
+    Raises UsageError for one that belongs to another classifier, a value that cannot be, options that contradict each other, and where
+    the library that fits it is not installed.
     """
+    who = f"--classifier {record.name}"
     options = called(record)
     names = {option.name: name for name, option in options.items()}
-    values = check(options.values(), own, flag, f"--classifier {record.name}")
+    values = check(options.values(), own, flag, who)
+    need(record.extra, who)
     return record.complete({names[name]: value for name, value in values.items()}, lambda name: options[name].flag, recipe)
 
 
@@ -101,6 +105,7 @@ def own_of_plan(record: Classifier, given: Mapping[str, Any], say: Say) -> dict[
     start = prefix(record.name)
     options = [replace(option, name=start + option.name) for option in record.options]
     values = check(options, given, say, f"classifier {record.name}")
+    need(record.extra, f"{say('classifier')} {record.name}")
     taken = {name.removeprefix(start): value for name, value in values.items()}
     record.complete(taken, lambda name: say(start + name))
     return taken

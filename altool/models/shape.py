@@ -96,6 +96,8 @@ class Classifier:
     has now (int64, -1: none). `from_tensors(tensors, count)` makes a model of what its `tensors()` gave, and raises ValueError where
     they do not fit together. `head`: its models have a linear head.
 
+    `extra`: the one of the installation that `fit` needs, and, where `deep`, its models too (altool/extras.py).
+
     `options` are declared with the names of `fit`'s keywords. One with a `panel` belongs to several classifiers, and is called the same on
     the command line; any other is called --NAME-OPTION there. In a plan each is NAME_OPTION. `settle(options, say)` gets all of them,
     fills in those that follow from others, and raises UsageError where two contradict each other; `say` is what a message calls one.
@@ -111,6 +113,7 @@ class Classifier:
     deep: bool = False
     settle: Callable[[dict[str, Any], Say], dict[str, Any]] = as_given
     picture: Callable[[Mapping[str, Any], bool], Recipe] | None = None
+    extra: str = ""
 
     @property
     def defaults(self) -> dict[str, Any]:

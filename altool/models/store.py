@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from altool.errors import AltoolError, InputError
+from altool.extras import need
 from altool.models import registry
 from altool.models.shape import Model
 from altool.tables.outside import load_json, read_bytes
@@ -134,10 +135,13 @@ def _check_key(facts: Mapping[str, Any], key: str) -> None:
 
 
 def load(location: str) -> Stored:
-    """Load a model directory. Raises InputError if it is missing, damaged, of another shape or of a newer format."""
+    """Load a model directory. Raises InputError if it is missing, damaged, of another shape or of a newer format, UsageError where the
+    library that it computes with is not installed."""
     facts = read_facts(location)
     classes = tuple(facts["classes"])
     record = registry.REGISTRY.load(facts["classifier"])
+    if record.deep:
+        need(record.extra, f"model {location}: classifier {record.name}")
     try:
         model = record.from_tensors(_tensors(location, "weights.safetensors"), len(classes))
         if model.width != facts["width"]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from altool import extras
 from altool.console import Console
 from altool.engines.device import choose as choose_device
 from altool.engines.scratch import Scratch
@@ -296,7 +297,8 @@ def read_arrays(
     arrays: dict[str, Any] = {"labels": numbers[held]}
     if "automatic" in given and training is not None:
         arrays["automatic"] = np.asarray(pa.compute.fill_null(pa.compute.equal(training.column("source"), "auto"), False))[held]
-    device = choose_device(options.device) if options.device != "cpu" else None
+    on_host = options.device == "cpu" or (options.device == "auto" and extras.missing("torch"))  # without torch there is no GPU
+    device = None if on_host else choose_device(options.device)
     for column, name in sorted(tables_of.items(), reverse=True):  # probabilities first: the smaller and more often read stay in memory
         index, places = found[name]
         known_width = len(tables[name].classes) if column == "probabilities" and tables[name].knows_classes else None

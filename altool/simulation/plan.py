@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from altool.errors import UsageError
+from altool.extras import need
 from altool.metrics import steering
 from altool.models.registry import REGISTRY, classifier, own_of_plan, prefix, vaal_of
 from altool.options import Option, Say, check, of_run
@@ -317,7 +318,10 @@ def _fit(name: str, strategy: Strategy, given: Mapping[str, Any], say: Say) -> d
         fit = {f"{start}ranker": "ranking", **fit}
     of_vaal = "labeled_probability" in strategy.takes
     own = {key: value for key, value in given.items() if key.startswith(VAAL) and of_vaal}
-    return {"fit": own_of_plan(record, fit, say), "vaal": vaal_of(own, say, "VAAL")}
+    options = {"vaal": vaal_of(own, say, "VAAL"), "fit": own_of_plan(record, fit, say)}
+    if of_vaal:
+        need("torch", f"{say('strategy')} {strategy.name}")
+    return options
 
 
 def _check_run(run: Run, strategy: Strategy, say: Say) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from extra import library
 
 from altool import backbones
 from altool.backbones.fasttext import read_vectors
@@ -68,7 +69,7 @@ def test_learned_vectors_repeat_and_follow_the_seed() -> None:
 
 
 def test_a_model_file_gives_what_fasttext_gives(tmp_path: Path) -> None:
-    import fasttext
+    fasttext = library("fasttext")
 
     (tmp_path / "t").write_text("red shoe\nblue hat\n" * 50)
     model = fasttext.train_unsupervised(str(tmp_path / "t"), dim=6, minCount=1, bucket=1000, thread=1, verbose=0)
@@ -93,7 +94,7 @@ def test_a_model_file_gives_what_fasttext_gives(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("qnorm", "qout"), [(False, False), (True, False), (True, True)])
 def test_a_quantized_model_file(tmp_path: Path, qnorm: bool, qout: bool) -> None:
-    import fasttext
+    fasttext = library("fasttext")
 
     words = [f"word{number}" for number in range(400)]
     (tmp_path / "t").write_text("".join(f"__label__{number % 300} {' '.join(words[number : number + 5])}\n" for number in range(390)))
@@ -128,7 +129,7 @@ def mutated(content: bytes, draw: np.random.Generator) -> bytes:
 @pytest.mark.parametrize("kind", ["skipgram", "supervised", "quantized"])
 def test_a_damaged_model_file_is_refused_or_gives_vectors(tmp_path: Path, kind: str) -> None:
     """fastText itself raises four kinds of ValueError for such files, reads beyond its matrices, or never ends."""
-    import fasttext
+    fasttext = library("fasttext")
 
     (tmp_path / "t").write_text("".join(f"__label__{n % 3} red{n} shoe blue{n % 7} hat\n" for n in range(400)))
     if kind == "skipgram":

@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from extra import library
 from PIL import Image
-from torchvision import models
 
 from altool import backbones
 from altool.backbones import networks
 from altool.engines import device
 from altool.errors import InputError, UsageError
+
+torch = library("torch")
+models = library("torchvision.models")
 
 pytestmark = pytest.mark.slow
 

@@ -6,13 +6,15 @@ import random
 from pathlib import Path
 from typing import Any
 
-import fasttext as library
+import extra
 import numpy as np
 import pytest
 
 from altool.classifiers import fasttext
 from altool.errors import InputError, UsageError
 from altool.models import folds, registry, tokens
+
+library = extra.library("fasttext")
 
 pytestmark = pytest.mark.slow
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import torch
+from extra import library
 from sklearn.datasets import make_moons
 
 from altool.classifiers import mlp
 from altool.classifiers.mlp import Mlp
 from altool.errors import UsageError
 from altool.models import ranker, registry
+
+torch = library("torch")
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from torchvision import models
+from extra import library
 
 from altool import seeds
 from altool.classifiers import torchvision
@@ -19,6 +18,9 @@ from altool.errors import InputError, UsageError
 from altool.models import network, training, weights
 from altool.models import pictures as pixels
 from altool.models.network import Network
+
+torch = library("torch")
+models = library("torchvision.models")
 
 pytestmark = pytest.mark.slow
 

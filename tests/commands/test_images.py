@@ -82,7 +82,6 @@ def test_a_round_of_images_without_any_table(altool: Altool, tmp_path: Path, pic
 
 
 def test_a_network_trains_on_a_folder_and_scores_it(altool: Altool, tmp_path: Path, pics: list[str]) -> None:
-    pytest.importorskip("torchvision")
     (tmp_path / "labels.csv").write_text("id,label\n" + "".join(f"{name},{name[:3]}\n" for name in pics))
     small = ("--classifier", "squeezenet1_1", "--weights", "none", "--epochs", 1, "--image-size", 32, "--workers", 0, "--device", "cpu")
     altool("train", "--items", "pics", "--labels", "labels.csv", *small, "-o", "model")

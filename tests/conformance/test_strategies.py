@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 
 from altool.conformance import strategies
 from altool.conformance.strategies import CHECKS, arrays, pick, probabilities

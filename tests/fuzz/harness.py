@@ -93,7 +93,7 @@ class Runner:
 def _serve(pipe: Any) -> None:
     """Runs in a process of its own: has a worker do what is asked for, and begins another one when that is gone."""
     import pyarrow as pa
-    import torch
+    from extra import torch
 
     import altool
     from altool import cli

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import reference_eager
-import torch
+from extra import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 
 from altool.kernels import fisher
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 from scipy.stats import chi2
 
 from altool.engines.local import limited

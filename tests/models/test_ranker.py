@@ -6,11 +6,13 @@ import math
 
 import numpy as np
 import pytest
-import torch
+from extra import library
 from hypothesis import given
 from hypothesis import strategies as st
 
 from altool.models import ranker
+
+torch = library("torch")
 
 PREDICTED, LOSSES = [0.5, -1.0, 2.0, 0.25], [3.0, 1.0, 1.0, 2.0]  # pairs (0, 3) and (1, 2); the second's losses are equal
 

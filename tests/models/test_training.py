@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from extra import library
 
 from altool.classifiers import mlp
 from altool.errors import InputError, UsageError
 from altool.models import registry, training
 from altool.models.training import Settings, Work
+
+torch = library("torch")
 
 DRAW = np.random.default_rng(0)
 LABELS = DRAW.integers(0, 3, 50)

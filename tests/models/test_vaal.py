@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from extra import library
 from safetensors.numpy import load, save
 
 from altool.errors import InputError
 from altool.models import vaal
+
+torch = library("torch")
 
 pytestmark = pytest.mark.slow
 

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+from extra import library
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -38,9 +39,8 @@ def reason(data: bytes, recipe: Recipe = SMALL) -> str:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 60), st.integers(0, 20), st.sampled_from([2, 3]))
 def test_is_the_preset_of_torchvision(width: int, height: int, crop: int, more: int, resample: int) -> None:
-    from torchvision.transforms import InterpolationMode
-    from torchvision.transforms import functional as F
-    from torchvision.transforms._presets import ImageClassification
+    transforms = library("torchvision.transforms")
+    InterpolationMode, F, ImageClassification = transforms.InterpolationMode, transforms.functional, transforms._presets.ImageClassification
 
     mode = InterpolationMode.BILINEAR if resample == 2 else InterpolationMode.BICUBIC
     preset = ImageClassification(crop_size=crop, resize_size=crop + more, interpolation=mode)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 
 from altool.errors import InputError, UsageError
 from altool.options import check, flag

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 
 from altool.errors import InputError
 from altool.strategies import base

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 
 from altool.errors import InputError, UsageError
 from altool.options import check, flag

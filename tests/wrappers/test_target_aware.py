@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
+from extra import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reference_algorithm1 import algorithm_1, candidates

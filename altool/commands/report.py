@@ -257,8 +257,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         targets = [repr(target) for target in wanted.resolve(classes).values()]
         inputs["targets"] = align.table_fingerprint(pa.table({"class": classes, "target": targets}))
     origin = write.provenance("report", changing, options.seed, inputs)
-    if options.metrics_output:
-        write.write_table(_metrics(report), "metrics", options.metrics_output, origin=origin, classes=classes)
+    page = b""
     if options.output:
         drawn = None
         if features:
@@ -283,6 +282,9 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         page, note = pages.page(report, shown, origin)
         if note:
             console.info(f"{options.output}: {note}; a larger page holds more: --page-size MB")
+    if options.metrics_output:
+        write.write_table(_metrics(report), "metrics", options.metrics_output, origin=origin, classes=classes)
+    if options.output:
         write.write_bytes(page, options.output)
     if "-" not in (options.output, options.metrics_output) and not (console.json_output or console.quiet):
         for part in terminal.render(report):

@@ -198,7 +198,8 @@ def _kind_of(schema: pa.Schema) -> str:
 
 
 def _is_page(content: bytes) -> bool:
-    made = b'\n<meta name="generator" content="altool report">' in content[:500] or b"\n<footer>altool report; {" in content  # the old pages
+    # Pages of altool before they had a script have a footer of their own.
+    made = b'\n<meta name="generator" content="altool report">' in content[:500] or b"\n<footer>altool report; {" in content
     return made and content.endswith((b"</script>\n</body>\n</html>\n", b"</footer>\n</body>\n</html>\n"))
 
 

@@ -55,7 +55,7 @@ class Table:
 
     @property
     def more(self) -> str:
-        return count(len(self.parts[1]), *self.noun)
+        return count(len(self.parts[1]), *(f"more {noun}" for noun in self.noun))
 
     @property
     def left_out(self) -> str:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from altool.metrics import forecast
 from altool.reporting import cost, relabeled
-from altool.reporting.content import Report
+from altool.reporting.content import SHORT, Report
 from altool.reporting.pages import asked, confusions, curve, details, downloads, found_problems, pool, top
 from altool.reporting.pages.asked import Batch
 from altool.reporting.pages.confusions import Measured
@@ -59,7 +59,7 @@ def page(report: Report, shown: Shown, origin: Mapping[str, Any]) -> tuple[bytes
     said = {id_: f"predicted as {pair.predicted}" for pair in wrong.pairs for id_, _ in pair.first}
 
     def rendered(most: int) -> bytes:
-        values = _values(report, shown, most)
+        values = _values(report, shown, most, pictures=items.pictures)
         drawn = pool.draw(shown.map, names, pointed, items, said) if shown.map else ""
         sections = [
             ("classes", "Classes"),
@@ -99,8 +99,8 @@ def _longest(report: Report) -> int:
     return max(len(report.classes), len(report.queries), len(report.searches))
 
 
-def _values(report: Report, shown: Shown, most: int) -> dict[str, Any]:
-    """What the template shows of the report and of the batch; tables have so many rows at most."""
+def _values(report: Report, shown: Shown, most: int, *, pictures: bool) -> dict[str, Any]:
+    """What the template shows of the report and of the batch, whose rows have `pictures`; tables have so many rows at most."""
     round_ = "" if report.round is None else f"round {report.round}"
     heading = shown.title or "Report"
     facts = [round_, f"labels up to {shown.date}" if shown.date else ""]
@@ -116,7 +116,8 @@ def _values(report: Report, shown: Shown, most: int) -> dict[str, Any]:
     }
     tables: dict[str, Any] = {name: table.cut(most) if table else None for name, table in found.items()}
     cards = shown.batch.cards if shown.batch else []
-    first = asked.CARDS if len(cards) > asked.CARDS + 2 else len(cards)
+    most_cards = asked.CARDS if pictures else asked.CARDS // 2  # texts take more room
+    first = most_cards if len(cards) > most_cards + 2 else len(cards)
     return {
         "report": report,
         "heading": heading,
@@ -126,6 +127,7 @@ def _values(report: Report, shown: Shown, most: int) -> dict[str, Any]:
         "strips": top.strips(report).cut(most),
         # Which rows would prove a target stands beside it.
         "proofs": [line for line in report.proofs if not line.startswith("held-out rows to prove")],
+        "advice": report.stopping.lines(SHORT[report.stopping.metric]) if report.stopping else [],
         "unmeasured": _unmeasured(report),
         "batch": shown.batch,
         "cards": (cards[:first], cards[first:]),

@@ -56,13 +56,16 @@ function finder(rows, join) {
 }
 
 // A link to what is folded unfolds it.
-function unfold() {
-  const found = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+function unfold(hash) {
+  const found = hash.length > 1 && document.getElementById(decodeURIComponent(hash.slice(1)));
   for (let one = found; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
-  if (found) found.scrollIntoView();
 }
-addEventListener("hashchange", unfold);
-unfold();
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  if (link) unfold(link.hash);
+});
+addEventListener("hashchange", () => unfold(location.hash));
+unfold(location.hash);
 
 // Cards can be chosen by what they say.
 for (const list of document.querySelectorAll(".find-cards")) {

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 class Source(Protocol):
     """A library of classification networks.
 
-    Its networks are called `prefix` and their name there; `extra` is what installs it. `libraries` are the packages whose arithmetic they are, `drawing` those that
-    draw random weights. A network without its head makes vectors (n, D), or (n, D, 1, 1), of normalised pictures (n, 3, E, E).
+    Its networks are called `prefix` and their name there; `extra` is what installs it. `libraries` are the packages whose arithmetic they
+    are, `drawing` those that draw random weights. A network without its head makes vectors (n, D), or (n, D, 1, 1), of normalised pictures
+    (n, 3, E, E).
     """
 
     title: str

@@ -25,7 +25,10 @@ from altool.tables.live import MEND, Column, Live, by_field_id, data_file, held,
 EXTRA = "lakes"
 RENAMED = "the log gives its fields other names than the file, and altool reads such names of whole columns alone"
 # What a Delta table may demand of whoever reads it and is done here. A variant is a column that no table of altool has.
-FEATURES = {"columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "variantType", "variantType-preview"}
+FEATURES = {
+    *("columnMapping", "deletionVectors", "timestampNtz", "typeWidening", "typeWidening-preview"),
+    *("v2Checkpoint", "vacuumProtocolCheck", "variantType", "variantType-preview"),
+}
 
 
 @dataclass(frozen=True)

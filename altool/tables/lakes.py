@@ -48,7 +48,10 @@ def opened(label: str, location: str) -> Lake | None:
     """
     path = unquote(urlsplit(location).path) if location.startswith("file://") else location
     metadata = iceberg.is_metadata(path)
-    kind = ICEBERG if metadata else log_of(path) if os.path.isdir(path) else ""
+    try:
+        kind = ICEBERG if metadata else log_of(path) if os.path.isdir(path) else ""
+    except OSError:  # a folder that may not be looked into, which the listing says
+        return None
     if kind == DELTA:
         found = _delta(label, path)
     elif kind == ICEBERG:

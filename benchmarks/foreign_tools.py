@@ -115,7 +115,8 @@ def polars() -> list[Cell]:
 def duckdb() -> list[Cell]:
     import duckdb
 
-    rows = pa.table({"id": IDS, "uid": [str(one) for one in UUIDS], "k": list(range(ROWS)), "p": SHARES.tolist()})  # noqa: F841
+    rows = pa.table({"id": IDS, "uid": [str(one) for one in UUIDS], "k": list(range(ROWS)), "p": SHARES.tolist()})
+    duckdb.register("rows", rows)
 
     def copied(select: str, options: str = "FORMAT PARQUET") -> Callable[[Path], Any]:
         return lambda path: duckdb.sql(f"COPY (SELECT {select} FROM rows) TO '{path}' ({options})")

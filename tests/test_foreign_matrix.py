@@ -346,3 +346,23 @@ def test_a_glob_in_a_folder_with_brackets(tmp_path: Path) -> None:
     (tmp_path / "run[1]").mkdir()
     pq.write_table(table(probabilities=lists(SHARES)), tmp_path / "run[1]/a.parquet")
     assert opened(tmp_path / "run[1]/*.parquet", "predictions", **NAMED)[0] == IDS
+
+
+def test_whole_numbers_beside_a_scale_are_remarked(tmp_path: Path) -> None:
+    class Ears:
+        said: list[str] = []  # noqa: RUF012
+
+        def info(self, text: str) -> None:
+            self.said.append(text)
+
+        warn = info
+
+    pq.write_table(table(features=lists(INT8, pa.int8()), row_scale=SCALES), tmp_path / "f.parquet")
+    Reader(console=Ears()).open(str(tmp_path / "f.parquet"), "features")
+    assert [text for text in Ears.said if "if column 'row_scale' is their scale: --scale row_scale" in text]
+
+
+def test_an_array_of_bfloat16_in_numpy(tmp_path: Path) -> None:
+    np.save(tmp_path / "f.npy", NUMBERS.astype(np.float16).view("V2"))
+    with pytest.raises(InputError, match="as NumPy stores bfloat16: write float32 or safetensors"):
+        opened(tmp_path / "f.npy", "features", ids="row")

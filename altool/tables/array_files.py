@@ -61,6 +61,8 @@ def table(where: str, content: bytes) -> pa.Table:
 
 
 def _column(array: np.ndarray) -> pa.Array:
+    if array.dtype.kind == "V":
+        raise ValueError(f"type {array.dtype}, as NumPy stores bfloat16: write float32 or safetensors")
     if array.ndim == 2 and array.shape[1]:
         return pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(array).reshape(-1)), array.shape[1])
     if array.ndim != 1:

@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 EXTRA = "lakes"
 RENAMED = "the log gives its fields other names than the file, and altool reads such names of whole columns alone"
 # What a Delta table may demand of whoever reads it and is done here. A variant is a column that no table of altool has.
-FEATURES = {"columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "variantType", "variantType-preview"}
+FEATURES = {
+    *("columnMapping", "deletionVectors", "timestampNtz", "typeWidening", "typeWidening-preview"),
+    *("v2Checkpoint", "vacuumProtocolCheck", "variantType", "variantType-preview"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,10 @@ def opened(label: str, location: str) -> Lake | None:
     """
     path = unquote(urlsplit(location).path) if location.startswith("file://") else location
     metadata = iceberg.is_metadata(path)
-    kind = ICEBERG if metadata else log_of(path) if os.path.isdir(path) else ""
+    try:
+        kind = ICEBERG if metadata else log_of(path) if os.path.isdir(path) else ""
+    except OSError:  # a folder that may not be looked into, which the listing says
+        return None
     if kind == DELTA:
         found = _delta(label, path)
     elif kind == ICEBERG:

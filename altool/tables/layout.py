@@ -263,7 +263,9 @@ def pivot(
     cells = rows * len(classes) + places.to_numpy(zero_copy_only=False).astype(np.int64)
     matrix = np.full(len(ids) * len(classes), absent)
     matrix[cells] = numbers.cast(pa.float64()).to_numpy(zero_copy_only=False)
-    if len(np.unique(cells)) < len(cells):
+    named = np.zeros(len(matrix), bool)
+    named[cells] = True
+    if np.count_nonzero(named) < len(cells):
         twice = np.bincount(cells, minlength=len(matrix)).reshape(len(ids), -1).max(axis=1) > 1
         check.mark(ids, "probabilities", {"with a class that is named twice": twice})
     return pa.FixedSizeListArray.from_arrays(pa.array(matrix), len(classes))

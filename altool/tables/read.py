@@ -23,7 +23,7 @@ from altool.tables.outside import decode, load_json
 from altool.tables.schema import ALIASES, FOREIGN, KINDS, MATRIX, WIDE_PREFIX, Kind
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
-from altool.tables.vectors import Vectors, vector_shape
+from altool.tables.vectors import Vectors, scale_beside, vector_shape
 from altool.text import count
 
 __all__ = [
@@ -151,6 +151,10 @@ class Reader:
 
     def _say_foreign(self, source: Source) -> None:
         """Say which columns of somebody else's table are left out, though the contract has their names."""
+        if source.kind.name == "features" and self.vectors.scale is None and self.console is not None:
+            for name in {scale_beside(one, self.names) for one in source.fragments if not source.is_ours(one)} - {""}:
+                text = f"whole numbers are used as they are; if column {name!r} is their scale: --scale {name}"
+                self.console.info(f"{source.name}: {text}")
         for name in FOREIGN.get(source.kind.name, ()):
             foreign = any(name in one.names and not source.is_ours(one) for one in source.fragments)
             if foreign and name not in self.names and self.console is not None:

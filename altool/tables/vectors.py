@@ -68,6 +68,16 @@ class Vectors:
         return [found[number] for number in sorted(found)]
 
 
+def scale_beside(one: Fragment, names: Mapping[str, str]) -> str:
+    """The column that may be the scale of a file's whole numbers, by its name; "" where there is none, or the numbers are not whole."""
+    held = names.get(FEATURES) or FEATURES
+    type_ = one.schema.field(held).type if one.schema.names.count(held) == 1 else pa.null()
+    if not hasattr(type_, "value_type") or not pa.types.is_integer(type_.value_type):
+        return ""
+    numbers = (field.name for field in one.schema if pa.types.is_floating(field.type))
+    return next((name for name in numbers if "scale" in name.lower()), "")
+
+
 class Given(Protocol):
     """The options of a command that reads features."""
 

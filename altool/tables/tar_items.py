@@ -233,7 +233,7 @@ def tar_items(label: str, file: str, under: str, shown: str = "") -> tuple[TarIt
         text = f"{count(len(others), 'member')} without content of its own, such as a link to a file ({check.naming(others)})"
         raise InputError(f"{where}: {text}", "write it again with the files themselves: tar --dereference")
     keys = _keys(where, list(rows))
-    return TarItems(shown or file, file, under, keys, _columns(where, keys, found)), stray
+    return TarItems(shown or file, os.path.abspath(file), under, keys, _columns(where, keys, found)), stray
 
 
 def _keys(where: str, keys: list[str]) -> pa.Array:

@@ -13,13 +13,13 @@ demo: $(VENV)/ready
 test: lint
 	$(BIN)/pytest -n auto --dist worksteal
 
-# As people have altool who install it alone, without torch: what needs an extra is skipped, with a word (pytest -rs shows which).
-test-light: $(LIGHT)/ready
-	$(LIGHT)/bin/pytest -n auto --dist worksteal
-
 # Below a minute on two cores: what is marked as slow is left out.
 fast: $(VENV)/ready
 	$(BIN)/pytest -n auto --dist worksteal -m 'not slow'
+
+# The same as people have altool who install it alone: what needs an extra is skipped, with a word (pytest -rs shows which).
+test-light: $(LIGHT)/ready
+	$(LIGHT)/bin/pytest -n auto --dist worksteal -m 'not slow'
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -34,11 +34,12 @@ ABOUT = {
     "Commands": "`altool COMMAND --help` shows the same. Standard output carries data only; messages go to standard error.",
     "Strategies": "What `altool select --strategy NAME` asks for. [Algorithms](../algorithms.md) has each one exactly, with its paper.",
     "Classifiers": "What `altool train --classifier NAME` fits. Any classification network of torchvision is one too, as `resnet18` "
-    "(`pip install 'altool[torch]'`). In a plan of `altool simulate` an option is called after its classifier, as `logistic_c`.",
+    "(`pip install 'altool[torch]'`), and any of timm, as `timm:resnet18` (`pip install 'altool[timm]'`). In a plan of `altool simulate` an "
+    "option is called after its classifier, as `logistic_c`.",
     "Formats": "What `altool import-labels --from NAME` reads, and `altool select --export NAME=FILE` writes. Formats are told apart by "
     "content. [Annotation formats](../formats.md) has the details.",
     "Backbones": "What `altool embed --backbone NAME` runs. Any classification network of torchvision is one too, as `resnet18` "
-    "(`pip install 'altool[torch]'`).",
+    "(`pip install 'altool[torch]'`). `timm:NAME` and the like take a model of that library, by its name there or from a folder.",
     "altool.toml": "The settings of a project, a file in its folder that `altool init` writes. `altool round` reads it, and so does every "
     "other command that is run in that folder. Paths are relative to it. An unknown key, and a value that cannot be, are refused.",
     "Tables": "The columns of every kind of table, as altool writes them. [The contract](../contract.md) has what else is read.",
@@ -213,7 +214,7 @@ def formats_page(formats: Sequence[Any]) -> str:
 
 def backbones_page(backbones: Sequence[Any]) -> str:
     """Every backbone with what it reads and its options."""
-    listed = [(f"[`{one.name}`](#{one.name})", ", ".join(one.reads), plain(one.summary)) for one in backbones]
+    listed = [(f"[{code(one.called)}](#{one.name})", ", ".join(one.reads), plain(one.summary)) for one in backbones]
     parts = [table(("backbone", "reads", ""), listed)]
     for one in backbones:
         parts += [f"## {one.name}\n", plain(one.summary) + "\n", installed(one), options_table(one.options)]

@@ -42,7 +42,7 @@ FLOORS = (
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # What no file of a room imports at its top; and what not inside a function either.
-HEAVY = {"torch", "torchvision", "sklearn", "matplotlib", "scipy", "PIL", "fasttext", "jinja2"}
+HEAVY = {"torch", "torchvision", "sklearn", "matplotlib", "scipy", "PIL", "fasttext", "jinja2", "timm", "open_clip"}
 HEAVY |= {"transformers", "sentence_transformers", "onnxruntime", "tokenizers", "huggingface_hub"}
 TERMINAL = {"typer", "rich", "click"}
 ARRAYS_ONLY = {"pyarrow", *TERMINAL, *HEAVY}

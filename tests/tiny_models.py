@@ -48,5 +48,8 @@ def timm_folder(folder: Path, net: Any, **facts: Any) -> Path:
     """The network as timm's own writer saves it, with other facts of its weights."""
     from timm.models import save_for_hf
 
-    save_for_hf(net, folder, model_config={"pretrained_cfg": facts}, safe_serialization=True)
+    save_for_hf(net, folder, safe_serialization=True)
+    config = json.loads((folder / "config.json").read_text())
+    config["pretrained_cfg"] |= facts
+    (folder / "config.json").write_text(json.dumps(config))
     return folder

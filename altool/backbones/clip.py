@@ -267,7 +267,7 @@ BACKBONE = Backbone(
     ("image", "path", "text"),
     Clip,
     (replace(WEIGHTS, help="The weights of NAME or FOLDER, random ones, or a file."), *OTHERS),
-    takes="NAME|NAME/WEIGHTS|FOLDER",
+    takes="NAME/WEIGHTS|FOLDER",
     mark=CONFIG,
     extra="clip",
 )

@@ -142,7 +142,12 @@ def model_of(given: str) -> Model:
     try:
         config = json.loads((folder / CONFIG).read_text("utf-8"))
         facts = dict(config.get("pretrained_cfg", config))
-        return Model(str(config["architecture"]), _known_facts(facts), dict(config.get("model_args", {})), folder)
+        return Model(
+            str(config["architecture"]),
+            _known_facts({**facts, "architecture": config["architecture"]}),
+            dict(config.get("model_args", {})),
+            folder,
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"timm:{given}: config.json cannot be read ({type(error).__name__}: {short(error)})", hint) from error
 

@@ -147,11 +147,11 @@ def test_published_weights_come_through_timm(tmp_path: Path, monkeypatch: pytest
     assert "--weights none" in caught.value.hint
 
 
-def test_unknown_networks_and_pictures() -> None:
+def test_unknown_networks_and_pictures(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"--backbone timm:resnt18: no network of timm, and no folder with config.json") as caught:
         prepared("resnt18")
     assert "timm:resnet18" in caught.value.hint
     with pytest.raises(UsageError, match=r"timm:resnet18.nope"):
         prepared("resnet18.nope")
     with pytest.raises(InputError, match="expected 3 x N x N pixels"):
-        TIMM.preset("vit_base_patch16_sapiens2")
+        TIMM.preset(str(saved(tmp_path, input_size=[3, 64, 32])[0]))

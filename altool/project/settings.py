@@ -95,7 +95,10 @@ SECTIONS = {"project": PROJECT, "holdout": HOLDOUT, "round": ROUND, "hooks": HOO
 GIVEN = {
     "embed": ("items", "output", "update", "limit", "columns", "allow_outside"),
     "train": ("items", "features", "labels", "classes", "output", "oof", "columns", "allow_outside"),
-    "score": ("model", "items", "features", "output", "columns", "allow_outside"),
+    "score": (
+        *("model", "items", "features", "output", "columns", "allow_outside"),
+        *("zero_shot", "backbone", "targets", "class_prompts", "logit_scale", "classes"),  # a round scores with its model
+    ),
     "select": (
         *("items", "features", "predictions", "labels", "queries", "previous", "queue", "model", "within", "output", "export", "round"),
         *("metrics", "targets", "clusters", "oracle", "list_strategies", "source", "relabel", "oof", "columns", "classes"),

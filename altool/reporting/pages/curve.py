@@ -39,10 +39,13 @@ def curves(report: Report) -> list[Html]:
 def _span(report: Report) -> tuple[float, float, float] | None:
     """Between how many labels all classes whose forecast says so meet their targets."""
     together = report.forecast.together if report.forecast else None
-    if together is None or together.labels[0] is None or together.labels[2] is None:
+    if together is None:
+        return None
+    middle, low, high = together.labels
+    if middle is None or high is None:
         return None
     now = report.labels.training
-    return now + together.labels[1], now + together.labels[0], now + together.labels[2]
+    return now + low, now + middle, now + min(high, max(now, 2 * middle))  # or the rounds so far would be a dot
 
 
 def _outlook(report: Report, line: ClassReport) -> svg.Outlook | None:

@@ -130,7 +130,7 @@ def known_truth(folder: Path, rows: int, signal: float = 1.0) -> np.ndarray:
 class Page(HTMLParser):
     """Checks that tags nest, and keeps the tags and the text."""
 
-    VOID = ("meta", "br", "link", "img", "hr", "input")
+    VOID = ("meta", "br", "link", "img", "hr", "input", "wbr")
 
     def __init__(self, text: str) -> None:
         super().__init__()

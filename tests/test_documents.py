@@ -38,7 +38,7 @@ def test_names_have_their_own_direction_and_are_cut():
 def test_a_table_folds_what_is_more_than_its_first_rows():
     rows = [(str(number), []) for number in range(10)]
     table = document.Table(["a"], rows, "c", first=7, noun=("class", "classes"))
-    assert (len(table.parts[0]), table.more) == (7, "3 classes")
+    assert (len(table.parts[0]), table.more) == (7, "3 more classes")
     assert document.Table(["a"], rows, "c", first=8).parts == (rows, [])  # 2 more are no reason to fold
     assert document.Table(["a"], rows, "c").parts == (rows, [])
 

@@ -23,15 +23,21 @@ from altool.metrics.proof import ESTIMATE, PROVED, States, states
 from altool.metrics.steering import Sample
 from altool.models import store
 from altool.options import flag, option, shared
-from altool.reporting import comparison, content, forecast, page, pool_map, relabeled, searches, stopping, summary, terminal
+from altool.reporting import comparison, content, forecast, pool_map, relabeled, searches, stopping, summary, terminal
 from altool.reporting.cost import COST_ANSWER, COST_VERIFY, prices
+from altool.reporting.pages import asked as batches
+from altool.reporting.pages import report as pages
+from altool.reporting.pages.confusions import Measured as Predictions
 from altool.reporting.proof import Proof
+from altool.selection.contents import Contents
 from altool.shared import (
+    ALLOW_OUTSIDE,
     AT_PRECISION,
     CLASSES,
     COLUMNS,
     FEATURES,
     IDS,
+    ITEMS,
     LABELS,
     LONG,
     OUTPUT,
@@ -60,9 +66,10 @@ from altool.tables.schema import KINDS
 from altool.tables.targets import read_targets
 from altool.text import count
 
-MEASURED, COMPARED = "What is measured", "Comparing: --history alone, as altool compare"
+MEASURED, PAGE, COMPARED = "What is measured", "The page", "Comparing: --history alone, as altool compare"
 MEASURING = (
-    *("targets", "previous", "pool_predictions", "features", "queries", "model", "metrics_output", "check_targets"),
+    *("targets", "previous", "pool_predictions", "features", "queries", "items", "problems", "model", "title", "page_size"),
+    *("metrics_output", "check_targets", "allow_outside"),
     *("ids", "prob_prefix", "prob_columns", "score", "long", "probabilities"),
     *("all", "evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
 )
@@ -81,8 +88,12 @@ class Options:
     pool_predictions: str | None = option("This round's, where --predictions are out-of-fold.", metavar="TABLE", panel=TABLES)
     queries: Sequence[str] | None = option("Queries, to show what was asked; repeatable.", metavar="TABLE", panel=TABLES)
     features: str | None = shared(replace(FEATURES, help="Features, to draw a map of the pool."))
+    items: str | None = shared(replace(ITEMS, help="Items, to show rows with their picture or text."))
+    problems: str | None = option("What altool check found, to show it.", metavar="TABLE", panel=TABLES)
     model: str | None = option("A deep model, to show its training epoch by epoch.", metavar="DIR", panel=TABLES)
     output: str | None = shared(replace(OUTPUT, metavar="FILE", help="Also write an HTML page with plots."))
+    title: str | None = option("What the page calls the project.", metavar="TEXT", panel=PAGE)
+    page_size: float = option("Megabytes of the page, at most.", default=3.0, above=0, metavar="MB", panel=PAGE)
     metrics_output: str | None = option("Also write the metrics table.", metavar="PATH", panel=TABLES)
     check_targets: str | None = option(
         "Exit with 5 until all targets are met (estimate), or proved.",
@@ -116,6 +127,7 @@ class Options:
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
     all: bool = option("Print every class, not only the 20 worst.", default=False, panel=RUN)
+    allow_outside: bool = shared(ALLOW_OUTSIDE)
     seed: int = shared(SEED)
     strict: bool = shared(STRICT)
     overwrite: bool = shared(OVERWRITE)
@@ -159,6 +171,8 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     asked = [reader.open(location, "queries") for location in options.queries or ()]
     previous = [reader.open(location, "predictions") for location in options.previous or ()]
     whole = reader.open(options.pool_predictions, "predictions") if options.pool_predictions else source
+    items = reader.open(options.items, "items") if options.items else None
+    problems = reader.open(options.problems, "problems", allow_empty=True) if options.problems else None
     earlier = [reader.open(location, "metrics", allow_empty=True) for location in options.history or ()]
     wanted = read_targets(reader, options.targets) if options.targets else None
     reader.match_ids()
@@ -228,10 +242,6 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         relabeled=relabels,
         training=_training(options.model) if options.model else {},
     )
-    found = None
-    if features:
-        ids = [row["id"] for row in requests]
-        found = pool_map.draw(features, given.column("id"), codes(given, classes), ids, options.seed, console)
     if report.caution:
         console.warn(report.caution)
     if costs and costs.easy_loss:
@@ -249,10 +259,35 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         targets = [repr(target) for target in wanted.resolve(classes).values()]
         inputs["targets"] = align.table_fingerprint(pa.table({"class": classes, "target": targets}))
     origin = write.provenance("report", changing, options.seed, inputs)
+    page = b""
+    if options.output:
+        drawn = None
+        if features:
+            ids, held = [row["id"] for row in requests], _held_out(given)
+            drawn = pool_map.draw(features, given.column("id"), codes(given, classes), held, ids, options.seed, console)
+        shown = pages.Shown(
+            measured=Predictions(
+                given.column("id").filter(pa.array(chosen.rows)).to_pylist(),
+                true,
+                evaluation.predicted,
+                probabilities[np.arange(len(true)), evaluation.predicted],
+            ),
+            title=options.title or "",
+            date=_day(answers),
+            map=drawn,
+            batch=batches.last_batch(requests, resolved.by_people, again),
+            problems=problems.read().to_pylist() if problems and problems.fragments else (),
+            contents=Contents(items, allow_outside=options.allow_outside) if items else None,
+            id_type=given.schema.field("id").type,
+            size=round(options.page_size * pages.MEGABYTE),
+        )
+        page, note = pages.page(report, shown, origin)
+        if note:
+            console.info(f"{options.output}: {note}; a larger page holds more: --page-size MB")
     if options.metrics_output:
         write.write_table(_metrics(report), "metrics", options.metrics_output, origin=origin, classes=classes)
     if options.output:
-        write.write_bytes(page.page(report, true, evaluation.predicted, found, origin).encode(), options.output)
+        write.write_bytes(page, options.output)
     if "-" not in (options.output, options.metrics_output) and not (console.json_output or console.quiet):
         for part in terminal.render(report, every_class=options.all):
             console.print(part)
@@ -266,6 +301,17 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         )
     written = ", ".join(location for location in (options.output, options.metrics_output) if location and location != "-")
     console.result(told, f"{report.basis}: {terminal.overall_line(report)}{f' -> {written}' if written else ''}")
+
+
+def _held_out(given: pa.Table) -> np.ndarray:
+    """Which labels are held out."""
+    return pc.fill_null(pc.equal(given.column("source"), "holdout"), False).to_numpy(zero_copy_only=False)
+
+
+def _day(log: pa.Table) -> str:
+    """The day of the newest answer, as 2026-07-14; "" where none is dated."""
+    newest = pc.max(log.column("labeled_at")).as_py()
+    return newest.date().isoformat() if newest is not None else ""
 
 
 def _training(location: str) -> dict[str, list[float]]:
@@ -282,13 +328,15 @@ def _check_options(options: Options, console: Console) -> None:
         raise UsageError("--check-targets has no effect without --targets", "give --targets TABLE")
     if options.pool_predictions and not options.previous:
         raise UsageError("--pool-predictions has no effect without --previous", "give --previous TABLE")
-    if options.features and not options.output:
-        raise UsageError("--features has no effect without --output", "give -o REPORT.html, or leave --features out")
+    for name in ("features", "items", "problems", "title"):
+        if getattr(options, name) and not options.output:
+            raise UsageError(f"--{name} has no effect without --output", f"give -o REPORT.html, or leave --{name} out")
     # A project may keep the metrics of its rounds in one folder, and give it as --history of the next.
     metrics = Output("--metrics-output", options.metrics_output, "metrics", within=("--history",))
-    tables = ("predictions", "labels", "targets", "previous", "pool_predictions", "features", "queries", "model", "history", "text:classes")
+    tables = ("predictions", "labels", "targets", "previous", "pool_predictions", "features", "queries", "model", "history")
+    given = outputs.given(options, *tables, "items", "problems", "text:classes")
     wanted = [Output("--output", options.output, "page", local=True), metrics]
-    outputs.check(wanted, outputs.given(options, *tables), overwrite=options.overwrite, json=console.json_output)
+    outputs.check(wanted, given, overwrite=options.overwrite, json=console.json_output)
 
 
 def _choose_rows(

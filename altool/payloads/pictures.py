@@ -83,20 +83,21 @@ class Shown:
     data: bytes
 
 
-def shown(data: bytes) -> Shown:
-    """The image as people see it, its longest side at most `LONGEST` pixels: upright, the first frame of several, as WebP, without loss
+def shown(data: bytes, longest: int = LONGEST) -> Shown:
+    """The image as people see it, its longest side at most `longest` pixels: upright, the first frame of several, as WebP, without loss
     where it is tiny. One that is small already, and smaller so, stays as it is. Raises Unusable."""
     from PIL import Image
 
     with _opened(data) as opened:
-        kept = opened.format in KEPT and max(opened.size) <= LONGEST and getattr(opened, "n_frames", 1) == 1 and not opened.getexif()
+        kept = opened.format in KEPT and max(opened.size) <= longest and getattr(opened, "n_frames", 1) == 1 and not opened.getexif()
+        tiny = max(opened.size) <= TINY
         mime = f"image/{str(opened.format).lower()}"
-        if max(opened.size) > LONGEST:
-            opened.draft("RGB", (LONGEST, LONGEST))
+        if max(opened.size) > longest:
+            opened.draft("RGB", (longest, longest))
         image = _upright(opened, "RGBA" if opened.has_transparency_data else "RGB")
-        image.thumbnail((LONGEST, LONGEST), Image.Resampling.LANCZOS)
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
         written = io.BytesIO()
-        image.save(written, "WEBP", quality=80, lossless=max(image.size) <= TINY)
+        image.save(written, "WEBP", quality=80, lossless=tiny)
     if kept and len(data) <= written.tell():
         return Shown(mime, data)
     return Shown("image/webp", written.getvalue())

@@ -52,6 +52,7 @@ class Machine:
         self._import_all(rounds)
         if rounds:
             self._tell_asked(rounds[-1])
+            self._show_last(rounds)
             outcome = self._close_or_wait(rounds[-1], rounds)
             if outcome is not None:
                 return outcome
@@ -165,11 +166,22 @@ class Machine:
             if done.fresh:
                 self._events.fire("measured", f"{round_.number}", f"round {round_.number}: {text}", {"round": round_.number})
             if round_.targets and not done.status:
+                self._runner.run(round_.page())
                 self._tell_met(round_, text)
                 return Outcome(MET, round_.number, f"round {round_.number}: {text}", {"report": "report.html"})
         else:
             self._runner.console.warn("no row to measure on: no held-out label, and none of a random sample; see altool.toml, [holdout]")
-        return self._ask(round_, self._runner.run(round_.select()).status)
+        status = self._runner.run(round_.select()).status
+        if round_.measures:
+            self._runner.run(round_.page())
+        return self._ask(round_, status)
+
+    def _show_last(self, rounds: Sequence[Asked]) -> None:
+        """Make the page of the last round, if it was killed after its questions were out."""
+        round_ = Round(self._settings, rounds[-1].number, self._known, rounds[:-1])
+        files = (round_.metrics, round_.predictions)
+        if not (self._folder / round_.page_record).exists() and all((self._folder / path).exists() for path in files):
+            self._runner.run(round_.page())
 
     def _tell_met(self, round_: Round, text: str) -> None:
         known = round_.known

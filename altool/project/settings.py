@@ -102,7 +102,7 @@ GIVEN = {
     ),
     "report": (
         *("predictions", "labels", "targets", "history", "previous", "pool_predictions", "queries", "features", "model", "output"),
-        *("metrics_output", "check_targets", "round", "columns", "classes"),
+        *("metrics_output", "check_targets", "round", "columns", "classes", "items", "title", "allow_outside"),
     ),
     "import-labels": (
         *("exports", "labels", "queries", "items", "classes", "targets", "auto", "retract_auto", "rename", "drop_class", "round", "source"),

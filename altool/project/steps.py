@@ -140,23 +140,39 @@ class Round:
 
     def report(self) -> Step:
         """Measures on the held-out rows, or without any on the out-of-fold predictions."""
+        words, reads = self._measuring()
+        words += ["--check-targets", self.settings.round["until"]] if self.targets else []
+        words += ["--metrics-output", self.metrics, "--overwrite"]
+        return self._once("report", words, reads, [self.metrics], (0, 5) if self.targets else (0,))
+
+    def page(self) -> Step:
+        """Shows what was measured, and the rows that are asked for since."""
+        words, _ = self._measuring()
+        words += ["--queries", self.queries] if self._there(self.queries) else []
+        words += ["--features", self.vectors] if self.vectors else []
+        words += ["--items", self._items, *self._of_items, f"--title={self.settings.name}", "--output", "report.html", "--overwrite"]
+        return self._once("report", words, [self.metrics, self.queries], ["report.html"], record=self.page_record)
+
+    @property
+    def page_record(self) -> str:
+        return f"{self.path}/.page.json"
+
+    def _measuring(self) -> tuple[list[str], list[str]]:
+        """The words of a report, and what it reads."""
         measured = self.predictions if self.known.held_out else self.oof
         words = ["--predictions", measured, "--labels", self._labels, "--round", str(self.number), *self._own("report")]
         reads = [measured, self._labels]
         if measured != self.predictions and self._scored:
             words += ["--pool-predictions", self.predictions]
         if self.targets:
-            words += ["--targets", self.targets, "--check-targets", self.settings.round["until"]]
+            words += ["--targets", self.targets]
             reads.append(self.targets)
         for name, paths in (("--history", self._earlier("metrics.parquet")), ("--previous", self._scored)):
             words += [word for path in paths for word in (name, path)]
             reads += paths
         asked = [table for one in self.before for table in one.tables]
         words += [word for path in asked for word in ("--queries", path)]
-        if self.vectors:
-            words += ["--features", self.vectors]
-        words += ["--output", "report.html", "--metrics-output", self.metrics, "--overwrite"]
-        return self._once("report", words, [*reads, *asked], [self.metrics], (0, 5) if self.targets else (0,))
+        return words, [*reads, *asked]
 
     def select(self) -> Step:
         """Chooses with this round's predictions."""

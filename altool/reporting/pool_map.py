@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ import pyarrow.compute as pc
 from altool import seeds
 from altool.console import Console
 from altool.errors import InputError
-from altool.reporting.plots import Map
 from altool.reporting.projection import project
 from altool.tables import align, check
 from altool.tables.arrays import read_index
@@ -22,11 +22,26 @@ from altool.text import count
 ROWS = {"pool": 2000, "labeled": 1000, "asked": 1000}  # drawn of each kind
 
 
-def draw(features: Source, labeled: pa.ChunkedArray, codes: np.ndarray, asked: Sequence[Any], seed: int, console: Console) -> Map:
+@dataclass(frozen=True)
+class Map:
+    """Rows in the plane: `points` (n, 2) in [-1, 1], of each its id, its class number (-1: not labeled), whether it is held out, and
+    whether it was asked for. `caption` says what they are."""
+
+    points: np.ndarray
+    ids: list[Any]
+    codes: np.ndarray
+    held: np.ndarray
+    asked: np.ndarray
+    caption: str
+
+
+def draw(
+    features: Source, labeled: pa.ChunkedArray, codes: np.ndarray, held: np.ndarray, asked: Sequence[Any], seed: int, console: Console
+) -> Map:
     """A seeded sample of the pool, of the labeled rows and of those that were asked for, in the plane of the pool's two main directions.
 
-    `labeled` are ids with the class numbers `codes` int64 (n,), `asked` ids. Warns about those without features; raises InputError for
-    a bad vector.
+    `labeled` are ids with the class numbers `codes` int64 (n,), of which the `held` (boolean) are held out; `asked` are ids. Warns about
+    those without features; raises InputError for a bad vector.
     """
     index = read_index(features)
     groups = {
@@ -36,11 +51,11 @@ def draw(features: Source, labeled: pa.ChunkedArray, codes: np.ndarray, asked: S
     }
     sample = {}
     for name, positions in groups.items():
-        held = np.sort(positions[positions >= 0])
-        if name != "pool" and len(held) < len(positions):
-            console.warn(f"{features.name}: {count(len(positions) - len(held), f'{name} row')} missing, and not on the map")
-        size = min(ROWS[name], len(held))
-        sample[name] = seeds.generator(seed, "report", "map", name).choice(held, size, replace=False)
+        there = np.sort(positions[positions >= 0])
+        if name != "pool" and len(there) < len(positions):
+            console.warn(f"{features.name}: {count(len(positions) - len(there), f'{name} row')} missing, and not on the map")
+        size = min(ROWS[name], len(there))
+        sample[name] = seeds.generator(seed, "report", "map", name).choice(there, size, replace=False)
     places = np.unique(np.concatenate(list(sample.values())))
     wanted = index.take(places)
 
@@ -57,10 +72,11 @@ def draw(features: Source, labeled: pa.ChunkedArray, codes: np.ndarray, asked: S
         )
     found = align.index([batch.column("id") for batch in batches], features.name)
     rows = found.arrange(np.concatenate([matrix(features, batch, "features") for batch in batches]))
-    labels = np.full(len(index), -1)
+    labels, held_out = np.full(len(index), -1), np.zeros(len(index), bool)
     at = groups["labeled"]
     labels[at[at >= 0]] = codes[at >= 0]
+    held_out[at[at >= 0]] = held[at >= 0]
     reference = rows[np.isin(places, sample["pool"])]
     caption = f"{len(places):,} of {count(len(index), 'row')} of the features on their first two principal components"
     points = project(reference, rows, seeds.integer(seed, "report", "map"))
-    return Map(points, labels[places], np.isin(places, sample["asked"]), caption)
+    return Map(points, wanted.to_pylist(), labels[places], held_out[places], np.isin(places, sample["asked"]), caption)

@@ -198,7 +198,9 @@ def _kind_of(schema: pa.Schema) -> str:
 
 
 def _is_page(content: bytes) -> bool:
-    return b"\n<footer>altool report; {" in content and content.endswith(b"</footer>\n</body>\n</html>\n")
+    # Pages of altool before they had a script have a footer of their own.
+    made = b'\n<meta name="generator" content="altool report">' in content[:500] or b"\n<footer>altool report; {" in content
+    return made and content.endswith((b"</script>\n</body>\n</html>\n", b"</footer>\n</body>\n</html>\n"))
 
 
 def _is_empty_sheet(file: BinaryIO) -> bool:

@@ -408,7 +408,7 @@ class Source:
         return columns.class_names(fragment.schema, name, array) if column in columns.NAMES else array
 
     def _type(self, column: str) -> pa.DataType:
-        return self.id_type or pa.string() if column == "id" else self.kind.columns[column]
+        return self.id_type or pa.string() if column in ("id", "other_id") else self.kind.columns[column]
 
     def _cast(self, fragment: Fragment, array: pa.Array, column: str, ids: pa.Array | None) -> pa.Array:
         wanted = self._type(column)

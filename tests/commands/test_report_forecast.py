@@ -123,10 +123,10 @@ def test_seconds_make_it_a_time(project, altool):
 def test_the_page_has_a_section(project, altool):
     report(altool, 4, "-o", "page.html")
     text = Path("page.html").read_text()
-    assert "<h2>Forecast</h2>" in text
+    assert "<summary>Forecast</summary>" in text
     assert "levels off at 0.7" in text
     report(altool, 1, "-o", "early.html")
-    assert "<h2>Forecast</h2>" not in Path("early.html").read_text()
+    assert "<summary>Forecast</summary>" not in Path("early.html").read_text()
 
 
 def test_few_rounds_or_no_holdout_are_said(project, altool):

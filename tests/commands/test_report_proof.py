@@ -69,8 +69,8 @@ def test_three_states_everywhere(altool, case):
     assert f"held-out rows to prove: class bee about {-(-needed // 10) * 10} (now 80)" in words
     assert [line.split()[-1] for line in done.text.splitlines() if line.strip().startswith(CLASSES)][:3] == ["no", "est.", "proved"]
     page = Path("r.html").read_text()
-    assert "2 of 3 targets met, 1 proved." in page
-    assert f'<span class="good">met by estimate</span><small>needs {-(-needed // 10) * 10} rows</small></td>' in page
+    assert "2 of 3 classes meet their targets (1 proved, 1 by estimate)." in page
+    assert f'<span class="good">met by estimate</span> <small>needs {-(-needed // 10) * 10} rows</small></td>' in page
     assert '<span class="good">proved</span></td>' in page
     rows = {(row["class"], row["metric"]): row for row in pq.read_table("m.parquet").to_pylist()}
     assert [rows[name, "recall"]["state"] for name in CLASSES] == ["proved", "estimate", "not_yet"]

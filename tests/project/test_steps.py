@@ -62,7 +62,8 @@ def taken(step: Step) -> dict[str, Any]:
 def test_every_word_is_taken_by_its_command(tmp_path: Path, select: dict[str, Any], train: dict[str, Any]) -> None:
     round_ = project(tmp_path, select={"budget": 5} | select, train=train, report={"at_precision": 0.8}, score={"threads": 1})
     first = replace(round_, number=0, before=[])
-    steps = [round_.embed(), round_.train(), round_.score(), round_.report(), round_.select(), round_.answers("answers/a.csv")]
+    steps = [round_.embed(), round_.train(), round_.score(), round_.report(), round_.page(), round_.select()]
+    steps.append(round_.answers("answers/a.csv"))
     steps += [first.hold_out("h.parquet"), first.first("h.parquet", "s.parquet"), first.first(), first.join("parts")]
     for step in [*steps, round_.automatic(round_.before[0])]:
         taken(step)
@@ -75,7 +76,8 @@ def test_what_a_round_sets_is_in_no_section(tmp_path: Path) -> None:
     """Whatever a round gives a command, but for what a section may say: a section that names it is refused."""
     round_ = project(tmp_path, train={"folds": 5})
     may = {"select": {"strategy", "budget", "seed", "exclude"}, "train": {"folds", "targets"}, "embed": {"update"}}
-    for step in (round_.embed(), round_.train(), round_.score(), round_.report(), round_.select(), round_.answers("a.csv"), round_.first()):
+    steps = [round_.embed(), round_.train(), round_.score(), round_.report(), round_.page(), round_.select(), round_.answers("a.csv")]
+    for step in [*steps, round_.first()]:
         flags = {option.flag: option.name for option in settings.every_option(step.command)}
         given = {flags[word] for word in step.words if word in flags} - may.get(step.command, set())
         assert given <= {*settings.GIVEN[step.command], *settings.OF_EVERY_ROUND}, step.command

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from altool import documents
@@ -34,6 +34,18 @@ class Table:
     noun: tuple[str, str] = ("row", "rows")
     texts: Sequence[int] = ()
     kind: str = ""
+    columns: Sequence[str] = ()  # what the style sheet calls the columns of cells
+    left: int = 0  # rows that were left out for the page's size
+
+    def cut(self, most: int) -> Table:
+        """The table with so many rows at most."""
+        return replace(self, rows=self.rows[:most], left=len(self.rows) - most) if len(self.rows) > most else self
+
+    @property
+    def styles(self) -> list[str]:
+        """The classes of the style sheet of each column of cells."""
+        names = [*self.columns, *[""] * (len(self.head) - 1 - len(self.columns))]
+        return [f"{name} t".strip() if place in self.texts else name for place, name in enumerate(names)]
 
     @property
     def parts(self) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -43,7 +55,11 @@ class Table:
 
     @property
     def more(self) -> str:
-        return count(len(self.parts[1]), *self.noun)
+        return count(len(self.parts[1]), *(f"more {noun}" for noun in self.noun))
+
+    @property
+    def left_out(self) -> str:
+        return f"{count(self.left, *self.noun)} left out for the page's size" if self.left else ""
 
 
 def of_cells(found: Cells, caption: str, first: int = 20, texts: Sequence[int] = ()) -> Table:
@@ -54,7 +70,7 @@ def of_cells(found: Cells, caption: str, first: int = 20, texts: Sequence[int] =
 
 def document(template: str, title: str, sections: Sequence[tuple[str, str]], origin: Mapping[str, Any], **values: Any) -> bytes:
     """A page by its template. `title` is the window's, `sections` the ids and titles of what one can go to, `origin` the provenance."""
-    filters: dict[str, Callable[..., Any]] = {"bdi": bdi, "sentence": sentence, "count": count}
+    filters: dict[str, Callable[..., Any]] = {"bdi": bdi, "sentence": sentence, "count": count, "thousands": "{:,}".format}
     values |= {"title": title, "sections": sections, "made": made(origin)}
     return documents.render("altool.reporting.pages", "templates", template, filters, script="page.js", **values)
 

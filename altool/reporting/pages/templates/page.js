@@ -19,7 +19,7 @@ for (const table of document.querySelectorAll("table.sort")) {
     return [text, Number.isNaN(number) ? -Infinity : number];
   };
   heads.forEach((head, place) => {
-    if (!head.textContent.trim()) return;
+    if (!head.textContent.trim() || ![...body.rows].some((row) => row.cells[place].textContent.trim())) return;
     const button = document.createElement("button");
     button.type = "button";
     button.append(...head.childNodes);
@@ -56,10 +56,55 @@ function finder(rows, join) {
 }
 
 // A link to what is folded unfolds it.
-function unfold() {
-  const found = location.hash.length > 1 && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+function unfold(hash) {
+  const found = hash.length > 1 && document.getElementById(decodeURIComponent(hash.slice(1)));
   for (let one = found; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
-  if (found) found.scrollIntoView();
 }
-addEventListener("hashchange", unfold);
-unfold();
+document.addEventListener("click", (event) => {
+  const link = event.target.closest('a[href^="#"]');
+  if (link) unfold(link.hash);
+});
+addEventListener("hashchange", () => unfold(location.hash));
+unfold(location.hash);
+
+// Cards can be chosen by what they say.
+for (const list of document.querySelectorAll(".find-cards")) {
+  const after = list.nextElementSibling;
+  let rest = after && after.matches("details.rest") ? after : null;
+  const cards = [...list.children, ...(rest ? rest.querySelectorAll("li") : [])];
+  const join = () => {
+    if (!rest) return;
+    list.append(...rest.querySelectorAll("li"));
+    rest.remove();
+    rest = null;
+  };
+  if (rest) rest.addEventListener("toggle", join);
+  const box = document.createElement("div"), chosen = {}, said = document.createElement("span");
+  box.className = "find";
+  said.setAttribute("role", "status");
+  const filter = () => {
+    join();
+    let shown = 0;
+    for (const card of cards) {
+      shown += !(card.hidden = Object.entries(chosen).some(([name, value]) => value !== "" && card.dataset[name] !== value));
+    }
+    said.textContent = `${shown} of ${cards.length}`;
+  };
+  for (const [name, title] of [["suggested", "Suggested"], ["class", "For class"], ["why", "Why"]]) {
+    const values = [...new Set(cards.map((card) => card.dataset[name]))].filter((value) => value !== "");
+    if (values.length < 2) continue;
+    const label = document.createElement("label"), select = document.createElement("select");
+    values.sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+    select.append(new Option("all", ""), ...values.map((value) => new Option(value, value)));
+    select.addEventListener("change", () => {
+      chosen[name] = select.value;
+      filter();
+    });
+    label.append(`${title} `, select);
+    box.append(label);
+  }
+  if (box.children.length) {
+    box.append(said);
+    list.before(box);
+  }
+}

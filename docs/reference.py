@@ -34,8 +34,8 @@ ABOUT = {
     "Commands": "`altool COMMAND --help` shows the same. Standard output carries data only; messages go to standard error.",
     "Strategies": "What `altool select --strategy NAME` asks for. [Algorithms](../algorithms.md) has each one exactly, with its paper.",
     "Classifiers": "What `altool train --classifier NAME` fits. Any classification network of torchvision is one too, as `resnet18` "
-    "(`pip install 'altool[torch]'`), and any of timm, as `timm:resnet18` (`pip install 'altool[timm]'`). In a plan of `altool simulate` an "
-    "option is called after its classifier, as `logistic_c`.",
+    "(`pip install 'altool[torch]'`), and any of timm, as `timm:resnet18` (`pip install 'altool[timm]'`). In a plan of `altool simulate` "
+    "an option is called after its classifier, as `logistic_c`.",
     "Formats": "What `altool import-labels --from NAME` reads, and `altool select --export NAME=FILE` writes. Formats are told apart by "
     "content. [Annotation formats](../formats.md) has the details.",
     "Backbones": "What `altool embed --backbone NAME` runs. Any classification network of torchvision is one too, as `resnet18` "

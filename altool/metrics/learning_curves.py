@@ -14,6 +14,7 @@ from altool.metrics.intervals import Z
 from altool.text import count
 
 RESAMPLES = 10_000
+TAIL = 0.025  # what a 95 % interval leaves out at each end
 MOST_REPEATS = 1000  # that a comparison is told to need
 ROUNDING = 1e-9
 BAND = 3  # repeats from which on a t-interval is of use; of two it would span everything
@@ -92,8 +93,10 @@ def spread(samples: np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf))
     return mean, np.maximum(mean - half, bounds[0]), np.minimum(mean + half, bounds[1])
 
 
-def paired_interval(differences: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
+def paired_interval(differences: np.ndarray, rng: np.random.Generator, comparisons: int = 1) -> tuple[float, float, float]:
     """The mean of `differences` (n,), one per repeat, with a 95 % interval by a paired bootstrap; of 1 repeat NaN for both ends.
+
+    Of several `comparisons` all intervals together hold with 95 %, by Bonferroni: each leaves out 5 % over their number.
 
     The percentiles of the resampled means alone are too narrow for a few repeats, by sqrt((n - 1) / n) because resampling takes the
     sample's spread for the population's, and again because they ignore t against z (T. Hesterberg, What Teachers Should
@@ -107,7 +110,8 @@ def paired_interval(differences: np.ndarray, rng: np.random.Generator) -> tuple[
     mean = float(differences.mean())
     if repeats == 1:
         return mean, float("nan"), float("nan")
-    low, high = np.quantile(differences[_draws(repeats, rng)].mean(axis=1) - mean, [0.025, 0.975]) * _stretch(repeats)
+    tail = TAIL / comparisons
+    low, high = np.quantile(differences[_draws(repeats, rng)].mean(axis=1) - mean, [tail, 1 - tail]) * _stretch(repeats, tail)
     return mean, float(mean + min(low, 0.0)), float(mean + max(high, 0.0))
 
 
@@ -155,8 +159,11 @@ def _draws(repeats: int, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(repeats, size=(RESAMPLES, repeats))
 
 
-def _stretch(repeats: int) -> float:
-    return float(np.sqrt(repeats / (repeats - 1)) * _quantile(repeats) / Z)
+def _stretch(repeats: int, tail: float = TAIL) -> float:
+    """How much wider than the percentiles of resampled means an interval is that leaves out the share `tail` at each end."""
+    from scipy.special import ndtri
+
+    return float(np.sqrt(repeats / (repeats - 1)) * _quantile(repeats, tail) / (Z if tail == TAIL else -ndtri(tail)))
 
 
 def rounded_down(value: float) -> float:
@@ -190,8 +197,8 @@ def rarest(counts: np.ndarray, share: float) -> np.ndarray:
     return mask
 
 
-def _quantile(repeats: int) -> float:
-    """The 97.5 % quantile of Student's t with `repeats` - 1 degrees of freedom."""
+def _quantile(repeats: int, tail: float = TAIL) -> float:
+    """The quantile of Student's t with `repeats` - 1 degrees of freedom above which the share `tail` lies."""
     from scipy.special import stdtrit
 
-    return float(stdtrit(repeats - 1, 0.975))
+    return float(stdtrit(repeats - 1, 1 - tail))

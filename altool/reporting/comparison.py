@@ -18,9 +18,10 @@ from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.options import Option
-from altool.reporting import history, history_cells, history_page, history_series, history_terminal, settings, times
+from altool.reporting import history, history_cells, history_series, history_terminal, settings, times
 from altool.reporting.cost import prices
 from altool.reporting.history_series import CLASS_METRIC, PROJECT, Series
+from altool.reporting.pages import comparison as pages
 from altool.reporting.terminal import named_table
 from altool.tables import align, check, outputs, write
 from altool.tables.outputs import Output
@@ -126,7 +127,8 @@ def compare(asked: Comparison, console: Console) -> None:
         rows = pa.Table.from_pylist(history_cells.summary_rows(found), schema=pa.schema(list(KINDS["summary"].columns.items())))
         write.write_table(rows, "summary", asked.summary_output, origin=origin)
     if asked.output:
-        write.write_bytes(history_page.render(found, origin).encode(), asked.output)
+        seconds = times.table(taken, [run.name for run in found.runs]) if taken else None
+        write.write_bytes(pages.render(found, origin, seconds), asked.output)
     if "-" not in (asked.output, asked.summary_output) and not (console.json_output or console.quiet):
         for part in history_terminal.render(found):
             console.print(part)

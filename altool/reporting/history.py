@@ -71,6 +71,7 @@ class Difference:
     repeats: int
     verdict: str  # better, worse, no difference or unknown
     needed: int | None = None  # repeats that such a difference needs to be told (learning_curves.repeats_needed)
+    joint: tuple[float, float] | None = None  # the interval that holds for all runs at once; None for 1 repeat
 
 
 @dataclass(frozen=True)
@@ -235,7 +236,7 @@ def summarize(
     runs = []
     for name, group in groups.items():
         pairs = [(group[number], reference[number]) for number in group if number in reference and name != baseline]
-        runs.append(_run(name, list(group.values()), pairs, classes, tail, levels, generator))
+        runs.append(_run(name, list(group.values()), pairs, len(groups) - 1, classes, tail, levels, generator))
     sign = 1 if metric in FALLING else -1
     runs.sort(key=lambda run: (sign * run.area["all"].value, run.name))
     sign = -1 if metric in FALLING else 1  # larger is better of what is compared
@@ -287,12 +288,13 @@ def _run(
     name: str,
     group: Sequence[_Drawn],
     pairs: Sequence[tuple[_Drawn, _Drawn]],
+    comparisons: int,
     classes: tuple[str, ...],
     tail: np.ndarray | None,
     levels: Sequence[float],
     generator: Callable[[], np.random.Generator],
 ) -> Run:
-    """One run's repeats, and those that it shares with the baseline as `pairs` (its own, the baseline's)."""
+    """One run's repeats, and those that it shares with the baseline as `pairs` (its own, the baseline's), one of so many `comparisons`."""
     scopes = list(group[0].curves)
     labels = [one.series.labels for one in group]
     counts = [one.series.counts for one in group if one.series.counts is not None]
@@ -316,7 +318,7 @@ def _run(
         shares=None if shares is None else dict(zip(classes, shares.tolist(), strict=True)),
         tail_share=None if shares is None or tail is None else _tail_share([one.series for one in group], tail),
         entropy=entropy,
-        difference={scope: _difference(found, generator(), falls=group[0].series.falls) for scope, found in differences.items()}
+        difference={scope: _difference(found, generator, comparisons, falls=group[0].series.falls) for scope, found in differences.items()}
         if pairs
         else None,
         costs=np.mean(costs, axis=0).tolist() if costs else None,
@@ -396,13 +398,18 @@ def _ratio(ratios: np.ndarray) -> Interval:
     return Interval(*(None if end is None else float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))  # type: ignore[arg-type]
 
 
-def _difference(found: np.ndarray, rng: np.random.Generator, *, falls: bool) -> Difference:
-    value, low, high = learning_curves.paired_interval(found, rng)
+def _difference(found: np.ndarray, generator: Callable[[], np.random.Generator], comparisons: int, *, falls: bool) -> Difference:
+    value, low, high = learning_curves.paired_interval(found, generator())
     if np.isnan(low):
         return Difference(value, None, None, len(found), "unknown")
+    joint = learning_curves.paired_interval(found, generator(), comparisons)[1:]
+    return Difference(value, low, high, len(found), told_by(low, high, falls=falls), learning_curves.repeats_needed(found), joint)
+
+
+def told_by(low: float, high: float, *, falls: bool) -> str:
+    """What an interval of differences tells: better, worse or no difference."""
     more, less = ("worse", "better") if falls else ("better", "worse")
-    verdict = more if low > NEGLIGIBLE else less if high < -NEGLIGIBLE else "no difference"
-    return Difference(value, low, high, len(found), verdict, learning_curves.repeats_needed(found))
+    return more if low > NEGLIGIBLE else less if high < -NEGLIGIBLE else "no difference"
 
 
 def _verdict(found: Difference, baseline: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from altool.reporting import history_cells as cells
 from altool.reporting.history import History
 from altool.reporting.terminal import named_table
+from altool.reporting.told import told
 from altool.text import visible
 
 if TYPE_CHECKING:
@@ -20,7 +21,8 @@ def render(found: History) -> list[RenderableType]:
     parts: list[RenderableType] = [Text(found.basis, style="bold")]
     if found.caution:
         parts.append(Text(found.caution))
-    parts += [Text(line) for line in found.advice]
+    against = told(found)
+    parts += [Text(line) for line in (*found.advice, *(against.lines if against else ()))]
     parts.append(named_table(cells.areas(found)))
     if any(run.levels for run in found.runs):
         parts += [Text("labels needed", style="bold"), named_table(cells.needed(found)), Text(cells.needed_note(found)), Text()]

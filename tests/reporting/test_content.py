@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from altool.reporting.content import history, labels, queries, short, tally, visible
-from altool.reporting.page import bdi
+from altool.reporting.pages.document import bdi
 
 
 @pytest.mark.parametrize(
@@ -85,5 +85,5 @@ class Tags(HTMLParser):
 @pytest.mark.parametrize("name", ['" onmouseover="alert(1)" x="', "'><script>alert(1)</script>", "a\x1b[2J\u202e\ud83d"])
 def test_a_name_stays_inert_in_the_page(name):
     shown = bdi(name * 30)  # so long that it is an attribute, too
-    assert Tags(shown).found == ["bdi", "title"]
+    assert Tags(shown).found == ["bdi", "dir", "title"]
     assert shown.encode().decode().isprintable()

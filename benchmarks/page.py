@@ -2,8 +2,9 @@
 
     python benchmarks/page.py [CASE]
 
-Each case is a process of its own that runs `altool report`: with a page, and without one, which is what the measuring takes. Predictions are
-drawn about the truth, four rounds of history among them; the photos are smoothed noise of 640 x 480 pixels, which compresses as photos do.
+Each case is a process of its own that runs `altool report`: with a page, and without one, which is what the measuring takes. Predictions
+are drawn about the truth, four rounds of history among them; the photos are smoothed noise of 640 x 480 pixels, which compresses as photos
+do.
 """
 
 from __future__ import annotations

@@ -271,7 +271,7 @@ def pyiceberg() -> list[Cell]:
         file = next(iter(made.scan().plan_files())).file.file_path
         gone = pa.table({"file_path": [file] * 25, "pos": pa.array(range(150, 175), pa.int64())})
         lakehouse.deleting(made, 1, lakehouse.identified(gone, 2147483546, 2147483545))
-        lakehouse.deleting(made, 2, lakehouse.identified(pa.table({"k": list(range(175, 200))}), 4), [4])
+        lakehouse.deleting(made, 2, lakehouse.identified(pa.table({"k": list(range(175, 200))}), 3), [3])
 
     kept = np.arange(150)
     return [

@@ -1,37 +1,33 @@
-"""Races `altool embed` against a plain loop over the same library: `python -m benchmarks.backbones [torchvision timm clip]`.
+"""Races the pipeline of `altool embed` against a plain loop over the same library: `python -m benchmarks.backbones [timm clip]`.
 
-Both embed the same JPEG images by the same network, with random weights and minibatches of one size, on the processor, as whole processes
-in turn. The plain loop is what the libraries' pages show: PIL, the library's transform image by image, the network in inference mode. What
-a run of few images takes is subtracted from one of many, so that neither's start counts; and torch works in one thread, as the others of a
-busy machine would be counted while they wait. Printed are images per second of the processor
-(user + system, with those of worker processes), medians, and the median of the ratios of the pairs.
+Both embed the same JPEG images by the same network, with random weights and minibatches of one size, in turn in one process and one
+thread. The plain loop is what the libraries' pages show: PIL, the library's transform image by image, the network in inference mode.
+altool's reads, digests and decodes within the process here; the command leaves that to worker processes. Printed are images per second of
+the processor, medians, and the median of the ratios of neighbours: others' work on the machine slows both alike. The vectors must agree.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
-import os
-import resource
 import statistics
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import torch
 from PIL import Image
+
+from altool import backbones
+from altool.payloads import pipeline
 
 NETWORKS = {"torchvision": "resnet18", "timm": "timm:resnet18", "clip": "clip:ViT-B-32"}
 MINIBATCH = 16
 
 
-def items(path: Path, rows: int) -> None:
-    """JPEG images of 320 x 240 pixels: blurred noise, which is about as large as photographs are."""
+def images(rows: int) -> list[bytes]:
+    """JPEG images of 320 x 240 pixels: blurred noise, of about as many bytes as photographs."""
     draw = np.random.default_rng(0)
     encoded = []
     for _ in range(rows):
@@ -39,83 +35,77 @@ def items(path: Path, rows: int) -> None:
         stream = io.BytesIO()
         image.save(stream, "JPEG", quality=90)
         encoded.append(stream.getvalue())
-    pq.write_table(pa.table({"id": [f"i{row:06d}" for row in range(rows)], "image": encoded}), path)
+    return encoded
 
 
-def library(name: str) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
-    """The network without its head, and the transform of its weights, as the library has them."""
+def library(name: str) -> tuple[Any, Callable[[Any], Any], Callable[[Any], Any]]:
+    """The network without its head, what makes vectors with it, and the transform of its weights, as the library has them."""
+    net: Any
     if name == "torchvision":
-        import torch
         from torchvision import models
 
         net = models.resnet18()
         net.fc = torch.nn.Identity()
-        return net.eval(), models.ResNet18_Weights.DEFAULT.transforms()
+        return net, net, models.ResNet18_Weights.DEFAULT.transforms()
     if name == "timm":
         import timm
 
         net = timm.create_model("resnet18", num_classes=0)
-        return net.eval(), timm.data.create_transform(**timm.data.resolve_model_data_config(net), is_training=False)
+        return net, net, timm.data.create_transform(**timm.data.resolve_data_config({}, model=net), is_training=False)
     import open_clip
 
     net, _, transform = open_clip.create_model_and_transforms("ViT-B-32")
-    return net.eval().encode_image, transform
+    return net, net.encode_image, transform
 
 
-def plain(name: str, path: Path) -> None:
+def plain(forward: Callable[[Any], Any], transform: Callable[[Any], Any], encoded: Sequence[bytes]) -> np.ndarray:
     """The plain loop."""
-    import torch
-
-    forward, transform = library(name)
-
-    def vectors() -> Iterator[np.ndarray]:
-        for batch in pq.ParquetFile(path).iter_batches(MINIBATCH, columns=["image"]):
-            images = [transform(Image.open(io.BytesIO(image)).convert("RGB")) for image in batch.column(0).to_pylist()]
-            yield forward(torch.stack(images)).flatten(1).numpy()
-
+    found = []
     with torch.inference_mode():
-        np.save(path.with_suffix(".npy"), np.concatenate(list(vectors())))
+        for start in range(0, len(encoded), MINIBATCH):
+            opened = [Image.open(io.BytesIO(image)).convert("RGB") for image in encoded[start : start + MINIBATCH]]
+            found.append(forward(torch.stack([transform(image) for image in opened])).flatten(1).numpy())
+    return np.concatenate(found)
 
 
-def seconds(command: list[str]) -> float:
-    """Of the processor, for a process and its own."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+def embed(encoder: Any, encoded: Sequence[bytes]) -> np.ndarray:
+    """altool's."""
+    shards = pipeline.run(encoder, [encoded], len(encoded), shard_rows=len(encoded), workers=0)
+    return np.concatenate([shard.vectors for shard in shards])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="*", default=[*NETWORKS])
-    parser.add_argument("--rows", type=int, default=512)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--plain", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--rows", type=int, default=2 * MINIBATCH)
+    parser.add_argument("--repeats", type=int, default=9)
     given = parser.parse_args()
-    if given.plain:
-        plain(given.names[0], given.plain)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        few, many = Path(folder, "few.parquet"), Path(folder, "many.parquet")
-        items(few, MINIBATCH)
-        items(many, given.rows + MINIBATCH)
-        for name in given.names:
-            options = ["--backbone", NETWORKS[name], "--weights", "none", "--minibatch", str(MINIBATCH), "--device", "cpu", "--overwrite"]
-            output = str(Path(folder, "features.parquet"))
-            runs: dict[str, Callable[[Path], list[str]]] = {
-                "altool": lambda path, more=options, output=output: [
-                    *(sys.executable, "-m", "altool", "embed", "--items", str(path), "-o", output, *more)
-                ],
-                "plain": lambda path, name=name: [sys.executable, "-m", "benchmarks.backbones", name, "--plain", str(path)],
-            }
-            rates: dict[str, list[float]] = {who: [] for who in runs}
-            for _ in range(given.repeats):
-                for who, command in runs.items():
-                    start = seconds(command(few))
-                    rates[who].append(given.rows / (seconds(command(many)) - start))
-            ratio = statistics.median(own / other for own, other in zip(rates["altool"], rates["plain"], strict=True))
-            shown = ", ".join(f"{who} {statistics.median(values):.1f}" for who, values in rates.items())
-            print(f"{name} ({NETWORKS[name]}): {shown} images per processor second; altool {ratio:.2f} times the plain loop", flush=True)
+    encoded = images(given.rows)
+    for name in given.names:
+        encoder: Any = backbones.create(NETWORKS[name], weights="none", device="cpu", minibatch=MINIBATCH)
+        encoder.prepare(None)
+        encoder.threads = 1
+        torch.set_num_threads(1)
+        net, forward, transform = library(name)
+        net.eval().load_state_dict(encoder.net.state_dict())
+        runs: dict[str, Callable[[], np.ndarray]] = {
+            "altool": lambda encoder=encoder: embed(encoder, encoded),
+            "plain": lambda forward=forward, transform=transform: plain(forward, transform, encoded),
+        }
+        own, other = (run() for run in runs.values())  # the first of each is not timed
+        rates: dict[str, list[float]] = {who: [] for who in runs}
+        for _ in range(given.repeats):
+            for who, run in runs.items():
+                start = time.process_time()
+                run()
+                rates[who].append(given.rows / (time.process_time() - start))
+        ratios = sorted(one / two for one, two in zip(rates["altool"], rates["plain"], strict=True))
+        shown = ", ".join(f"{who} {statistics.median(values):.1f}" for who, values in rates.items())
+        print(
+            f"{NETWORKS[name]}: {shown} images per processor second, altool {statistics.median(ratios):.2f} times the plain loop "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}); largest difference {np.abs(own - other).max():.1e}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

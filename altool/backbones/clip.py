@@ -123,7 +123,7 @@ class Clip(Images):
 
         files = self._files()
         if self.weights == "none":
-            self.identity: dict[str, Any] = {"weights": "none"}
+            self.identity: dict[str, Any] = {"weights": "none", **({"config": _digest([self.folder / CONFIG])} if self.folder else {})}
         elif files:
             self.identity = {"weights": _digest(files)}
         with torch.random.fork_rng(devices=[]), _quiet():
@@ -251,13 +251,14 @@ def _digest(files: Sequence[Path]) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """open_clip's log and warnings say what this module says in its own words."""
+    before = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 WEIGHTS, *OTHERS = networks.OPTIONS

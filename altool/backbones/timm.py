@@ -85,10 +85,11 @@ class Timm:
             called = f"timm:{name}"
             file = next((model.folder / file for file in FILES if (model.folder / file).is_file()), model.folder / FILES[0])
             digest, state = networks.read_state(file, f"{called}: {file.name}")
-            config = (model.folder / CONFIG).read_bytes()
-            identity["weights"] = f"sha256:{hashlib.sha256(config + digest.encode()).hexdigest()}"
+            identity["weights"] = _digest((model.folder / CONFIG).read_bytes() + digest.encode())
         elif weights not in ("none", "DEFAULT"):
             identity["weights"], state = networks.read_state(Path(weights), called)
+        if weights != "DEFAULT" and model.folder is not None:
+            identity["config"] = _digest((model.folder / CONFIG).read_bytes())
         net = self._built(name, model, image_size, seed, state, called, published=weights == "DEFAULT")
         if weights == "DEFAULT" and model.folder is None:
             identity = {"weights": f"{model.architecture}.{model.facts.get('tag') or 'default'}", "digest": weights_of(net)}
@@ -156,6 +157,10 @@ def _known_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Those that this timm has a name for, but for where the weights lie."""
     names = {field.name for field in dataclasses.fields(_library("timm.models").PretrainedCfg)}
     return {name: facts[name] for name in names.intersection(facts) if name not in PLACES}
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def _published(name: str) -> Any:

@@ -17,7 +17,7 @@ ERROR = 1e-5  # of a float32 cosine, generously
 SLACK = 1e-5  # of a squared distance of float32 points
 SAMPLE = 2048  # rows that axes are taken from
 TELLING = 100_000
-LEAF = 1024  # rows
+LEAF = 256  # rows: so that a block of products stays in the cache
 DENSE = 0.05  # share of a block's pairs
 
 

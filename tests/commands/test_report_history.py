@@ -362,7 +362,8 @@ def test_hostile_names(altool, case):
     assert page.tags.count("script") == 1
     assert page.tags.count("figure") == 2 * 3 + 10  # of the curves and the differences all, head and tail; each class
     assert not [name for name, _ in page.attributes if name.startswith("on")]
-    assert "http" not in text
+    assert "http:" not in text
+    assert "https:" not in text
     ids = [value for name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))
     assert {value[1:] for name, value in page.attributes if name == "href"} <= set(ids)

@@ -163,7 +163,7 @@ def _needed(found: History) -> list[Any]:
         rows = [(name, [_saves(own, other) if name != column else "" for column, other in known]) for name, own in known]
         heads = [Html(bdi(column, 24)) for column, _ in known]
         title = f"fewer labels to {metric_name(found.metric)} {level.level:g}"
-        parts += [Table([f"{title}, than", *heads], rows, title), "means over repeats, by row against column; − is more labels"]
+        parts += [f"{title}, by row against column: means over repeats; − is more", Table(["run", *heads], rows, title)]
     return parts
 
 

@@ -66,7 +66,7 @@ def test_four_tiles():
     found = report(lines, forecast=outlook({"a": LABELS, "b": REACHED}))
     assert top.tiles(found) == [
         ("Targets met", "1 of 2", ["1 proved, 0 by estimate"]),
-        ("Labels so far", "20", ["5 of them in round 2", "40 more held out to measure on"]),
+        ("Labels so far", "20", ["5 of them in round 2", "40 held out to measure"]),
         ("Labels to come", "≈ 180", ["80 %: 120 to 300", "for 1 of 1 open class"]),
         ("macro-F1", "0.750", ["95 %: 0.700 to 0.800", "was 0.700"]),
     ]

@@ -71,8 +71,8 @@ def tables(folder: Path, classes: int, batch: int, pictures: bool) -> list[str]:
 def run(folder: Path, words: list[str]) -> tuple[float, float, str]:
     """Processor seconds and peak MiB of a report, and what it said."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    script = "import resource, sys; from altool.cli import main\ntry:\n main()\nexcept SystemExit as end:\n print(end.code)\n"
-    script += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    script = "import sys; from altool.cli import main\ntry:\n main()\nexcept SystemExit as end:\n print(end.code)\n"
+    script += "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0], file=sys.stderr)"
     command = [sys.executable, "-c", script, "report", *words, "--overwrite"]
     done = subprocess.run(command, cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

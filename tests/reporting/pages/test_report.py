@@ -182,6 +182,15 @@ def test_a_page_keeps_its_size(tmp_path):
     assert note[:4] in text.decode()
 
 
+def test_tables_are_cut_for_the_size(tmp_path):
+    found, shown = full(tmp_path, [f"class {number:03d}" for number in range(151)], size=150_000)
+    text, note = page(found, shown, {})
+    assert len(text) <= 150_000
+    most = int(re.match(r"tables have (\d+) rows at most", note)[1])
+    assert 30 <= most < 151
+    assert f"{151 - most} classes left out for the page&#39;s size" in text.decode()
+
+
 HOSTILE = ["<script>alert(1)</script>", '" onload="x', "\u202eevil", "\x1b[31mred", "שלום_עולם", "{{ 7*7 }}", "a&amp;b", "n" * 400, "'"]
 
 

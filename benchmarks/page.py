@@ -91,7 +91,9 @@ def main() -> None:
             seconds, peak, said = run(folder, [*words, *shown])
             size = (folder / "page.html").stat().st_size
             print(f"| {name} | {size:,} | {seconds:.1f} | {peak:.0f} | {bare:.1f} | {least:.0f} |", flush=True)
-            print(*(line for line in said.splitlines() if line.startswith("page.html: ")), sep="\n", flush=True)
+            for line in said.splitlines():
+                if line.startswith("page.html: "):
+                    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -76,6 +76,11 @@ def page(report: Report, shown: Shown, origin: Mapping[str, Any]) -> tuple[bytes
         values |= {"items": items, "confusions": wrong, "problems": problems, "map": drawn, "left_out": items.note}
         return document("report.html", f"{values['heading']}: report", sections, origin, **values)
 
+    if items.fit(round((1 - ROOM) * shown.size)):  # the most frequent case is rendered once
+        content = rendered(EVERY)
+        if len(content) <= shown.size:
+            return content, ""
+    items.clear()
     most, limit, longest = EVERY, shown.size * (ROOM if items else 1), _longest(report)
     content = rendered(most)
     while len(content) > limit and min(most, longest) > FEWEST:

@@ -1,6 +1,6 @@
 """The report's page: bytes, processor seconds and peak memory for 10, 151 and 1,000 classes, and for a batch of 1,000 photos.
 
-    python benchmarks/page.py [CASE]
+    python -m benchmarks.page [CASE]
 
 Each case is a process of its own that runs `altool report`: with a page, and without one, which is what the measuring takes. Predictions
 are drawn about the truth, four rounds of history among them; the photos are smoothed noise of 640 x 480 pixels, which compresses as photos
@@ -62,18 +62,8 @@ def tables(folder: Path, classes: int, batch: int, pictures: bool) -> list[str]:
         table = table.replace_schema_metadata({"altool.kind": "predictions", "altool.classes": json.dumps(names)})
         pq.write_table(table, folder / f"predictions-{number}.parquet")
         words += ["--history", f"metrics-{number - 1}.parquet"] if number else []
-        run(
-            folder,
-            [
-                *words,
-                "--predictions",
-                f"predictions-{number}.parquet",
-                "--round",
-                str(number),
-                "--metrics-output",
-                f"metrics-{number}.parquet",
-            ],
-        )
+        now = ["--predictions", f"predictions-{number}.parquet", "--round", str(number)]
+        run(folder, [*words, *now, "--metrics-output", f"metrics-{number}.parquet"])
     words += ["--predictions", f"predictions-{ROUNDS - 1}.parquet", "--round", str(ROUNDS - 1)]
     return words
 
@@ -81,10 +71,8 @@ def tables(folder: Path, classes: int, batch: int, pictures: bool) -> list[str]:
 def run(folder: Path, words: list[str]) -> tuple[float, float, str]:
     """Processor seconds and peak MiB of a report, and what it said."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    script = (
-        "import resource, sys; from altool.cli import main\ntry:\n main()\nexcept SystemExit as end:\n print(end.code, file=sys.stderr)\n"
-    )
-    script += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
+    script = "import sys; from altool.cli import main\ntry:\n main()\nexcept SystemExit as end:\n print(end.code)\n"
+    script += "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0], file=sys.stderr)"
     command = [sys.executable, "-c", script, "report", *words, "--overwrite"]
     done = subprocess.run(command, cwd=folder, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -103,9 +91,9 @@ def main() -> None:
             seconds, peak, said = run(folder, [*words, *shown])
             size = (folder / "page.html").stat().st_size
             print(f"| {name} | {size:,} | {seconds:.1f} | {peak:.0f} | {bare:.1f} | {least:.0f} |", flush=True)
-            print(
-                *(f"<!-- {line} -->" for line in said.splitlines() if "page.html" in line and "measured" not in line), sep="\n", flush=True
-            )
+            for line in said.splitlines():
+                if line.startswith("page.html: "):
+                    print(line, flush=True)
 
 
 if __name__ == "__main__":

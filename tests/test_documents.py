@@ -30,8 +30,10 @@ def test_the_policy_has_the_hashes_of_what_is_inlined():
 
 
 def test_names_have_their_own_direction_and_are_cut():
-    assert document.bdi("a_b<") == '<bdi dir="auto">a_<wbr>b&lt;</bdi>'
-    assert document.bdi("x" * 61) == f'<bdi dir="auto" title="{"x" * 61}">{"x" * 59}…</bdi>'
+    assert document.bdi("a_b<") == '<bdi dir="auto">a_b&lt;</bdi>'
+    long = '<bdi dir="auto">a_<wbr>name/<wbr>that_<wbr>is-<wbr>long_<wbr>enough&lt;</bdi>'
+    assert document.bdi("a_name/that_is-long_enough<") == long
+    assert document.bdi("x" * 61) == f'<bdi dir="auto" title="{"x" * 61}">{"x" * 24}<wbr>{"x" * 24}<wbr>{"x" * 11}…</bdi>'
     assert document.bdi("\u202e\x1b") == '<bdi dir="auto">\\u202e\\x1b</bdi>'
 
 

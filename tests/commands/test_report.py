@@ -432,6 +432,22 @@ def test_features(case):
     assert "3 labeled rows missing" in report(features="fewer.parquet", output="c.html")["warnings"][-1]
 
 
+def test_rows_problems_and_the_title_are_on_the_page(case):
+    pq.write_table(pa.table({"id": ["r1", "r2", "r3", "r4", "r5"], "text": [f"the text of {n}" for n in range(1, 6)]}), "items.parquet")
+    problems = {"id": ["r1"], "problem": ["near-copy"], "score": [0.99], "other_id": ["r2"], "reason": [None]}
+    pq.write_table(pa.table(problems), "problems.parquet")
+    said = report(items="items.parquet", problems="problems.parquet", title="T < U", output="a.html")
+    text = Path("a.html").read_text()
+    assert "<h1>T &lt; U</h1>" in text
+    assert ">near-copy</bdi>" in text or "near-copy <small>vectors nearly those of an earlier row</small>" in text
+    assert text.count(">the text of 1</p>") >= 1
+    assert ">the text of 2</p>" in text  # what the first one is like
+    assert not [line for line in said["warnings"] if "page" in line]
+    for name in ("items", "problems", "title"):
+        with pytest.raises(UsageError, match=f"--{name} has no effect without --output"):
+            report(**{name: "x"})
+
+
 def test_hostile_names(altool, case):
     names = [
         "<script>alert(1)</script>",

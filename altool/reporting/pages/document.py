@@ -17,6 +17,7 @@ from altool.reporting.cost import Cells
 from altool.text import count, visible
 
 NAME_WIDTH = 60  # of a class name in a table; pointing at it shows the rest
+WHOLE = 24  # characters of a name that is not broken
 PHRASE = 160  # characters of an option's value
 
 
@@ -86,9 +87,17 @@ def bdi(name: str, width: int = NAME_WIDTH) -> Html:
 
 
 def _breakable(name: str) -> str:
-    """A name that may be broken after _, - and /."""
-    text = safe(name)
-    return "".join(f"{char}<wbr>" if char in "_-/" else char for char in text)
+    """A name; a long one may be broken after _, - and /, and where it goes on for long without any."""
+    if len(name) <= WHOLE:
+        return safe(name)
+    parts, run = [], 0
+    for char in name:
+        run += 1
+        parts.append(safe(char))
+        if char in "_-/ " or run == WHOLE:
+            parts.append("<wbr>")
+            run = 0
+    return "".join(parts)
 
 
 def sentence(text: str) -> str:

@@ -71,8 +71,13 @@ class Items:
         """What is shown of a row; None where nothing is."""
         return self._shown.get(id_)
 
-    def fit(self, size: int) -> None:
-        """Take pictures as large as fit into so many bytes of a page, and where the smallest are too many, the first rows alone."""
+    def clear(self) -> None:
+        """Show nothing."""
+        self._shown, self._left_out, self.edge = {}, 0, EDGES[0]
+
+    def fit(self, size: int) -> bool:
+        """Take pictures as large as fit into so many bytes of a page, and where the smallest are too many, the first rows alone. Returns
+        whether all are there as large as they may be."""
         sample = self._there[:: max(1, len(self._there) // SAMPLE)]
         for self.edge in EDGES:
             if sum(_size(self._item(id_)) for id_ in sample) * len(self._there) <= size * len(sample):
@@ -85,6 +90,7 @@ class Items:
                 break
             self._shown[id_] = item
         self._left_out = len(self._there) - len(self._shown)
+        return not self.note
 
     def _item(self, id_: Any) -> Item:
         if id_ in self._others:

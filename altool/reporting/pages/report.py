@@ -21,8 +21,8 @@ from altool.selection.contents import Contents
 from altool.text import count
 
 MEGABYTE = 1_000_000
-TABLE_ROWS = (10**9, 1000, 300, 100, 30)  # rows of a table: as many as leave room
-ROOM = 0.6  # the share of a page that tables may take where there are pictures or texts
+EVERY, FEWEST = 10**9, 30  # rows of a table: all, or as many as leave room, but for these
+ROOM = 0.8  # the share of a page that tables may take where there are pictures or texts
 FORECAST = (
     "an inverse power law through the rounds on this holdout. Levels off: not reached with "
     f"{forecast.LIMIT} times as many labels, which bring the class to this value"
@@ -76,11 +76,17 @@ def page(report: Report, shown: Shown, origin: Mapping[str, Any]) -> tuple[bytes
         values |= {"items": items, "confusions": wrong, "problems": problems, "map": drawn, "left_out": items.note}
         return document("report.html", f"{values['heading']}: report", sections, origin, **values)
 
-    for most in TABLE_ROWS:
+    if items.fit(round((1 - ROOM) * shown.size)):  # the most frequent case is rendered once
+        content = rendered(EVERY)
+        if len(content) <= shown.size:
+            return content, ""
+    items.clear()
+    most, limit, longest = EVERY, shown.size * (ROOM if items else 1), _longest(report)
+    content = rendered(most)
+    while len(content) > limit and min(most, longest) > FEWEST:
+        most = max(FEWEST, round(0.9 * min(most, longest) * limit / len(content)))
         content = rendered(most)
-        if len(content) <= shown.size * (ROOM if items else 1):
-            break
-    notes = [f"tables have {most:,} rows at most"] if most < max(_longest(report), most) and most != TABLE_ROWS[0] else []
+    notes = [f"tables have {most:,} rows at most"] if most < longest else []
     if items:
         room = shown.size - len(content)
         for _ in range(3):  # a row may be shown twice, in a list and on the map

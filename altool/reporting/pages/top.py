@@ -91,7 +91,7 @@ def tiles(report: Report) -> list[Tile]:
     labels = report.labels
     last = list(labels.by_round.items())[-1:] if len(labels.by_round) > 1 else []
     said = [f"{number:,} of them in round {round_}" for round_, number in last if round_]
-    said += [f"{labels.by_source['holdout']:,} more held out to measure on"] if labels.by_source.get("holdout") else []
+    said += [f"{labels.by_source['holdout']:,} held out to measure"] if labels.by_source.get("holdout") else []
     found.append(("Labels so far", f"{labels.training:,}", said))
     if report.aims:
         found.append(_to_come(report))

@@ -66,7 +66,7 @@ def test_four_tiles():
     found = report(lines, forecast=outlook({"a": LABELS, "b": REACHED}))
     assert top.tiles(found) == [
         ("Targets met", "1 of 2", ["1 proved, 0 by estimate"]),
-        ("Labels so far", "20", ["5 of them in round 2", "40 more held out to measure on"]),
+        ("Labels so far", "20", ["5 of them in round 2", "40 held out to measure"]),
         ("Labels to come", "≈ 180", ["80 %: 120 to 300", "for 1 of 1 open class"]),
         ("macro-F1", "0.750", ["95 %: 0.700 to 0.800", "was 0.700"]),
     ]
@@ -180,6 +180,15 @@ def test_a_page_keeps_its_size(tmp_path):
     assert len(text) <= 80_000
     assert re.fullmatch(r"\d+ rows shown without picture or text", note)
     assert note[:4] in text.decode()
+
+
+def test_tables_are_cut_for_the_size(tmp_path):
+    found, shown = full(tmp_path, [f"class {number:03d}" for number in range(151)], size=150_000)
+    text, note = page(found, shown, {})
+    assert len(text) <= 150_000
+    most = int(re.match(r"tables have (\d+) rows at most", note)[1])
+    assert 30 <= most < 151
+    assert f"{151 - most} classes left out for the page&#39;s size" in text.decode()
 
 
 HOSTILE = ["<script>alert(1)</script>", '" onload="x', "\u202eevil", "\x1b[31mred", "שלום_עולם", "{{ 7*7 }}", "a&amp;b", "n" * 400, "'"]

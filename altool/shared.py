@@ -8,7 +8,7 @@ TABLES = "Tables"  # the panels, in the order of the help
 READING = "How tables are read"
 RUN = "The run"
 
-ITEMS = Option(metavar="TABLE", panel=TABLES, help="Items: id and image, path or text; a folder of images; tars.")
+ITEMS = Option(metavar="TABLE", panel=TABLES, help="Items: a table, a folder of images, or tars.")
 FEATURES = Option(metavar="TABLE", panel=TABLES, help="Features: id and one vector per row.")
 LABELS = Option(metavar="TABLE", panel=TABLES, help="The label log (a folder), or a table of labels.")
 PREDICTIONS = Option(metavar="TABLE", panel=TABLES, help="Predictions: id and one probability per class.")
@@ -25,9 +25,9 @@ FORMAT = Option(
 COLUMNS = Option(metavar="NAME=OTHER,…", panel=READING, help="Other names of columns, as id=item_id.")
 CLASSES = Option(metavar="A,B,…", panel=READING, help="The classes in probability order, or a file of them.")
 IDS = Option(metavar="TABLE", panel=READING, flags=("--ids", "--id"), help="Ids of a table without, by row; row numbers them.")
-PROB_PREFIX = Option(metavar="PREFIX", panel=READING, help="Predictions: one column per class, named PREFIX and class.")
-PROB_COLUMNS = Option(metavar="A,B,…", panel=READING, help="Predictions: one column per class, named as the class.")
-SCORE = Option(metavar="COLUMN", panel=READING, help="Predictions: the score of the second of two --classes.")
+PROB_PREFIX = Option(metavar="PREFIX", panel=READING, help="Predictions: a column per class, PREFIX and class.")
+PROB_COLUMNS = Option(metavar="A,B,…", panel=READING, help="Predictions: a column per class, named as it.")
+SCORE = Option(metavar="COLUMN", panel=READING, help="Predictions: score of the second of two --classes.")
 LONG = Option(metavar="label=A,score=B", panel=READING, help="Predictions: one row per id and class.")
 PROBABILITIES = Option(
     metavar="SCALE",
@@ -36,8 +36,8 @@ PROBABILITIES = Option(
     help="What the numbers of predictions are: logits or unnormalised.",
     shown="probabilities",
 )
-FEATURE_PREFIX = Option(metavar="PREFIX", panel=READING, help="Features: one column per number, named PREFIX and its place.")
-SCALE = Option(metavar="NUMBER|COLUMN", panel=READING, help="Features: what their numbers are multiplied by, as of int8.")
+FEATURE_PREFIX = Option(metavar="PREFIX", panel=READING, help="Features: a column per number, PREFIX and place.")
+SCALE = Option(metavar="NUMBER|COLUMN", panel=READING, help="Features: what their numbers are multiplied by.")
 TIME_ZONE = Option(metavar="ZONE", panel=READING, help="Zone of times without an offset: UTC, +02:00, Europe/Berlin.")
 TIME_UNIT = Option(metavar="UNIT", panel=READING, help="Unit of times that are numbers: s, ms, us or ns.")
 UNLABELED_VALUE = Option(metavar="VALUE", panel=READING, help="A label that means there is none, as -1; repeatable.")

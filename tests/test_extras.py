@@ -53,7 +53,7 @@ def deep_model(monkeypatch: pytest.MonkeyPatch) -> store.Stored:
 
 
 DOORS: dict[str, tuple[Callable[[pytest.MonkeyPatch], Any], str]] = {
-    "--backbone resnet18 needs torchvision": (lambda patch: backbones.create("resnet18"), "torch"),
+    "--backbone resnet18 needs torch": (lambda patch: backbones.create("resnet18"), "torch"),
     "--backbone fasttext needs fasttext": (lambda patch: backbones.create("fasttext", weights="none"), "fasttext"),
     "--classifier mlp needs torch": (lambda patch: registry.own_of_command(registry.classifier("mlp"), {}), "torch"),
     "--classifier resnet18 needs torch": (lambda patch: registry.own_of_command(registry.classifier("resnet18"), {}), "torch"),

@@ -25,7 +25,7 @@ def added(monkeypatch: pytest.MonkeyPatch, attribute: str) -> None:
 def test_every_backbone_is_listed_or_one_explained(capsys: pytest.CaptureFixture[str]) -> None:
     backbones.run(backbones.Options(), Console(json_output=True))
     found = json.loads(capsys.readouterr().out)
-    assert [fact["name"] for fact in found["backbones"]] == ["clip", "fasttext", "hashing", "pixels", "timm"]
+    assert [fact["name"] for fact in found["backbones"]] == ["clip", "fasttext", "hashing", "hf", "onnx", "pixels", "st", "timm"]
     assert "resnet18" in found["networks"]
     backbones.run(backbones.Options(name="hashing"), Console())
     assert "--projection" in capsys.readouterr().out
@@ -37,7 +37,8 @@ def test_every_backbone_is_listed_or_one_explained(capsys: pytest.CaptureFixture
 def test_a_backbone_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
     added(monkeypatch, "MINE")
     assert isinstance(create("mine", image_size=4), Pixels)
-    assert [title for title, _ in embed.owned()] == ["Networks of torchvision", "clip", "fasttext", "hashing", "mine", "pixels", "timm"]
+    titles = [title for title, _ in embed.owned()]
+    assert titles == ["Networks of torchvision", "clip", "fasttext", "hashing", "hf", "mine", "onnx", "pixels", "st", "timm"]
 
 
 def test_a_broken_one_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,5 +48,6 @@ def test_a_broken_one_stands_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_no_option_of_a_backbone_is_one_of_the_command_too() -> None:
     owned = {option.name for _, options in embed.owned() for option in options}
-    assert owned == {"weights", "image_size", "minibatch", "width", "projection", "gray"}
+    of_files = {"prompt", "pooling", "resize", "mean", "std", "tokenizer", "max_tokens", "tensor"}
+    assert owned == {"weights", "image_size", "minibatch", "width", "projection", "gray", *of_files}
     assert "device" in {option.name for option in networks.OPTIONS}

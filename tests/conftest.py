@@ -132,7 +132,7 @@ class Recorder(Console):
 
     def _print(self, value: Any) -> None:
         self.said = json.loads(json.dumps(value, allow_nan=False))
-        if self.said.get("command") == "report" and "measured_on" in self.said:
+        if self.said.get("command") == "report" and "measured_on" in self.said and not self.said.get("dry_run"):
             assert errors(self.said, schema_of_reports()) == []
 
 

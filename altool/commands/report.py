@@ -172,7 +172,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     source = reader.open(predictions, "predictions")
     log = reader.open(labels, "labels", allow_empty=True)
     features = reader.open(options.features, "features") if options.features else None
-    asked = [reader.open(location, "queries") for location in options.queries or ()]
+    asked = [reader.open(location, "queries", allow_empty=True) for location in options.queries or ()]
     previous = [reader.open(location, "predictions") for location in options.previous or ()]
     whole = reader.open(options.pool_predictions, "predictions") if options.pool_predictions else source
     items = reader.open(options.items, "items") if options.items else None

@@ -41,6 +41,7 @@ __all__ = [
     "vector_shape",
 ]
 
+RESULTS = ("problems", "queries")  # kinds of tables that may say: nothing was found
 HAVE_NONE = ("items", "features", "predictions")  # kinds of tables that --ids gives ids to
 UNTYPED = pa.string()  # the type of ids that no table of a run gives one
 
@@ -86,8 +87,8 @@ class Reader:
         """Open a table; reads its schema only. Raises InputError if it is missing, empty, damaged or lacks a column (`required`: one of
         these, in place of those that every table of the kind has).
 
-        With `allow_empty` a folder without files is a table without rows: a label log to which nobody has written yet; with
-        `allow_missing`, so is a folder that is not there.
+        With `allow_empty` a folder without files is a table without rows: a label log to which nobody has written yet; so are files
+        of RESULTS without rows; with `allow_missing`, so is a folder that is not there.
         """
         source = Source(KINDS[kind], location, [], self.names, None, {}, self.classes, self.meaning, self.console, self.layout)
         needed = source.kind.required if required is None else required
@@ -106,6 +107,9 @@ class Reader:
             self.sources.append(source)
             return source
         filled = [reaching(fragment, self.names) for fragment in fragments if sum(fragment.group_rows)]
+        if not filled and allow_empty and kind in RESULTS:
+            self.sources.append(source)
+            return source
         if not filled:
             raise InputError(f"{source.name}: the table is empty", "give a table with at least one row")
         filled = [_named_as(one, source.kind) for one in filled]

@@ -371,7 +371,7 @@ def test_the_report_shows_them(tasks: list[dict[str, Any]], altool: Callable[...
     assert {"all 9 6 0.667 0.354–0.879", "tier hard 6 6 1.000 0.610–1.000", "tier intermediate 3 0 0.000 0.000–0.561"} <= set(lines)
     assert {"all 2 (6) 8 (3) 8 (1) 4.0", "annotator a@x.com 2 (6) 8 (3) 8 (1) 4.0"} <= set(lines)
     text = Path("page.html").read_text()
-    assert "What the labels cost" in text
+    assert '<section id="cost"><h2>Cost</h2>' in text
     assert "tier hard, " in text
     assert "12 of 12" not in text
     with pytest.raises(UsageError, match="--cost-answer: expected a number of at least 0, found inf"):

@@ -80,6 +80,7 @@ def test_pixels_by_hand(altool: Run, tmp_path: Path) -> None:
     assert summary == {
         "command": "embed",
         "rows": 300,
+        "column": "image",
         "width": 64,
         "dtype": "float32",
         "rejected": 0,

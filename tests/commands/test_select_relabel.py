@@ -291,7 +291,7 @@ def test_the_new_answer_counts_and_the_report_says_how_many_were_wrong(altool: A
     said = altool("report", "--predictions", "oof.parquet", "--labels", "log", "--queries", "again.parquet", "-o", "page.html")
     assert "labels in doubt" in said.text
     assert "0.500" in said.text
-    assert "<h2>Labels in doubt</h2>" in (project / "page.html").read_text()
+    assert "<summary>Labels in doubt</summary>" in (project / "page.html").read_text()
     altool("select", "--relabel", 5, "--oof", "oof.parquet", "--labels", "log", "-o", "next.parquet", code=4)
 
 

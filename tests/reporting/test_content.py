@@ -85,5 +85,5 @@ class Tags(HTMLParser):
 @pytest.mark.parametrize("name", ['" onmouseover="alert(1)" x="', "'><script>alert(1)</script>", "a\x1b[2J\u202e\ud83d"])
 def test_a_name_stays_inert_in_the_page(name):
     shown = bdi(name * 30)  # so long that it is an attribute, too
-    assert Tags(shown).found == ["bdi", "dir", "title"]
+    assert set(Tags(shown).found) == {"bdi", "dir", "title", "wbr"}
     assert shown.encode().decode().isprintable()

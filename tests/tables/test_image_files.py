@@ -11,8 +11,7 @@ import pytest
 
 from altool.errors import InputError
 from altool.payloads.reading import read as content
-from altool.tables import outputs
-from altool.tables import read as reading
+from altool.tables import files, outputs
 from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source
@@ -116,8 +115,8 @@ def test_other_files_are_left_out_and_counted_once(tmp_path: Path) -> None:
 def test_only_table_files_are_opened_beside_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(tmp_path, "a.png", "b.txt", "c", "d.xml")
     (tmp_path / "e.csv").write_text("filename,label\na.png,ant\n")
-    known, seen = reading.fragment, []
-    monkeypatch.setattr(reading, "fragment", lambda label, path, *rest: (seen.append(os.path.basename(path)), known(label, path, *rest))[1])
+    known, seen = files.fragment, []
+    monkeypatch.setattr(files, "fragment", lambda label, path, *rest: (seen.append(os.path.basename(path)), known(label, path, *rest))[1])
     opened(tmp_path)
     assert seen == ["e.csv"]
 

@@ -192,7 +192,7 @@ def _differences(found: History, against: Told | None) -> list[Any]:
         joint = f"{own.joint[0]:.1f} to {own.joint[1]:.1f}" if own and own.joint else ""
         said.append((name, [scope, text, joint]))
     head = ["run", "classes", "area, in points: one run by itself, 95 %", "all at once, 95 %"]
-    return [charts, Table(head, said, "Differences in area", first=SHOWN, noun=("run", "runs"), texts=(0, 1))]
+    return [charts, Table(head, said, "Differences in area", first=SHOWN, texts=(0, 1))]
 
 
 def _costs(found: History, colors: Mapping[str, str]) -> Iterator[Any]:

@@ -36,7 +36,7 @@ def draw(found: Map, classes: Sequence[str], hover: Sequence[int], items: Items,
     drawing = svg.scatter(found.points[order], [kinds[place] for place in order], [marks[place] for place in order])
     asked = np.flatnonzero(found.asked)
     drawing += svg.scatter(found.points[asked], ["ck"] * len(asked), ["ring"] * len(asked))
-    drawing += f'<text x="10" y="{432 + SIDE / 2:g}">Point at a mark: some show their row here.</text>'
+    drawing += f'<text class="hint" x="10" y="{432 + SIDE / 2:g}">Point at a mark: some show their row here.</text>'
     drawing += "".join(_pointed(found, place, classes, items, said) for place in hover)
     entries = [(color[int(code)], short(classes[code], 24)) for code in held] if colored and len(held) else [("c0", "labeled")]
     marks_ = ["square: held out" if found.held.any() else "", "ring: asked for" if len(asked) else "", "gray: no label"]

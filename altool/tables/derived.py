@@ -14,27 +14,15 @@ from altool.tables.fragments import Fragment
 from altool.tables.tar_items import TarItems
 
 
-@dataclass
-class Derived:
-    """A file whose `paths`, {name: the names from its struct inwards}, are columns too (or instead of the one that is called so), which has
-    no column `hidden`, and whose rows have these `ids`."""
+class Wrapping:
+    """A file that has the rows of the `inner` one, and other columns."""
 
     inner: Fragment
-    paths: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    ids: pa.Array | None = None
-    hidden: str = ""
+    schema: pa.Schema
 
     def __post_init__(self) -> None:
         self.path, self.constants = self.inner.path, self.inner.constants
         self.untyped, self.decimal_comma = self.inner.untyped, self.inner.decimal_comma
-
-    @cached_property
-    def schema(self) -> pa.Schema:
-        kept = [field for field in self.inner.schema if field.name not in self.paths and field.name != self.hidden]
-        schema = pa.schema(kept, self.inner.schema.metadata)
-        for name, path in self.paths.items():
-            schema = schema.append(pa.field(name, _type(self.inner.schema, path) or pa.null()))
-        return schema if self.ids is None else schema.append(pa.field("id", self.ids.type))
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -47,6 +35,25 @@ class Derived:
     @property
     def group_rows(self) -> Sequence[int]:
         return self.inner.group_rows
+
+
+@dataclass
+class Derived(Wrapping):
+    """A file whose `paths`, {name: the names from its struct inwards}, are columns too (or instead of the one that is called so), which has
+    no column `hidden`, and whose rows have these `ids`."""
+
+    inner: Fragment
+    paths: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    ids: pa.Array | None = None
+    hidden: str = ""
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        kept = [field for field in self.inner.schema if field.name not in self.paths and field.name != self.hidden]
+        schema = pa.schema(kept, self.inner.schema.metadata)
+        for name, path in self.paths.items():
+            schema = schema.append(pa.field(name, _type(self.inner.schema, path) or pa.null()))
+        return schema if self.ids is None else schema.append(pa.field("id", self.ids.type))
 
     def _held(self, columns: Sequence[str]) -> list[str]:
         """The columns of the file that these are made of."""

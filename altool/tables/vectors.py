@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from altool.errors import InputError, UsageError
 from altool.tables import columns
+from altool.tables.derived import Wrapping
 from altool.tables.fragments import Fragment
 from altool.text import count
 
@@ -106,7 +107,7 @@ def of_options(prefix: str | None, scale: str | None) -> Vectors:
 
 
 @dataclass
-class Scaled:
+class Scaled(Wrapping):
     """A file whose vectors, a column `features`, are the numbers of the columns `wide` (one that holds lists, or one per number), times
     the `scale`."""
 
@@ -114,26 +115,10 @@ class Scaled:
     wide: Sequence[str]
     scale: float | str | None
 
-    def __post_init__(self) -> None:
-        self.path, self.constants = self.inner.path, self.inner.constants
-        self.untyped, self.decimal_comma = self.inner.untyped, self.inner.decimal_comma
-
     @cached_property
     def schema(self) -> pa.Schema:
         kept = [field for field in self.inner.schema if field.name != FEATURES]
         return pa.schema([*kept, pa.field(FEATURES, pa.list_(pa.float32()))], self.inner.schema.metadata)
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        return frozenset(self.schema.names)
-
-    @property
-    def facts(self) -> Mapping[str, str]:
-        return self.inner.facts
-
-    @property
-    def group_rows(self) -> Sequence[int]:
-        return self.inner.group_rows
 
     def _held(self, names: Sequence[str]) -> list[str]:
         own = [self.scale] if isinstance(self.scale, str) else []

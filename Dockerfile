@@ -1,4 +1,4 @@
-# altool in an image that runs as nobody in particular. Light, without torch:
+# altool in an image that does not run as root. Light, without torch:
 #   docker build -t altool .
 # with more, by the extras of pyproject.toml:
 #   docker build -t altool:texts --build-arg EXTRAS=fasttext .

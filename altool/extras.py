@@ -7,6 +7,7 @@ import importlib.util
 from typing import Any
 
 from altool.errors import UsageError
+from altool.text import brief
 
 # The modules of each extra of pyproject.toml, but for `all`.
 MODULES = {
@@ -50,7 +51,7 @@ def library(module: str, extra: str, who: str) -> Any:
         package = module.partition(".")[0]
         if error.name is None or error.name.partition(".")[0] != package:
             raise UsageError(
-                f"{who}: {package} cannot be imported ({' '.join(str(error).split())[:160]})",
+                f"{who}: {package} cannot be imported ({brief(error)})",
                 f"type: pip install --upgrade 'altool[{extra}]'",
             ) from error
         raise _not_installed(package, extra, who) from error

@@ -21,6 +21,11 @@ def clip(text: str, length: int = SCREEN) -> str:
     return (head if len(head) > length // 2 else text[: length - 1]).rstrip(" ,;:(") + "…"
 
 
+def brief(error: Exception) -> str:
+    """The beginning of what an error says, on one line; its kind where it says nothing."""
+    return " ".join(str(error).split())[:160] or type(error).__name__
+
+
 def count(number: int, one: str, many: str = "") -> str:
     """A counted noun: `1 row`, `1,234 rows`; `many` is the plural where it is not made with an s: `2 classes`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -19,13 +19,13 @@ import numpy as np
 
 from altool import seeds
 from altool.backbones import networks
-from altool.backbones.images import Images, Preset, padded, short, unsuited, weights_of
+from altool.backbones.images import Images, Preset, padded, unsuited, weights_of
 from altool.backbones.shape import Backbone, Texts
 from altool.errors import InputError, UsageError
 from altool.extras import library
 from altool.payloads.pictures import Recipe
 from altool.payloads.reading import load_texts
-from altool.text import clip
+from altool.text import brief, clip
 
 CONFIG = "open_clip_config.json"
 ENDINGS = (".safetensors", ".bin", ".pth")  # of files of weights
@@ -157,7 +157,7 @@ class Clip(Images):
             except Exception as alone:  # without any weights: the size is the reason
                 return unsuited(f"clip:{self.given}", self.wanted_size, alone)
         hint = f"give a folder with {CONFIG} and its weights, --weights FILE or --weights none"
-        return InputError(f"{self._who}: its weights cannot be had, or do not fit ({short(error)})", hint)
+        return InputError(f"{self._who}: its weights cannot be had, or do not fit ({brief(error)})", hint)
 
     def _tokenizer(self) -> Any:
         with _quiet():
@@ -165,7 +165,7 @@ class Clip(Images):
                 return _library().get_tokenizer(f"local-dir:{self.folder}" if self.folder else self.name)
             except Exception as error:  # it is downloaded, or its files are not in the folder
                 raise InputError(
-                    f"clip:{self.given}: its tokenizer cannot be had ({short(error)})",
+                    f"clip:{self.given}: its tokenizer cannot be had ({brief(error)})",
                     f"give a folder with {CONFIG}, the weights and the files of the tokenizer",
                 ) from error
 

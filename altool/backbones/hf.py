@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from altool.backbones import hub
-from altool.backbones.shape import Backbone, Texts
+from altool.backbones.images import padded
+from altool.backbones.shape import Backbone, OfOne, Texts
 from altool.backbones.texts import MINIBATCH, PROMPT, Batches, mean, prefixed
 from altool.engines import device as devices
 from altool.engines.local import cores
@@ -22,6 +23,7 @@ from altool.payloads import pictures
 from altool.payloads.reading import load_texts
 from altool.payloads.shape import Loaded, Payload
 from altool.shared import DEVICE
+from altool.text import brief
 
 POOLING = Option(
     "pooling",
@@ -33,7 +35,7 @@ POOLING = Option(
 IMAGES, IMAGES_GPU = 16, 256  # of a minibatch
 
 
-class Transformer:
+class Transformer(OfOne):
     """A text's vector is the mean of the last hidden states of its own tokens, or the first of them, or what the model's pooler makes of
     them; an image's likewise, of its patches. The encoder alone runs of a model that has a decoder too. Texts longer than the model takes
     are cut. The library's own image processor makes the input of an image, in worker processes.
@@ -74,13 +76,6 @@ class Transformer:
         facts = {"model": self.facts["model"], "pooling": self.pooling}
         return facts if self.images else {**facts, "prompt": self.prompt}
 
-    def read(self, column: str) -> None:
-        """Raises UsageError for a column that the model is not for."""
-        if column not in self.reads:
-            raise UsageError(
-                f"{self.who} reads {' or '.join(self.reads)}, the items hold {column}", "give another --backbone or other --items"
-            )
-
     def save(self, path: Path) -> None:
         """There is nothing to keep."""
 
@@ -95,7 +90,7 @@ class Transformer:
                 self.tokenizer = self.library.AutoTokenizer.from_pretrained(self.folder, trust_remote_code=False, local_files_only=True)
         except Exception as error:  # what the library raises for a folder that is damaged, or wants code of its own, is not documented
             raise InputError(
-                f"{self.who}: the model cannot be loaded ({hub.short(error)})", "give one that the library loads by itself"
+                f"{self.who}: the model cannot be loaded ({brief(error)})", "give one that the library loads by itself"
             ) from error
         if getattr(model.config, "is_encoder_decoder", False):
             model = model.get_encoder()
@@ -115,10 +110,8 @@ class Transformer:
     def embed(self, values: Any) -> np.ndarray:
         if not self.images:
             return self._embed_texts(values)
-        rows = len(values)
-        if rows < self.minibatch and not self.batches.gpu:  # always the same shape: kernels, and so the last bits, are chosen by it
-            values = np.concatenate([values, np.repeat(values[:1], self.minibatch - rows, axis=0)])
-        return self._forward({"pixel_values": values})[:rows]
+        whole = values if self.batches.gpu else padded(values, self.minibatch)
+        return self._forward({"pixel_values": whole})[: len(values)]
 
     def _embed_texts(self, values: Sequence[str]) -> np.ndarray:
         most = {"truncation": True, "max_length": self.batches.limit} if self.batches.limit else {}

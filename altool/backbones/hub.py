@@ -10,6 +10,7 @@ from typing import Any
 
 from altool.errors import InputError
 from altool.extras import library
+from altool.text import brief
 
 TAKES = "NAME[@REVISION]|FOLDER"
 READ = (".json", ".jinja", ".model", ".safetensors", ".spm", ".tiktoken", ".txt")  # endings of what a model is loaded from
@@ -39,7 +40,7 @@ def folder(given: str, family: str) -> Path:
             download(name, revision=revision or None, allow_patterns=["*.bin"], ignore_patterns=ignored)
     except Exception as error:  # the hub's errors, a broken connection, a wrong name, a full disk: all end here
         raise InputError(
-            f"{who}: {name} could not be fetched ({short(error)})",
+            f"{who}: {name} could not be fetched ({brief(error)})",
             f"look at the name and the connection, or give a folder: --backbone {family}:FOLDER",
         ) from error
     return found
@@ -74,8 +75,3 @@ def quiet(transformers: Any) -> None:
     """Let transformers draw no bars and say no more than what is wrong."""
     transformers.utils.logging.disable_progress_bar()
     transformers.utils.logging.set_verbosity_error()
-
-
-def short(error: Exception) -> str:
-    """The first part of what an error says, on one line."""
-    return " ".join(str(error).split())[:160] or type(error).__name__

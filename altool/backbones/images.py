@@ -15,6 +15,7 @@ from altool.engines import device as devices
 from altool.engines.local import cores
 from altool.errors import UsageError
 from altool.payloads import pictures
+from altool.text import brief
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -139,10 +140,6 @@ def weights_of(net: nn.Module) -> str:
 def unsuited(name: str, image_size: int, error: Exception) -> UsageError:
     """What to raise where a network cannot read pictures of this size."""
     return UsageError(
-        f"--image-size {image_size} does not suit {name} ({short(error)})",
+        f"--image-size {image_size} does not suit {name} ({brief(error)})",
         "leave --image-size out for the network's own, or give a larger one",
     )
-
-
-def short(error: Exception) -> str:
-    return " ".join(str(error).split())[:160] or type(error).__name__

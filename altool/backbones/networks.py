@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from altool import seeds
 from altool.backbones import BACKBONES
-from altool.backbones.images import MINIBATCH, MINIBATCH_GPU, Images, Preset, short, unsuited
+from altool.backbones.images import MINIBATCH, MINIBATCH_GPU, Images, Preset, unsuited
 from altool.backbones.shape import Backbone, Texts
 from altool.backbones.sources import Source
 from altool.errors import InputError, UsageError
@@ -22,7 +22,7 @@ from altool.extras import missing
 from altool.options import Option
 from altool.payloads import pictures
 from altool.shared import DEVICE
-from altool.text import clip
+from altool.text import brief, clip
 
 if TYPE_CHECKING:
     from torch import nn
@@ -220,7 +220,7 @@ def _download(weights: Any) -> Any:
         return weights.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except Exception as error:  # urllib's errors, a broken connection, a wrong hash, a full disk: all end here
         raise InputError(
-            f"--weights DEFAULT: {weights} could not be fetched from {weights.url} ({short(error)})",
+            f"--weights DEFAULT: {weights} could not be fetched from {weights.url} ({brief(error)})",
             f"put the file into {torch.hub.get_dir()}/checkpoints, or give --weights FILE or --weights none",
         ) from error
 
@@ -246,7 +246,7 @@ def read_state(file: Path, who: str) -> tuple[str, Any]:
             state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what torch raises for a damaged or unsafe file is not documented
         raise InputError(
-            f"{who}: not a state dict of tensors alone, or damaged ({short(error)})",
+            f"{who}: not a state dict of tensors alone, or damaged ({brief(error)})",
             "write it with torch.save(model.state_dict(), FILE) or safetensors",
         ) from error
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from altool.backbones import hub
-from altool.backbones.shape import Backbone, Texts
+from altool.backbones.shape import Backbone, OfOne, Texts
 from altool.backbones.texts import MINIBATCH, PROMPT, Batches, mean, prefixed
 from altool.engines.local import cores
 from altool.errors import InputError, UsageError
@@ -23,6 +23,7 @@ from altool.payloads import pictures
 from altool.payloads.reading import load_texts
 from altool.payloads.shape import Loaded, Payload
 from altool.shared import DEVICE
+from altool.text import brief
 
 IMAGES = 16  # of a minibatch, where the file leaves it free
 BILINEAR = 2  # PIL.Image.Resampling.BILINEAR
@@ -69,7 +70,7 @@ class Given:
         return next((name for name in names if getattr(self, name) is not None), None)
 
 
-class Graph:
+class Graph(OfOne):
     """A row's vector is what the file's output is, if that has two dimensions; of one with a state for each token the mean or the first of
     them (`pooling`).
 
@@ -94,7 +95,7 @@ class Graph:
         try:
             self.session = runtime.InferenceSession(str(self.file), settings, providers=providers)
         except Exception as error:  # what the library raises is not documented
-            raise InputError(f"{self.who}: onnxruntime cannot load it ({hub.short(error)})", "give a file in ONNX") from error
+            raise InputError(f"{self.who}: onnxruntime cannot load it ({brief(error)})", "give a file in ONNX") from error
         inputs = {one.name: one for one in self.session.get_inputs()}
         self.images = len(inputs) == 1 and next(iter(inputs.values())).type in FLOATS
         self.reads = ("image", "path") if self.images else ("text",)
@@ -174,7 +175,7 @@ class Graph:
         try:
             self.tokenizer = tokenizers.Tokenizer.from_file(str(place))
         except Exception as error:  # what the library raises is not documented
-            raise InputError(f"--tokenizer {place}: cannot be read ({hub.short(error)})", "give a tokenizer.json") from error
+            raise InputError(f"--tokenizer {place}: cannot be read ({brief(error)})", "give a tokenizer.json") from error
         told = hub.facts(place.parent, "tokenizer_config.json").get("model_max_length")
         told = told if isinstance(told, int) and told < 1 << 20 else None  # without one it is 10^30
         limit = self.given.max_tokens or (self.tokenizer.truncation or {}).get("max_length") or told
@@ -201,10 +202,8 @@ class Graph:
 
     def prepare(self, texts: Texts, fit: Path | None = None) -> None:
         """Run it once. Raises InputError where the file cannot be run."""
-        beside = sorted(
-            path for path in self.file.parent.glob(f"{self.file.name}*") if path.is_file()
-        )  # large weights lie in files of their own
-        self.facts["model"] = _sha256(*beside)
+        # Large weights lie in files of their own beside it.
+        self.facts["model"] = _sha256(*sorted(path for path in self.file.parent.glob(f"{self.file.name}*") if path.is_file()))
         self.width = self.embed(np.zeros((1, *self.shape), np.uint8) if self.images else ["a"]).shape[1]
 
     def embed(self, values: Any) -> np.ndarray:
@@ -212,11 +211,8 @@ class Graph:
 
     def _embed_images(self, values: np.ndarray) -> np.ndarray:
         rows = len(values)
-        given = np.empty((self.minibatch, 3, *self.shape[:2]), np.float32)
-        given[:rows], given[rows:] = (
-            values.transpose(0, 3, 1, 2),
-            0,
-        )  # always the same shape: kernels, and so the last bits, are chosen by it
+        given = np.zeros((self.minibatch, 3, *self.shape[:2]), np.float32)  # always the same shape, as `images.padded` has it
+        given[:rows] = values.transpose(0, 3, 1, 2)
         given *= self.scale
         given -= self.shift
         return self._run({self.put: given.astype(self.kind, copy=False)})[:rows]
@@ -241,19 +237,12 @@ class Graph:
                 if self.images
                 else "give --max-tokens N, the most that the model takes, or the --tokenizer that belongs to it"
             )
-            raise InputError(f"{self.who}: it cannot be run on an input of shape {shape} ({hub.short(error)})", hint) from error
+            raise InputError(f"{self.who}: it cannot be run on an input of shape {shape} ({brief(error)})", hint) from error
         if self.pooling is None:
             return states
         mask = given.get("attention_mask", np.ones(states.shape[:2], np.int64))
         found: np.ndarray = states[:, 0] if self.pooling == "cls" else mean(states, mask)
         return found
-
-    def read(self, column: str) -> None:
-        """Raises UsageError for a column that the file is not for."""
-        if column not in self.reads:
-            raise UsageError(
-                f"{self.who} reads {' or '.join(self.reads)}, the items hold {column}", "give another --backbone or other --items"
-            )
 
 
 def _providers(runtime: Any, device: str, who: str) -> tuple[list[Any], str]:

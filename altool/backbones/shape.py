@@ -71,6 +71,20 @@ class OfColumns(Protocol):
     def read(self, column: str) -> None: ...
 
 
+class OfOne:
+    """An encoder of which the model itself, which messages call `who`, says whether it reads images or texts: the columns `reads`."""
+
+    who: str
+    reads: tuple[str, ...]
+
+    def read(self, column: str) -> None:
+        """Raises UsageError for a column that the model is not for."""
+        if column not in self.reads:
+            raise UsageError(
+                f"{self.who} reads {' or '.join(self.reads)}, the items hold {column}", "give another --backbone or other --items"
+            )
+
+
 @dataclass(frozen=True)
 class Backbone:
     """A backbone, as `--backbone` names it.

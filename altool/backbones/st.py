@@ -18,6 +18,7 @@ from altool.errors import InputError
 from altool.extras import library
 from altool.payloads.reading import load_texts
 from altool.shared import DEVICE
+from altool.text import brief
 
 ORGANIZATION = "sentence-transformers"  # whose a name without a / is, as the library has it
 LOGIT_SCALE = 20.0  # the library's own in the loss that most of its models are trained with (MultipleNegativesRankingLoss)
@@ -70,9 +71,7 @@ class Sentences:
         try:
             model = self.library.SentenceTransformer(str(folder), device=self.device, trust_remote_code=False, local_files_only=True)
         except Exception as error:  # what the library raises for a folder that is damaged, or wants code of its own, is not documented
-            raise InputError(
-                f"{who}: the model cannot be loaded ({hub.short(error)})", "give one that the library loads by itself"
-            ) from error
+            raise InputError(f"{who}: the model cannot be loaded ({brief(error)})", "give one that the library loads by itself") from error
         self.model = model.float().eval().requires_grad_(False)
         if self.prompt is None:
             self.prompt = model.prompts.get(model.default_prompt_name) or "" if model.default_prompt_name else ""

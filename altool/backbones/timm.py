@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from altool.backbones import networks
-from altool.backbones.images import UNSUITED, Preset, short, unsuited, weights_of
+from altool.backbones.images import UNSUITED, Preset, unsuited, weights_of
 from altool.backbones.networks import Network
 from altool.backbones.shape import Backbone
 from altool.errors import InputError, UsageError
 from altool.extras import library
 from altool.payloads.pictures import Recipe
-from altool.text import clip
+from altool.text import brief, clip
 
 if TYPE_CHECKING:
     from torch import nn
@@ -150,7 +150,7 @@ def model_of(given: str) -> Model:
             folder,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"timm:{given}: config.json cannot be read ({type(error).__name__}: {short(error)})", hint) from error
+        raise InputError(f"timm:{given}: config.json cannot be read ({type(error).__name__}: {brief(error)})", hint) from error
 
 
 def _known_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +181,7 @@ def _fetched(make: Any, model: Model) -> nn.Module:
         net: nn.Module = make(pretrained=True, pretrained_cfg=model.facts.get("tag"))
     except Exception as error:  # a broken connection, a full disk, weights that are not there any more: all end here
         raise InputError(
-            f"--weights DEFAULT: those of {called} could not be fetched ({short(error)})",
+            f"--weights DEFAULT: those of {called} could not be fetched ({brief(error)})",
             "give a folder that timm.models.save_for_hf wrote, --weights FILE or --weights none",
         ) from error
     return _headless(net)
@@ -204,7 +204,7 @@ def _loaded(make: Any, model: Model, state: Any, called: str) -> nn.Module:
             return _headless(make(pretrained=True, pretrained_cfg=facts, num_classes=classes))
         except (*UNSUITED, KeyError, TypeError) as error:
             failure = failure or error
-    text = f"{called}: not the weights of timm:{model.architecture} ({short(failure or ValueError())})"
+    text = f"{called}: not the weights of timm:{model.architecture} ({brief(failure or ValueError())})"
     raise InputError(text, "give its state dict, whole") from failure
 
 

@@ -306,9 +306,8 @@ def _prepared(backbone: Backbone, encoder: Encoder, dtype: str, seed: int, like:
             encoder.save(fit)
         facts["fit"] = align.file_digest(str(fit))
     if like is not None and (wanted := like.space.facts) != facts:
-        other = [f"{key} {facts.get(key)}, not {wanted.get(key)}" for key in sorted({*facts, *wanted}) if facts.get(key) != wanted.get(key)]
         raise InputError(
-            f"{like.space.of}: this run's vectors would be of another vector space ({'; '.join(other)})",
+            f"{like.space.of}: this run's vectors would be of another vector space ({space.apart(facts, wanted)})",
             "give the same --weights, or install the same versions",
         )
     return Run(backbone.name, encoder, dtype, seed, space.made(facts, backbone.name), fit)

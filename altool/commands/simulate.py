@@ -39,7 +39,6 @@ from altool.tables.targets import read_targets
 from altool.tables.vectors import of_options
 from altool.text import clip, count
 
-ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 TABLES = ("features", "items", "labels", "holdout_labels", "targets")
 AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
 WORLD = (

@@ -152,13 +152,8 @@ def describe(
     assert isinstance(encoder, TwoTower)
     made = space.made({"backbone": record.identity, "dtype": facts.get("dtype", "float32"), **encoder.space}, f"--backbone {record.name}")
     if own is not None and own.digest != made.digest:
-        apart = [
-            f"{key} {made.facts.get(key)}, not {facts.get(key)}"
-            for key in sorted({*made.facts, *facts})
-            if made.facts.get(key) != facts.get(key)
-        ]
         text = f"{rows} is of another vector space than --backbone {record.name}, and vectors of two cannot be compared"
-        raise InputError(f"{text}: {clip('; '.join(apart), 300)}", SUITED)
+        raise InputError(f"{text}: {clip(space.apart(made.facts, facts), 300)}", SUITED)
     scale = encoder.temperature if temperature is None else temperature
     vectors = class_vectors(encoder, said, shapes)
     model = ZeroShot(Softmax(vectors * np.float32(scale), np.zeros(len(said), np.float32), np.arange(len(said)), len(said)))

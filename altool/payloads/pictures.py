@@ -57,37 +57,44 @@ class Recipe:
 
 def load(recipe: Recipe, payloads: Sequence[Payload]) -> Loaded:
     """Read and decode images; what does not decode is black, with its reason."""
-    found = np.zeros((len(payloads), DIGEST_BYTES), np.uint8)
     pixels = np.zeros((len(payloads), *recipe.shape), np.uint8)
-    reasons: list[str | None] = [None] * len(payloads)
-    for row, payload in enumerate(payloads):
-        try:
-            data = read(payload)
-            found[row] = digest(data)
-            pixels[row] = decode(data, recipe)
-        except Unusable as error:
-            reasons[row] = str(error)
-    return Loaded(found, pixels, reasons)
+
+    def put(row: int, data: bytes) -> None:
+        pixels[row] = decode(data, recipe)
+
+    digests, reasons = _each(payloads, put)
+    return Loaded(digests, pixels, reasons)
 
 
 def load_as(process: Callable[[Any], np.ndarray], payloads: Sequence[Payload]) -> Loaded:
     """Read and decode images, and `process` each, upright and in RGB, as PIL has it. What does not decode is as a black picture is."""
     from PIL import Image
 
+    values: dict[int, np.ndarray] = {}
+
+    def put(row: int, data: bytes) -> None:
+        with _opened(data) as opened:
+            picture = _upright(opened, "RGB")
+        values[row] = process(picture)
+
+    digests, reasons = _each(payloads, put)
+    black = [row for row, reason in enumerate(reasons) if reason is not None]
+    values |= dict.fromkeys(black, process(Image.new("RGB", (64, 64)))) if black else {}
+    return Loaded(digests, np.stack([values[row] for row in range(len(payloads))]), reasons)
+
+
+def _each(payloads: Sequence[Payload], put: Callable[[int, bytes], None]) -> tuple[np.ndarray, list[str | None]]:
+    """Read each payload and `put` its bytes, by its row; uint8 (n, 16) digests, and the reasons where one cannot be used."""
     found = np.zeros((len(payloads), DIGEST_BYTES), np.uint8)
-    values: list[np.ndarray] = []
     reasons: list[str | None] = [None] * len(payloads)
     for row, payload in enumerate(payloads):
-        picture = None
         try:
             data = read(payload)
             found[row] = digest(data)
-            with _opened(data) as opened:
-                picture = _upright(opened, "RGB")
+            put(row, data)
         except Unusable as error:
             reasons[row] = str(error)
-        values.append(process(picture if picture is not None else Image.new("RGB", (64, 64))))
-    return Loaded(found, np.stack(values), reasons)
+    return found, reasons
 
 
 def decode(data: bytes, recipe: Recipe) -> np.ndarray:

@@ -75,6 +75,12 @@ def made(facts: Mapping[str, Any], of: str) -> Space:
     return Space(_digest(text), text, of)
 
 
+def apart(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """In what the facts of two spaces differ: `found` as against those that are `wanted`."""
+    names = (name for name in sorted({*found, *wanted}) if found.get(name) != wanted.get(name))
+    return "; ".join(f"{name} {found.get(name)}, not {wanted.get(name)}" for name in names)
+
+
 def of(source: Source) -> Space | None:
     """The space that the files of a features table say they are of; None where none says any.
 

@@ -8,7 +8,7 @@ from altool.documents import Html
 from altool.metrics.forecast import LABELS
 from altool.reporting.content import ClassReport, Report, metric_name, short
 from altool.reporting.pages import svg
-from altool.reporting.pages.top import ordered
+from altool.reporting.pages.top import ordered, series_of
 
 CLASSES = 5  # drawn beside the curve of all
 
@@ -28,8 +28,7 @@ def curves(report: Report) -> list[Html]:
     figures = [svg.curves("All classes", overall, across=across, span=_span(report) if known else None)]
     for line in ordered(report)[:CLASSES]:
         aim, name = line.target, metric_name(line.shown, line.at_precision)
-        values = [*(past.classes.get(line.name, {}).get(line.shown) for past in report.history), line.metrics[line.shown].value]
-        curve = svg.Curve(name, x, values)
+        curve = svg.Curve(name, x, series_of(report, line))
         outlook = _outlook(report, line) if known else None
         title = f"{short(line.name, 40)}: {name}"
         figures.append(svg.curves(title, [curve], across=across, target=aim.target if aim else None, outlook=outlook, legend=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,8 +112,3 @@ class Items:
 def _size(item: Item) -> int:
     """The bytes that a row takes beside its id."""
     return len(item.picture) + len(item.text.encode("utf-8", "replace")) + 2 * len(item.fault) + 60
-
-
-def known(items: Items, ids: Sequence[Any]) -> int:
-    """How many of the rows are shown."""
-    return sum(items.get(id_) is not None for id_ in ids)

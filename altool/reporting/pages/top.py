@@ -176,7 +176,7 @@ def strips(report: Report) -> Table:
     kinds = {metric_name(line.shown, line.at_precision) for line in report.classes}
     head = ["class", "", min(kinds) if len(kinds) == 1 else "value", *(["target", "state"] if aimed else [])]
     head += [*(["rounds"] if past else []), *(["more labels"] if outlooks else []), "labels", "rows"]
-    series = {line.name: _series(report, line) for line in report.classes}
+    series = {line.name: series_of(report, line) for line in report.classes}
     lowest = min((one for values in series.values() for one in values if one is not None), default=0.0)
     rows: list[tuple[str, list[str | Html]]] = []
     for line in ordered(report):
@@ -201,7 +201,8 @@ def strips(report: Report) -> Table:
     return Table(head, rows, "Classes", first=OPEN, noun=("class", "classes"), texts=texts, kind="strips", columns=columns)
 
 
-def _series(report: Report, line: ClassReport) -> Sequence[float | None]:
+def series_of(report: Report, line: ClassReport) -> Sequence[float | None]:
+    """The class's metric over the rounds so far, and now."""
     return [*(past.classes.get(line.name, {}).get(line.shown) for past in report.history), line.metrics[line.shown].value]
 
 

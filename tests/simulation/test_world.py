@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from altool.errors import InputError
-from altool.simulation.from_model import Pool
+from altool.simulation.from_model import Part, Pool
 from altool.simulation.plan import make
 from altool.simulation.replay import replay
-from altool.simulation.world import Part, Truth, World, draw, facts
+from altool.simulation.world import Truth, World, draw, facts
 from altool.tables import align
 
 CLASSES = ("ant", "bee", "cat")

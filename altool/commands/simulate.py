@@ -23,13 +23,14 @@ from altool.models.labeled import Table
 from altool.models.registry import classifier
 from altool.options import check as check_values
 from altool.options import flag
+from altool.simulation import noise, records, start, world
 from altool.simulation import plan as plans
-from altool.simulation import records, start, world
 from altool.simulation.from_model import Pool
 from altool.simulation.journal import Journal
 from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
+from altool.simulation.pool import spread
 from altool.simulation.progress import followed
 from altool.simulation.replay import class_names, replay, validated
 from altool.simulation.world import Truth, World
@@ -49,6 +50,7 @@ TABLES = ("features", "items", "labels", "holdout_labels", "targets")
 AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
 WORLD = (
     "holdout_share",
+    "measure",
     "imbalance",
     "rare_classes",
     "pool_share",
@@ -138,7 +140,7 @@ def run(options: Options, console: Console) -> None:
         for name in ("query_classes", "private_classes"):
             if name in part.options:
                 check.class_numbers(class_names(part.options[name]), truth.classes, f"{log.name}: run {part.name}, {name}")
-    noises = {run.label_noise: _noise(run.label_noise, truth.classes) for run in plan.runs}
+    noises = {run.label_noise: noise.read(run.label_noise, truth.classes) for run in plan.runs}
 
     tasks = []
     for run_, repeat in wanted:
@@ -149,8 +151,8 @@ def run(options: Options, console: Console) -> None:
             own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
-        if isinstance(noise := noises[run_.label_noise], np.ndarray):
-            own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
+        if isinstance(shares := noises[run_.label_noise], np.ndarray):
+            own["label_noise"] = align.table_fingerprint(pa.table({"share": shares.ravel()}))
         own |= {name: align.file_digest(path) for name, path in classifier(run_.classifier).paths(run_.fit).items()}
         own_ranks = found[truth.rows[worlds[repeat].rows]] if run_.queue else None
         own_start = None
@@ -158,18 +160,21 @@ def run(options: Options, console: Console) -> None:
             every, own["start_predictions"] = started[run_.start_predictions]
             own_start = every[truth.rows[worlds[repeat].rows]]
         place = _folder(output, run_, repeat)
-        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, noise, own_ranks, own_start, aims, device)
+        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, shares, own_ranks, own_start, aims, device)
         if options.overwrite or not _finished(task):
             tasks.append(task)
         else:
             _journal(task).remove()  # of a run that was killed when it had written all
     if left := len(wanted) - len(tasks):
         console.info(f"{left:,} of {count(len(wanted), 'run')} exist already")
+    statistics, of_classes = _statistics(truth, worlds)
     if console.dry_run:
         planned = {"runs": [entry.name for entry in plan.runs], "repeats": plan.repeats, "rounds": plan.rounds, "to_simulate": len(tasks)}
         text = f"simulate {len(tasks):,} of {count(len(wanted), 'run')} ({len(plan.runs):,} x {count(plan.repeats, 'repeat')})"
-        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} -> {options.output}"
-        console.rehearsed({"command": "simulate", **planned, "pool": len(worlds[0].rows), "output": options.output}, text)
+        text += ", the small form" if options.small else ""
+        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} {of_classes} -> {options.output}"
+        planned |= {"pool": len(worlds[0].rows), "class_sizes": statistics} | ({"small": True} if options.small else {})
+        console.rehearsed({"command": "simulate", **planned, "output": options.output}, text)
         return
     jobs = min(options.jobs or (cores() if device == "cpu" else 1), len(tasks))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
@@ -186,19 +191,21 @@ def run(options: Options, console: Console) -> None:
         with followed(titles, plan.rounds, done, console):
             ties += [_simulate(task, pools[task.view], ids, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
     _report_ties([task.run.name for task in tasks], ties, console)
-    held_out = len(truth.held_rows if worlds[0].held is None else worlds[0].held)
+    whole = worlds[0].whole
+    held_out = 0 if whole else len(truth.held_rows if worlds[0].held is None else worlds[0].held)
     summary = {
         "command": "simulate",
         "runs": [entry.name for entry in plan.runs],
         "repeats": plan.repeats,
         "pool": len(worlds[0].rows),
+        "class_sizes": statistics,
         "held_out": held_out,
         "classes": list(truth.classes),
         "simulated": len(tasks),
         "output": options.output,
     }
     runs = f"{count(len(plan.runs), 'run')} x {count(plan.repeats, 'repeat')}"
-    sizes = f"{count(len(worlds[0].rows), 'row')}, measured on {held_out:,}"
+    sizes = f"{count(len(worlds[0].rows), 'row')} {of_classes}, measured on {'all of them' if whole else f'{held_out:,}'}"
     console.result(summary, f"simulated {runs} on {sizes} -> {options.output}; see altool compare {options.output}")
 
 
@@ -228,6 +235,15 @@ def _open(reader: Reader, settings: Mapping[str, Any], plan: Plan) -> dict[str, 
     return found
 
 
+def _statistics(truth: Truth, worlds: Sequence[World]) -> tuple[dict[str, Any], str]:
+    """How many rows of each class the pools have, on average over repeats, and how that is spread, for JSON and in words."""
+    pools = [np.bincount(truth.codes[one.rows], minlength=len(truth.classes)) for one in {id(one): one for one in worlds}.values()]
+    mean, deviation, ir = np.mean([spread(sizes) for sizes in pools], axis=0).tolist()
+    rows = dict(zip(truth.classes, np.mean(pools, axis=0).tolist(), strict=True))
+    words = f"of {count(len(truth.classes), 'class', 'classes')} ({mean:,.1f} each, s.d. {deviation:,.1f}, ir {ir:.3f})"
+    return {"mean": mean, "sd": deviation, "ir": ir, "rows": rows}, words
+
+
 def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: Console) -> None:
     """Say in how many rounds of each run (`names`, one a repeat) nothing told the candidates apart, and why in the first of them."""
     for name in dict.fromkeys(names):
@@ -242,17 +258,25 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     settings: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
     given = given_settings(vars(options))
+    if options.small and not options.plan:
+        raise UsageError("--small has no effect without --plan", "give a plan with a section [small], or leave it out")
     if options.plan:
         plan = f"plan {options.plan}"
-        settings = load_toml(read_bytes(options.plan, plan), plan)
-        rows = settings.pop("run", [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
-        settings = {name.replace("-", "_"): value for name, value in settings.items()}
-        classifiers = plans.classifiers({**settings, **given}, rows)
+        sections = load_toml(read_bytes(options.plan, plan), plan)
+        small = sections.pop("small", None)
+        for name, section in (("about", sections.pop("about", {})), ("small", {} if small is None else small)):
+            if not isinstance(section, dict):
+                raise InputError(f"{plan}, {name}: expected a section, found {clip(repr(section), 80)}", f"write it as [{name}]")
+        if options.small and small is None:
+            raise InputError(f"{plan}: found no section [small], which --small takes", "add it, or leave out --small")
+        runs = [row for part in (sections, small or {}) if isinstance(part.get("run"), list) for row in part["run"]]
+        classifiers = plans.classifiers([given, sections, small or {}, *(row for row in runs if isinstance(row, dict))])
         of_models = plans.of_models(classifiers)
-        own = {name: settings.pop(name) for name in list(settings) if name.startswith(of_models)}
-        settings = _checked(plan, settings) | own
+        settings, rows = _section(plan, sections, of_models)
+        instead, others = _section(f"{plan}, [small]", small or {}, of_models, removes=True)
+        if options.small:
+            settings = {name: value for name, value in (settings | instead).items() if instead.get(name) != ""}
+            rows = others or rows
         base = Path(options.plan).parent
         words: dict[str, tuple[str, ...]] = dict.fromkeys((*TABLES, *plans.TABLES), ())
         words |= {name: option.words for name, option in plans.files(classifiers).items()}
@@ -270,6 +294,22 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
         del settings["target_aware"]
     return settings, rows
+
+
+def _section(
+    plan: str, section: dict[str, Any], of_models: tuple[str, ...], *, removes: bool = False
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The settings and the runs of a plan, or of its [small], which `removes` a setting by an empty text. What begins as `of_models` is an
+    option of a classifier.
+
+    Raises InputError and UsageError."""
+    rows = section.pop("run", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
+    settings = {name.replace("-", "_"): value for name, value in section.items()}
+    removed = {name for name, value in settings.items() if removes and value == "" and name in of_plans()}
+    unchecked = {name: settings.pop(name) for name in list(settings) if name in removed or name.startswith(of_models)}
+    return _checked(plan, settings) | unchecked, rows
 
 
 def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], plan: Plan) -> None:
@@ -331,28 +371,6 @@ def _worlds(truth: Truth, settings: Mapping[str, Any], plan: Plan, name: str) ->
         text = f"the pool has {count(smallest, 'row')}{aside}, fewer than the seed set of {plan.seed_size:,}"
         raise InputError(text, "give a smaller --seed-size")
     return worlds
-
-
-def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
-    """A share, or the (K, K) shares of a confusion table: columns class, answer, share."""
-    if not isinstance(noise, str):
-        return noise
-    try:
-        source = Reader().open(noise, "confusion")
-        rows = source.read().to_pylist()
-    except InputError as error:
-        raise InputError(f"--label-noise {noise}: neither a share nor a table ({error.message})", error.hint) from error
-    shares = np.zeros((len(classes), len(classes)))
-    for row in rows:
-        if row["class"] not in classes or row["answer"] not in classes or row["share"] is None or not 0 <= row["share"] <= 1:
-            raise InputError(f"{source.name}: {row} is not a class, an answer that is a class, and a share", "correct this row")
-        shares[list(classes).index(row["class"]), list(classes).index(row["answer"])] += row["share"]
-    right = np.arange(len(classes))
-    errors = shares.sum(axis=1) - shares[right, right]
-    if (errors > 1 + 1e-9).any():
-        raise InputError(f"{source.name}: the shares of class {classes[int(errors.argmax())]!r} sum to more than 1", "correct them")
-    shares[right, right] = np.maximum(1 - errors, 0)
-    return shares
 
 
 def _work(shared: Path, numbered: tuple[int, Task]) -> list[str]:

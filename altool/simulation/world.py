@@ -31,6 +31,7 @@ from altool.tables.rows import read_rows
 from altool.text import count
 
 DONE, PICTURES = "done.npy", "pictures.npy"
+POOL = "pool"  # what is measured on
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 
 
@@ -50,17 +51,29 @@ class Truth:
 
 @dataclass(frozen=True)
 class World:
-    """The rows of a repeat, as increasing int64 positions: those to choose from, and those that are held out (None: the tables' own)."""
+    """The rows of a repeat, as increasing int64 positions: those to choose from, and those that are measured on (None: the tables' own
+    held-out rows; `rows` itself: the whole pool)."""
 
     rows: np.ndarray
     held: np.ndarray | None
 
+    @property
+    def whole(self) -> bool:
+        """Is the whole pool measured on?"""
+        return self.held is self.rows
+
+    def among(self, used: np.ndarray) -> World:
+        """The same rows as positions in `used`, increasing ones that hold them all."""
+        rows = np.searchsorted(used, self.rows)
+        return World(rows, rows if self.whole else None if self.held is None else np.searchsorted(used, self.held))
+
     def of(self, pool: Pool) -> Pool:
         """This part of a pool whose rows it has the positions of; what is chosen from is not copied."""
-        held_rows, held_truth = pool.held_rows, pool.held_truth
-        if self.held is not None:
+        rows, truth = cast(np.ndarray, Part(pool.rows, self.rows)), pool.truth[self.rows]
+        held_rows, held_truth = (rows, truth) if self.whole else (pool.held_rows, pool.held_truth)
+        if self.held is not None and not self.whole:
             held_rows, held_truth = pool.at(self.held), pool.truth[self.held]
-        return Pool(cast(np.ndarray, Part(pool.rows, self.rows)), pool.truth[self.rows], held_rows, held_truth, pool.classes)
+        return Pool(rows, truth, held_rows, held_truth, pool.classes)
 
 
 def read_truth(
@@ -100,12 +113,18 @@ def read_truth(
     if len(twice):
         text = f"--labels: {count(len(twice), 'held-out row')} in it, too (ids {check.naming(check.first_ids(index.take(twice)))})"
         raise InputError(text, "hold them out in one place")
+    if settings.get("measure") == POOL:
+        if len(held_rows):
+            text = f"--measure pool: {count(len(held_rows), 'held-out row')} given, expected none: all rows are measured on"
+            raise UsageError(text, "leave out --holdout-labels, and rows of source holdout, or give --measure holdout")
+        if settings.get("holdout_share") is not None:
+            raise UsageError("--holdout-share has no effect with --measure pool", "leave one of them out")
     if len(held_rows) and settings.get("holdout_share") is not None:
         raise UsageError("--holdout-share has no effect here", "leave it out: rows are held out already")
     if settings.get("rare_classes") and not settings.get("imbalance"):
         raise UsageError("--rare-classes needs --imbalance RATIO")
     thinned = settings.get("imbalance") is not None or settings.get("pool_share") is not None
-    if settings.get("resample") and len(held_rows) and not thinned:
+    if settings.get("resample") and (len(held_rows) or settings.get("measure") == POOL) and not thinned:
         raise UsageError("--resample has no effect here: every repeat has all rows", "give --pool-share or --imbalance")
     return Truth(index, rows, codes_, held_rows, held_codes, classes, new)
 
@@ -118,23 +137,23 @@ def draw(truth: Truth, settings: Mapping[str, Any], seed: int, repeat: int, name
     def generator(step: str) -> np.random.Generator:
         return seeds.generator(seeds.integer(seed, "simulate", repeat), step) if resample else seeds.generator(seed, "simulate", step)
 
-    rows, held = np.arange(len(truth.rows)), None
-    if not len(truth.held_rows):
+    rows, held, whole = np.arange(len(truth.rows)), None, settings.get("measure") == POOL
+    if not len(truth.held_rows) and not whole:
         mask = pools.hold_out(truth.codes, settings.get("holdout_share", 0.2), generator("holdout"))
         rows, held = np.flatnonzero(~mask), np.flatnonzero(mask)
-    if not len(rows) or not (len(truth.held_rows) if held is None else len(held)):
+    if not len(rows) or not (whole or (len(truth.held_rows) if held is None else len(held))):
         sizes = f"{count(len(rows), 'row')} to choose from and {len(truth.held_rows) if held is None else len(held):,} to measure on"
         raise InputError(f"{name}: {sizes}", "give more labeled rows")
     kept = np.full(len(truth.classes), float(settings.get("pool_share") or 1))
     if settings.get("imbalance") is not None:
-        text, rare = str(settings["imbalance"]), settings.get("rare_classes")
-        shares = pools.shares(text, rare, truth.classes)
-        if resample and "=" not in text and not rare:  # nobody says which classes are rare
-            shares = generator("rare classes").permutation(shares)
-        kept *= shares
+        rare = settings.get("rare_classes")
+        found = np.bincount(truth.codes[rows], minlength=len(truth.classes))
+        # with a ratio alone nobody says which classes are rare
+        ranks = generator("rare classes").permutation(len(truth.classes)) if resample and not rare else None
+        kept *= pools.shares(str(settings["imbalance"]), rare, truth.classes, found, ranks)
     if settings.get("imbalance") is not None or settings.get("pool_share") is not None:
         rows = rows[pools.thin(truth.codes[rows], kept, generator("imbalance"))]
-    return World(rows, held)
+    return World(rows, rows if whole else held)
 
 
 def _held_of(truth: Truth, world: World) -> tuple[np.ndarray, np.ndarray]:
@@ -152,28 +171,27 @@ def facts(truth: Truth, world: World) -> str:
 @dataclass(frozen=True)
 class Used:
     """The rows of all worlds, as increasing int64 `positions` in the index of the truth; the part of them that each world is (None: they
-    are it); and the positions and classes of those that the tables, or the one world, hold out."""
+    are it); the positions and classes of those that the tables, or the one world, hold out; and is it the `whole` that is measured on?"""
 
     positions: np.ndarray
     codes: np.ndarray
     parts: list[World | None]
     held: np.ndarray
     held_codes: np.ndarray
+    whole: bool = False
 
 
 def used(truth: Truth, worlds: Sequence[World]) -> Used:
     """What has to be read for `worlds`, one of each repeat."""
     world, *others = worlds
     if all(other is world for other in others):
-        return Used(truth.rows[world.rows], truth.codes[world.rows], [None] * len(worlds), *_held_of(truth, world))
+        return Used(truth.rows[world.rows], truth.codes[world.rows], [None] * len(worlds), *_held_of(truth, world), world.whole)
     mask = np.zeros(len(truth.rows), bool)
     for one in worlds:
         mask[one.rows] = True
         mask[one.held if one.held is not None else []] = True
     rows = np.flatnonzero(mask)
-    parts: list[World | None] = [
-        World(np.searchsorted(rows, one.rows), None if one.held is None else np.searchsorted(rows, one.held)) for one in worlds
-    ]
+    parts: list[World | None] = [one.among(rows) for one in worlds]
     return Used(truth.rows[rows], truth.codes[rows], parts, truth.held_rows, truth.held_codes)
 
 
@@ -187,7 +205,7 @@ def read(
     """
     source, parts = table.source, (own.positions, own.held)
     if recipe is not None:
-        whole = np.sort(np.concatenate(parts))
+        whole = np.unique(np.concatenate(parts))
         ids = truth.index.take(whole)
         found = table.pictures(recipe, ids)
         pixels = replace(table, strict=True).labeled_pictures(found, ids).rows
@@ -197,20 +215,26 @@ def read(
             mask = np.zeros(len(whole), bool)
             mask[np.searchsorted(whole, np.concatenate([truth.rows[world.rows], _held_of(truth, world)[0]]))] = True
             prints[id(world)] = align.fingerprint(Index(found.index.ids.filter(pa.array(mask)), None), found.digests[mask])
-        return Pool(rows, own.codes, held_rows, own.held_codes, truth.classes), prints
+        return _pool(own, rows, held_rows, truth), prints
     index = truth.index if first else read_index(source)
     rows, held_rows = parts if first else (_found(index, truth.index.take(part), table) for part in parts)
     with table.console.progress(f"reading {source.name}", len(index)) as advance:
         if table.column == "features":
-            (rows, held_rows), fingerprint, _ = read_matrices(
-                source, "features", index, [rows, held_rows], Scratch(1 << 62), advance=advance
-            )
+            wanted = [rows] if own.whole else [rows, held_rows]
+            (rows, *held), fingerprint, _ = read_matrices(source, "features", index, wanted, Scratch(1 << 62), advance=advance)
+            held_rows = rows if own.whole else held[0]
         else:
             batches = [read_rows(source, batch, table.column) for batch in source.scan(["id", table.column], lambda batch: batch)]
             texts, sums = (np.concatenate(each) for each in zip(*batches, strict=True))
             fingerprint = align.fingerprint(index, sums)
             rows, held_rows = (index.arrange(texts)[part] for part in (rows, held_rows))
-    return Pool(rows, own.codes, held_rows, own.held_codes, truth.classes), {id(world): fingerprint for world in worlds}
+    return _pool(own, rows, held_rows, truth), {id(world): fingerprint for world in worlds}
+
+
+def _pool(own: Used, rows: np.ndarray, held_rows: np.ndarray, truth: Truth) -> Pool:
+    if own.whole:
+        return Pool(rows, own.codes, rows, own.codes, truth.classes)
+    return Pool(rows, own.codes, held_rows, own.held_codes, truth.classes)
 
 
 def _found(index: Index, ids: pa.Array, table: Table) -> np.ndarray:
@@ -229,7 +253,7 @@ def store(folder: Path, pools: Sequence[Pool], ids: pa.Array, tasks: int) -> np.
     for number, pool in enumerate(pools):
         own = folder / str(number)
         own.mkdir()
-        for name in ARRAYS:
+        for name in ARRAYS[:2] if pool.held_rows is pool.rows else ARRAYS:
             array = getattr(pool, name)
             if isinstance(array, Part):  # of pictures, all of which are there once
                 np.save(own / f"{name}.npy", array.positions)
@@ -250,13 +274,16 @@ def load(folder: Path, number: int) -> tuple[Pool, pa.Array, np.ndarray]:
     found: dict[str, Any] = {}
     for name in ARRAYS:
         texts = own / f"{name}.parquet"
-        if texts.exists():
+        if name.startswith("held_") and not texts.exists() and not (own / f"{name}.npy").exists():
+            found[name] = found[name.removeprefix("held_")]  # the pool is measured on
+        elif texts.exists():
             found[name] = pq.read_table(texts).column("text").to_numpy(zero_copy_only=False)
         else:
             found[name] = np.load(own / f"{name}.npy", mmap_mode="r")
     if (own / PICTURES).exists():
         pixels = np.load(own / PICTURES, mmap_mode="r")
-        found |= {name: Part(pixels, found[name]) for name in ("rows", "held_rows")}
+        rows = Part(pixels, found["rows"])
+        found |= {"rows": rows, "held_rows": rows if found["held_rows"] is found["rows"] else Part(pixels, found["held_rows"])}
     table = pq.read_table(folder / "ids.parquet")
     pool = Pool(classes=tuple(json.loads(table.schema.metadata[b"classes"])), **found)
     return pool, table.column("id").combine_chunks(), np.load(folder / DONE, mmap_mode="r+")

@@ -1,6 +1,6 @@
 """Kills `altool simulate` with networks at random moments, and compares what it writes with an undisturbed run.
 
-    python -m benchmarks.killed_simulations [--kills 10] [--rounds 4] [--epochs 6] [--jobs 2] [--seed 0] [--folder FOLDER]
+    python -m benchmarks.killed_simulations [--kills 10] [--rounds 4] [--epochs 3] [--jobs 2] [--seed 0] [--folder FOLDER]
 
 The digits of sample_data, a ResNet-18 with a small stem: one run that begins each round anew, one that goes on from the round before, and
 one with TA-VAAL. Each call is killed with all its processes (SIGKILL); the next one goes on, until one is let through.
@@ -30,6 +30,7 @@ labels = "all.csv"
 seed_size = 20
 rounds = {rounds}
 budget = 10
+pool_share = 0.3
 classifier = "resnet18"
 resnet18_weights = "none"
 resnet18_stem = "small"
@@ -54,7 +55,7 @@ strategy = "ta-vaal"
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name, value in {"kills": 10, "rounds": 4, "epochs": 6, "jobs": 2, "seed": 0}.items():
+    for name, value in {"kills": 10, "rounds": 4, "epochs": 3, "jobs": 2, "seed": 0}.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()

@@ -26,6 +26,7 @@ from altool.simulation.from_model import Pool
 from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
+from altool.simulation.pool import spread
 from altool.simulation.progress import followed
 from altool.simulation.replay import class_names, replay, validated
 from altool.simulation.world import Truth, World
@@ -43,6 +44,7 @@ TABLES = ("features", "items", "labels", "holdout_labels", "targets")
 AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
 WORLD = (
     "holdout_share",
+    "measure",
     "imbalance",
     "rare_classes",
     "pool_share",
@@ -146,13 +148,14 @@ def run(options: Options, console: Console) -> None:
             tasks.append(task)
     if left := len(wanted) - len(tasks):
         console.info(f"{left:,} of {count(len(wanted), 'run')} exist already")
+    statistics, of_classes = _statistics(truth, worlds)
     if console.dry_run:
         planned = {"runs": [entry.name for entry in plan.runs], "repeats": plan.repeats, "rounds": plan.rounds, "to_simulate": len(tasks)}
         text = f"simulate {len(tasks):,} of {count(len(wanted), 'run')} ({len(plan.runs):,} x {count(plan.repeats, 'repeat')})"
         text += ", the small form" if options.small else ""
-        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} -> {options.output}"
-        planned |= {"small": True} if options.small else {}
-        console.rehearsed({"command": "simulate", **planned, "pool": len(worlds[0].rows), "output": options.output}, text)
+        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} {of_classes} -> {options.output}"
+        planned |= {"pool": len(worlds[0].rows), "class_sizes": statistics} | ({"small": True} if options.small else {})
+        console.rehearsed({"command": "simulate", **planned, "output": options.output}, text)
         return
     jobs = min(options.jobs or cores(), len(tasks))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
@@ -168,20 +171,31 @@ def run(options: Options, console: Console) -> None:
         with followed(titles, plan.rounds, done, console):
             ties += [_simulate(task, pool, ids, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
     _report_ties([task.run.name for task in tasks], ties, console)
-    held_out = len(truth.held_rows if worlds[0].held is None else worlds[0].held)
+    whole = worlds[0].whole
+    held_out = 0 if whole else len(truth.held_rows if worlds[0].held is None else worlds[0].held)
     summary = {
         "command": "simulate",
         "runs": [entry.name for entry in plan.runs],
         "repeats": plan.repeats,
         "pool": len(worlds[0].rows),
+        "class_sizes": statistics,
         "held_out": held_out,
         "classes": list(pool.classes),
         "simulated": len(tasks),
         "output": options.output,
     }
     runs = f"{count(len(plan.runs), 'run')} x {count(plan.repeats, 'repeat')}"
-    sizes = f"{count(len(worlds[0].rows), 'row')}, measured on {held_out:,}"
+    sizes = f"{count(len(worlds[0].rows), 'row')} {of_classes}, measured on {'all of them' if whole else f'{held_out:,}'}"
     console.result(summary, f"simulated {runs} on {sizes} -> {options.output}; see altool compare {options.output}")
+
+
+def _statistics(truth: Truth, worlds: Sequence[World]) -> tuple[dict[str, Any], str]:
+    """How many rows of each class the pools have, on average over repeats, and how that is spread, for JSON and in words."""
+    pools = [np.bincount(truth.codes[one.rows], minlength=len(truth.classes)) for one in {id(one): one for one in worlds}.values()]
+    mean, deviation, ir = np.mean([spread(sizes) for sizes in pools], axis=0).tolist()
+    rows = dict(zip(truth.classes, np.mean(pools, axis=0).tolist(), strict=True))
+    words = f"of {count(len(truth.classes), 'class', 'classes')} ({mean:,.1f} each, s.d. {deviation:,.1f}, ir {ir:.3f})"
+    return {"mean": mean, "sd": deviation, "ir": ir, "rows": rows}, words
 
 
 def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: Console) -> None:

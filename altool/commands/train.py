@@ -21,7 +21,7 @@ from altool.extras import need
 from altool.labels.consensus import Labels, codes, resolve
 from altool.models import companion, folds, registry, shape, store
 from altool.models.labeled import Labeled, Pictures, Table
-from altool.models.recipes import RECIPES
+from altool.models.recipes import RECIPE, RECIPES
 from altool.models.shape import Classifier, Deep, Model
 from altool.models.training import DEEP, Work
 from altool.options import flag, option, shared
@@ -88,9 +88,7 @@ class Options:
         panel=FIT,
     )
     targets: str | None = shared(TARGETS)
-    recipe: str | None = option(
-        "A paper's training: taal, alamp-ft, clarifier, direct or ta-vaal.", choices=tuple(RECIPES), metavar="NAME", panel=DEEP
-    )
+    recipe: str | None = shared(RECIPE)
     from_model: str | None = option("Start from this model.", shown="from its first weights", flags=("--from",), metavar="DIR", panel=DEEP)
     checkpoint_seconds: float | None = option(
         "A killed run goes on from its state that long ago.", low=0, shown="60", metavar="SECONDS", panel=DEEP

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from altool.options import Option
+
 # Networks for 32-pixel images, from scratch: what SIMILAR (Kothawade et al. 2021) and those who follow its setup do on CIFAR.
 _SMALL = {"weights": "none", "stem": "small"}
 _SGD = {"optimizer": "sgd", "rate": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "cosine", "epochs": 300, "stop_accuracy": 0.99}
@@ -55,4 +57,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "ranker": "ranking",
         },
     }
+)
+
+RECIPE = Option(
+    help="A paper's training: taal, alamp-ft, clarifier, direct or ta-vaal.", choices=tuple(RECIPES), metavar="NAME", panel="Deep training"
 )

@@ -11,7 +11,7 @@ from typing import Any
 from altool.errors import UsageError
 from altool.extras import need
 from altool.metrics import steering
-from altool.models.registry import REGISTRY, VAAL, VAAL_RANK, classifier, own_of_plan, prefix, vaal_of
+from altool.models.registry import REGISTRY, classifier, own_of_plan, prefix, vaal_of
 from altool.options import Option, Say, check, of_run
 from altool.simulation.options import of_plans, of_runs
 from altool.strategies import registry
@@ -128,6 +128,7 @@ OF_CHOICE = (
     *("partitions", "parallel", "audit"),
 )
 OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit")  # of these, what fits the one strategy or the other
+VAAL = "vaal_"
 
 
 def of_models(name: str) -> bool:
@@ -218,9 +219,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], say: Say | None = No
         run = replace(run, then=part, after=then["after"], name=name or f"{run.name} then {part.name}")
     _check_run(run, strategy, say)
     usable = (prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (prefix(run.classifier),)
-    idle = () if strategy.wrapped.name == "ta-vaal" else (VAAL_RANK,)
-    given = {key: key.replace("-", "_") for key in row}
-    if stray := [key for key, name in given.items() if of_models(name) and (name in idle or not name.startswith(usable))]:
+    if stray := [key for key in row if of_models(key.replace("-", "_")) and not key.replace("-", "_").startswith(usable)]:
         raise UsageError(f"{say(stray[0])} has no effect with {strategy.name} and classifier {run.classifier}", "leave it out")
     if "weights_from" in row and not run.target_aware:
         raise UsageError(f"{say('weights_from')} has no effect without target_aware = true", "add it, or leave weights_from out")
@@ -317,9 +316,9 @@ def _fit(name: str, strategy: Strategy, given: Mapping[str, Any], say: Say) -> d
     fit = {key: value for key, value in given.items() if key.startswith(start)}
     if strategy.name == "ta-vaal" and record.deep:
         fit = {f"{start}ranker": "ranking", **fit}
-    of_vaal, ranked = "labeled_probability" in strategy.takes, strategy.name == "ta-vaal"
-    own = {key: value for key, value in given.items() if key.startswith(VAAL) and of_vaal and (ranked or key != VAAL_RANK)}
-    options = {"vaal": vaal_of(own, say, "VAAL", ranked=ranked) if of_vaal else {}, "fit": own_of_plan(record, fit, say)}
+    of_vaal = "labeled_probability" in strategy.takes
+    own = {key: value for key, value in given.items() if key.startswith(VAAL) and of_vaal}
+    options = {"vaal": vaal_of(own, say, "VAAL"), "fit": own_of_plan(record, fit, say)}
     if of_vaal:
         need("torch", f"{say('strategy')} {strategy.name}")
     return options

@@ -23,7 +23,7 @@ from altool.models import companion, folds, registry, shape, store
 from altool.models.labeled import Labeled, Pictures, Table
 from altool.models.recipes import RECIPE, RECIPES
 from altool.models.shape import Classifier, Deep, Model
-from altool.models.training import DEEP, Work
+from altool.models.training import DEEP, Work, rounded
 from altool.options import flag, option, shared
 from altool.payloads import sizes
 from altool.selection.contents import Contents
@@ -169,7 +169,7 @@ def _fit_of(options: Options) -> _Fit:
     fit_options = registry.own_of_command(record, own, recipe)
     if options.vaal != "none":
         need("torch", f"--vaal {options.vaal}")
-    vaal_options = registry.vaal_of(of_vaal, flag, f"--vaal {options.vaal}")
+    vaal_options = registry.vaal_of(of_vaal, flag, f"--vaal {options.vaal}", ranked=options.vaal == "ta-vaal")
     recorded = {registry.prefix(record.name) + name: value for name, value in _recorded(record, fit_options).items()}
     if options.vaal != "none":
         recorded |= {"vaal": options.vaal, **{registry.VAAL + name: value for name, value in vaal_options.items()}}
@@ -252,14 +252,15 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
             fit = partial(fit, **chosen.options)
         # Never from a model that saw the rows: what --from names is for the first model alone.
         oof, correlation = _out_of_fold(options, labeled, numbers, fit) if options.folds else (None, None)
+        fitted = None
         if writes:
-            tensors = None
             if options.vaal != "none":
                 seen = _pool(table, wanted, rows, labels, labeled, model, pool)
-                tensors = companion.fit(seen, options.vaal, model, wanted.vaal, options.seed, work)
+                fitted = companion.fit(seen, options.vaal, model, wanted.vaal, options.seed, work)
+                facts["vaal"] = rounded(fitted.curve)
                 origin["inputs"][f"pool of {source.kind.name}"] = seen.fingerprint
             with write.replacing(options.output, "model") as temporary:
-                store.save(temporary, record.name, model, classes, facts, tensors)
+                store.save(temporary, record.name, model, classes, facts, fitted.tensors() if fitted else None)
                 if fit_file is not None:
                     space.keep(fit_file, temporary / f"space{fit_file.suffix}")
             if oof is not None and options.oof:
@@ -281,6 +282,10 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         summary["chosen"] = asdict(chosen)
         values = ", ".join(f"{registry.called(record)[name].flag} {value:g}" for name, value in chosen.options.items())
         text += f"; {values} ({chosen.why})"
+    if fitted is not None:
+        told = fitted.curve["discriminator_accuracy"][-1]
+        summary |= {"discriminator_loss": fitted.curve["discriminator_loss"][-1], "discriminator_accuracy": told}
+        text += f"; {options.vaal} tells {told:.1%} of labeled and other rows apart (half of them by chance)"
     if correlation is not None:
         summary["rank_correlation"] = None if np.isnan(correlation) else correlation
         text += f"; rank correlation of predicted and real losses, out of fold: {correlation:.2f}"

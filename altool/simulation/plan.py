@@ -313,6 +313,9 @@ def _fit(name: str, strategy: Strategy, given: Mapping[str, Any], say: Say) -> d
     if name not in REGISTRY.names():
         raise UsageError(f"{say('classifier')}: {clip(repr(name), 80)} is unknown", f"choose from {', '.join(REGISTRY.names())}")
     record, start = classifier(name), prefix(name)
+    if record.learns != "labels":
+        text = f"{say('classifier')}: {name} learns {record.learns} of an outside model, which a simulation does not have"
+        raise UsageError(text, 'give for example "logistic"')
     fit = {key: value for key, value in given.items() if key.startswith(start)}
     if strategy.name == "ta-vaal" and record.deep:
         fit = {f"{start}ranker": "ranking", **fit}

@@ -14,6 +14,7 @@ from altool.text import count, visible
 PROJECT = "this project"  # the run of metrics tables that no simulation wrote
 # What heads and tails are measured by.
 CLASS_METRIC = {"macro_f1": "f1", "macro_recall": "recall", "accuracy": "recall", "shortfall": "shortfall"}
+CLASS_METRIC |= {"macro_decided_recall": "decided_recall"}
 FALLING = ("shortfall",)  # metrics of which less is better
 
 

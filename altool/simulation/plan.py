@@ -344,6 +344,9 @@ def _fit(taken: dict[str, Any], strategy: Strategy, given: Mapping[str, Any], ro
     of its recipe. Raises UsageError, also for what deep classifiers alone take where another one's `row` has it."""
     record = classifier(taken.get("classifier", "logistic"), say("classifier"))
     start = prefix(record.name)
+    if record.learns != "labels":
+        text = f"{say('classifier')}: {record.name} learns {record.learns} of an outside model, which a simulation does not have"
+        raise UsageError(text, 'give for example "logistic"')
     if not record.deep:
         if idle := [key for key in row if key.replace("-", "_") in OF_TRAINING and taken[key.replace("-", "_")]]:
             text = f"{say(idle[0])} has no effect with classifier {record.name}"

@@ -11,7 +11,8 @@ import numpy as np
 
 from altool.metrics import learning_curves
 from altool.reporting.cost import Cells
-from altool.reporting.history import OVER, Difference, History, Interval, Run, interval, metric_name
+from altool.reporting.history import OVER, Difference, History, Run, metric_name
+from altool.reporting.history_curves import Interval, interval
 from altool.reporting.terminal import named_table
 from altool.text import count, visible
 

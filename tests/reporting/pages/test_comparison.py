@@ -28,8 +28,8 @@ def summary(heights: dict[str, float], baseline: str | None = "random", **option
         for repeat, more in enumerate(np.roll(SPREAD, number)):
             values = np.array([0.1, height + more])
             classes = np.stack([values, values / 2], axis=1)
-            counts = np.array([50, 150])
-            found.append(Series(run, repeat, np.array([100, 200]), values, classes, counts, counts, None))
+            counts = np.array([[30, 70], [50, 150]])
+            found.append(Series(run, repeat, np.array([100, 200]), values, classes, counts, np.array([50, 150]), None))
     return summarize(
         found, CLASSES, "macro_f1", common_range(found), baseline=baseline, generator=lambda: seeds.generator(0, "test"), **options
     )  # type: ignore[arg-type]
@@ -67,7 +67,12 @@ def test_no_run_can_be_told_from_random() -> None:
 def test_what_the_sections_hold() -> None:
     text = comparison.render(summary({"random": 0.5, "good": 0.9, "bad": 0.2}, levels=[0.15]), {}).decode()
     assert re.findall(r'<section id="(\w+)">', text) == ["curves", "saved", "differences", "shares", "classes"]
-    assert re.findall(r"<figcaption>([^<]+)<", text) == ["macro-F1", "all classes", *CLASSES]
+    assert re.findall(r"<figcaption>([^<]+)<", text) == [
+        "macro-F1",
+        *("all classes", "points over random"),
+        *("label imbalance", "label entropy"),
+        *CLASSES,
+    ]
     # labels to 0.15, means over repeats: 100 + 100 * 0.05 / (height - 0.1)
     good, random = (100 + 100 * 0.05 / (height - 0.1) for height in (0.9, 0.5))
     assert f"<td>{100 * (1 - good / random):.0f} %</td>" in text

@@ -26,6 +26,7 @@ from altool.simulation.from_model import Pool
 from altool.simulation.options import Options, of_plans
 from altool.simulation.options import settings as given_settings
 from altool.simulation.plan import Plan, Run
+from altool.simulation.pool import spread
 from altool.simulation.progress import followed
 from altool.simulation.replay import class_names, replay, validated
 from altool.simulation.world import Truth, World
@@ -43,6 +44,7 @@ TABLES = ("features", "items", "labels", "holdout_labels", "targets")
 AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
 WORLD = (
     "holdout_share",
+    "measure",
     "imbalance",
     "rare_classes",
     "pool_share",
@@ -146,11 +148,14 @@ def run(options: Options, console: Console) -> None:
             tasks.append(task)
     if left := len(wanted) - len(tasks):
         console.info(f"{left:,} of {count(len(wanted), 'run')} exist already")
+    statistics, of_classes = _statistics(truth, worlds)
     if console.dry_run:
         planned = {"runs": [entry.name for entry in plan.runs], "repeats": plan.repeats, "rounds": plan.rounds, "to_simulate": len(tasks)}
         text = f"simulate {len(tasks):,} of {count(len(wanted), 'run')} ({len(plan.runs):,} x {count(plan.repeats, 'repeat')})"
-        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} -> {options.output}"
-        console.rehearsed({"command": "simulate", **planned, "pool": len(worlds[0].rows), "output": options.output}, text)
+        text += ", the small form" if options.small else ""
+        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} {of_classes} -> {options.output}"
+        planned |= {"pool": len(worlds[0].rows), "class_sizes": statistics} | ({"small": True} if options.small else {})
+        console.rehearsed({"command": "simulate", **planned, "output": options.output}, text)
         return
     jobs = min(options.jobs or cores(), len(tasks))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
@@ -166,20 +171,31 @@ def run(options: Options, console: Console) -> None:
         with followed(titles, plan.rounds, done, console):
             ties += [_simulate(task, pool, ids, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
     _report_ties([task.run.name for task in tasks], ties, console)
-    held_out = len(truth.held_rows if worlds[0].held is None else worlds[0].held)
+    whole = worlds[0].whole
+    held_out = 0 if whole else len(truth.held_rows if worlds[0].held is None else worlds[0].held)
     summary = {
         "command": "simulate",
         "runs": [entry.name for entry in plan.runs],
         "repeats": plan.repeats,
         "pool": len(worlds[0].rows),
+        "class_sizes": statistics,
         "held_out": held_out,
         "classes": list(pool.classes),
         "simulated": len(tasks),
         "output": options.output,
     }
     runs = f"{count(len(plan.runs), 'run')} x {count(plan.repeats, 'repeat')}"
-    sizes = f"{count(len(worlds[0].rows), 'row')}, measured on {held_out:,}"
+    sizes = f"{count(len(worlds[0].rows), 'row')} {of_classes}, measured on {'all of them' if whole else f'{held_out:,}'}"
     console.result(summary, f"simulated {runs} on {sizes} -> {options.output}; see altool compare {options.output}")
+
+
+def _statistics(truth: Truth, worlds: Sequence[World]) -> tuple[dict[str, Any], str]:
+    """How many rows of each class the pools have, on average over repeats, and how that is spread, for JSON and in words."""
+    pools = [np.bincount(truth.codes[one.rows], minlength=len(truth.classes)) for one in {id(one): one for one in worlds}.values()]
+    mean, deviation, ir = np.mean([spread(sizes) for sizes in pools], axis=0).tolist()
+    rows = dict(zip(truth.classes, np.mean(pools, axis=0).tolist(), strict=True))
+    words = f"of {count(len(truth.classes), 'class', 'classes')} ({mean:,.1f} each, s.d. {deviation:,.1f}, ir {ir:.3f})"
+    return {"mean": mean, "sd": deviation, "ir": ir, "rows": rows}, words
 
 
 def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: Console) -> None:
@@ -195,15 +211,22 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The plan's settings, which the command line overrides, and its runs: those of the command line if it names any."""
     settings: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
+    if options.small and not options.plan:
+        raise UsageError("--small has no effect without --plan", "give a plan with a section [small], or leave it out")
     if options.plan:
         plan = f"plan {options.plan}"
-        settings = load_toml(read_bytes(options.plan, plan), plan)
-        rows = settings.pop("run", [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
-        settings = {name.replace("-", "_"): value for name, value in settings.items()}
-        of_models = {name: settings.pop(name) for name in list(settings) if plans.of_models(name)}
-        settings = _checked(plan, settings) | of_models
+        sections = load_toml(read_bytes(options.plan, plan), plan)
+        small = sections.pop("small", None)
+        for name, section in (("about", sections.pop("about", {})), ("small", {} if small is None else small)):
+            if not isinstance(section, dict):
+                raise InputError(f"{plan}, {name}: expected a section, found {clip(repr(section), 80)}", f"write it as [{name}]")
+        if options.small and small is None:
+            raise InputError(f"{plan}: found no section [small], which --small takes", "add it, or leave out --small")
+        settings, rows = _section(plan, sections)
+        instead, others = _section(f"{plan}, [small]", small or {}, removes=True)
+        if options.small:
+            settings = {name: value for name, value in (settings | instead).items() if instead.get(name) != ""}
+            rows = others or rows
         base = Path(options.plan).parent
         files = {*TABLES, *plans.TABLES, *plans.files()}
         for row in (settings, *rows):
@@ -220,6 +243,19 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
         del settings["target_aware"]
     return settings, rows
+
+
+def _section(plan: str, section: dict[str, Any], *, removes: bool = False) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The settings and the runs of a plan, or of its [small], which `removes` a setting by an empty text.
+
+    Raises InputError and UsageError."""
+    rows = section.pop("run", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
+    settings = {name.replace("-", "_"): value for name, value in section.items()}
+    removed = {name for name, value in settings.items() if removes and value == "" and name in of_plans()}
+    unchecked = {name: settings.pop(name) for name in list(settings) if name in removed or plans.of_models(name)}
+    return _checked(plan, settings) | unchecked, rows
 
 
 def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], plan: Plan) -> None:

@@ -22,6 +22,7 @@ SCOPES = ("all", "head", "tail")
 OVER = {"labels": "the range of labels", "log": "the logarithm of the labels, so that every doubling of them weighs the same"}
 NEGLIGIBLE = learning_curves.ROUNDING  # points of area
 NAMES = SHORT | {"label_imbalance": "label imbalance", "label_entropy": "label entropy", SHARE: "share of the labels"}
+NAMES |= {"decided_recall": "decided recall", "macro_decided_recall": "macro decided recall"}
 PAIRED = 12  # runs that are compared with each other, the best ones
 ALIKE = 0.005  # pools whose shares of every class differ by less are one
 

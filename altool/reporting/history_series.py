@@ -14,6 +14,7 @@ from altool.text import count, visible
 PROJECT = "this project"  # the run of metrics tables that no simulation wrote
 # What heads and tails are measured by.
 CLASS_METRIC = {"macro_f1": "f1", "macro_recall": "recall", "accuracy": "recall", "shortfall": "shortfall"}
+CLASS_METRIC |= {"macro_decided_recall": "decided_recall"}
 # Metrics of the classes' counts of labels, which no model has a part in; a class is measured by its share of the labels.
 BALANCE: dict[str, Callable[[np.ndarray], float]] = {
     "label_imbalance": learning_curves.imbalance_ratio,

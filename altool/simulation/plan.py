@@ -26,10 +26,11 @@ RANDOM, BALANCED = "random", "balanced"  # seed sets
 @dataclass(frozen=True)
 class Run:
     """One thing to try. `options` are the strategy's own, `fit` the classifier's, `vaal` those of VAAL's or TA-VAAL's networks, which are
-    trained where the strategy asks for them; `mc_dropout` as in `score`; `seconds` those of a verified, a corrected and an answer from
-    scratch. The seed set is drawn at random (RANDOM), with as many rows of each class (BALANCED), or chosen by a strategy that starts
-    cold; once `after` rows are labeled, the run `then` chooses, which differs in how it chooses alone. While nothing is labeled, a strategy
-    chooses by `start_predictions`, if there are any."""
+    trained where the strategy asks for them; `subset_factor` is that of a strategy without this option, from the first model on;
+    `mc_dropout` as in `score`; `seconds` those of a verified, a corrected and an answer from scratch. The seed set is drawn at random
+    (RANDOM), with as many rows of each class (BALANCED), or chosen by a strategy that starts cold; once `after` rows are labeled, the run
+    `then` chooses, which differs in how it chooses alone. While nothing is labeled, a strategy chooses by `start_predictions`, if there are
+    any."""
 
     name: str
     strategy: str
@@ -44,6 +45,7 @@ class Run:
     partitions: int | None = None
     parallel: int = PARALLEL
     audit: int | None = None
+    subset_factor: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     start_predictions: str | None = None
@@ -88,6 +90,7 @@ class Plan:
     at_precision: float = 0.9
     folds: int = 5
     validation_share: float | None = None
+    decided: bool = False
 
     def budget_of(self, number: int) -> int:
         """The rows to ask for in a round, from 1."""
@@ -103,7 +106,8 @@ class Plan:
         and no repeat on their number."""
         shared = {name: getattr(self, name) for name in ("seed_size", "rounds", "budget", "at_precision")}
         shared |= {"validation_share": self.validation_share} if self.validation_share is not None else {}
-        shared |= {"folds": self.folds} if any(part.target_aware for part in run.parts) else {}
+        shared |= {"decided": True} if self.decided else {}
+        shared |= {"folds": self.folds} if self.decided or any(part.target_aware for part in run.parts) else {}
         return {**shared, **_facts(run)}
 
 
@@ -121,13 +125,13 @@ def _facts(run: Run) -> dict[str, Any]:
 TABLES = ("queue", "start_predictions")  # of a run, which their fingerprints stand for
 AFTER = Option("after", int, low=1, high=2**31 - 1, metavar="N", help="The labels from which on it chooses.")
 OF_DEEP = ("mutual_information", "predicted_loss")  # what deep models alone predict
-SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds", "validation_share")
+SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds", "validation_share", "decided")
 OF_RUNS = ("strategy", "then", *of_runs())
 OF_CHOICE = (
     *("diversify", "diversify_by", "unique", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size"),
-    *("partitions", "parallel", "audit"),
+    *("partitions", "parallel", "audit", "subset_factor"),
 )
-OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit")  # of these, what fits the one strategy or the other
+OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit", "subset_factor")  # of these, what fits the one strategy or the other
 VAAL = "vaal_"
 
 
@@ -211,6 +215,8 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], say: Say | None = No
     if "ranks" not in strategy.takes:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
     known = check(of_runs().values(), {key: given[key] for key in of_runs() if key in given}, say, "a run")
+    if "subset_factor" in strategy.option_names and "subset_factor" in known:
+        options = {**options, "subset_factor": known.pop("subset_factor")}
     wraps = [key.replace("_", "-") for key in ("diversify", "unique", "target_aware", "suggest") if known.get(key)]
     known |= _fit(known.get("classifier", "logistic"), strategy.wrapped, fit, say)
     run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, **known)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from time import process_time
 from typing import Any
 
 import numpy as np
 
 from altool import seeds
-from altool.metrics import cost, steering
+from altool.metrics import cost, decided, steering
 from altool.metrics.evaluation import Evaluation, evaluate
 from altool.metrics.gaps import Aims
 from altool.metrics.tiers import AUTO, TIERS
@@ -28,7 +28,7 @@ from altool.simulation.start import Start
 from altool.strategies import registry
 from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
-from altool.wrappers.choose import Choice, Request, asked, choose, class_options
+from altool.wrappers.choose import Choice, Request, asked, choose, class_options, narrow
 from altool.wrappers.unique import choose_unique
 
 
@@ -166,7 +166,13 @@ def replay(
         model, _ = fit(pool.rows[labeled], label[labeled])
         fitted = process_time()
         at_precision = aims.at_precision if aims is not None else [plan.at_precision] * classes
-        measured = evaluate(pool.held_truth, probabilities(model, now, pool.held_rows, seed), at_precision, None, aims)
+        seen = Seen(pool, labeled, label[labeled], explored[labeled], automatic[labeled], validation)
+        crossed = cache(partial(_out_of_fold, seen, model, fit, plan.folds, seed))
+        likely = probabilities(model, now, pool.held_rows[:], seed)
+        measured = evaluate(pool.held_truth, likely, at_precision, None, aims)
+        if plan.decided:
+            threshold = _thresholds(seen, crossed, at_precision)
+            measured = decided.measured(measured, pool.held_truth, likely, threshold, aims.priorities if aims is not None else None)
         counts = np.bincount(label[labeled], minlength=classes)
         spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
         questions = sum(int((~part.automatic).sum()) for part in history.asked)
@@ -178,9 +184,7 @@ def replay(
             break
         weights = None
         if now.target_aware and aims is not None:
-            seen = Seen(pool, labeled, label[labeled], explored[labeled], automatic[labeled], validation)
-            again = partial(fit, **(found.options if (found := chosen(model)) else {}))
-            weights = _weights(seen, now, aims, model, again, plan.folds, seed)
+            weights = _weights(seen, now, aims, model, crossed, seed)
         if before is not None and now is not chooser:  # the number that another strategy has kept is none to compare with
             before = replace(before, numbers=None)
         chooser = now
@@ -269,17 +273,37 @@ def validated(truth: np.ndarray, share: float | None, seed: int) -> np.ndarray:
     return pools.hold_out(truth, share, seeds.generator(seed, "validation")) if share else np.zeros(len(truth), bool)
 
 
-def _weights(seen: Seen, run: Run, aims: Aims, model: Model, fit: Callable[..., tuple[Model, bool]], count: int, seed: int) -> np.ndarray:
-    """TAAL's class weights from the estimates of the run's `weights_from`, as `report` and `select` come to them."""
+def _two_alike(labels: np.ndarray) -> bool:
+    """Does some class have two labels, so that it can be predicted out of fold?"""
+    return bool(np.bincount(labels).max() > 1)
+
+
+def _out_of_fold(seen: Seen, model: Model, fit: Callable[..., tuple[Model, bool]], count: int, seed: int) -> np.ndarray:
+    """float32 (m, K) probabilities of the labeled rows, each by a model that `fit` makes of other folds, with what `model` chose."""
+    again = partial(fit, **(found.options if (found := chosen(model)) else {}))
+    fold = folds.assign(seen.labels, count, seeds.integer(seed, "train", "folds"))
+    return folds.predict(seen.pool.rows[seen.labeled], seen.labels, fold, lambda x, y: again(x, y)[0].probabilities)
+
+
+def _thresholds(seen: Seen, crossed: Callable[[], np.ndarray], at_precision: Sequence[float]) -> np.ndarray:
+    """float64 (K,): the classes' thresholds, by the labels that people gave; infinity where no label can be predicted out of fold."""
+    own = ~seen.automatic
+    if not own.any() or not _two_alike(seen.labels):
+        return np.full(len(seen.pool.classes), np.inf)
+    return decided.thresholds(seen.labels[own], crossed()[own], at_precision)
+
+
+def _weights(seen: Seen, run: Run, aims: Aims, model: Model, crossed: Callable[[], np.ndarray], seed: int) -> np.ndarray:
+    """TAAL's class weights from the estimates of the run's `weights_from`, as `report` and `select` come to them; `crossed` predicts the
+    labeled rows out of fold."""
     samples: dict[str, steering.Sample] = {}
     if run.weights_from in (steering.AUTO, steering.HOLDOUT) and seen.validation.any():
         found = probabilities(model, run, seen.pool.rows[seen.validation], seed)
         samples[steering.HOLDOUT] = steering.sample(seen.pool.truth[seen.validation], found, aims)
     masks = {steering.EXPLORED: seen.explored, steering.LABELED: ~seen.automatic}
     wanted = [name for name in steering.wanted(run.weights_from, samples.get(steering.HOLDOUT)) if masks[name].any()]
-    if wanted and np.bincount(seen.labels).max() > 1:
-        fold = folds.assign(seen.labels, count, seeds.integer(seed, "train", "folds"))
-        out_of_fold = folds.predict(seen.pool.rows[seen.labeled], seen.labels, fold, lambda x, y: fit(x, y)[0].probabilities)
+    if wanted and _two_alike(seen.labels):
+        out_of_fold = crossed()
         samples |= {name: steering.sample(seen.labels[masks[name]], out_of_fold[masks[name]], aims) for name in wanted}
     return steering.steered(samples, aims, run.weights_from)
 
@@ -296,11 +320,24 @@ def _choose(
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED
         keywords[strategy.budgets] = cost.tiers(prices, *state.accepted.T, rows=budget, audit=run.audit or 0)
     request = _request(run, strategy, sum(keywords.get(strategy.budgets, (budget,))), keywords, state.weights, generator)
+    sample = _sample(run, request, len(candidates))
+    if sample is not None:
+        arrays, _ = narrow(arrays, {}, sample)
+        arrays |= {"answers": arrays["answers"][sample]} if strategy.shape == "ask" else {}
+        candidates = candidates[sample]
     choice = _chosen(pool, run, request, candidates, arrays, state.labeled)
     if choice.round is not None:
         choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
+    if sample is not None:
+        choice = replace(choice, places=sample[choice.places])
     return choice, None if suggested is None else suggested.astype(np.int64), kept
+
+
+def _sample(run: Run, request: Request, candidates: int) -> np.ndarray | None:
+    """The rising int64 places of the random sample that a strategy may choose from, as those with this option draw theirs; None: all."""
+    size = (run.subset_factor or 0) * request.count
+    return np.sort(request.generator("subset").choice(candidates, size, replace=False)) if 0 < size < candidates else None
 
 
 def _keywords(pool: Pool, plan: Plan, run: Run, strategy: Strategy, labels: np.ndarray) -> dict[str, Any]:

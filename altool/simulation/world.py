@@ -29,6 +29,7 @@ from altool.tables.rows import read_rows
 from altool.text import count
 
 DONE = "done.npy"
+POOL = "pool"  # what is measured on
 ARRAYS = ("rows", "truth", "held_rows", "held_truth")
 
 
@@ -48,17 +49,29 @@ class Truth:
 
 @dataclass(frozen=True)
 class World:
-    """The rows of a repeat, as increasing int64 positions: those to choose from, and those that are held out (None: the tables' own)."""
+    """The rows of a repeat, as increasing int64 positions: those to choose from, and those that are measured on (None: the tables' own
+    held-out rows; `rows` itself: the whole pool)."""
 
     rows: np.ndarray
     held: np.ndarray | None
 
+    @property
+    def whole(self) -> bool:
+        """Is the whole pool measured on?"""
+        return self.held is self.rows
+
+    def among(self, used: np.ndarray) -> World:
+        """The same rows as positions in `used`, increasing ones that hold them all."""
+        rows = np.searchsorted(used, self.rows)
+        return World(rows, rows if self.whole else None if self.held is None else np.searchsorted(used, self.held))
+
     def of(self, pool: Pool) -> Pool:
         """This part of a pool whose rows it has the positions of; what is chosen from is not copied."""
-        held_rows, held_truth = pool.held_rows, pool.held_truth
-        if self.held is not None:
+        rows, truth = cast(np.ndarray, Part(pool.rows, self.rows)), pool.truth[self.rows]
+        held_rows, held_truth = (rows, truth) if self.whole else (pool.held_rows, pool.held_truth)
+        if self.held is not None and not self.whole:
             held_rows, held_truth = pool.rows[self.held], pool.truth[self.held]
-        return Pool(cast(np.ndarray, Part(pool.rows, self.rows)), pool.truth[self.rows], held_rows, held_truth, pool.classes)
+        return Pool(rows, truth, held_rows, held_truth, pool.classes)
 
 
 class Part:
@@ -117,12 +130,18 @@ def read_truth(
     if len(twice):
         text = f"--labels: {count(len(twice), 'held-out row')} in it, too (ids {check.naming(check.first_ids(index.take(twice)))})"
         raise InputError(text, "hold them out in one place")
+    if settings.get("measure") == POOL:
+        if len(held_rows):
+            text = f"--measure pool: {count(len(held_rows), 'held-out row')} given, expected none: all rows are measured on"
+            raise UsageError(text, "leave out --holdout-labels, and rows of source holdout, or give --measure holdout")
+        if settings.get("holdout_share") is not None:
+            raise UsageError("--holdout-share has no effect with --measure pool", "leave one of them out")
     if len(held_rows) and settings.get("holdout_share") is not None:
         raise UsageError("--holdout-share has no effect here", "leave it out: rows are held out already")
     if settings.get("rare_classes") and not settings.get("imbalance"):
         raise UsageError("--rare-classes needs --imbalance RATIO")
     thinned = settings.get("imbalance") is not None or settings.get("pool_share") is not None
-    if settings.get("resample") and len(held_rows) and not thinned:
+    if settings.get("resample") and (len(held_rows) or settings.get("measure") == POOL) and not thinned:
         raise UsageError("--resample has no effect here: every repeat has all rows", "give --pool-share or --imbalance")
     return Truth(index, rows, codes_, held_rows, held_codes, classes, new)
 
@@ -135,23 +154,23 @@ def draw(truth: Truth, settings: Mapping[str, Any], seed: int, repeat: int, name
     def generator(step: str) -> np.random.Generator:
         return seeds.generator(seeds.integer(seed, "simulate", repeat), step) if resample else seeds.generator(seed, "simulate", step)
 
-    rows, held = np.arange(len(truth.rows)), None
-    if not len(truth.held_rows):
+    rows, held, whole = np.arange(len(truth.rows)), None, settings.get("measure") == POOL
+    if not len(truth.held_rows) and not whole:
         mask = pools.hold_out(truth.codes, settings.get("holdout_share", 0.2), generator("holdout"))
         rows, held = np.flatnonzero(~mask), np.flatnonzero(mask)
-    if not len(rows) or not (len(truth.held_rows) if held is None else len(held)):
+    if not len(rows) or not (whole or (len(truth.held_rows) if held is None else len(held))):
         sizes = f"{count(len(rows), 'row')} to choose from and {len(truth.held_rows) if held is None else len(held):,} to measure on"
         raise InputError(f"{name}: {sizes}", "give more labeled rows")
     kept = np.full(len(truth.classes), float(settings.get("pool_share") or 1))
     if settings.get("imbalance") is not None:
-        text, rare = str(settings["imbalance"]), settings.get("rare_classes")
-        shares = pools.shares(text, rare, truth.classes)
-        if resample and "=" not in text and not rare:  # nobody says which classes are rare
-            shares = generator("rare classes").permutation(shares)
-        kept *= shares
+        rare = settings.get("rare_classes")
+        found = np.bincount(truth.codes[rows], minlength=len(truth.classes))
+        # with a ratio alone nobody says which classes are rare
+        ranks = generator("rare classes").permutation(len(truth.classes)) if resample and not rare else None
+        kept *= pools.shares(str(settings["imbalance"]), rare, truth.classes, found, ranks)
     if settings.get("imbalance") is not None or settings.get("pool_share") is not None:
         rows = rows[pools.thin(truth.codes[rows], kept, generator("imbalance"))]
-    return World(rows, held)
+    return World(rows, rows if whole else held)
 
 
 def facts(truth: Truth, world: World) -> str:
@@ -180,25 +199,28 @@ def read(
             mask[one.rows] = True
             mask[one.held if one.held is not None else []] = True
         used = np.flatnonzero(mask)
-        parts = [World(np.searchsorted(used, one.rows), None if one.held is None else np.searchsorted(used, one.held)) for one in worlds]
+        parts = [one.among(used) for one in worlds]
     positions = truth.rows[used]
+    whole = world.whole and parts[0] is None
     with console.progress(f"reading {source.name}", len(truth.index)) as advance:
         if column == "features":
-            (rows, held_rows), fingerprint, _ = read_matrices(
-                source, column, truth.index, [positions, held[0]], Scratch(1 << 62), advance=advance
-            )
+            wanted = [positions] if whole else [positions, held[0]]
+            (rows, *apart), fingerprint, _ = read_matrices(source, column, truth.index, wanted, Scratch(1 << 62), advance=advance)
+            held_rows = rows if whole else apart[0]
         else:
             batches = [read_rows(source, batch, column) for batch in source.scan(["id", column], lambda batch: batch)]
             texts, sums = (np.concatenate(each) for each in zip(*batches, strict=True))
             fingerprint = align.fingerprint(truth.index, sums)
-            rows, held_rows = truth.index.arrange(texts)[positions], truth.index.arrange(texts)[held[0]]
-    return Pool(rows, truth.codes[used], held_rows, held[1], truth.classes), positions, parts, fingerprint
+            rows = truth.index.arrange(texts)[positions]
+            held_rows = rows if whole else truth.index.arrange(texts)[held[0]]
+    codes_ = truth.codes[used]
+    return Pool(rows, codes_, held_rows, codes_ if whole else held[1], truth.classes), positions, parts, fingerprint
 
 
 def store(folder: Path, pool: Pool, ids: pa.Array, tasks: int) -> np.ndarray:
     """The arrays as files that workers map: one copy in memory for all of them. Returns another such, int32 (tasks,), for them to write."""
     folder.mkdir()
-    for name in ARRAYS:
+    for name in ARRAYS[:2] if pool.held_rows is pool.rows else ARRAYS:
         array = getattr(pool, name)
         if array.dtype == object:  # texts
             pq.write_table(pa.table({"text": pa.array(array, pa.string())}), folder / f"{name}.parquet")
@@ -214,7 +236,9 @@ def load(folder: Path) -> tuple[Pool, pa.Array, np.ndarray]:
     found: dict[str, Any] = {}
     for name in ARRAYS:
         texts = folder / f"{name}.parquet"
-        if texts.exists():
+        if name.startswith("held_") and not texts.exists() and not (folder / f"{name}.npy").exists():
+            found[name] = found[name.removeprefix("held_")]  # the pool is measured on
+        elif texts.exists():
             found[name] = pq.read_table(texts).column("text").to_numpy(zero_copy_only=False)
         else:
             found[name] = np.load(folder / f"{name}.npy", mmap_mode="r")

@@ -10,7 +10,7 @@ from altool import seeds
 from altool.reporting import history
 from altool.reporting.history import Difference, default_level, summarize
 from altool.reporting.history_cells import summary_rows
-from altool.reporting.history_series import common_range, rarest, series, unpaired, with_own_tails
+from altool.reporting.history_series import BALANCE, CLASS_METRIC, common_range, rarest, series, unpaired, with_own_tails
 from altool.reporting.pages.comparison import render as render_page
 
 COLUMNS = ("run", "repeat", "round", "class", "value", "total", "labels", "pool", "seconds", "verified", "corrected", "scratch")
@@ -39,6 +39,11 @@ def summary(*lines, metric="macro_f1", **options):
 
 def of(found, name):
     return next(run for run in found.runs if run.name == name)
+
+
+def test_every_metric_has_a_name():
+    named = {name: history.metric_name(name) for name in (*CLASS_METRIC, *CLASS_METRIC.values(), *BALANCE)}
+    assert {metric for metric, name in named.items() if name == "R@P"} == set()
 
 
 def test_series():

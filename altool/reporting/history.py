@@ -74,7 +74,7 @@ class History:
     tail: tuple[str, ...]
     baseline: str | None
     runs: list[Run]
-    choice: Choice | None = None  # of one run there is none
+    choice: Choice | None = None  # of one run there is none, nor by a metric of BALANCE: no model is measured
     area_over: str = "labels"  # or "log": their logarithm
     own_tails: bool = False  # has each repeat a pool, and so a tail, of its own? `tail` is then that of all pools together
     gain: Gain | None = None  # of the project's own rounds, if they are among the runs
@@ -250,11 +250,13 @@ def summarize(
         baseline=baseline,
         runs=runs,
         gain=next((gain(one.labels.tolist(), one.value.tolist()) for one in found if one.run == PROJECT and of_model), None),
-        choice=choose(
+        choice=None
+        if metric in BALANCE
+        else choose(
             {name: {number: sign * one.area["all"] for number, one in group.items()} for name, group in groups.items()},
             series,
             shared,
-            baseline if of_model else None,
+            None if metric in FALLING else baseline,
             given,
             generator,
         ),

@@ -294,7 +294,7 @@ def test_the_balance_as_the_metric():
     assert of(found, "random").final["all"].value == pytest.approx(1 / 3)  # 8 and 4: mean 6, deviation 2
     assert of(found, "random").class_curves["a"].value == pytest.approx([0.75, 2 / 3])
     assert of(found, "a").difference["all"].verdict == "better"
-    assert (found.class_metric, found.choice.saved, found.runs[0].levels) == ("label_share", None, [])
+    assert (found.class_metric, found.choice, found.runs[0].levels) == ("label_share", None, [])
     assert b"points over random" in render_page(found, {})
     columns["labels"] = [None] * len(columns["labels"])
     with pytest.raises(ValueError, match="run 'a', repeat 0: the labels of each class are unknown"):

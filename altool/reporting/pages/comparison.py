@@ -87,9 +87,9 @@ def _lead(found: History, against: Told | None) -> tuple[list[str], list[str]]:
     choice = [line if place == 0 else f"labels saved: {line}" for place, line in enumerate(found.advice)]
     if against is None:
         return choice[:1] or [found.basis], choice[1:]
-    if not against.better and not against.worse:
+    if found.choice is None or (not against.better and not against.worse):
         return against.lines, choice
-    candidates = [name for name in found.choice.candidates if name in against.better] if found.choice else []
+    candidates = [name for name in found.choice.candidates if name in against.better]
     if len(candidates) > 1:
         first = ", ".join(map(visible, candidates[:-1][:NAMED]))
         last = visible(candidates[-1]) if len(candidates) <= NAMED + 1 else count(len(candidates) - NAMED, "other run")

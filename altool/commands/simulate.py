@@ -152,8 +152,9 @@ def run(options: Options, console: Console) -> None:
     if console.dry_run:
         planned = {"runs": [entry.name for entry in plan.runs], "repeats": plan.repeats, "rounds": plan.rounds, "to_simulate": len(tasks)}
         text = f"simulate {len(tasks):,} of {count(len(wanted), 'run')} ({len(plan.runs):,} x {count(plan.repeats, 'repeat')})"
+        text += ", the small form" if options.small else ""
         text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} {of_classes} -> {options.output}"
-        planned |= {"pool": len(worlds[0].rows), "class_sizes": statistics}
+        planned |= {"pool": len(worlds[0].rows), "class_sizes": statistics} | ({"small": True} if options.small else {})
         console.rehearsed({"command": "simulate", **planned, "output": options.output}, text)
         return
     jobs = min(options.jobs or cores(), len(tasks))
@@ -210,15 +211,22 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The plan's settings, which the command line overrides, and its runs: those of the command line if it names any."""
     settings: dict[str, Any] = {}
     rows: list[dict[str, Any]] = []
+    if options.small and not options.plan:
+        raise UsageError("--small has no effect without --plan", "give a plan with a section [small], or leave it out")
     if options.plan:
         plan = f"plan {options.plan}"
-        settings = load_toml(read_bytes(options.plan, plan), plan)
-        rows = settings.pop("run", [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
-        settings = {name.replace("-", "_"): value for name, value in settings.items()}
-        of_models = {name: settings.pop(name) for name in list(settings) if plans.of_models(name)}
-        settings = _checked(plan, settings) | of_models
+        sections = load_toml(read_bytes(options.plan, plan), plan)
+        small = sections.pop("small", None)
+        for name, section in (("about", sections.pop("about", {})), ("small", {} if small is None else small)):
+            if not isinstance(section, dict):
+                raise InputError(f"{plan}, {name}: expected a section, found {clip(repr(section), 80)}", f"write it as [{name}]")
+        if options.small and small is None:
+            raise InputError(f"{plan}: found no section [small], which --small takes", "add it, or leave out --small")
+        settings, rows = _section(plan, sections)
+        instead, others = _section(f"{plan}, [small]", small or {}, removes=True)
+        if options.small:
+            settings = {name: value for name, value in (settings | instead).items() if instead.get(name) != ""}
+            rows = others or rows
         base = Path(options.plan).parent
         files = {*TABLES, *plans.TABLES, *plans.files()}
         for row in (settings, *rows):
@@ -235,6 +243,19 @@ def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
         del settings["target_aware"]
     return settings, rows
+
+
+def _section(plan: str, section: dict[str, Any], *, removes: bool = False) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The settings and the runs of a plan, or of its [small], which `removes` a setting by an empty text.
+
+    Raises InputError and UsageError."""
+    rows = section.pop("run", [])
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
+    settings = {name.replace("-", "_"): value for name, value in section.items()}
+    removed = {name for name, value in settings.items() if removes and value == "" and name in of_plans()}
+    unchecked = {name: settings.pop(name) for name in list(settings) if name in removed or plans.of_models(name)}
+    return _checked(plan, settings) | unchecked, rows
 
 
 def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], plan: Plan) -> None:

@@ -88,6 +88,7 @@ class Options:
         "A folder with one folder per run; give it again to go on.", metavar="DIR", flags=("-o", "--output"), required=True, panel=RUNS
     )
     plan: str | None = option("TOML: these options as keys, and a [[run]] per run.", metavar="FILE", panel=RUNS)
+    small: bool = option("The plan's small form: its section [small] over the rest.", default=False, panel=RUNS)
     strategy: Sequence[str] | None = option("What to try; repeatable.", metavar="NAME", panel=RUNS)
     classifier: str | None = shared(replace(CLASSIFIER, panel=RUNS, default=None, shown="logistic"))
     balance: str | None = shared(replace(BALANCE, panel=RUNS, default=None, shown="none"))
@@ -160,7 +161,7 @@ class Options:
 @cache
 def of_plans() -> Mapping[str, Option]:
     """What a plan may say for all of its runs, by key."""
-    not_settings = ("output", "plan", "strategy", "jobs", "strict", "overwrite")
+    not_settings = ("output", "plan", "small", "strategy", "jobs", "strict", "overwrite")
     return {own.name: own for own in declared(Options) if own.name not in not_settings} | dict(of_runs())
 
 

@@ -85,7 +85,9 @@ class Options:
             help="On features: logistic, svm, linear-svm, mlp; on texts: fasttext; on images: resnet18, …; on losses: loss-ranker.",
         )
     )
-    balance: str = shared(replace(BALANCE, panel=FIT, help="Balance classes: none, class-weight or prior."))
+    balance: str | None = shared(
+        replace(BALANCE, panel=FIT, help="Balance classes: none, class-weight or prior.", default=None, shown="none, or the recipe's")
+    )
     folds: int | None = option("Also predict every labeled row by a model that did not see it.", low=2, metavar="N", panel=FIT)
     oof: str | None = option("Where the out-of-fold predictions go.", metavar="PATH", panel=FIT)
     vaal: str = option(
@@ -124,12 +126,14 @@ owned = registry.owned
 
 @dataclass(frozen=True)
 class _Fit:
-    """What is fitted: the classifier with all its options, VAAL with those that are given, and how provenance records both."""
+    """What is fitted: the classifier with all its options, VAAL with those that are given, how provenance records both, and how classes
+    are balanced."""
 
     classifier: Classifier
     options: dict[str, Any]
     vaal: dict[str, Any]
     recorded: dict[str, Any]
+    balance: str
 
 
 def run(options: Options, console: Console) -> None:
@@ -189,7 +193,7 @@ def _fit_of(options: Options) -> _Fit:
     recorded = {registry.prefix(record.name) + name: value for name, value in _recorded(record, fit_options).items()}
     if options.vaal != "none":
         recorded |= {"vaal": options.vaal, **{registry.VAAL + name: value for name, value in vaal_options.items()}}
-    return _Fit(record, fit_options, vaal_options, recorded)
+    return _Fit(record, fit_options, vaal_options, recorded, options.balance or recipe.get("balance", BALANCE.default))
 
 
 def _recorded(record: Classifier, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,7 +236,7 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
     values = learned.of(labeled.ids)
     learned.refuse(values, source.name)
     fit: Callable[..., tuple[Model, bool]] = partial(
-        record.fit, count=len(classes), balance=options.balance, seed=options.seed, **wanted.options
+        record.fit, count=len(classes), balance=wanted.balance, seed=options.seed, **wanted.options
     )
     with contextlib.ExitStack() as stack:
         first = fit
@@ -246,7 +250,7 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         model, converged = first(labeled.rows, values)
         if not converged:
             console.warn(f"the solver stopped after its last step without converging; {_remedy(record)}")
-        own = {"classifier": record.name, "balance": options.balance, "folds": options.folds, "classes": list(classes)}
+        own = {"classifier": record.name, "balance": wanted.balance, "folds": options.folds, "classes": list(classes)}
         inputs = {source.kind.name: labeled.fingerprint, **learned.inputs, **reader.versions}
         if start is not None:
             inputs["from"] = start.facts["label_digest"]

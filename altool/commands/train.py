@@ -163,7 +163,7 @@ def _fit_of(options: Options) -> _Fit:
     idle |= {"--workers": options.workers is not None and record.reads != "image"}
     learns = {"losses": options.losses, "labels": options.labels}
     if record.learns == "losses":
-        idle |= {"--balance": options.balance != "none", "--recipe": options.recipe is not None, "torchrun": distributed.launched()}
+        idle |= {"--balance": options.balance is not None, "--recipe": options.recipe is not None, "torchrun": distributed.launched()}
         idle |= {"--classes": options.classes is not None, "--targets": options.targets is not None}
     else:
         idle["--losses"] = options.losses is not None

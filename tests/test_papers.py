@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
-from altool.commands import simulate
 from altool.simulation import plan as plans
+from altool.simulation import plan_file
+from altool.simulation.options import Options
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 360  # processor seconds of a small form
@@ -29,7 +30,6 @@ def _loaded() -> ModuleType:
 page = _loaded()
 PLANS = page.plans()
 FORMS = [(path, small) for path, plan in PLANS.items() for small in (False, True) if "run" in plan and (not small or "small" in plan)]
-FORMS = [(path, small) for path, small in FORMS if "resnet18" not in str(PLANS[path])]  # until simulate has networks
 
 
 def test_the_page_is_what_the_plans_say() -> None:
@@ -38,8 +38,8 @@ def test_the_page_is_what_the_plans_say() -> None:
 
 @pytest.mark.parametrize(("path", "small"), FORMS)
 def test_both_forms_of_a_plan_are_plans(path: str, small: bool) -> None:
-    options = simulate.Options(output="out", plan=str(ROOT / "papers" / path), small=small)
-    settings, rows = simulate._settings(options)
+    options = Options(output="out", plan=str(ROOT / "papers" / path), small=small)
+    settings, rows = plan_file.read(options)
     plan = plans.make(settings, rows)
     assert plan.repeats > 1 or not small
     if targets := settings.get("targets"):

@@ -21,14 +21,12 @@ from altool.errors import InputError, UsageError
 from altool.metrics.gaps import Aims
 from altool.models.labeled import Table
 from altool.models.registry import classifier
-from altool.options import check as check_values
 from altool.options import flag
-from altool.simulation import noise, records, start, world
 from altool.simulation import plan as plans
+from altool.simulation import plan_file, records, start, world
 from altool.simulation.from_model import Pool
 from altool.simulation.journal import Journal
-from altool.simulation.options import Options, of_plans
-from altool.simulation.options import settings as given_settings
+from altool.simulation.options import Options
 from altool.simulation.plan import Plan, Run
 from altool.simulation.pool import spread
 from altool.simulation.progress import followed
@@ -37,34 +35,13 @@ from altool.simulation.world import Truth, World
 from altool.strategies import registry
 from altool.tables import align, check, outputs, space, write
 from altool.tables.outputs import Output
-from altool.tables.outside import load_toml, read_bytes
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source, meaning
 from altool.tables.rows import TABLES as TABLE_OF
 from altool.tables.rows import open_rows
 from altool.tables.targets import read_targets
 from altool.tables.vectors import of_options
-from altool.text import clip, count
-
-TABLES = ("features", "items", "labels", "holdout_labels", "targets")
-AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
-WORLD = (
-    "holdout_share",
-    "measure",
-    "imbalance",
-    "rare_classes",
-    "pool_share",
-    "resample",
-    "merge_classes",
-    "columns",
-    "ids",
-    "feature_prefix",
-    "scale",
-    "classes",
-    "time_zone",
-    "time_unit",
-    "unlabeled_value",
-)
+from altool.text import count
 
 
 @dataclass(frozen=True)
@@ -87,7 +64,7 @@ class Task:
 
 def run(options: Options, console: Console) -> None:
     """Read the truth once, replay every repeat of every run that is not there yet, and write each as it ends."""
-    settings, rows = _settings(options)
+    settings, rows = plan_file.read(options)
     if not settings.get("labels"):
         raise UsageError("missing --labels", "or name it in the --plan")
     plan = plans.make(settings, rows)
@@ -140,7 +117,7 @@ def run(options: Options, console: Console) -> None:
         for name in ("query_classes", "private_classes"):
             if name in part.options:
                 check.class_numbers(class_names(part.options[name]), truth.classes, f"{log.name}: run {part.name}, {name}")
-    noises = {run.label_noise: noise.read(run.label_noise, truth.classes) for run in plan.runs}
+    noises = {run.label_noise: _noise(run.label_noise, truth.classes) for run in plan.runs}
 
     tasks = []
     for run_, repeat in wanted:
@@ -151,8 +128,8 @@ def run(options: Options, console: Console) -> None:
             own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
-        if isinstance(shares := noises[run_.label_noise], np.ndarray):
-            own["label_noise"] = align.table_fingerprint(pa.table({"share": shares.ravel()}))
+        if isinstance(noise := noises[run_.label_noise], np.ndarray):
+            own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
         own |= {name: align.file_digest(path) for name, path in classifier(run_.classifier).paths(run_.fit).items()}
         own_ranks = found[truth.rows[worlds[repeat].rows]] if run_.queue else None
         own_start = None
@@ -160,7 +137,7 @@ def run(options: Options, console: Console) -> None:
             every, own["start_predictions"] = started[run_.start_predictions]
             own_start = every[truth.rows[worlds[repeat].rows]]
         place = _folder(output, run_, repeat)
-        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, shares, own_ranks, own_start, aims, device)
+        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, noise, own_ranks, own_start, aims, device)
         if options.overwrite or not _finished(task):
             tasks.append(task)
         else:
@@ -210,6 +187,15 @@ def run(options: Options, console: Console) -> None:
     console.result(summary, f"simulated {runs} on {sizes} -> {options.output}; see altool compare {options.output}")
 
 
+def _statistics(truth: Truth, worlds: Sequence[World]) -> tuple[dict[str, Any], str]:
+    """How many rows of each class the pools have, on average over repeats, and how that is spread, for JSON and in words."""
+    pools = [np.bincount(truth.codes[one.rows], minlength=len(truth.classes)) for one in {id(one): one for one in worlds}.values()]
+    mean, deviation, ir = np.mean([spread(sizes) for sizes in pools], axis=0).tolist()
+    rows = dict(zip(truth.classes, np.mean(pools, axis=0).tolist(), strict=True))
+    words = f"of {count(len(truth.classes), 'class', 'classes')} ({mean:,.1f} each, s.d. {deviation:,.1f}, ir {ir:.3f})"
+    return {"mean": mean, "sd": deviation, "ir": ir, "rows": rows}, words
+
+
 def _device(options: Options, settings: Mapping[str, Any], plan: Plan) -> str:
     """What networks are trained on. Raises UsageError for what has an effect with them alone, where no run has one."""
     deep = any(classifier(run_.classifier).deep for run_ in plan.runs)
@@ -236,15 +222,6 @@ def _open(reader: Reader, settings: Mapping[str, Any], plan: Plan) -> dict[str, 
     return found
 
 
-def _statistics(truth: Truth, worlds: Sequence[World]) -> tuple[dict[str, Any], str]:
-    """How many rows of each class the pools have, on average over repeats, and how that is spread, for JSON and in words."""
-    pools = [np.bincount(truth.codes[one.rows], minlength=len(truth.classes)) for one in {id(one): one for one in worlds}.values()]
-    mean, deviation, ir = np.mean([spread(sizes) for sizes in pools], axis=0).tolist()
-    rows = dict(zip(truth.classes, np.mean(pools, axis=0).tolist(), strict=True))
-    words = f"of {count(len(truth.classes), 'class', 'classes')} ({mean:,.1f} each, s.d. {deviation:,.1f}, ir {ir:.3f})"
-    return {"mean": mean, "sd": deviation, "ir": ir, "rows": rows}, words
-
-
 def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: Console) -> None:
     """Say in how many rounds of each run (`names`, one a repeat) nothing told the candidates apart, and why in the first of them."""
     for name in dict.fromkeys(names):
@@ -254,68 +231,9 @@ def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: C
             console.warn(f"run {name}: in {times} (all repeats) all candidates {own[0]}, so they were taken in a random order")
 
 
-def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The plan's settings, which the command line overrides, and its runs: those of the command line if it names any."""
-    settings: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
-    given = given_settings(vars(options))
-    if options.small and not options.plan:
-        raise UsageError("--small has no effect without --plan", "give a plan with a section [small], or leave it out")
-    if options.plan:
-        plan = f"plan {options.plan}"
-        sections = load_toml(read_bytes(options.plan, plan), plan)
-        small = sections.pop("small", None)
-        for name, section in (("about", sections.pop("about", {})), ("small", {} if small is None else small)):
-            if not isinstance(section, dict):
-                raise InputError(f"{plan}, {name}: expected a section, found {clip(repr(section), 80)}", f"write it as [{name}]")
-        if options.small and small is None:
-            raise InputError(f"{plan}: found no section [small], which --small takes", "add it, or leave out --small")
-        runs = [row for part in (sections, small or {}) if isinstance(part.get("run"), list) for row in part["run"]]
-        classifiers = plans.classifiers([given, sections, small or {}, *(row for row in runs if isinstance(row, dict))])
-        of_models = plans.of_models(classifiers)
-        settings, rows = _section(plan, sections, of_models)
-        instead, others = _section(f"{plan}, [small]", small or {}, of_models, removes=True)
-        if options.small:
-            settings = {name: value for name, value in (settings | instead).items() if instead.get(name) != ""}
-            rows = others or rows
-        base = Path(options.plan).parent
-        words: dict[str, tuple[str, ...]] = dict.fromkeys((*TABLES, *plans.TABLES), ())
-        words |= {name: option.words for name, option in plans.files(classifiers).items()}
-        for row in (settings, *rows):
-            paths = {name: row[name] for name in words.keys() & row if isinstance(row[name], str)}
-            row |= {name: _beside(base, path) for name, path in paths.items() if path not in words[name]}
-            if isinstance(row.get("ids"), str) and row["ids"] != "row":
-                row["ids"] = _beside(base, row["ids"])
-            if isinstance(row.get("label_noise"), str):
-                row["label_noise"] = _beside(base, row["label_noise"])
-    settings |= given
-    if options.strategy:
-        rows = [{"strategy": name} for name in options.strategy]
-    if "target_aware" in given:
-        rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
-        del settings["target_aware"]
-    return settings, rows
-
-
-def _section(
-    plan: str, section: dict[str, Any], of_models: tuple[str, ...], *, removes: bool = False
-) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The settings and the runs of a plan, or of its [small], which `removes` a setting by an empty text. What begins as `of_models` is an
-    option of a classifier.
-
-    Raises InputError and UsageError."""
-    rows = section.pop("run", [])
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
-    settings = {name.replace("-", "_"): value for name, value in section.items()}
-    removed = {name for name, value in settings.items() if removes and value == "" and name in of_plans()}
-    unchecked = {name: settings.pop(name) for name in list(settings) if name in removed or name.startswith(of_models)}
-    return _checked(plan, settings) | unchecked, rows
-
-
 def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], plan: Plan) -> None:
     """Raises UsageError where a run's folder meets an input, or holds something else than a run."""
-    read = [(f"--{name.replace('_', '-')}", settings[name]) for name in TABLES if settings.get(name)]
+    read = [(f"--{name.replace('_', '-')}", settings[name]) for name in plan_file.TABLES if settings.get(name)]
     read += [("--plan", options.plan)] if options.plan else []
     locations = {_queue(run_, repeat) for run_ in plan.runs for repeat in range(plan.repeats)} - {""}
     read += [("--queue", location) for location in sorted(locations)]
@@ -335,26 +253,6 @@ def _folder(output: Path, run_: Run, repeat: int) -> Path:
     return output / "runs" / f"{run_.slug}-{repeat:03d}"
 
 
-def _checked(plan: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan's settings. Raises InputError for one about what is read that it cannot have, and for an unknown one; UsageError for
-    another that it cannot have."""
-    known = of_plans()
-    if unknown := sorted(set(settings) - set(known)):
-        raise InputError(f"{plan}: setting {clip(repr(unknown[0]), 80)} is unknown", f"settings are {', '.join(sorted(known))}")
-    try:
-        return check_values(known.values(), settings, lambda key: f"{plan}, {key}", plan)
-    except UsageError as error:
-        own = next(key for key in settings if error.message.startswith(f"{plan}, {key}:"))
-        if own in (*TABLES, *WORLD, "at_precision"):
-            raise InputError(error.message, error.hint) from error
-        raise
-
-
-def _beside(folder: Path, location: str) -> str:
-    """A plan's paths are relative to the plan."""
-    return location if "://" in location or os.path.isabs(location) else str(folder / location)
-
-
 def _queue(run_: Run, repeat: int) -> str:
     """The queue's location; `{repeat}` in it stands for the repeat's number."""
     return (run_.queue or "").replace("{repeat}", str(repeat))
@@ -372,6 +270,28 @@ def _worlds(truth: Truth, settings: Mapping[str, Any], plan: Plan, name: str) ->
         text = f"the pool has {count(smallest, 'row')}{aside}, fewer than the seed set of {plan.seed_size:,}"
         raise InputError(text, "give a smaller --seed-size")
     return worlds
+
+
+def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
+    """A share, or the (K, K) shares of a confusion table: columns class, answer, share."""
+    if not isinstance(noise, str):
+        return noise
+    try:
+        source = Reader().open(noise, "confusion")
+        rows = source.read().to_pylist()
+    except InputError as error:
+        raise InputError(f"--label-noise {noise}: neither a share nor a table ({error.message})", error.hint) from error
+    shares = np.zeros((len(classes), len(classes)))
+    for row in rows:
+        if row["class"] not in classes or row["answer"] not in classes or row["share"] is None or not 0 <= row["share"] <= 1:
+            raise InputError(f"{source.name}: {row} is not a class, an answer that is a class, and a share", "correct this row")
+        shares[list(classes).index(row["class"]), list(classes).index(row["answer"])] += row["share"]
+    right = np.arange(len(classes))
+    errors = shares.sum(axis=1) - shares[right, right]
+    if (errors > 1 + 1e-9).any():
+        raise InputError(f"{source.name}: the shares of class {classes[int(errors.argmax())]!r} sum to more than 1", "correct them")
+    shares[right, right] = np.maximum(1 - errors, 0)
+    return shares
 
 
 def _work(shared: Path, threads: int, numbered: tuple[int, Task]) -> list[str]:

@@ -19,7 +19,8 @@ BALANCES = BALANCE.choices  # what `fit` takes as `balance`
 
 
 class Model(Protocol):
-    """A fitted classifier of rows (features, texts or pictures): it makes vectors of them, and probabilities of these.
+    """A fitted classifier of rows (features, texts or pictures): it makes vectors of them, and probabilities of these (of no class, where
+    it learned losses).
 
     `predict` gives both in one go. `head` is the softmax on the vectors, where the probabilities are one.
     """
@@ -96,6 +97,9 @@ class Classifier:
     has now (int64, -1: none). `from_tensors(tensors, count)` makes a model of what its `tensors()` gave, and raises ValueError where
     they do not fit together. `head`: its models have a linear head.
 
+    Where it `learns` losses in place of labels, `fit` takes float64 (n,) of an outside model's losses for the class numbers, and a count
+    of 0; its models predict losses, and probabilities (n, 0).
+
     `extra`: the one of the installation that `fit` needs, and, where `deep`, its models too (altool/extras.py).
 
     `options` are declared with the names of `fit`'s keywords. One with a `panel` belongs to several classifiers, and is called the same on
@@ -114,6 +118,7 @@ class Classifier:
     settle: Callable[[dict[str, Any], Say], dict[str, Any]] = as_given
     picture: Callable[[Mapping[str, Any], bool], Recipe] | None = None
     extra: str = ""
+    learns: str = "labels"
 
     @property
     def defaults(self) -> dict[str, Any]:

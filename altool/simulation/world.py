@@ -171,28 +171,28 @@ def facts(truth: Truth, world: World) -> str:
 @dataclass(frozen=True)
 class Used:
     """The rows of all worlds, as increasing int64 `positions` in the index of the truth; the part of them that each world is (None: they
-    are it); the positions and classes of those that the tables, or the one world, hold out; and is it the `whole` that is measured on?"""
+    are it); and the positions and classes of those that the tables, or the one world, hold out."""
 
     positions: np.ndarray
     codes: np.ndarray
     parts: list[World | None]
     held: np.ndarray
     held_codes: np.ndarray
-    whole: bool = False
 
 
 def used(truth: Truth, worlds: Sequence[World]) -> Used:
     """What has to be read for `worlds`, one of each repeat."""
     world, *others = worlds
     if all(other is world for other in others):
-        return Used(truth.rows[world.rows], truth.codes[world.rows], [None] * len(worlds), *_held_of(truth, world), world.whole)
+        positions, codes_ = truth.rows[world.rows], truth.codes[world.rows]
+        held = (positions, codes_) if world.whole else _held_of(truth, world)
+        return Used(positions, codes_, [None] * len(worlds), *held)
     mask = np.zeros(len(truth.rows), bool)
     for one in worlds:
         mask[one.rows] = True
         mask[one.held if one.held is not None else []] = True
     rows = np.flatnonzero(mask)
-    parts: list[World | None] = [one.among(rows) for one in worlds]
-    return Used(truth.rows[rows], truth.codes[rows], parts, truth.held_rows, truth.held_codes)
+    return Used(truth.rows[rows], truth.codes[rows], [one.among(rows) for one in worlds], truth.held_rows, truth.held_codes)
 
 
 def read(
@@ -203,38 +203,31 @@ def read(
 
     Raises InputError for a row that another table lacks, and for an image that cannot be used.
     """
-    source, parts = table.source, (own.positions, own.held)
+    source, parts = table.source, [own.positions] if own.held is own.positions else [own.positions, own.held]
     if recipe is not None:
-        whole = np.unique(np.concatenate(parts))
-        ids = truth.index.take(whole)
+        places = np.sort(np.concatenate(parts))
+        ids = truth.index.take(places)
         found = table.pictures(recipe, ids)
         pixels = replace(table, strict=True).labeled_pictures(found, ids).rows
-        rows, held_rows = (cast(np.ndarray, Part(pixels, np.searchsorted(whole, part))) for part in parts)
+        rows, *apart = (cast(np.ndarray, Part(pixels, np.searchsorted(places, part))) for part in parts)
         prints = {}
         for world in {id(one): one for one in worlds}.values():
-            mask = np.zeros(len(whole), bool)
-            mask[np.searchsorted(whole, np.concatenate([truth.rows[world.rows], _held_of(truth, world)[0]]))] = True
+            mask = np.zeros(len(places), bool)
+            mask[np.searchsorted(places, np.concatenate([truth.rows[world.rows], _held_of(truth, world)[0]]))] = True
             prints[id(world)] = align.fingerprint(Index(found.index.ids.filter(pa.array(mask)), None), found.digests[mask])
-        return _pool(own, rows, held_rows, truth), prints
+        return Pool(rows, own.codes, apart[0] if apart else rows, own.held_codes, truth.classes), prints
     index = truth.index if first else read_index(source)
-    rows, held_rows = parts if first else (_found(index, truth.index.take(part), table) for part in parts)
+    parts = parts if first else [_found(index, truth.index.take(part), table) for part in parts]
     with table.console.progress(f"reading {source.name}", len(index)) as advance:
         if table.column == "features":
-            wanted = [rows] if own.whole else [rows, held_rows]
-            (rows, *held), fingerprint, _ = read_matrices(source, "features", index, wanted, Scratch(1 << 62), advance=advance)
-            held_rows = rows if own.whole else held[0]
+            (rows, *apart), fingerprint, _ = read_matrices(source, "features", index, parts, Scratch(1 << 62), advance=advance)
         else:
             batches = [read_rows(source, batch, table.column) for batch in source.scan(["id", table.column], lambda batch: batch)]
             texts, sums = (np.concatenate(each) for each in zip(*batches, strict=True))
             fingerprint = align.fingerprint(index, sums)
-            rows, held_rows = (index.arrange(texts)[part] for part in (rows, held_rows))
-    return _pool(own, rows, held_rows, truth), {id(world): fingerprint for world in worlds}
-
-
-def _pool(own: Used, rows: np.ndarray, held_rows: np.ndarray, truth: Truth) -> Pool:
-    if own.whole:
-        return Pool(rows, own.codes, rows, own.codes, truth.classes)
-    return Pool(rows, own.codes, held_rows, own.held_codes, truth.classes)
+            rows, *apart = (index.arrange(texts)[part] for part in parts)
+    held_rows = apart[0] if apart else rows
+    return Pool(rows, own.codes, held_rows, own.held_codes, truth.classes), {id(world): fingerprint for world in worlds}
 
 
 def _found(index: Index, ids: pa.Array, table: Table) -> np.ndarray:
@@ -282,8 +275,7 @@ def load(folder: Path, number: int) -> tuple[Pool, pa.Array, np.ndarray]:
             found[name] = np.load(own / f"{name}.npy", mmap_mode="r")
     if (own / PICTURES).exists():
         pixels = np.load(own / PICTURES, mmap_mode="r")
-        rows = Part(pixels, found["rows"])
-        found |= {"rows": rows, "held_rows": rows if found["held_rows"] is found["rows"] else Part(pixels, found["held_rows"])}
+        found |= {name: Part(pixels, found[name]) for name in ("rows", "held_rows")}
     table = pq.read_table(folder / "ids.parquet")
     pool = Pool(classes=tuple(json.loads(table.schema.metadata[b"classes"])), **found)
     return pool, table.column("id").combine_chunks(), np.load(folder / DONE, mmap_mode="r+")

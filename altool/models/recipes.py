@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from altool.options import Option
+
 # Networks for 32-pixel images, from scratch: what SIMILAR (Kothawade et al. 2021) and those who follow its setup do on CIFAR.
 _SMALL = {"weights": "none", "stem": "small"}
 _SGD = {"optimizer": "sgd", "rate": 0.01, "momentum": 0.9, "weight_decay": 5e-4, "schedule": "cosine", "epochs": 300, "stop_accuracy": 0.99}
@@ -31,9 +33,9 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         # CLARIFIER, 5.1, CIFAR-100: reset each round, SGD 0.9, 5e-4, cosine from 0.01 over 300 epochs, stop at 99 % training accuracy,
         # crops and flips. For birds and dogs: --weights DEFAULT --stem imagenet --frozen --epochs 500 --stop-accuracy 0.95.
         "clarifier": {**_SMALL, **_SGD, "augment": "flip,crop"},
-        # DIRECT, 5.1: ImageNet's weights, Adam, 500 epochs, rate 0.01; else it "follows closely" GALAXY (Zhang et al. 2022), whose code has
-        # the rest: 32-pixel images as they are, nothing varied, weight decay 5e-5, losses by 1 / class count, minibatches as large as the
-        # seed set: 100, for CIFAR-100 1,000.
+        # DIRECT, 5.1: ImageNet's weights, Adam, 500 epochs, rate 0.01; the setup "follows closely" GALAXY (Zhang et al. 2022), whose code
+        # has the rest: 32-pixel images as they are, nothing varied, weight decay 5e-5, losses by 1 / class count, minibatches as large as
+        # the seed set: 100, for CIFAR-100 1,000.
         "direct": {
             "weights": "DEFAULT",
             "stem": "imagenet",
@@ -63,4 +65,8 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "ranker": "ranking",
         },
     }
+)
+
+RECIPE = Option(
+    help="A paper's training: taal, alamp-ft, clarifier, direct or ta-vaal.", choices=tuple(RECIPES), metavar="NAME", panel="Deep training"
 )

@@ -22,9 +22,9 @@ from altool.labels import learned as of_rows
 from altool.labels.learned import Learned
 from altool.models import companion, folds, registry, shape, store
 from altool.models.labeled import Labeled, Table
-from altool.models.recipes import RECIPES
+from altool.models.recipes import RECIPE, RECIPES
 from altool.models.shape import Classifier, Deep, Model
-from altool.models.training import DEEP, Work
+from altool.models.training import DEEP, Work, rounded
 from altool.options import flag, option, shared
 from altool.payloads import sizes
 from altool.selection.contents import Contents
@@ -85,7 +85,9 @@ class Options:
             help="On features: logistic, svm, linear-svm, mlp; on texts: fasttext; on images: resnet18, …; on losses: loss-ranker.",
         )
     )
-    balance: str = shared(replace(BALANCE, panel=FIT, help="Balance classes: none, class-weight or prior."))
+    balance: str | None = shared(
+        replace(BALANCE, panel=FIT, help="Balance classes: none, class-weight or prior.", default=None, shown="none, or the recipe's")
+    )
     folds: int | None = option("Also predict every labeled row by a model that did not see it.", low=2, metavar="N", panel=FIT)
     oof: str | None = option("Where the out-of-fold predictions go.", metavar="PATH", panel=FIT)
     vaal: str = option(
@@ -96,9 +98,7 @@ class Options:
         panel=FIT,
     )
     targets: str | None = shared(TARGETS)
-    recipe: str | None = option(
-        "A paper's training: taal, alamp-ft, clarifier, direct or ta-vaal.", choices=tuple(RECIPES), metavar="NAME", panel=DEEP
-    )
+    recipe: str | None = shared(RECIPE)
     from_model: str | None = option("Start from this model.", shown="from its first weights", flags=("--from",), metavar="DIR", panel=DEEP)
     checkpoint_seconds: float | None = option(
         "A killed run goes on from its state that long ago.", low=0, shown="60", metavar="SECONDS", panel=DEEP
@@ -126,12 +126,14 @@ owned = registry.owned
 
 @dataclass(frozen=True)
 class _Fit:
-    """What is fitted: the classifier with all its options, VAAL with those that are given, and how provenance records both."""
+    """What is fitted: the classifier with all its options, VAAL with those that are given, how provenance records both, and how classes
+    are balanced."""
 
     classifier: Classifier
     options: dict[str, Any]
     vaal: dict[str, Any]
     recorded: dict[str, Any]
+    balance: str
 
 
 def run(options: Options, console: Console) -> None:
@@ -161,7 +163,7 @@ def _fit_of(options: Options) -> _Fit:
     idle |= {"--workers": options.workers is not None and record.reads != "image"}
     learns = {"losses": options.losses, "labels": options.labels}
     if record.learns == "losses":
-        idle |= {"--balance": options.balance != "none", "--recipe": options.recipe is not None, "torchrun": distributed.launched()}
+        idle |= {"--balance": options.balance is not None, "--recipe": options.recipe is not None, "torchrun": distributed.launched()}
         idle |= {"--classes": options.classes is not None, "--targets": options.targets is not None}
     else:
         idle["--losses"] = options.losses is not None
@@ -187,11 +189,11 @@ def _fit_of(options: Options) -> _Fit:
     fit_options = registry.own_of_command(record, own, recipe)
     if options.vaal != "none":
         need("torch", f"--vaal {options.vaal}")
-    vaal_options = registry.vaal_of(of_vaal, flag, f"--vaal {options.vaal}")
+    vaal_options = registry.vaal_of(of_vaal, flag, f"--vaal {options.vaal}", ranked=options.vaal == "ta-vaal")
     recorded = {registry.prefix(record.name) + name: value for name, value in _recorded(record, fit_options).items()}
     if options.vaal != "none":
         recorded |= {"vaal": options.vaal, **{registry.VAAL + name: value for name, value in vaal_options.items()}}
-    return _Fit(record, fit_options, vaal_options, recorded)
+    return _Fit(record, fit_options, vaal_options, recorded, options.balance or recipe.get("balance", BALANCE.default))
 
 
 def _recorded(record: Classifier, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,7 +236,7 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
     values = learned.of(labeled.ids)
     learned.refuse(values, source.name)
     fit: Callable[..., tuple[Model, bool]] = partial(
-        record.fit, count=len(classes), balance=options.balance, seed=options.seed, **wanted.options
+        record.fit, count=len(classes), balance=wanted.balance, seed=options.seed, **wanted.options
     )
     with contextlib.ExitStack() as stack:
         first = fit
@@ -248,7 +250,7 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         model, converged = first(labeled.rows, values)
         if not converged:
             console.warn(f"the solver stopped after its last step without converging; {_remedy(record)}")
-        own = {"classifier": record.name, "balance": options.balance, "folds": options.folds, "classes": list(classes)}
+        own = {"classifier": record.name, "balance": wanted.balance, "folds": options.folds, "classes": list(classes)}
         inputs = {source.kind.name: labeled.fingerprint, **learned.inputs, **reader.versions}
         if start is not None:
             inputs["from"] = start.facts["label_digest"]
@@ -267,14 +269,15 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
             fit = partial(fit, **chosen.options)
         # Never from a model that saw the rows: what --from names is for the first model alone.
         oof, correlation = _out_of_fold(options, labeled, values, fit) if options.folds else (None, None)
+        fitted = None
         if writes:
-            tensors = None
             if options.vaal != "none":
                 seen = table.around(record, wanted.options, learned.ids, learned.out, labeled, model, pool)
-                tensors = companion.fit(seen, options.vaal, model, wanted.vaal, options.seed, work)
+                fitted = companion.fit(seen, options.vaal, model, wanted.vaal, options.seed, work)
+                facts["vaal"] = rounded(fitted.curve)
                 origin["inputs"][f"pool of {source.kind.name}"] = seen.fingerprint
             with write.replacing(options.output, "model") as temporary:
-                store.save(temporary, record.name, model, classes, facts, tensors)
+                store.save(temporary, record.name, model, classes, facts, fitted.tensors() if fitted else None)
                 if fit_file is not None:
                     space.keep(fit_file, temporary / f"space{fit_file.suffix}")
             if oof is not None and options.oof:
@@ -299,6 +302,10 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         summary["chosen"] = asdict(chosen)
         said = ", ".join(f"{registry.called(record)[name].flag} {value:g}" for name, value in chosen.options.items())
         text += f"; {said} ({chosen.why})"
+    if fitted is not None:
+        told = fitted.curve["discriminator_accuracy"][-1]
+        summary |= {"discriminator_loss": fitted.curve["discriminator_loss"][-1], "discriminator_accuracy": told}
+        text += f"; {options.vaal} tells {told:.1%} of labeled and other rows apart (half of them by chance)"
     if correlation is not None:
         summary["rank_correlation"] = None if np.isnan(correlation) else correlation
         text += f"; rank correlation of predicted and real losses, out of fold: {correlation:.2f}"

@@ -125,10 +125,11 @@ class Classifier:
         """What its options are where nothing is given."""
         return {option.name: option.default for option in self.options}
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Those of its options whose value is the path of a file."""
-        return tuple(option.name for option in self.options if option.file)
+    def paths(self, options: Mapping[str, Any]) -> dict[str, str]:
+        """Those of the `options` whose value is the path of a file, and no word that stands for none."""
+        found = {option.name: options.get(option.name) for option in self.options if option.file and option.name in options}
+        words = {option.name: option.words for option in self.options}
+        return {name: value for name, value in found.items() if value is not None and value not in words[name]}
 
     def complete(self, given: Mapping[str, Any], say: Say = str, recipe: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
         """All its options: those `given`, else those of the `recipe` that it has, else the defaults. Raises UsageError as `settle`."""

@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from altool.models.recipes import RECIPE
 from altool.options import Option, declared, option, shared
 from altool.selection.options import UNIQUE, WEIGHTS_FROM
 from altool.selection.options import Options as OfSelect
 from altool.shared import (
+    ALLOW_OUTSIDE,
     AT_PRECISION,
     BALANCE,
     CLASSES,
     CLASSIFIER,
     COLUMNS,
+    DEVICE,
     FEATURE_PREFIX,
     FEATURES,
     IDS,
@@ -92,6 +95,8 @@ class Options:
     strategy: Sequence[str] | None = option("What to try; repeatable.", metavar="NAME", panel=RUNS)
     classifier: str | None = shared(replace(CLASSIFIER, panel=RUNS, default=None, shown="logistic"))
     balance: str | None = shared(replace(BALANCE, panel=RUNS, default=None, shown="none"))
+    recipe: str | None = shared(replace(RECIPE, panel=RUNS))
+    warm_start: bool | None = option("Train each round's network from that of the round before.", panel=RUNS)
     diversify: bool | None = option("As in select.", panel=RUNS)
     suggest: bool | None = option("As in select; suggestions save --seconds.", panel=RUNS)
     unique: float | None = shared(replace(UNIQUE, panel=RUNS))
@@ -152,8 +157,10 @@ class Options:
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
+    allow_outside: bool = shared(ALLOW_OUTSIDE)
     seed: int | None = shared(replace(SEED, default=None, shown="0"))
-    jobs: int = option("Runs at once, each in a process; 0 is one per core.", default=0, low=0, metavar="N", panel=RUN)
+    device: str = shared(DEVICE)
+    jobs: int = option("Runs at once, each in a process; 0 is one per core, on a GPU one.", default=0, low=0, metavar="N", panel=RUN)
     strict: bool = shared(STRICT)
     overwrite: bool = shared(OVERWRITE)
 
@@ -161,14 +168,17 @@ class Options:
 @cache
 def of_plans() -> Mapping[str, Option]:
     """What a plan may say for all of its runs, by key."""
-    not_settings = ("output", "plan", "small", "strategy", "jobs", "strict", "overwrite")
+    not_settings = ("output", "plan", "small", "strategy", "allow_outside", "device", "jobs", "strict", "overwrite")
     return {own.name: own for own in declared(Options) if own.name not in not_settings} | dict(of_runs())
 
 
 @cache
 def of_runs() -> Mapping[str, Option]:
     """What a [[run]] may say beside the options of its strategy and its classifier, by key: as `select`, `train` and `score` have it."""
-    ours = ("queue", "start_predictions", "seed_strategy", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
+    ours = (
+        *("queue", "start_predictions", "seed_strategy", "classifier", "balance", "recipe", "warm_start"),
+        *("label_noise", "skip", "annotators", "seconds"),
+    )
     theirs = (
         *("diversify", "diversify_by", "unique", "suggest", "partitions", "parallel", "audit"),
         *("weights_from", "candidate_threshold", "queue_size"),  # of target-aware runs

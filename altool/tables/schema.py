@@ -142,6 +142,8 @@ KINDS = {
                 "metric": STRING,
                 "quantity": STRING,
                 "setting": STRING,  # where there are several (`compare --settings`); null: of all of them
+                "tier": STRING,  # of suggestions, with the round; null: of all rounds, of rows without a tier
+                "round": pa.int32(),
                 "labels": pa.int64(),
                 "level": pa.float64(),
                 "baseline": STRING,

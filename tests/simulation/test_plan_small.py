@@ -11,6 +11,8 @@ from conftest import known_truth
 from altool.commands import simulate
 from altool.console import Console
 from altool.errors import AltoolError, InputError, UsageError
+from altool.simulation import plan_file
+from altool.simulation.options import Options
 
 PLAN = """
 features = "../data/rows.parquet"
@@ -39,7 +41,7 @@ features = "small.parquet"
 
 def settings(folder: Path, text: str, *, small: bool) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     (folder / "plan.toml").write_text(text)
-    return simulate._settings(simulate.Options(output=str(folder / "out"), plan=str(folder / "plan.toml"), small=small))
+    return plan_file.read(Options(output=str(folder / "out"), plan=str(folder / "plan.toml"), small=small))
 
 
 def test_without_small_its_section_is_read_past(tmp_path: Path) -> None:
@@ -90,7 +92,7 @@ def test_a_plan_without_a_small_form(tmp_path: Path) -> None:
         settings(tmp_path, "seed_size = 3", small=True)
     assert caught.value.message.endswith("plan.toml: found no section [small], which --small takes")
     with pytest.raises(UsageError) as caught_:
-        simulate._settings(simulate.Options(output="out", small=True))
+        plan_file.read(Options(output="out", small=True))
     assert caught_.value.message == "--small has no effect without --plan"
 
 
@@ -100,5 +102,5 @@ def test_a_dry_run_names_the_form(tmp_path: Path, capsys: pytest.CaptureFixture[
     (tmp_path / "plan.toml").write_text(text)
     console = Console()
     console.dry_run = True
-    simulate.run(simulate.Options(output=str(tmp_path / "out"), plan=str(tmp_path / "plan.toml"), small=True), console)
+    simulate.run(Options(output=str(tmp_path / "out"), plan=str(tmp_path / "plan.toml"), small=True), console)
     assert "simulate 1 of 1 run (1 x 1 repeat), the small form, 2 rounds each, on 18 rows" in "".join(capsys.readouterr())

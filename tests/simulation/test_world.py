@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from altool.errors import InputError
-from altool.simulation.from_model import Pool
+from altool.simulation.from_model import Part, Pool
 from altool.simulation.plan import make
 from altool.simulation.replay import replay
-from altool.simulation.world import Part, Truth, World, draw, facts, load, store
+from altool.simulation.world import Truth, World, draw, facts, load, store
 from altool.tables import align
 
 CLASSES = ("ant", "bee", "cat")
@@ -120,8 +120,8 @@ def test_the_whole_pool_of_each_repeat_is_measured(tmp_path: Path) -> None:
         assert own.held_truth.tolist() == CODES[world.rows].tolist()
     assert draw(truth(), {"measure": "pool"}, 7, 0, "labels").rows.tolist() == list(range(200))
     whole = Pool(pool.rows, CODES, pool.rows, CODES, CLASSES)
-    store(tmp_path / "pool", whole, pa.array(["a"] * 200), 1)
-    assert sorted(path.name for path in (tmp_path / "pool").iterdir()) == ["done.npy", "ids.parquet", "rows.npy", "truth.npy"]
-    found, _, _ = load(tmp_path / "pool")
+    store(tmp_path / "pool", [whole], pa.array(["a"] * 200), 1)
+    assert sorted(path.name for path in (tmp_path / "pool" / "0").iterdir()) == ["rows.npy", "truth.npy"]
+    found, _, _ = load(tmp_path / "pool", 0)
     assert found.held_rows is found.rows
     assert found.held_truth.tolist() == CODES.tolist()

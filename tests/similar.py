@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from extra import torch
+from pretend import pretending
 from reference_submodular import value, vectors
 
 from altool.errors import InputError
-from altool.kernels import log_det, similarity, submodular
+from altool.kernels import blocks, log_det, similarity, submodular, verified
 from altool.strategies import com, flcg, flcmi, flqmi, flvmi, gccg, gcmi, logdetcg, logdetcmi, logdetmi
 
 # what every measure's file imports
@@ -21,11 +21,11 @@ __all__ = [
     "name",
     "narrow",
     "test_gradients_need_probabilities",
+    "test_on_another_device_it_picks_the_same",
     "test_options_default_to_one_and_to_the_shifted_kernel",
     "test_shape_and_inputs",
     "test_special_rows",
     "test_special_rows_in_narrow_pools",
-    "test_tensors_give_the_same",
     "test_the_picks_of_a_plain_greedy_loop",
 ]
 
@@ -120,10 +120,14 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pools, runs and shortlists so small that every way through the drivers is taken."""
-    for module, name, size in [(submodular, "POOL", 3), (submodular, "STORE", 20), (submodular, "RUN", 2), (submodular, "BATCH", 2)]:
-        monkeypatch.setattr(module, name, size)
-    for module in (submodular, log_det):
-        monkeypatch.setattr(module, "LONGEST", 5)
+    for name, size in (("POOL", 3), ("STORE", 20), ("BATCH", 2)):
+        monkeypatch.setattr(submodular, name, size)
+    for name, size in (("POOL", 3), ("RUN", 2), ("LONGEST", 5)):
+        monkeypatch.setattr(verified, name, size)
+    monkeypatch.setattr(log_det, "LONGEST", 5)
+    for model in (log_det.Explicit, log_det.Gram):
+        monkeypatch.setattr(model, "rows", 7)
+    monkeypatch.setattr(blocks, "DEVICE_BLOCK", 7)
 
 
 @pytest.mark.slow
@@ -155,15 +159,16 @@ def test_special_rows_in_narrow_pools(name: str, kind: str, narrow: None) -> Non
     assert pool.pick(name, 20, **options).tolist() == pool.greedy(name, 20, **options).tolist(), options
 
 
-def test_tensors_give_the_same(name: str) -> None:
+def test_on_another_device_it_picks_the_same(name: str, narrow: None) -> None:
     rng = np.random.default_rng(4)
-    for gradient in (False, True):
-        pool = Pool(rng, 30, "duplicates", gradient=gradient)
+    for kind, gradient in (("", False), ("duplicates", True)):
+        pool = Pool(rng, 20, kind, gradient=gradient)
         options = random_options(name, rng)
         features, labeled, labels, *given = pool.arrays()
-        tensors = [None if array is None else torch.from_numpy(array) for array in (features, labeled, *given)]
-        picks = MODULES[name].pick(tensors[0], tensors[1], labels, 12, *tensors[2:], **options)
-        assert picks.tolist() == pool.pick(name, 12, **options).tolist()
+        with pretending() as away:
+            tensors = [None if array is None else away(array) for array in (features, labeled, *given)]
+            picks = MODULES[name].pick(tensors[0], tensors[1], labels, 8, *tensors[2:], **options)
+        assert picks.tolist() == pool.pick(name, 8, **options).tolist(), (kind, options)
 
 
 def test_shape_and_inputs(name: str) -> None:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from altool import seeds
 from altool.console import Console
+from altool.engines import device as devices
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.labels import queries as asked_of
 from altool.metrics.tiers import EASY, TIERS, automatic
@@ -69,11 +70,12 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         )
         return
     left_out = LeftOut()
-    if options.unique is None:
-        choice = choose(request, len(supplied.positions), supplied.arrays)
-    else:
-        alike = likeness.read(tables, past, supplied, options, options.unique, console)
-        choice, left_out = choose_unique(request, len(supplied.positions), supplied.arrays, alike)
+    with devices.memory(options.device):
+        if options.unique is None:
+            choice = choose(request, len(supplied.positions), supplied.arrays)
+        else:
+            alike = likeness.read(tables, past, supplied, options, options.unique, console)
+            choice, left_out = choose_unique(request, len(supplied.positions), supplied.arrays, alike)
     if tables.oracle is not None and choice.round is not None:
         choice = asking.whole_round(choice, choice.round, tables.oracle, supplied.pool.index, supplied.positions)
     said.report(choice, request, supplied.arrays, len(supplied.positions), past.classes, left_out, options, console)

@@ -23,7 +23,7 @@ from altool.conformance.randomness import moved
 from altool.engines.local import limited
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
-from altool.kernels.blocks import host
+from altool.kernels.blocks import host, take
 from altool.kernels.top import top
 from altool.options import declared as options_of
 from altool.selection.options import Options
@@ -85,8 +85,8 @@ def call(strategy: Strategy, given: dict[str, Any]) -> np.ndarray:
 
 def _derived(given: dict[str, Any]) -> dict[str, Any]:
     """What follows from the candidates' probabilities and features."""
-    rows, features, labeled = (host(given[name]) for name in ("probabilities", "features", "labeled_features"))
-    vectors = Vectors(np.ones(len(rows), bool), lambda places: (features[places], labeled))
+    rows, features, labeled = host(given["probabilities"]), given["features"], given["labeled_features"]
+    vectors = Vectors(np.ones(len(rows), bool), lambda places: (take(features, places), labeled))
     of_rows = {"margin": gaps(rows), "likeliest": rows.argmax(axis=1).astype(np.int32), "confidence": rows.max(axis=1)}
     return {"candidates": len(rows), "vectors": vectors, **of_rows}
 

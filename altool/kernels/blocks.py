@@ -55,6 +55,33 @@ def double(rows: Matrix) -> Matrix:
     return rows.astype(np.float64) if isinstance(rows, np.ndarray) else rows.double()
 
 
+def inner(rows: Matrix, others: Matrix) -> Matrix:
+    """The inner product of each of `rows` (n, D) with its own of `others` (n, D), or with the one vector (D,), in their type.
+
+    Equal rows have equal products, wherever they are.
+    """
+    if isinstance(rows, np.ndarray):
+        return np.einsum("ij,ij->i" if others.ndim == 2 else "ij,j->i", rows, others)
+    return (rows * others).sum(1)
+
+
+def totals(matrix: Matrix) -> np.ndarray:
+    """The sums of the columns of `matrix` (n, c), float64 (c,) on the host."""
+    if isinstance(matrix, np.ndarray):
+        return matrix.sum(axis=0, dtype=np.float64)
+    import torch
+
+    return host(matrix.sum(0, dtype=torch.float64))
+
+
+def fill(matrix: Matrix, where: Matrix, value: float) -> None:
+    """Set the entries of `matrix` that the mask `where` has, in place."""
+    if isinstance(matrix, np.ndarray):
+        np.copyto(matrix, value, where=where)
+    else:
+        matrix.masked_fill_(where, value)
+
+
 def walk(function: Callable[..., Result], *matrices: Matrix, rows: int = BLOCK) -> Iterator[Result]:
     """Yield `function(part, *blocks)` for consecutive slices `part` of the matrices' rows, in order; the blocks come as float32.
 

@@ -11,6 +11,7 @@ from altool.kernels.gradients import ceiling, contenders, pieces, squares
 
 POOL = 4096  # rows that are brought up to date together
 CENTRES = 256  # centres in one product
+DEVICE_CENTRES = 4096
 SKETCH = 64  # centres that a pass over all rows looks at
 
 
@@ -131,10 +132,11 @@ def _largest(bound: np.ndarray, size: int, left: int) -> tuple[np.ndarray, float
 
 def _centres(features: Matrix, labeled: Matrix, picks: np.ndarray, start: int) -> tuple[Matrix, int]:
     """A block of centres, the labeled rows and then the picked ones, from number `start` on; and the number of its end."""
+    step = CENTRES if isinstance(features, np.ndarray) else DEVICE_CENTRES
     if start < len(labeled):
-        stop = min(start + CENTRES, len(labeled))
+        stop = min(start + step, len(labeled))
         return single(labeled[start:stop]), stop
-    stop = min(start + CENTRES, len(labeled) + len(picks))
+    stop = min(start + step, len(labeled) + len(picks))
     return gather(features, picks[start - len(labeled) : stop - len(labeled)]), stop
 
 

@@ -16,14 +16,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from altool.kernels.blocks import Matrix, double, host, like, namespace
+from altool.kernels.blocks import Matrix, double, host, inner, like, namespace
 
 TINY = 1e-30  # far above what float32 products lose to underflow
 
 
 def squares(rows: Matrix) -> Matrix:
     """The squared norm of each of `rows` (n, D), in their type."""
-    return namespace(rows).einsum("ij,ij->i", rows, rows)
+    return inner(rows, rows)
 
 
 def slack(width: int) -> float:
@@ -111,6 +111,10 @@ class Gradients:
         index = like(positions, self.own)
         return Gradients(self.features[index], self.residual[index], self.own[index])
 
+    def on_host(self) -> Gradients:
+        """The same on the host."""
+        return Gradients(host(self.features), host(self.residual), host(self.own))
+
     def products(self, others: Gradients) -> Matrix:
         """The inner products (m, n) of the m `others` and these."""
         cross = others.features @ self.features.T
@@ -136,8 +140,7 @@ def separations(these: Gradients, those: Gradients) -> np.ndarray:
     With sums and differences of the factors, a h^T - a' h'^T = ((a + a') (h - h')^T + (a - a') (h + h')^T) / 2.
     """
     h, a, other_h, other_a = (double(part) for part in (these.features, these.residual, those.features, those.residual))
-    dot = namespace(h).einsum
     h_sum, h_gap, a_sum, a_gap = h + other_h, h - other_h, a + other_a, a - other_a
     total = squares(a_sum) * squares(h_gap) + squares(a_gap) * squares(h_sum)
-    total += 2 * dot("ij,ij->i", a_sum, a_gap) * dot("ij,ij->i", h_sum, h_gap)
+    total += 2 * inner(a_sum, a_gap) * inner(h_sum, h_gap)
     return host(namespace(h).clip(total / 4, 0, None))

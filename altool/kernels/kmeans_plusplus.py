@@ -8,7 +8,8 @@ from altool.kernels.blocks import BLOCK, Matrix, double, gather, host, walk
 from altool.kernels.gradients import TINY, Gradients, residuals, slack, squares
 
 DRAWS = 128  # at a time
-CENTRES = 256  # in one product
+CENTRES = 256  # in one product; elsewhere more, since each product waits for an answer
+DEVICE_CENTRES = 1024
 TOGETHER = 4096  # centres that one pass over all rows looks at
 PASS = 32  # a pass over all rows costs as much as so many products with each
 DEAR = 4  # how much more one product with a drawn row costs
@@ -43,7 +44,7 @@ def kmeans_plusplus(features: Matrix, probabilities: Matrix, count: int, rng: np
         positions, place = np.unique(drawn, return_inverse=True)
         rows = _gradients(features, probabilities, positions)
         weights = _weights(rows, bound[positions], features, probabilities, picks[:done])
-        before = done
+        near, before = rows.on_host(), done
         kept = np.flatnonzero(toss < weights[place])
         for number, draw in enumerate(kept):
             chosen = place[draw]
@@ -55,7 +56,7 @@ def kmeans_plusplus(features: Matrix, probabilities: Matrix, count: int, rng: np
                 break
             weights[chosen] = 0
             later = np.unique(place[kept[number + 1 :]])
-            weights[later] = rows.rows(later).approach(weights[later], rows.rows(np.array([chosen])))
+            weights[later] = near.rows(later).approach(weights[later], near.rows(np.array([chosen])))
         bound[positions] = weights
         accepted = done - before
         rejected = len(positions) - accepted
@@ -98,16 +99,18 @@ def _longest(features: Matrix, probabilities: Matrix, norms: np.ndarray) -> int:
 
 def _weights(rows: Gradients, bound: np.ndarray, features: Matrix, probabilities: Matrix, picks: np.ndarray) -> np.ndarray:
     """The exact squared distance, float64 (m,), of each of `rows` to the nearest of `picks`, none of which is beyond `bound`."""
-    for start in range(0, len(picks), CENTRES):
-        bound = rows.approach(bound, _gradients(features, probabilities, picks[start : start + CENTRES]))
+    step = CENTRES if isinstance(features, np.ndarray) else TOGETHER
+    for start in range(0, len(picks), step):
+        bound = rows.approach(bound, _gradients(features, probabilities, picks[start : start + step]))
     return bound
 
 
 def _lower(bound: np.ndarray, features: Matrix, probabilities: Matrix, picks: np.ndarray) -> None:
     """Lower `bound`, in place, to at most 1.2 times the squared distance of every row to the nearest of `picks`; 0 is exactly 0."""
+    step = CENTRES if isinstance(features, np.ndarray) else DEVICE_CENTRES
     for start in range(0, len(picks), TOGETHER):
         some = picks[start : start + TOGETHER]
-        blocks = [_gradients(features, probabilities, some[first : first + CENTRES]) for first in range(0, len(some), CENTRES)]
+        blocks = [_gradients(features, probabilities, some[first : first + step]) for first in range(0, len(some), step)]
 
         def lower(part: slice, rows: Matrix, known: Matrix, blocks: list[Gradients] = blocks) -> None:
             here = Gradients.of(rows, known)

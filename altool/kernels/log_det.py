@@ -10,13 +10,15 @@ combination of the labeled and picked rows where that space is too large (`Gram`
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import truediv
 
 import numpy as np
 
 from altool.errors import InputError
-from altool.kernels.blocks import BLOCK, Matrix, double, host, like, walk
+from altool.kernels.blocks import BLOCK, Matrix, double, host, like, totals, walk
 from altool.kernels.similarity import CHUNK, ERROR, SHORT, Candidates, Factors, Rows, coarse
-from altool.kernels.submodular import LONGEST, Picks, everyone, verified
+from altool.kernels.submodular import Picks
+from altool.kernels.verified import LONGEST, everyone, verified
 from altool.text import count as counted
 
 GIVEN = 4096  # labeled rows that `Gram` takes
@@ -36,7 +38,7 @@ def greedy(candidates: Candidates, count: int, chains: Sequence[Given], ridge: f
         picks, values = verified(candidates, count, model, lambda first: first, lambda best: ERROR, falls=True)
         return picks, np.log(values)
     # The numbers are at least `ridge`, so a ratio is off by no more than this.
-    picks, values = verified(candidates, count, model, np.divide, lambda best: ERROR * (1 + abs(best)) / ridge, falls=False)
+    picks, values = verified(candidates, count, model, truediv, lambda best: ERROR * (1 + abs(best)) / ridge, falls=False)
     return picks, np.log(values)
 
 
@@ -90,7 +92,7 @@ class Explicit:
 
         def work(part: slice, *blocks: Matrix) -> None:
             for number, some in zip(numbers, self.explained, strict=True):
-                number[part] -= (self.project(part, blocks, some) ** 2).sum(axis=0, dtype=np.float64)
+                number[part] -= totals(self.project(part, blocks, some) ** 2)
 
         for _ in walk(work, *self.candidates.matrices):
             pass
@@ -102,19 +104,19 @@ class Explicit:
         self.scale = (self.candidates.scale > 0) / np.maximum(lengths, SHORT)
         return everyone(self.candidates, self)
 
-    def project(self, at: slice, blocks: Sequence[Matrix], columns: np.ndarray) -> np.ndarray:
+    def project(self, at: slice, blocks: Sequence[Matrix], columns: np.ndarray) -> Matrix:
         """Inner products of the rows `at` with `columns` (d, c): (c, rows), float32 if not sharpened."""
         rows, scale, width = blocks[0], self.scale[at], blocks[0].shape[1]
         if scale.dtype == np.float64:
             rows = double(rows)
         columns = columns.astype(scale.dtype)
-        products = host(like(columns[:width].T, rows) @ rows.T)
+        products = like(columns[:width].T, rows) @ rows.T
         if not self.candidates.shifted:
-            products *= scale
+            products *= like(scale, rows)
             return products
         half = scale.dtype.type(np.sqrt(0.5))
-        products *= scale * half
-        products += columns[width:].T * half
+        products *= like(scale * half, rows)
+        products += like(columns[width:].T * half, rows)
         return products
 
     def enter(self, members: np.ndarray) -> list[np.ndarray]:
@@ -130,13 +132,19 @@ class Explicit:
             number -= steps.add(self.phi @ direction) ** 2
         return [steps.last() ** 2 for steps in self.steps]
 
-    def amounts(self, at: slice, blocks: Sequence[Matrix], steps: slice) -> list[np.ndarray]:
+    def amounts(self, at: slice, blocks: Sequence[Matrix], steps: slice) -> list[Matrix]:
         columns = np.concatenate([chain.directions[steps] for chain in self.steps]).T
-        return np.split(self.project(at, blocks, columns) ** 2, len(self.left))
+        return parts(self.project(at, blocks, columns) ** 2, len(self.left))
 
     def settle(self, steps: int) -> None:
         for left, chain in zip(self.left, self.steps, strict=True):
             left -= chain.directions[:steps].T @ chain.directions[:steps]
+
+
+def parts(rows: Matrix, count: int) -> list[Matrix]:
+    """`rows` in so many equal parts."""
+    size = len(rows) // count
+    return [rows[start : start + size] for start in range(0, len(rows), size)]
 
 
 class Steps:
@@ -209,15 +217,15 @@ class Gram:
         """These in single precision, where the pool lies."""
         return [like(factor, self.candidates.matrices[0]) for factor in coarse(factors)]
 
-    def combine(self, at: slice, blocks: Sequence[Matrix], mixture: np.ndarray, others: Factors) -> np.ndarray:
+    def combine(self, at: slice, blocks: Sequence[Matrix], mixture: np.ndarray, others: Factors) -> Matrix:
         """`mixture` (c, len(others)) of the similarities of the rows `at` with these others: (c, rows), float32 if not sharpened."""
         if self.sharp:
-            return mixture @ self.candidates.exactly(at, blocks, others).T
-        result = np.zeros((len(mixture), len(blocks[0])), np.float32)
+            return like(mixture @ self.candidates.exactly(at, blocks, others).T, blocks[0])
+        result = like(np.zeros((len(mixture), len(blocks[0])), np.float32), blocks[0])
         for start in range(0, mixture.shape[1], CHUNK):
             some = [factor[start : start + CHUNK] for factor in others]
-            single = like(mixture[:, start : start + CHUNK].astype(np.float32), blocks[0])
-            result += host(single @ self.candidates.between(at, blocks, some).T)
+            shares = like(mixture[:, start : start + CHUNK].astype(np.float32), blocks[0])
+            result += shares @ self.candidates.between(at, blocks, some).T
         return result
 
     def start(self) -> list[np.ndarray]:
@@ -226,7 +234,7 @@ class Gram:
         def work(part: slice, *blocks: Matrix) -> None:
             for number, columns, mixing in zip(numbers, self.columns, self.mixing, strict=True):
                 others = [factor[like(columns, factor)] for factor in self.near]
-                number[part] -= (self.combine(part, blocks, mixing, others) ** 2).sum(axis=0, dtype=np.float64)
+                number[part] -= totals(self.combine(part, blocks, mixing, others) ** 2)
 
         for _ in walk(work, *self.candidates.matrices):
             pass
@@ -259,13 +267,13 @@ class Gram:
         self.slots.append(slot)
         return [steps.last() ** 2 for steps in self.steps]
 
-    def amounts(self, at: slice, blocks: Sequence[Matrix], steps: slice) -> list[np.ndarray]:
+    def amounts(self, at: slice, blocks: Sequence[Matrix], steps: slice) -> list[Matrix]:
         picked = [factor[self.slots] for factor in self.phi]
         end = len(self.held[0])
         mixture = np.concatenate([chain.directions[steps] for chain in self.steps])
         result = self.combine(at, blocks, mixture[:, :end], self.held if self.sharp else self.near)
         result += self.combine(at, blocks, mixture[:, end : end + len(self.slots)], picked if self.sharp else self.coarse(picked))
-        return np.split(result**2, len(self.steps))
+        return parts(result**2, len(self.steps))
 
     def settle(self, steps: int) -> None:
         slots, end = self.slots[:steps], len(self.held[0])

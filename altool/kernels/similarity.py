@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from altool.errors import InputError
-from altool.kernels.blocks import BLOCK, Matrix, double, gather, host, like, namespace, walk
+from altool.kernels.blocks import BLOCK, Matrix, double, gather, host, inner, like, namespace, walk
 from altool.kernels.gradients import residuals
 from altool.options import Option, classes
 
@@ -223,11 +223,11 @@ def candidates(features: Matrix, probabilities: Matrix | None, shifted: bool) ->
     rays = [like(draw.normal(size=matrix.shape[1]).astype(np.float32), matrix) for matrix in matrices]
 
     def measure(part: slice, *blocks: Matrix) -> None:
-        squares = xp.einsum("ij,ij->i", blocks[0], blocks[0])
+        squares = inner(blocks[0], blocks[0])
         lengths = host(squares).astype(np.float64)
         if not np.isfinite(lengths).all():
             lengths = host((double(blocks[0]) ** 2).sum(1))
-        prints = [host(squares), *(host(xp.einsum("ij,j->i", block, ray)) for block, ray in zip(blocks, rays, strict=True))]
+        prints = [host(squares), *(host(inner(block, ray)) for block, ray in zip(blocks, rays, strict=True))]
         lengths = np.sqrt(lengths) if classes is None else np.sqrt(1 + lengths)
         found = lengths >= SHORT
         if classes is not None:

@@ -1,26 +1,24 @@
-"""Plain greedy maximisation of set functions over pools too large for a similarity matrix: two exact drivers.
+"""Plain greedy maximisation of set functions over pools too large for a similarity matrix: of those that are sums over represented rows.
 
-Both rank everyone by a cheap float32 value, work out a pool of the best in float64, pick inside it, and prove that nobody outside the
-pool would have been picked. Values within 1e-12 of each other are a tie, which goes to the smaller position; copies of a row wait until
-the one before them is picked, so a pool of many copies is a pool of few rows.
+Everyone is ranked by a cheap float32 value; a pool of the best is worked out in float64, picked from, and nobody outside it is proved to be
+better (as in verified.py). Values within 1e-12 of each other are a tie, which goes to the smaller position; copies of a row wait until the
+one before them is picked, so a pool of many copies is a pool of few rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from altool.kernels.blocks import BLOCK, Matrix, host, walk
-from altool.kernels.similarity import CHUNK, ERROR, Candidates, Factors, Rows, coarse
+from altool.kernels.similarity import CHUNK, Candidates, Factors, Rows, coarse
 from altool.kernels.similarity import total as summed
 from altool.kernels.top import top
 
 POOL = 2048  # rows worked out exactly
 STORE = 2**22  # exact similarities that `lazy` keeps of its pool
-RUN = 64  # columns in one check of everyone
-LONGEST = 256  # picks before the state is brought up to date
 TIE = 1e-12
 BATCH = 32  # gains worked out together
 Picks = tuple[np.ndarray, np.ndarray]  # int64 (min(count, n),) positions in the order of picking, and a float64 number of each
@@ -296,147 +294,3 @@ def lower(
     np.minimum(total, sums[0] + np.float64(slack), out=total, where=wanted)
     np.minimum(side, fresh + np.float64(slack), out=side, where=wanted)
     glimpses[:] = [(one, np.where(wanted, then + np.float32(slack), np.float32(np.inf))) for one, then in zip(later, sums[1:], strict=True)]
-
-
-class Model(Protocol):
-    """A set function whose gain is a function of one or more numbers per row, from each of which every pick subtracts an amount."""
-
-    rows: int  # in a block
-
-    def start(self) -> list[np.ndarray]:
-        """Every row's numbers, float64 (n,) each, to float32 precision."""
-
-    def sharpen(self) -> list[np.ndarray]:
-        """Every row's numbers in float64; so are `amounts` from now on."""
-
-    def enter(self, members: np.ndarray) -> list[np.ndarray]:
-        """Exact numbers of these rows; picks will be among them."""
-
-    def extend(self, slot: int) -> list[np.ndarray]:
-        """Pick a member; the exact amounts that it subtracts from the members' numbers, (m,) each."""
-
-    def amounts(self, at: slice, blocks: Sequence[Matrix], steps: slice) -> list[np.ndarray]:
-        """What these picks since `enter` subtract from the numbers of the rows `at`: (steps, rows) each, in float32 if not sharpened."""
-
-    def settle(self, steps: int) -> None:
-        """Keep the first `steps` picks since `enter`, for good."""
-
-
-def verified(
-    candidates: Candidates, count: int, model: Model, value: Callable[..., np.ndarray], error: Callable[[float], float], falls: bool
-) -> Picks:
-    """The greedy order by `value(*numbers)`, where gains may rise too, and that value of each pick.
-
-    A run of picks inside the pool is checked by one product for everyone outside, and cut before the first pick that somebody outside
-    would have beaten, or may have: values closer than `error(value)`, what float32 products may be off by, are settled by making that row
-    a member. Where gains only fall (`falls`), a pick better than every earlier value outside needs no check. If more rows than a pool
-    holds are that close to the best, everything goes on in float64.
-    """
-    count = min(count, len(candidates))
-    following = candidates.following()
-    waiting = candidates.head != np.arange(len(candidates))
-    picked: list[int] = []
-    values_of: list[float] = []
-    numbers = model.start() if count > 0 else []
-    precise = False
-
-    def slack(best: float) -> float:
-        return error(best) * (ERROR if precise else 1)
-
-    length, patience = 16, 0  # doubtful picks in a run, and runs before it is made longer
-    while len(picked) < count:
-        outside = np.where(waiting, -np.inf, value(*numbers))
-        members = top(outside, POOL)
-        members = members[outside[members] > -np.inf]
-        best = outside[members[0]]
-        if len(members) == POOL and outside[members[-1]] >= best - 2 * slack(best):  # more than a pool are nearly as good as the best
-            if not precise:
-                precise = True
-                numbers = model.sharpen()
-                continue
-            members = np.flatnonzero(outside >= best - 2 * slack(best))[:POOL]
-        outside[members] = -np.inf
-        limit = outside.max()
-        inside = model.enter(members)
-        slots, dead = members.copy(), np.zeros(len(members), bool)
-        chosen: list[int] = []
-        reached: list[float] = []
-        doubts: list[int] = []
-        while len(chosen) < min(LONGEST, count - len(picked)) and not dead.all():
-            values = np.where(dead, -np.inf, value(*inside))
-            slot = first_best(values, slots)
-            if limit > -np.inf and not (falls and values[slot] > limit + slack(values[slot])):
-                if len(doubts) == length:
-                    break
-                doubts.append(len(chosen))
-            chosen.append(int(slots[slot]))
-            reached.append(float(values[slot]))
-            dead[slot] = following[slots[slot]] < 0
-            slots[slot] = following[slots[slot]]
-            for number, amount in zip(inside, model.extend(slot), strict=True):
-                number -= amount
-        keep = len(chosen)
-        if limit > -np.inf and (len(picked) + keep < count or max(doubts, default=0) > 0):
-            bars = [
-                (position, one - slack(one), one + slack(one) * (1 if precise else -1))
-                for position, one in zip(chosen, reached, strict=True)
-            ]
-            keep, after = check(candidates, model, numbers, value, np.isneginf(outside), bars)
-            numbers = after if keep == len(chosen) else check(candidates, model, numbers, value, None, bars[:keep])[1]
-            if keep < len(chosen):
-                length, patience = keep, 8
-            elif patience:
-                patience -= 1
-            else:
-                length = min(RUN, 2 * length)
-        model.settle(keep)
-        picked += chosen[:keep]
-        values_of += reached[:keep]
-        copies = following[chosen[:keep]]
-        waiting[copies[copies >= 0]] = False
-        waiting[chosen[:keep]] = True
-    return as_picks(picked, values_of)
-
-
-def check(
-    candidates: Candidates,
-    model: Model,
-    numbers: list[np.ndarray],
-    value: Callable[..., np.ndarray],
-    hidden: np.ndarray | None,
-    bars: Sequence[tuple[int, float, float]],
-) -> tuple[int, list[np.ndarray]]:
-    """How many picks nobody but the `hidden` rows (a mask) comes up to, the first apart; everyone's numbers after all picks.
-
-    `bars` has for every pick its position, the value that earlier rows must not reach and that which later rows must not exceed. No
-    mask: the bars do not count.
-    """
-    after = [number.copy() for number in numbers]
-
-    def work(part: slice, *blocks: Matrix) -> int:
-        state = [number[part].copy() for number in numbers]
-        if hidden is not None:
-            state[0][hidden[part]] = -np.inf
-        for start in range(0, len(bars), RUN):
-            amounts = model.amounts(part, blocks, slice(start, min(start + RUN, len(bars))))
-            for number, amount in zip(after, amounts, strict=True):
-                number[part] -= amount.sum(axis=0, dtype=np.float64)
-            if hidden is None:
-                continue
-            for step, changes in enumerate(zip(*amounts, strict=True), start):
-                position, low, high = bars[step]
-                values, here = value(*state), min(max(0, position - part.start), part.stop - part.start)
-                if step and ((values[:here] >= low).any() or (values[here:] > high).any()):
-                    return step
-                for number, change in zip(state, changes, strict=True):
-                    number -= change
-        return len(bars)
-
-    return min(walk(work, *candidates.matrices, rows=model.rows)), after
-
-
-def everyone(candidates: Candidates, model: Model) -> list[np.ndarray]:
-    """All rows' exact numbers."""
-    starts = range(0, len(candidates), POOL)
-    parts = [model.enter(np.arange(start, min(start + POOL, len(candidates)))) for start in starts]
-    return [np.concatenate(part) for part in zip(*parts, strict=True)]

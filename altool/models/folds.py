@@ -68,12 +68,11 @@ def outputs(
     return (np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1]) if ranked else (matrix, None)
 
 
-def rank_correlation(predicted_loss: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Spearman's correlation of predicted losses (n,) with the real ones, those of `probabilities` (n, K) for the class numbers `labels`
-    (n,). NaN where one of them does not vary."""
-    return adversary.rank_correlation(predicted_loss, losses(probabilities, labels))
-
-
 def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """float (n,): the cross-entropy of each row's `probabilities` (n, K), whose class number is that of `labels` (n,)."""
+    """float (n,): minus the logarithm of the probability, of `probabilities` (n, K), of each row's class number in `labels` (n,)."""
     return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-30))
+
+
+def rank_correlation(predicted_loss: np.ndarray, losses: np.ndarray) -> float:
+    """Spearman's correlation of predicted losses (n,) with the real ones (n,). NaN where one of them does not vary."""
+    return adversary.rank_correlation(predicted_loss, losses)

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from altool import extras
 from altool.console import Console
-from altool.engines.device import choose as choose_device
+from altool.engines import device as devices
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.selection import clusters
 from altool.selection.inputs import Past, Tables, matrices
 from altool.selection.options import Options
 from altool.selection.vectors import fitted, read_vectors, standing_in
-from altool.strategies.inputs import INPUTS, wanted
+from altool.strategies.inputs import INPUTS, Vectors, wanted
 from altool.strategies.margin import gaps
 from altool.strategies.registry import Strategy
 from altool.tables import align, check, space
@@ -151,7 +150,7 @@ def supply(
         wrapped, rows = strategy.wrapped, arrays["features"]
         arrays["clusters"] = clusters.kept(tables, wrapped, given, rows, pool.index, positions, budget, options, fingerprints, console)
     if "vectors" in names and "features" in tables.matrices:
-        arrays["vectors"] = read_vectors(tables, pool.index, positions, past, options, fingerprints, console)
+        arrays["vectors"] = _there(read_vectors(tables, pool.index, positions, past, options, fingerprints, console), options.device)
     before = None
     if tables.previous is not None:
         before = round_before(tables.previous, source, pool, strategy, options, given, console)
@@ -170,6 +169,19 @@ def supply(
     if pool.candidate_labels is not None:
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
     return Supply(pool, positions, arrays, fingerprints, model is not None)
+
+
+def _there(vectors: Vectors, name: str) -> Vectors:
+    """The vectors on the device of that name, when they are read."""
+    device = devices.of_choices(name)
+    if device is None:
+        return vectors
+
+    def fetch(places: np.ndarray) -> tuple[Any, Any]:
+        rows, labeled = devices.put(vectors.fetch(places), device, "features")
+        return rows, labeled
+
+    return replace(vectors, fetch=fetch)
 
 
 def by_previous(options: Options, strategy: Strategy) -> bool:
@@ -297,8 +309,7 @@ def read_arrays(
     arrays: dict[str, Any] = {"labels": numbers[held]}
     if "automatic" in given and training is not None:
         arrays["automatic"] = np.asarray(pa.compute.fill_null(pa.compute.equal(training.column("source"), "auto"), False))[held]
-    on_host = options.device == "cpu" or (options.device == "auto" and extras.missing("torch"))  # without torch there is no GPU
-    device = None if on_host else choose_device(options.device)
+    device = devices.of_choices(options.device)
     for column, name in sorted(tables_of.items(), reverse=True):  # probabilities first: the smaller and more often read stay in memory
         index, places = found[name]
         known_width = len(tables[name].classes) if column == "probabilities" and tables[name].knows_classes else None
@@ -317,11 +328,7 @@ def read_arrays(
                 also=also if column == "probabilities" else None,
             )
         results = results or made
-        if device is not None:
-            import torch
-
-            found_rows = [torch.from_numpy(rows).to(device) for rows in found_rows]
-        arrays[column], arrays[f"labeled_{column}"] = found_rows
+        arrays[column], arrays[f"labeled_{column}"] = found_rows if device is None else devices.put(found_rows, device, name)
     return positions, arrays, results
 
 

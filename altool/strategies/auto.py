@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from altool.kernels.blocks import Matrix
 from altool.kernels.top import order, turns
 from altool.strategies import maxherding
 from altool.strategies.inputs import Vectors
@@ -79,7 +80,7 @@ def pick(
     return places[:size], {"reason": reasons[:size]}, Account(tuple(lines), ", ".join(basis), facts)
 
 
-def _reach(labeled: np.ndarray, points: np.ndarray, cosines: np.ndarray) -> float:
+def _reach(labeled: Matrix, points: Matrix, cosines: np.ndarray) -> float:
     """The median distance of the unit `points` (E, D) to the nearest `labeled` one, whose `cosines` (E,) these are, copies left out; 1
     where none is labeled."""
     if not len(labeled):
@@ -89,7 +90,7 @@ def _reach(labeled: np.ndarray, points: np.ndarray, cosines: np.ndarray) -> floa
     return max(float(np.median(distances)), RADIUS) if len(distances) else RADIUS
 
 
-def _cold(labeled: np.ndarray, points: np.ndarray, cosines: np.ndarray) -> float:
+def _cold(labeled: Matrix, points: Matrix, cosines: np.ndarray) -> float:
     return 1.0
 
 

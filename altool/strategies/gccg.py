@@ -21,7 +21,7 @@ from altool.kernels.similarity import (
     prepare,
     total,
 )
-from altool.kernels.submodular import everyone, verified
+from altool.kernels.verified import everyone, verified
 from altool.strategies.registry import Strategy
 
 
@@ -49,7 +49,7 @@ def pick(
     private = having(labeled, labels, private_classes)
     most = len(candidates) + 2 * abs(ridge) * (abs(nu) * len(private) + min(max(count, 0), len(candidates)))
     falls = candidates.shifted and ridge >= 0
-    return verified(candidates, count, Cut(candidates, private, nu, ridge), np.asarray, lambda best: ERROR * most, falls)[0]
+    return verified(candidates, count, Cut(candidates, private, nu, ridge), lambda gains: gains, lambda best: ERROR * most, falls)[0]
 
 
 class Cut:
@@ -85,12 +85,12 @@ class Cut:
         self.slots.append(slot)
         return [2 * self.ridge * self.candidates.similarities(self.phi, [factor[slot : slot + 1] for factor in self.phi])[:, 0]]
 
-    def amounts(self, at: slice, blocks: Sequence[Matrix], steps: slice) -> list[np.ndarray]:
+    def amounts(self, at: slice, blocks: Sequence[Matrix], steps: slice) -> list[Matrix]:
         picked = [factor[self.slots[steps]] for factor in self.phi]
         if self.sharp:
-            return [2 * self.ridge * self.candidates.exactly(at, blocks, picked).T]
+            return [like(2 * self.ridge * self.candidates.exactly(at, blocks, picked).T, blocks[0])]
         near = [like(factor, blocks[0]) for factor in coarse(picked)]
-        return [2 * self.ridge * host(self.candidates.between(at, blocks, near)).T]
+        return [2 * self.ridge * self.candidates.between(at, blocks, near).T]
 
     def settle(self, steps: int) -> None:
         self.total.add([factor[self.slots[:steps]] for factor in self.phi], np.full(steps, -2 * self.ridge))

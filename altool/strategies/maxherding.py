@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from altool.kernels import herding
+from altool.kernels.blocks import Matrix, double, host, namespace, take, totals
+from altool.kernels.gradients import squares
 from altool.kernels.top import top
 from altool.options import Option
 from altool.strategies.inputs import Vectors
@@ -34,7 +36,7 @@ def cover(
     uncertainty: np.ndarray | None,
     count: int,
     rng: np.random.Generator,
-    radius: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
+    radius: Callable[[Matrix, Matrix, np.ndarray], float],
     kernel: herding.Kernel = "gaussian",
 ) -> np.ndarray:
     """Int64 (min(count, n),) places: those of `covering`, then the others in random order."""
@@ -48,7 +50,7 @@ def covering(
     uncertainty: np.ndarray | None,
     count: int,
     rng: np.random.Generator,
-    radius: Callable[[np.ndarray, np.ndarray, np.ndarray], float],
+    radius: Callable[[Matrix, Matrix, np.ndarray], float],
     kernel: herding.Kernel = "gaussian",
 ) -> tuple[np.ndarray, float]:
     """Int64 (at most count,) places in the greedy order of coverage, as long as it rises, each row x weighted by its `uncertainty` (n,),
@@ -68,7 +70,7 @@ def covering(
     rare = (weights > CERTAIN[0]).mean() < CERTAIN[1] if len(weights) else False
     free = np.ones(len(have), bool)
     chosen: list[np.ndarray] = []
-    known: np.ndarray | None = None  # the unit vectors of what is labeled or picked
+    known: Matrix | None = None  # the unit vectors of what is labeled or picked
     mean: np.ndarray | None = None
     scale = 1.0
     wanted = min(max(count, 0), len(have))
@@ -80,12 +82,11 @@ def covering(
         rows, labeled = vectors.read(have[read])
         first = known is None
         if first and kernel == "gaussian":
-            lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
-            mean = rows[lengths <= LONG * np.median(lengths)].mean(axis=0, dtype=np.float64)
+            mean = _middle(rows)
         units = herding.unit(rows, mean)
         known = herding.unit(labeled, mean) if known is None else known
         del rows, labeled
-        points, trial = (units[np.searchsorted(read, some)] for some in (shown, tried))
+        points, trial = (take(units, np.searchsorted(read, some)) for some in (shown, tried))
         del units
         cosines = herding.nearest(points, known)
         scale = radius(known, points, cosines) if first else scale
@@ -93,9 +94,19 @@ def covering(
         picks, _ = herding.greedy(trial, points, None if rare else weights[shown], covered, scale, share, kernel)
         chosen.append(tried[picks])
         free[chosen[-1]] = False
-        known = np.concatenate([known, trial[picks]])
+        known = namespace(trial).concatenate([known, take(trial, picks)])
         wanted = wanted - share if len(picks) == share else 0
     return have[np.concatenate(chosen)] if chosen else np.empty(0, np.int64), scale
+
+
+def _middle(rows: Matrix) -> np.ndarray:
+    """The mean of `rows` (n, D) but for those that are far too long, float64 (D,)."""
+    if isinstance(rows, np.ndarray):
+        lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows, dtype=np.float64))
+        return rows[lengths <= LONG * np.median(lengths)].mean(axis=0, dtype=np.float64)
+    lengths = np.sqrt(host(squares(double(rows))))
+    usual = np.flatnonzero(lengths <= LONG * np.median(lengths))
+    return totals(take(rows, usual)) / len(usual)
 
 
 def _drawn(weights: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from altool.errors import InputError
 from altool.kernels import kmeans
-from altool.kernels.blocks import BLOCK
+from altool.kernels.blocks import BLOCK, Matrix, fill, host, like, namespace
 from altool.options import Option
 from altool.strategies.inputs import Vectors
 from altool.strategies.maxherding import cover
@@ -40,28 +40,28 @@ def pick(
             "give --probcover-classes N, --labels with two classes, or --probcover-radius",
         )
 
-    def radius(labeled: np.ndarray, points: np.ndarray, cosines: np.ndarray) -> float:
-        return probcover_radius or pure(np.concatenate([points, labeled]), found, probcover_purity, rng)
+    def radius(labeled: Matrix, points: Matrix, cosines: np.ndarray) -> float:
+        return probcover_radius or pure(namespace(points).concatenate([points, labeled]), found, probcover_purity, rng)
 
     return cover(vectors, None, count, rng, radius, "top-hat")
 
 
-def pure(rows: np.ndarray, classes: int, purity: float, rng: np.random.Generator) -> float:
+def pure(rows: Matrix, classes: int, purity: float, rng: np.random.Generator) -> float:
     """The largest radius at which that share of the balls around unit `rows` (n, D) has rows of one k-means cluster only, of as many
     clusters as there are `classes`.
 
     A ball, which is open, is pure up to the distance of the nearest row of another cluster: so the radius is one of these distances.
     At most 2, where there is one cluster.
     """
-    clusters, _ = kmeans.assign(rows, kmeans.learn([rows], classes, rng))
+    clusters = like(kmeans.assign(rows, kmeans.learn([rows], classes, rng))[0], rows)
     best = np.full(len(rows), -1.0, np.float32)
     for start in range(0, len(rows), BLOCK):
         part = slice(start, start + BLOCK)
         for first in range(0, len(rows), BLOCK):
             other = slice(first, first + BLOCK)
             cosines = rows[part] @ rows[other].T
-            cosines[clusters[part, None] == clusters[other]] = -1
-            np.maximum(best[part], cosines.max(axis=1), out=best[part])
+            fill(cosines, clusters[part, None] == clusters[other], -1)
+            np.maximum(best[part], host(namespace(cosines).amax(cosines, 1)), out=best[part])
     wanted = math.ceil(purity * len(rows) - 1e-9)
     return math.sqrt(max(0.0, 2 - 2 * float(np.sort(best)[max(wanted, 1) - 1])))
 

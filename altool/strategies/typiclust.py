@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from altool.kernels import herding, kmeans
-from altool.kernels.blocks import BLOCK, Matrix, gather
+from altool.kernels.blocks import BLOCK, DEVICE_BLOCK, Matrix, gather, host, namespace
 from altool.kernels.top import turns
 from altool.strategies.registry import Strategy
 
@@ -33,7 +33,7 @@ def pick(features: Matrix, labeled_features: Matrix, count: int, rng: np.random.
     drawn = np.sort(rng.choice(total, min(total, ROWS * clusters), replace=False))
     inside = drawn[drawn < len(features)]
     sample = [gather(features, inside), gather(labeled_features, drawn[len(inside) :] - len(features))]
-    centres = kmeans.learn([np.concatenate([herding.unit(rows) for rows in sample])], clusters, rng)
+    centres = kmeans.learn([namespace(features).concatenate([herding.unit(rows) for rows in sample])], clusters, rng)
     del sample
     of_candidates, of_labeled = _cells(features, centres), _cells(labeled_features, centres)
     labeled = np.bincount(of_labeled, minlength=len(centres))
@@ -51,7 +51,7 @@ def pick(features: Matrix, labeled_features: Matrix, count: int, rng: np.random.
         members = grouped[cluster]
         if len(members) > MEMBERS:
             members = np.sort(rng.choice(members, max(MEMBERS, int(shares[cluster])), replace=False))
-        picks = members[typical(herding.unit(gather(features, members)), int(shares[cluster]))]
+        picks = members[typical(host(herding.unit(gather(features, members))), int(shares[cluster]))]
         own = owners == cluster
         chosen[own] = picks[turn[own]]
     return chosen
@@ -59,7 +59,8 @@ def pick(features: Matrix, labeled_features: Matrix, count: int, rng: np.random.
 
 def _cells(rows: Matrix, centres: np.ndarray) -> np.ndarray:
     """The number of the centre that is nearest to each of the `rows` over its length."""
-    parts = [kmeans.assign(herding.unit(rows[start : start + BLOCK]), centres)[0] for start in range(0, len(rows), BLOCK)]
+    step = BLOCK if isinstance(rows, np.ndarray) else DEVICE_BLOCK
+    parts = [kmeans.assign(herding.unit(rows[start : start + step]), centres)[0] for start in range(0, len(rows), step)]
     return np.concatenate(parts) if parts else np.empty(0, np.int32)
 
 

@@ -66,7 +66,7 @@ def uncertainties(probabilities: Matrix, kind: str, temperature: float) -> np.nd
     return np.maximum(found, 0)
 
 
-def spacing(labeled: np.ndarray) -> float:
+def spacing(labeled: Matrix) -> float:
     """The smallest positive distance of two unit rows of `labeled` (m, D); 1 where there is none."""
     cosine = herding.closest(labeled)
     return math.sqrt(2 - 2 * cosine) if cosine > -math.inf else 1.0

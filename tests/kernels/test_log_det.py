@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from altool.errors import InputError
-from altool.kernels import log_det, submodular
+from altool.kernels import log_det, verified
 from altool.kernels.log_det import greedy
 from altool.kernels.similarity import Rows, candidates
 from altool.kernels.submodular import first_best
@@ -64,7 +64,7 @@ class Case:
 @pytest.mark.parametrize("gradient", [False, True])
 @pytest.mark.parametrize("shifted", [False, True])
 def test_plain_greedy(shifted: bool, gradient: bool, pool: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submodular, "POOL", pool)
+    monkeypatch.setattr(verified, "POOL", pool)
     case = Case(pool, 400, gradient, shifted)
     for ridge in (0.05, 1.0):
         for chains in case.measures():
@@ -79,16 +79,16 @@ def test_weights() -> None:
 
 
 def test_runs_are_cut_where_somebody_outside_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submodular, "POOL", 6)
+    monkeypatch.setattr(verified, "POOL", 6)
     kept = []
-    check = submodular.check
+    check = verified.check
 
     def counted(*given: object) -> tuple[int, list[np.ndarray]]:
         result = check(*given)  # type: ignore[arg-type]
         kept.append(result[0] < len(given[-1]))  # type: ignore[arg-type]
         return result
 
-    monkeypatch.setattr(submodular, "check", counted)
+    monkeypatch.setattr(verified, "check", counted)
     case = Case(5, 300, gradient=False, shifted=True)
     for chains in case.measures():
         case.check(40, chains, 0.2)
@@ -97,7 +97,7 @@ def test_runs_are_cut_where_somebody_outside_is_better(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("gradient", [False, True])
 def test_more_near_ties_than_a_pool_holds(gradient: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submodular, "POOL", 5)
+    monkeypatch.setattr(verified, "POOL", 5)
     rng = np.random.default_rng(6)
     case = Case(6, 80, gradient, shifted=True)
     base = rng.normal(size=8).astype(np.float32)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from altool.labels.consensus import Labels, standing
+from altool.labels.consensus import Labels, resolve, standing
 from altool.metrics import cost
 from altool.metrics.intervals import wilson
 from altool.metrics.tiers import EASY, TIERS
@@ -222,3 +222,10 @@ def _acceptance(rows: Sequence[tuple[str | None, str, str | None]]) -> list[Acce
 
 def _tier(name: str | None) -> int:
     return TIERS.index(name) if name in TIERS else len(TIERS)
+
+
+def known(log: pa.Table) -> dict[Any, str]:
+    """The agreed label of each id of a log that has one."""
+    table = resolve(log).table
+    ids, labels = (table.column(name).to_pylist() for name in ("id", "label"))
+    return {id_: label for id_, label in zip(ids, labels, strict=True) if label is not None}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from altool import seeds
+from altool.engines.local import allowed
 from altool.metrics import cost, decided, steering
 from altool.metrics.evaluation import Evaluation, evaluate
 from altool.metrics.gaps import Aims
@@ -425,6 +426,7 @@ def _request(
         class_weights=weights,
         queue_size=run.queue_size,
         parallel=run.parallel,
+        threads=allowed(),
     )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from altool.metrics import adversary
 from altool.models.shape import Deep, Model
 
 
@@ -69,10 +68,5 @@ def outputs(
 
 
 def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """float (n,): minus the logarithm of the probability, of `probabilities` (n, K), of each row's class number in `labels` (n,)."""
+    """float (n,): the cross-entropy of each row's `probabilities` (n, K), whose class number is that of `labels` (n,)."""
     return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-30))
-
-
-def rank_correlation(predicted_loss: np.ndarray, losses: np.ndarray) -> float:
-    """Spearman's correlation of predicted losses (n,) with the real ones (n,). NaN where one of them does not vary."""
-    return adversary.rank_correlation(predicted_loss, losses)

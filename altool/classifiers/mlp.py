@@ -131,17 +131,9 @@ def from_tensors(tensors: Mapping[str, np.ndarray], count: int) -> Mlp:
         layers.append((weights, take(tensors, f"layers.{number}.bias", "f", (len(weights),))))
         widths.append(len(weights))
     rank = kept.unprefixed(tensors, "ranker.")
-    if head.width != widths[-1] or (rank and not _ranks(rank, widths[1:])):
+    if head.width != widths[-1] or (rank and not ranker.fits(rank, widths[1:])):
         raise ValueError("the sizes of its tensors do not fit together")
     return Mlp(mean, scale, tuple(layers), head, float(dropout), rank)
-
-
-def _ranks(tensors: Mapping[str, np.ndarray], widths: list[int]) -> bool:
-    """Are these the tensors of a ranker of layers of these widths?"""
-    shapes: dict[str, tuple[int, ...]] = {"output.weight": (1, ranker.WIDTH * len(widths)), "output.bias": (1,)}
-    for number, width in enumerate(widths):
-        shapes |= {f"layers.{number}.weight": (ranker.WIDTH, width), f"layers.{number}.bias": (ranker.WIDTH,)}
-    return shapes == {name: value.shape for name, value in tensors.items() if value.dtype == np.float32 and np.isfinite(value).all()}
 
 
 def fit(

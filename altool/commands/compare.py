@@ -26,6 +26,7 @@ class Options:
     level: Sequence[float] | None = shared(comparison.LEVEL)
     tail_classes: str | None = shared(comparison.TAIL_CLASSES)
     tail_share: float | None = shared(comparison.TAIL_SHARE)
+    exclude_classes: str | None = shared(comparison.EXCLUDE_CLASSES)
     cost_verify: float | None = shared(replace(COST_VERIFY, panel=comparison.PANEL))
     cost_answer: float | None = shared(replace(COST_ANSWER, panel=comparison.PANEL))
     columns: str | None = shared(COLUMNS)

@@ -119,7 +119,7 @@ class _Tables:
                     np.float32,
                     ids,
                     self.origin,
-                    classes,
+                    classes or None,
                     derived=self.derived,
                     extras=self.extras,
                 )
@@ -189,7 +189,7 @@ def run(options: Options, console: Console) -> None:
     else:
         rows = _score_rows(source, stored, predict, tables, options, console)
     summary = {"command": "score", "rows": rows, "classes": list(stored.classes), "output": options.output}
-    text = f"scored {count(rows, 'row')} for {count(len(stored.classes), 'class', 'classes')} -> {options.output}"
+    text = f"scored {count(rows, 'row')}{_for_classes(stored)} -> {options.output}"
     if options.features_output:
         summary |= {"width": tables.width, "features_output": options.features_output}
         text += f"; {count(tables.width, 'feature')} -> {options.features_output}"
@@ -216,6 +216,8 @@ def _trained(options: Options, reader: Reader) -> tuple[Stored, Source]:
         devices.choose(options.device)  # refused before any work
     if options.workers is not None and stored.reads != "image":
         raise UsageError(f"--workers has no effect with {who}", "leave it out: it is for images")
+    if options.thresholds and not stored.classes:
+        raise UsageError(f"--thresholds has no effect with {who}, which predicts no classes", "leave it out")
     if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
     return stored, open_rows(reader, stored.reads, who, options.features, options.items)
@@ -251,9 +253,14 @@ def _rehearse(source: Source, stored: Stored, options: Options, console: Console
     rows = len(Items(source, ("image", "path"), allow_outside=options.allow_outside) if items else read_index(source, options.threads))
     written = {"output": options.output, "features_output": options.features_output}
     who = f"{options.model} ({stored.facts['classifier']})" if options.model else "the texts of --zero-shot"
-    text = f"score {count(rows, 'row')} for {count(len(stored.classes), 'class', 'classes')} with {who}"
+    text = f"score {count(rows, 'row')}{_for_classes(stored)} with {who}"
     text += f" -> {' and '.join(path for path in written.values() if path)}"
     console.rehearsed({"command": "score", "rows": rows, "classes": list(stored.classes), **written}, text)
+
+
+def _for_classes(stored: Stored) -> str:
+    """What the rows are scored for: nothing is said of the losses that a loss ranker predicts."""
+    return f" for {count(len(stored.classes), 'class', 'classes')}" if stored.classes else ""
 
 
 def _label_count(labels: Any) -> int | None:

@@ -14,49 +14,34 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from altool.console import Console
+from altool.engines import device as devices
 from altool.engines.local import cores, limited
 from altool.engines.processes import ordered_map
 from altool.errors import InputError, UsageError
 from altool.metrics.gaps import Aims
+from altool.models.labeled import Table
 from altool.models.registry import classifier
-from altool.options import check as check_values
+from altool.options import flag
 from altool.simulation import plan as plans
-from altool.simulation import records, start, world
+from altool.simulation import plan_file, records, start, world
 from altool.simulation.from_model import Pool
-from altool.simulation.options import Options, of_plans
-from altool.simulation.options import settings as given_settings
+from altool.simulation.journal import Journal
+from altool.simulation.options import Options
 from altool.simulation.plan import Plan, Run
+from altool.simulation.pool import spread
 from altool.simulation.progress import followed
 from altool.simulation.replay import class_names, replay, validated
 from altool.simulation.world import Truth, World
+from altool.strategies import registry
 from altool.tables import align, check, outputs, space, write
 from altool.tables.outputs import Output
-from altool.tables.outside import load_toml, read_bytes
 from altool.tables.queue import read_ranks
-from altool.tables.read import Reader, meaning
+from altool.tables.read import Reader, Source, meaning
+from altool.tables.rows import TABLES as TABLE_OF
 from altool.tables.rows import open_rows
 from altool.tables.targets import read_targets
 from altool.tables.vectors import of_options
-from altool.text import clip, count
-
-TABLES = ("features", "items", "labels", "holdout_labels", "targets")
-AWARE = {"off": (False,), "on": (True,), "both": (False, True)}
-WORLD = (
-    "holdout_share",
-    "imbalance",
-    "rare_classes",
-    "pool_share",
-    "resample",
-    "merge_classes",
-    "columns",
-    "ids",
-    "feature_prefix",
-    "scale",
-    "classes",
-    "time_zone",
-    "time_unit",
-    "unlabeled_value",
-)
+from altool.text import count
 
 
 @dataclass(frozen=True)
@@ -67,17 +52,19 @@ class Task:
     plan: Plan
     run: Run
     repeat: int
+    view: int  # which of the pools it reads
     world: World | None  # its part of the rows; None: all of them
     inputs: dict[str, str]
     noise: float | np.ndarray
     ranks: np.ndarray | None
     start: np.ndarray | None
     aims: Aims | None
+    device: str
 
 
 def run(options: Options, console: Console) -> None:
     """Read the truth once, replay every repeat of every run that is not there yet, and write each as it ends."""
-    settings, rows = _settings(options)
+    settings, rows = plan_file.read(options)
     if not settings.get("labels"):
         raise UsageError("missing --labels", "or name it in the --plan")
     plan = plans.make(settings, rows)
@@ -86,11 +73,9 @@ def run(options: Options, console: Console) -> None:
     given = meaning(settings.get("time_zone"), settings.get("time_unit"), settings.get("unlabeled_value"))
     shape = of_options(settings.get("feature_prefix"), settings.get("scale"))
     reader = Reader(settings.get("columns"), settings.get("classes"), console, given, ids=settings.get("ids"), vectors=shape)
-    columns = {classifier(run_.classifier).reads: run_.classifier for run_ in plan.runs}
-    if len(columns) > 1:
-        raise UsageError(f"classifiers {' and '.join(columns.values())} read different tables", "simulate them one after another")
-    (column, name), *_ = columns.items()
-    source = open_rows(reader, column, f"--classifier {name}", settings.get("features"), settings.get("items"))
+    device = _device(options, settings, plan)
+    sources = _open(reader, settings, plan)
+    source = next(iter(sources.values()))
     targets = read_targets(reader, settings["targets"]) if settings.get("targets") else None
     parts = [part for run_ in plan.runs for part in run_.parts]
     aware = any(part.target_aware for part in parts)
@@ -106,13 +91,21 @@ def run(options: Options, console: Console) -> None:
     starts = {run_.start_predictions for run_ in plan.runs if run_.start_predictions}
     predicted = {location: reader.open(location, "predictions") for location in sorted(starts)}
     reader.match_ids()
-    if column == "features":
-        space.told(source, console)
+    if "features" in sources:
+        space.told(sources["features"], console)
     truth = world.read_truth(source, log, held, settings, reader, options.strict, console)
     worlds = _worlds(truth, settings, plan, log.name)
-    pool, positions, own_part, fingerprint = world.read(source, column, truth, worlds, console)
+    own_part = world.used(truth, worlds)
+    pools: list[Pool] = []
+    prints: list[dict[int, str]] = []
+    views = list(dict.fromkeys(plans.reads(run_) for run_ in plan.runs))
+    for column, recipe in views:
+        table = Table(sources[column], column, console, strict=options.strict, allow_outside=options.allow_outside)
+        found_, prints_ = world.read(table, recipe, truth, own_part, worlds, first=sources[column] is source)
+        pools.append(found_)
+        prints.append(prints_)
     facts = {id(one): world.facts(truth, one) for one in worlds}
-    aims = targets.aims(pool.classes, plan.at_precision) if targets is not None else None
+    aims = targets.aims(truth.classes, plan.at_precision) if targets is not None else None
     ranks = {location: read_ranks(queue, truth.index) for location, queue in queues.items()}
     started = {location: start.read(table, truth) for location, table in predicted.items()}
     for run_, repeat in wanted:
@@ -123,63 +116,109 @@ def run(options: Options, console: Console) -> None:
     for part in parts:
         for name in ("query_classes", "private_classes"):
             if name in part.options:
-                check.class_numbers(class_names(part.options[name]), pool.classes, f"{log.name}: run {part.name}, {name}")
-    noises = {run.label_noise: _noise(run.label_noise, pool.classes) for run in plan.runs}
+                check.class_numbers(class_names(part.options[name]), truth.classes, f"{log.name}: run {part.name}, {name}")
+    noises = {run.label_noise: _noise(run.label_noise, truth.classes) for run in plan.runs}
 
     tasks = []
     for run_, repeat in wanted:
-        own = {source.kind.name: fingerprint, "truth": facts[id(worlds[repeat])], "classes": ",".join(pool.classes), **reader.versions}
+        view = views.index(plans.reads(run_))
+        own = {sources[views[view][0]].kind.name: prints[view][id(worlds[repeat])], "truth": facts[id(worlds[repeat])]}
+        own |= {"classes": ",".join(truth.classes), **reader.versions}
         if aims is not None:
             own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
         if isinstance(noise := noises[run_.label_noise], np.ndarray):
             own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
-        own |= {name: align.file_digest(run_.fit[name]) for name in classifier(run_.classifier).files if name in run_.fit}
+        own |= {name: align.file_digest(path) for name, path in classifier(run_.classifier).paths(run_.fit).items()}
         own_ranks = found[truth.rows[worlds[repeat].rows]] if run_.queue else None
         own_start = None
         if run_.start_predictions:
             every, own["start_predictions"] = started[run_.start_predictions]
             own_start = every[truth.rows[worlds[repeat].rows]]
-        task = Task(_folder(output, run_, repeat), plan, run_, repeat, own_part[repeat], own, noise, own_ranks, own_start, aims)
+        place = _folder(output, run_, repeat)
+        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, noise, own_ranks, own_start, aims, device)
         if options.overwrite or not _finished(task):
             tasks.append(task)
+        else:
+            _journal(task).remove()  # of a run that was killed when it had written all
     if left := len(wanted) - len(tasks):
         console.info(f"{left:,} of {count(len(wanted), 'run')} exist already")
+    statistics, of_classes = _statistics(truth, worlds)
     if console.dry_run:
         planned = {"runs": [entry.name for entry in plan.runs], "repeats": plan.repeats, "rounds": plan.rounds, "to_simulate": len(tasks)}
         text = f"simulate {len(tasks):,} of {count(len(wanted), 'run')} ({len(plan.runs):,} x {count(plan.repeats, 'repeat')})"
-        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} -> {options.output}"
-        console.rehearsed({"command": "simulate", **planned, "pool": len(worlds[0].rows), "output": options.output}, text)
+        text += ", the small form" if options.small else ""
+        text += f", {count(plan.rounds, 'round')} each, on {count(len(worlds[0].rows), 'row')} {of_classes} -> {options.output}"
+        planned |= {"pool": len(worlds[0].rows), "class_sizes": statistics} | ({"small": True} if options.small else {})
+        console.rehearsed({"command": "simulate", **planned, "output": options.output}, text)
         return
-    jobs = min(options.jobs or cores(), len(tasks))
+    jobs = min(options.jobs or (cores() if device == "cpu" else 1), len(tasks))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
     ties: list[list[str]] = []
     titles = [f"{task.run.name}, repeat {task.repeat}" for task in tasks]
     if jobs > 1:
         with write.temporary(output / "pool") as shared:
-            done = world.store(shared, pool, truth.index.take(positions), len(tasks))
+            done = world.store(shared, pools, truth.index.take(own_part.positions), len(tasks))
+            pools.clear()
             with followed(titles, plan.rounds, done, console):
                 ties += ordered_map(partial(_work, shared), enumerate(tasks), jobs)
     else:
-        done, ids = np.zeros(len(tasks), np.int32), truth.index.take(positions)
+        done, ids = np.zeros(len(tasks), np.int32), truth.index.take(own_part.positions)
         with followed(titles, plan.rounds, done, console):
-            ties += [_simulate(task, pool, ids, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
+            ties += [_simulate(task, pools[task.view], ids, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
     _report_ties([task.run.name for task in tasks], ties, console)
-    held_out = len(truth.held_rows if worlds[0].held is None else worlds[0].held)
+    whole = worlds[0].whole
+    held_out = 0 if whole else len(truth.held_rows if worlds[0].held is None else worlds[0].held)
     summary = {
         "command": "simulate",
         "runs": [entry.name for entry in plan.runs],
         "repeats": plan.repeats,
         "pool": len(worlds[0].rows),
+        "class_sizes": statistics,
         "held_out": held_out,
-        "classes": list(pool.classes),
+        "classes": list(truth.classes),
         "simulated": len(tasks),
         "output": options.output,
     }
     runs = f"{count(len(plan.runs), 'run')} x {count(plan.repeats, 'repeat')}"
-    sizes = f"{count(len(worlds[0].rows), 'row')}, measured on {held_out:,}"
+    sizes = f"{count(len(worlds[0].rows), 'row')} {of_classes}, measured on {'all of them' if whole else f'{held_out:,}'}"
     console.result(summary, f"simulated {runs} on {sizes} -> {options.output}; see altool compare {options.output}")
+
+
+def _statistics(truth: Truth, worlds: Sequence[World]) -> tuple[dict[str, Any], str]:
+    """How many rows of each class the pools have, on average over repeats, and how that is spread, for JSON and in words."""
+    pools = [np.bincount(truth.codes[one.rows], minlength=len(truth.classes)) for one in {id(one): one for one in worlds}.values()]
+    mean, deviation, ir = np.mean([spread(sizes) for sizes in pools], axis=0).tolist()
+    rows = dict(zip(truth.classes, np.mean(pools, axis=0).tolist(), strict=True))
+    words = f"of {count(len(truth.classes), 'class', 'classes')} ({mean:,.1f} each, s.d. {deviation:,.1f}, ir {ir:.3f})"
+    return {"mean": mean, "sd": deviation, "ir": ir, "rows": rows}, words
+
+
+def _device(options: Options, settings: Mapping[str, Any], plan: Plan) -> str:
+    """What networks are trained on. Raises UsageError for what has an effect with them alone, where no run has one."""
+    deep = any(classifier(run_.classifier).deep for run_ in plan.runs)
+    for name in plans.OF_TRAINING:
+        if settings.get(name) and not deep:
+            raise UsageError(f"{flag(name)} has no effect without a deep classifier", "give --classifier resnet18, or leave it out")
+    if deep or any("labeled_probability" in registry.load(part.strategy).takes for run_ in plan.runs for part in run_.parts):
+        return str(devices.choose(options.device))
+    if options.device not in ("auto", "cpu"):
+        raise UsageError("--device has no effect without a deep classifier", "leave it out")
+    return "cpu"
+
+
+def _open(reader: Reader, settings: Mapping[str, Any], plan: Plan) -> dict[str, Source]:
+    """The table of each column that classifiers read; the truth is found in the first, which is the features' where they are read.
+    Raises UsageError for a table that is missing, and for one that nobody reads; InputError where one lacks its column."""
+    columns = {classifier(run_.classifier).reads: run_.classifier for run_ in plan.runs}
+    read = {TABLE_OF[column] for column in columns}
+    locations = {name: settings.get(name) for name in ("features", "items")}
+    found = {}
+    for column, name in sorted(columns.items()):
+        given = {table: location for table, location in locations.items() if table == TABLE_OF[column] or table not in read}
+        found[column] = open_rows(reader, column, f"--classifier {name}", given.get("features"), given.get("items"))
+    return found
 
 
 def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: Console) -> None:
@@ -191,46 +230,15 @@ def _report_ties(names: Sequence[str], ties: Sequence[Sequence[str]], console: C
             console.warn(f"run {name}: in {times} (all repeats) all candidates {own[0]}, so they were taken in a random order")
 
 
-def _settings(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The plan's settings, which the command line overrides, and its runs: those of the command line if it names any."""
-    settings: dict[str, Any] = {}
-    rows: list[dict[str, Any]] = []
-    if options.plan:
-        plan = f"plan {options.plan}"
-        settings = load_toml(read_bytes(options.plan, plan), plan)
-        rows = settings.pop("run", [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-            raise InputError(f"{plan}, run: expected a list of tables", "write each run as a section [[run]]")
-        settings = {name.replace("-", "_"): value for name, value in settings.items()}
-        of_models = {name: settings.pop(name) for name in list(settings) if plans.of_models(name)}
-        settings = _checked(plan, settings) | of_models
-        base = Path(options.plan).parent
-        files = {*TABLES, *plans.TABLES, *plans.files()}
-        for row in (settings, *rows):
-            row |= {name: _beside(base, row[name]) for name in files & set(row) if isinstance(row[name], str)}
-            if isinstance(row.get("ids"), str) and row["ids"] != "row":
-                row["ids"] = _beside(base, row["ids"])
-            if isinstance(row.get("label_noise"), str):
-                row["label_noise"] = _beside(base, row["label_noise"])
-    given = given_settings(vars(options))
-    settings |= given
-    if options.strategy:
-        rows = [{"strategy": name} for name in options.strategy]
-    if "target_aware" in given:
-        rows = [{**row, "target_aware": aware} for row in rows for aware in AWARE[given["target_aware"]]]
-        del settings["target_aware"]
-    return settings, rows
-
-
 def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], plan: Plan) -> None:
     """Raises UsageError where a run's folder meets an input, or holds something else than a run."""
-    read = [(f"--{name.replace('_', '-')}", settings[name]) for name in TABLES if settings.get(name)]
+    read = [(f"--{name.replace('_', '-')}", settings[name]) for name in plan_file.TABLES if settings.get(name)]
     read += [("--plan", options.plan)] if options.plan else []
     locations = {_queue(run_, repeat) for run_ in plan.runs for repeat in range(plan.repeats)} - {""}
     read += [("--queue", location) for location in sorted(locations)]
     read += [("--start-predictions", run_.start_predictions) for run_ in plan.runs if run_.start_predictions]
     for run_ in plan.runs:
-        files = [run_.label_noise, settings.get("classes"), *(run_.fit.get(name) for name in classifier(run_.classifier).files)]
+        files = [run_.label_noise, settings.get("classes"), *classifier(run_.classifier).paths(run_.fit).values()]
         read += [(f"run {run_.name}", location) for location in files if isinstance(location, str) and os.path.isfile(location)]
     outputs.check([Output("--output", str(output / "runs"), "folder")], read)
     for run_ in plan.runs:
@@ -242,26 +250,6 @@ def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], 
 
 def _folder(output: Path, run_: Run, repeat: int) -> Path:
     return output / "runs" / f"{run_.slug}-{repeat:03d}"
-
-
-def _checked(plan: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan's settings. Raises InputError for one about what is read that it cannot have, and for an unknown one; UsageError for
-    another that it cannot have."""
-    known = of_plans()
-    if unknown := sorted(set(settings) - set(known)):
-        raise InputError(f"{plan}: setting {clip(repr(unknown[0]), 80)} is unknown", f"settings are {', '.join(sorted(known))}")
-    try:
-        return check_values(known.values(), settings, lambda key: f"{plan}, {key}", plan)
-    except UsageError as error:
-        own = next(key for key in settings if error.message.startswith(f"{plan}, {key}:"))
-        if own in (*TABLES, *WORLD, "at_precision"):
-            raise InputError(error.message, error.hint) from error
-        raise
-
-
-def _beside(folder: Path, location: str) -> str:
-    """A plan's paths are relative to the plan."""
-    return location if "://" in location or os.path.isabs(location) else str(folder / location)
 
 
 def _queue(run_: Run, repeat: int) -> str:
@@ -308,12 +296,16 @@ def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
 def _work(shared: Path, numbered: tuple[int, Task]) -> list[str]:
     """In a worker process."""
     place, task = numbered
-    pool, ids, done = world.load(shared)
+    pool, ids, done = world.load(shared, task.view)
     return _simulate(task, pool, ids, partial(done.__setitem__, place))
 
 
 def _origin(task: Task) -> dict[str, Any]:
     return write.provenance("simulate", {**task.plan.facts(task.run), "repeat": task.repeat}, task.plan.seed, task.inputs)
+
+
+def _journal(task: Task) -> Journal:
+    return Journal(task.folder, [_origin(task), task.device])
 
 
 def _finished(task: Task) -> bool:
@@ -335,9 +327,20 @@ def _simulate(task: Task, whole: Pool, ids: pa.Array, tell: Callable[[int], None
     """Write one repeat of a run. Returns what `History.tied` holds. `tell` is told how many rounds, the seed set included, are over."""
     pool = task.world.of(whole) if task.world else whole
     ids = ids.take(pa.array(task.world.rows)) if task.world else ids
+    journal = _journal(task)
     with limited(1):
         history = replay(
-            pool, task.plan, task.run, task.repeat, noise=task.noise, ranks=task.ranks, start=task.start, aims=task.aims, tell=tell
+            pool,
+            task.plan,
+            task.run,
+            task.repeat,
+            noise=task.noise,
+            ranks=task.ranks,
+            start=task.start,
+            aims=task.aims,
+            tell=tell,
+            device=task.device,
+            journal=journal,
         )
     origin = _origin(task)
     with write.replacing(task.folder, "run") as folder:
@@ -349,5 +352,6 @@ def _simulate(task: Task, whole: Pool, ids: pa.Array, tell: Callable[[int], None
         }
         for kind, table in tables.items():
             write.write_table(table, kind, str(folder / f"{kind}.parquet"), origin=origin, classes=pool.classes)
+    journal.remove()
     tell(task.plan.rounds + 1)
     return history.tied

@@ -18,12 +18,14 @@ from altool.console import Console
 from altool.engines import distributed
 from altool.errors import InputError, UsageError
 from altool.extras import need
-from altool.labels.consensus import Labels, codes, resolve
+from altool.labels import learned as of_rows
+from altool.labels.learned import Learned
+from altool.metrics.adversary import rank_correlation
 from altool.models import companion, folds, registry, shape, store
-from altool.models.labeled import Labeled, Pictures, Table
-from altool.models.recipes import RECIPES
+from altool.models.labeled import Labeled, Table
+from altool.models.recipes import RECIPE, RECIPES
 from altool.models.shape import Classifier, Deep, Model
-from altool.models.training import DEEP, Work
+from altool.models.training import DEEP, Work, rounded
 from altool.options import flag, option, shared
 from altool.payloads import sizes
 from altool.selection.contents import Contents
@@ -44,6 +46,7 @@ from altool.shared import (
     SCALE,
     SEED,
     STRICT,
+    TABLES,
     TARGETS,
     THREADS,
     TIME_UNIT,
@@ -51,33 +54,41 @@ from altool.shared import (
     UNLABELED_VALUE,
     WORKERS,
 )
-from altool.tables import align, check, label_log, outputs, shards, space, write
-from altool.tables import classes as class_lists
+from altool.tables import align, check, outputs, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.items import Items
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, meaning, vector_shape
 from altool.tables.rows import open_rows
 from altool.tables.space import Space
-from altool.tables.targets import Targets, read_targets
+from altool.tables.targets import read_targets
 from altool.text import count
 
 FIT = "What to fit"
+CLASS = ("class", "classes")
+LEARNS = {"labels": "altool train --help lists the options", "losses": "give a table with the id and the loss of labeled rows"}
 NO_VAAL = "give --vaal vaal or --vaal ta-vaal"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """The options of `altool train`; `own` are those of the classifier and of VAAL that are given, as `owned` calls them."""
 
-    labels: str = shared(replace(LABELS, required=True))
+    labels: str | None = shared(replace(LABELS, shown="needed, but for losses"))
+    losses: str | None = option("Losses of an outside model: id and loss (loss-ranker).", metavar="TABLE", panel=TABLES)
     output: str = shared(replace(OUTPUT, required=True, help="The folder of the model.", metavar="DIR"))
     features: str | None = shared(FEATURES)
     items: str | None = shared(ITEMS)
     classifier: str = shared(
-        replace(CLASSIFIER, panel=FIT, help="On features: logistic, svm, linear-svm or mlp; on texts: fasttext; on images: resnet18, ….")
+        replace(
+            CLASSIFIER,
+            panel=FIT,
+            help="On features: logistic, svm, linear-svm, mlp; on texts: fasttext; on images: resnet18, …; on losses: loss-ranker.",
+        )
     )
-    balance: str = shared(replace(BALANCE, panel=FIT, help="Balance classes: none, class-weight or prior."))
+    balance: str | None = shared(
+        replace(BALANCE, panel=FIT, help="Balance classes: none, class-weight or prior.", default=None, shown="none, or the recipe's")
+    )
     folds: int | None = option("Also predict every labeled row by a model that did not see it.", low=2, metavar="N", panel=FIT)
     oof: str | None = option("Where the out-of-fold predictions go.", metavar="PATH", panel=FIT)
     vaal: str = option(
@@ -88,9 +99,7 @@ class Options:
         panel=FIT,
     )
     targets: str | None = shared(TARGETS)
-    recipe: str | None = option(
-        "A paper's training: taal, alamp-ft, clarifier, direct or ta-vaal.", choices=tuple(RECIPES), metavar="NAME", panel=DEEP
-    )
+    recipe: str | None = shared(RECIPE)
     from_model: str | None = option("Start from this model.", shown="from its first weights", flags=("--from",), metavar="DIR", panel=DEEP)
     checkpoint_seconds: float | None = option(
         "A killed run goes on from its state that long ago.", low=0, shown="60", metavar="SECONDS", panel=DEEP
@@ -118,12 +127,14 @@ owned = registry.owned
 
 @dataclass(frozen=True)
 class _Fit:
-    """What is fitted: the classifier with all its options, VAAL with those that are given, and how provenance records both."""
+    """What is fitted: the classifier with all its options, VAAL with those that are given, how provenance records both, and how classes
+    are balanced."""
 
     classifier: Classifier
     options: dict[str, Any]
     vaal: dict[str, Any]
     recorded: dict[str, Any]
+    balance: str
 
 
 def run(options: Options, console: Console) -> None:
@@ -151,12 +162,20 @@ def _fit_of(options: Options) -> _Fit:
     who = f"--classifier {record.name}"
     idle = {"--device": options.device not in ("auto", "cpu") and not (record.deep or options.vaal != "none")}
     idle |= {"--workers": options.workers is not None and record.reads != "image"}
+    learns = {"losses": options.losses, "labels": options.labels}
+    if record.learns == "losses":
+        idle |= {"--balance": options.balance is not None, "--recipe": options.recipe is not None, "torchrun": distributed.launched()}
+        idle |= {"--classes": options.classes is not None, "--targets": options.targets is not None}
+    else:
+        idle["--losses"] = options.losses is not None
     if not record.deep:
         idle |= {"--recipe": options.recipe is not None, "--from": options.from_model is not None, "torchrun": distributed.launched()}
         idle |= {"--checkpoint-seconds": options.checkpoint_seconds is not None and options.vaal == "none"}
     for name, given in idle.items():
         if given:
             raise UsageError(f"{name} has no effect with {who}", "start altool itself" if name == "torchrun" else f"leave {name} out")
+    if learns[record.learns] is None:
+        raise UsageError(f"missing --{record.learns}", LEARNS[record.learns])
     of_vaal = {name: value for name, value in options.own.items() if name.startswith(registry.VAAL)}
     own = {name: value for name, value in options.own.items() if name not in of_vaal}
     if options.vaal == "none" and of_vaal:
@@ -171,11 +190,11 @@ def _fit_of(options: Options) -> _Fit:
     fit_options = registry.own_of_command(record, own, recipe)
     if options.vaal != "none":
         need("torch", f"--vaal {options.vaal}")
-    vaal_options = registry.vaal_of(of_vaal, flag, f"--vaal {options.vaal}")
+    vaal_options = registry.vaal_of(of_vaal, flag, f"--vaal {options.vaal}", ranked=options.vaal == "ta-vaal")
     recorded = {registry.prefix(record.name) + name: value for name, value in _recorded(record, fit_options).items()}
     if options.vaal != "none":
         recorded |= {"vaal": options.vaal, **{registry.VAAL + name: value for name, value in vaal_options.items()}}
-    return _Fit(record, fit_options, vaal_options, recorded)
+    return _Fit(record, fit_options, vaal_options, recorded, options.balance or recipe.get("balance", BALANCE.default))
 
 
 def _recorded(record: Classifier, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,31 +216,28 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
     reader = Reader(options.columns, options.classes, console, means, ids=options.ids, vectors=vector_shape(options))
     source = open_rows(reader, record.reads, f"--classifier {record.name}", options.features, options.items)
-    log = reader.open(options.labels, "labels", allow_empty=True)
+    log = reader.open(options.labels, "labels", allow_empty=True) if options.labels is not None else None
+    losses = reader.open(options.losses, "losses") if options.losses is not None else None
     targets = read_targets(reader, options.targets) if options.targets else None
     reader.match_ids()
     vectors, fit_file = _space(source, options, start, console)
-    rows = label_log.read(log)
-    consensus = resolve(rows)
-    if consensus.undecided:
-        text = f"{log.name}: {count(consensus.undecided, 'id')} with answers of which none is the newest; the smaller label was taken"
-        console.warn(text)
-    labels = consensus.training
-    classes = _classes(reader, log, consensus, targets)
+    if losses is not None:
+        learned = of_rows.from_losses(losses, log, console)
+    else:
+        assert log is not None  # see _fit_of
+        learned = of_rows.from_labels(log, reader.classes, targets, console)
+    classes = learned.classes
     if record.picture is not None and not {"image_size", "stem"} & {*options.own, *(RECIPES[options.recipe] if options.recipe else ())}:
         _say_small(source, record, wanted.options, options, console)
     if console.dry_run:
-        _rehearse(source, record, labels, classes, options, console)
+        _rehearse(source, record, learned, options, console)
         return
     table = Table(source, record.reads, console, options.threads, options.workers, options.strict, options.allow_outside)
-    labeled, pool = _read(table, wanted, rows, labels, with_pool=writes and options.vaal != "none")
-    numbers = codes(labels.filter(pa.compute.is_in(labels.column("id"), value_set=labeled.ids)), classes)
-    counts = np.bincount(numbers, minlength=len(classes))
-    if (counts > 0).sum() < 2:
-        text = f"{source.name}: the labeled rows that it holds are of one class"
-        raise InputError(text, "give the table that holds the other labeled rows too")
+    labeled, pool = table.labeled(record, wanted.options, learned.ids, learned.out if writes and options.vaal != "none" else None)
+    values = learned.of(labeled.ids)
+    learned.refuse(values, source.name)
     fit: Callable[..., tuple[Model, bool]] = partial(
-        record.fit, count=len(classes), balance=options.balance, seed=options.seed, **wanted.options
+        record.fit, count=len(classes), balance=wanted.balance, seed=options.seed, **wanted.options
     )
     with contextlib.ExitStack() as stack:
         first = fit
@@ -232,18 +248,18 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         if record.deep:
             fit = partial(fit, work=work)
             first = fit if start is None else partial(fit, start=(start.model, _numbers(start.classes, classes)))
-        model, converged = first(labeled.rows, numbers)
+        model, converged = first(labeled.rows, values)
         if not converged:
             console.warn(f"the solver stopped after its last step without converging; {_remedy(record)}")
-        own = {"classifier": record.name, "balance": options.balance, "folds": options.folds, "classes": list(classes)}
-        inputs = {source.kind.name: labeled.fingerprint, "labels": align.table_fingerprint(rows), **reader.versions}
+        own = {"classifier": record.name, "balance": wanted.balance, "folds": options.folds, "classes": list(classes)}
+        inputs = {source.kind.name: labeled.fingerprint, **learned.inputs, **reader.versions}
         if start is not None:
             inputs["from"] = start.facts["label_digest"]
         origin = write.provenance("train", {**own, **wanted.recorded}, options.seed, inputs)
         facts: dict[str, Any] = {
             "provenance": origin,
-            "labels": dict(zip(classes, counts.tolist(), strict=True)),
-            "label_digest": align.table_fingerprint(labels),
+            "label_digest": align.table_fingerprint(learned.table),
+            **learned.facts(values),
         }
         if vectors is not None:
             facts |= {"space": vectors.digest, "space_facts": vectors.facts}
@@ -253,36 +269,44 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
             facts["chosen"] = asdict(chosen)
             fit = partial(fit, **chosen.options)
         # Never from a model that saw the rows: what --from names is for the first model alone.
-        oof, correlation = _out_of_fold(options, labeled, numbers, fit) if options.folds else (None, None)
+        oof, correlation = _out_of_fold(options, labeled, values, fit) if options.folds else (None, None)
+        fitted = None
         if writes:
-            tensors = None
             if options.vaal != "none":
-                seen = _pool(table, wanted, rows, labels, labeled, model, pool)
-                tensors = companion.fit(seen, options.vaal, model, wanted.vaal, options.seed, work)
+                seen = table.around(record, wanted.options, learned.ids, learned.out, labeled, model, pool)
+                fitted = companion.fit(seen, options.vaal, model, wanted.vaal, options.seed, work)
+                facts["vaal"] = rounded(fitted.curve)
                 origin["inputs"][f"pool of {source.kind.name}"] = seen.fingerprint
             with write.replacing(options.output, "model") as temporary:
-                store.save(temporary, record.name, model, classes, facts, tensors)
+                store.save(temporary, record.name, model, classes, facts, fitted.tensors() if fitted else None)
                 if fit_file is not None:
                     space.keep(fit_file, temporary / f"space{fit_file.suffix}")
             if oof is not None and options.oof:
                 write.write_table(oof, "predictions", options.oof, origin=origin, classes=classes)
             if work.checkpoints is not None:
                 shards.clear(work.checkpoints)
-    empty = [name for name, number in zip(classes, counts, strict=True) if not number]
+    empty = [name for name, number in facts.get("labels", {}).items() if not number]
     if empty:
         console.warn(f"classes without a label get probability 0: {len(empty)} of {len(classes)} ({check.naming(empty)})")
     if record.reads == "features" and vectors is None:
         console.info(f"note: {source.name} names no vector space, so altool cannot check whether other features fit the model")
-    summary = {"command": "train", "classifier": record.name, "labels": len(numbers), "classes": facts["labels"]}
-    text = f"trained {record.name} on {count(len(numbers), 'label')} of {count(len(classes), 'class', 'classes')} -> {options.output}"
+    summary = {"command": "train", "classifier": record.name, **({"classes": facts["labels"]} if classes else {})}
+    summary[learned.noun[1]] = len(values)
+    text = f"trained {record.name} on {count(len(values), *learned.noun)}"
+    text += f"{f' of {count(len(classes), *CLASS)}' if classes else ''} -> {options.output}"
     if isinstance(model, Deep):
         epochs, loss, accuracy = len(model.curve["loss"]), model.curve["loss"][-1], model.curve["accuracy"][-1]
         summary |= {"epochs": epochs, "loss": loss, "accuracy": accuracy}
-        text += f"; {count(epochs, 'epoch')}, final training accuracy {accuracy:.1%}"
+        right = "training accuracy" if classes else "share of pairs in order"
+        text += f"; {count(epochs, 'epoch')}, final {right} {accuracy:.1%}"
     if chosen is not None:
         summary["chosen"] = asdict(chosen)
-        values = ", ".join(f"{registry.called(record)[name].flag} {value:g}" for name, value in chosen.options.items())
-        text += f"; {values} ({chosen.why})"
+        said = ", ".join(f"{registry.called(record)[name].flag} {value:g}" for name, value in chosen.options.items())
+        text += f"; {said} ({chosen.why})"
+    if fitted is not None:
+        told = fitted.curve["discriminator_accuracy"][-1]
+        summary |= {"discriminator_loss": fitted.curve["discriminator_loss"][-1], "discriminator_accuracy": told}
+        text += f"; {options.vaal} tells {told:.1%} of labeled and other rows apart (half of them by chance)"
     if correlation is not None:
         summary["rank_correlation"] = None if np.isnan(correlation) else correlation
         text += f"; rank correlation of predicted and real losses, out of fold: {correlation:.2f}"
@@ -302,68 +326,23 @@ def _say_small(source: Source, record: Classifier, values: Mapping[str, Any], op
         console.info(f"note: {text}; {faster}; {called['stem'].flag} small suits pictures of 32 pixels, but starts from random weights")
 
 
-def _rehearse(source: Source, record: Classifier, labels: pa.Table, classes: tuple[str, ...], options: Options, console: Console) -> None:
+def _rehearse(source: Source, record: Classifier, learned: Learned, options: Options, console: Console) -> None:
     """What --dry-run says, when the ids are read. Raises InputError where the table holds the labeled rows of fewer than two classes."""
     pictures = record.reads == "image"
     ids = Items(source, ("image", "path"), allow_outside=options.allow_outside).index if pictures else read_index(source, options.threads)
-    there = labels.filter(pa.array(ids.positions(labels.column("id").combine_chunks()) >= 0))
-    found = dict(zip(classes, np.bincount(codes(there, classes), minlength=len(classes)).tolist(), strict=True))
-    if sum(number > 0 for number in found.values()) < 2:
-        text = f"{source.name}: it holds {count(len(there), 'labeled row')} of {len(labels):,}, of fewer than two classes"
+    there = learned.ids.filter(pa.array(ids.positions(learned.ids) >= 0))
+    values, several = learned.of(there), learned.noun[1]
+    if len(np.unique(values)) < 2:
+        what = "fewer than two classes" if learned.classes else "one and the same loss"
+        text = f"{source.name}: it holds {count(len(there), 'labeled row')} of {len(learned.ids):,}, of {what}"
         raise InputError(text, "give the table that the labels belong to")
-    text = f"train {record.name} on {len(there):,} of {count(len(labels), 'label')}, {count(len(classes), 'class', 'classes')}"
-    text += f" -> {options.output}"
+    text = f"train {record.name} on {len(there):,} of {count(len(learned.ids), *learned.noun)}"
+    text += f"{f', {count(len(learned.classes), *CLASS)}' if learned.classes else ''} -> {options.output}"
     if options.oof:
         text += f", and predict them out of fold in {options.folds} parts -> {options.oof}"
-    summary = {"command": "train", "classifier": record.name, "labels": len(there), "classes": found, "folds": options.folds}
+    found = {"classes": learned.facts(values)["labels"]} if learned.classes else {}
+    summary = {"command": "train", "classifier": record.name, several: len(there), **found, "folds": options.folds}
     console.rehearsed({**summary, "output": options.output, "oof": options.oof}, text)
-
-
-def _classes(reader: Reader, log: Source, consensus: Labels, targets: Targets | None) -> tuple[str, ...]:
-    """The model's classes: those of --classes, else those of the labels and the targets. Raises InputError for labels of fewer than two, of
-    another class, or where the three have no class in common."""
-    labels = consensus.training
-    found = set(labels.column("label").to_pylist())
-    classes = reader.classes or tuple(sorted(found | set(targets.named if targets else ())))
-    if reader.classes:
-        class_lists.match(dict.fromkeys(sorted(found), 1), classes, log.name, "--classes", "give the labels and the classes of one project")
-    if targets and targets.named and targets.default is None and not reader.classes and found:
-        class_lists.match(dict.fromkeys(targets.named, 1), sorted(found), targets.name, log.name, "give the targets of this project")
-    if unknown := sorted(found - set(classes)):
-        text = f"{log.name}, column 'label': {count(len(unknown), 'class', 'classes')} not in --classes ({check.naming(unknown)})"
-        raise InputError(text, class_lists.respelled(unknown, classes) or "name them in --classes, or leave it out")
-    if len(found) < 2:
-        there = f"{count(len(labels), 'label')} of {count(len(found), 'class', 'classes')}"
-        raise InputError(f"{log.name}: {there}; a classifier needs two classes", "label some rows of another class first")
-    return classes
-
-
-def _read(table: Table, wanted: _Fit, log: pa.Table, labels: pa.Table, *, with_pool: bool) -> tuple[Labeled, Pictures | None]:
-    """The labeled rows; and the images of the pool, where it is needed and made of the same pictures, so that none is decoded twice."""
-    ids, record = labels.column("id").combine_chunks(), wanted.classifier
-    if record.picture is None:
-        return table.labeled_rows(ids), None
-    recipe = record.picture(wanted.options, True)
-    with_pool = with_pool and recipe == record.picture(wanted.options, False)
-    read = table.pictures(recipe, ids, _out(log, ids) if with_pool else None)
-    return table.labeled_pictures(read, ids), read if with_pool else None
-
-
-def _out(log: pa.Table, labeled: pa.Array) -> pa.Array:
-    """The ids of the log that can neither be asked for nor learned from: held out or skipped."""
-    others = pa.compute.invert(pa.compute.is_in(log.column("id"), value_set=labeled))
-    return log.column("id").filter(others).combine_chunks().unique()
-
-
-def _pool(
-    table: Table, wanted: _Fit, log: pa.Table, labels: pa.Table, labeled: Labeled, model: Model, read: Pictures | None
-) -> companion.Pool:
-    """What VAAL learns from: all rows of the table that can be asked for or have a label, but for images that cannot be used."""
-    ids = labels.column("id").combine_chunks()
-    if wanted.classifier.picture is None:
-        return table.pool(model, _out(log, ids), labeled.ids)
-    read = read or table.pictures(wanted.classifier.picture(wanted.options, False), ids, _out(log, ids))
-    return table.pool_of_pictures(read, labeled.ids)
 
 
 def _remedy(record: Classifier) -> str:
@@ -375,7 +354,7 @@ def _remedy(record: Classifier) -> str:
 
 
 def _check_outputs(options: Options, record: Classifier, console: Console) -> None:
-    read = outputs.given(options, "features", "items", "labels", "targets", "from_model", "text:classes")
+    read = outputs.given(options, "features", "items", "labels", "losses", "targets", "from_model", "text:classes")
     for each in registry.called(record).values():
         location = options.own.get(each.name)
         if each.file and location is not None and (not each.words or os.path.isfile(location)):
@@ -432,13 +411,17 @@ def _out_of_fold(
 ) -> tuple[pa.Table, float | None]:
     """The predictions of every labeled row by a model that did not see it; and the rank correlation of the losses that these models predict
     with the rows' own, None without rankers."""
+    held_by = numbers if numbers.dtype.kind == "i" else np.zeros(len(numbers), np.int64)  # losses have no classes to spread
     try:
-        fold = folds.assign(numbers, options.folds or 0, seeds.integer(options.seed, "train", "folds"))
+        fold = folds.assign(held_by, options.folds or 0, seeds.integer(options.seed, "train", "folds"))
     except ValueError as error:
         raise InputError(f"labels {options.labels}: {error}", "label a second row of some class, or leave --folds out") from error
     probabilities, losses = folds.outputs(labeled.rows, numbers, fold, lambda x, y: fit(x, y)[0])
-    column = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.reshape(-1)), probabilities.shape[1])
-    table = {"id": labeled.ids, "probabilities": column, "fold": pa.array(fold)}
+    width = probabilities.shape[1]
+    table: dict[str, Any] = {"id": labeled.ids, "fold": pa.array(fold)}
+    if width:
+        table["probabilities"] = pa.FixedSizeListArray.from_arrays(pa.array(probabilities.reshape(-1)), width)
     if losses is None:
         return pa.table(table), None
-    return pa.table({**table, "predicted_loss": pa.array(losses)}), folds.rank_correlation(losses, probabilities, numbers)
+    real = folds.losses(probabilities, numbers) if width else numbers
+    return pa.table({**table, "predicted_loss": pa.array(losses)}), rank_correlation(losses, real)

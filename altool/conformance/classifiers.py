@@ -40,7 +40,8 @@ def rows_of(record: Classifier, labels: np.ndarray = LABELS, seed: int = 0) -> n
 
 def fitted(record: Classifier, rows: np.ndarray, labels: np.ndarray = LABELS, **more: Any) -> Model:
     """A model of these rows, with all options given."""
-    found = record.fit(rows, labels, CLASSES, **{"balance": "none", "seed": 1, **record.complete({}), **more})
+    learned, classes = (labels, CLASSES) if record.learns == "labels" else (labels.astype(np.float64), 0)  # the losses are the numbers
+    found = record.fit(rows, learned, classes, **{"balance": "none", "seed": 1, **record.complete({}), **more})
     assert isinstance(found, tuple), f"{record.name}: fit returns {type(found).__name__}, not (model, whether it converged)"
     assert len(found) == 2, f"{record.name}: fit returns {len(found)} values, not (model, whether it converged)"
     assert isinstance(found[1], bool | np.bool_), f"{record.name}: fit's second value is {type(found[1]).__name__}, not bool"
@@ -55,6 +56,7 @@ def _fitted_once(record: Classifier) -> Model:
 def says_what_it_is(record: Classifier) -> None:
     """The record holds together, and no option of it is called as something else."""
     assert record.reads in ("features", "text", "image"), f"{record.name} reads {record.reads!r}, not features, text or image"
+    assert record.learns in ("labels", "losses"), f"{record.name} learns {record.learns!r}, not labels or losses"
     assert record.summary.endswith("."), f"{record.name}: the summary is no sentence"
     names = [option.name for option in record.options]
     assert len(set(names)) == len(names), f"{record.name}: two options have one name ({names})"
@@ -101,11 +103,14 @@ def _refusal(subject: str, value: Any, take: Callable[[], Any]) -> str:
 
 
 def predicts_probabilities(record: Classifier) -> None:
-    """float32 (n, classes) that are finite and sum to 1, and vectors; a class without a label gets 0."""
+    """float32 (n, classes) that are finite and sum to 1, and vectors; a class without a label gets 0. What learned losses predicts
+    losses, and probabilities of no class."""
     rows, model = rows_of(record), _fitted_once(record)
-    _check_probabilities(record, model, rows)
+    _check_predictions(record, model, rows)
     probabilities = model.probabilities(rows)
-    assert (probabilities[:, 2] == 0).all(), f"{record.name}: a class without a label has a probability above 0"
+    assert record.learns == "losses" or (probabilities[:, 2] == 0).all(), (
+        f"{record.name}: a class without a label has a probability above 0"
+    )
     vectors, same = model.predict(rows)
     assert np.array_equal(same, probabilities), f"{record.name}: predict and probabilities differ"
     assert vectors.shape[0] == ROWS, f"{record.name}: {len(vectors)} vectors of {ROWS} rows"
@@ -121,15 +126,33 @@ def predicts_probabilities(record: Classifier) -> None:
 
 
 def learns_classes_that_lie_apart(record: Classifier) -> None:
-    """Of the labels that it was fitted on, of three classes that lie apart, it gets most right."""
-    right = (_fitted_once(record).probabilities(rows_of(record)).argmax(axis=1) == LABELS).mean()
+    """Of the labels that it was fitted on, of three classes that lie apart, it gets most right; or the order of their losses."""
+    model, rows = _fitted_once(record), rows_of(record)
+    if record.learns == "losses":
+        said, pairs = _predicted_losses(record, model, rows), LABELS[:, None] > LABELS
+        right = (said[:, None] > said)[pairs].mean()
+    else:
+        right = (model.probabilities(rows).argmax(axis=1) == LABELS).mean()
     assert right > 0.5, f"{record.name}: {right:.0%} of the labels that it was fitted on, of 3 classes that lie apart, are right"
 
 
-def _check_probabilities(record: Classifier, model: Model, rows: np.ndarray) -> None:
+def _predicted_losses(record: Classifier, model: Model, rows: np.ndarray) -> np.ndarray:
+    said = model.outputs(rows).predicted_loss if isinstance(model, Deep) else None
+    assert said is not None, f"{record.name}: learns losses, and its model predicts none"
+    return said
+
+
+def _check_predictions(record: Classifier, model: Model, rows: np.ndarray) -> None:
     found = model.probabilities(rows)
-    assert found.shape == (len(rows), CLASSES), f"{record.name}: probabilities {found.shape} of {len(rows)} rows and {CLASSES} classes"
+    classes = CLASSES if record.learns == "labels" else 0
+    assert found.shape == (len(rows), classes), f"{record.name}: probabilities {found.shape} of {len(rows)} rows and {classes} classes"
     assert found.dtype == np.float32, f"{record.name}: probabilities are {found.dtype}, not float32"
+    if not classes:
+        found = _predicted_losses(record, model, rows)
+        assert found.shape == (len(rows),), f"{record.name}: predicted losses {found.shape} of {len(rows)} rows"
+        assert found.dtype == np.float32, f"{record.name}: predicted losses are {found.dtype}, not float32"
+        assert np.isfinite(found).all(), f"{record.name}: predicted losses that are NaN or infinite"
+        return
     assert np.isfinite(found).all(), f"{record.name}: probabilities that are NaN or infinite"
     assert (found >= 0).all(), f"{record.name}: probabilities below 0"
     assert np.allclose(found.sum(axis=1), 1, atol=1e-4), f"{record.name}: probabilities that do not sum to 1"
@@ -144,10 +167,13 @@ def gives_the_same_bytes_for_the_same_seed(record: Classifier) -> None:
 
 
 def predicts_a_row_alike_in_any_company(record: Classifier) -> None:
-    """Another order, or fewer rows beside it, do not change a bit of a row's probabilities and vectors."""
+    """Another order, or fewer rows beside it, do not change a bit of a row's probabilities (or predicted losses) and vectors."""
     rows, model = rows_of(record), _fitted_once(record)
     shuffle = np.random.default_rng(3).permutation(ROWS)
-    for name, predict in (("probabilities", model.probabilities), ("vectors", model.vectors)):
+    checked = {"probabilities": model.probabilities, "vectors": model.vectors}
+    if record.learns == "losses":
+        checked["predicted losses"] = partial(_predicted_losses, record, model)
+    for name, predict in checked.items():
         whole = predict(rows)
         assert np.array_equal(predict(rows[shuffle]), whole[shuffle]), f"{record.name}: {name} depend on the order of rows"
         for part in (slice(0, 1), slice(5, 12)):
@@ -176,10 +202,13 @@ def comes_back_from_its_tensors(record: Classifier) -> None:
 
     rows, model = rows_of(record), _fitted_once(record)
     tensors = load(save({name: np.asarray(value, order="C") for name, value in model.tensors().items()}))
-    again = record.from_tensors(tensors, CLASSES)
+    again = record.from_tensors(tensors, CLASSES if record.learns == "labels" else 0)
     assert again.width == model.width, f"{record.name}: of width {model.width}, and once read of {again.width}"
     for name, one, other in zip(("vectors", "probabilities"), model.predict(rows), again.predict(rows), strict=True):
         assert np.array_equal(one, other), f"{record.name}: {name} differ once it was written and read"
+    if record.learns == "losses":
+        same = np.array_equal(_predicted_losses(record, model, rows), _predicted_losses(record, again, rows))
+        assert same, f"{record.name}: predicted losses differ once it was written and read"
 
 
 def refuses_damaged_tensors(record: Classifier) -> None:
@@ -194,7 +223,7 @@ def refuses_damaged_tensors(record: Classifier) -> None:
             damaged["not finite"] = {**tensors, name: np.full_like(value, np.nan)}
         for what, given in damaged.items():
             try:
-                record.from_tensors(given, CLASSES)
+                record.from_tensors(given, CLASSES if record.learns == "labels" else 0)
             except ValueError:
                 continue
             except Exception as error:
@@ -206,11 +235,13 @@ def fits_few_and_constant_rows(record: Classifier) -> None:
     """Labels of one class, a row for each of two classes, and rows that are all the same: finite probabilities, of one class 1."""
     rows = rows_of(record)
     one = fitted(record, rows[:4], np.full(4, 3))
-    _check_probabilities(record, one, rows)
-    assert (one.probabilities(rows)[:, 3] == 1).all(), f"{record.name}: labels of one class, which has not probability 1"
-    _check_probabilities(record, fitted(record, rows[:2], LABELS[:2]), rows)
+    _check_predictions(record, one, rows)
+    assert record.learns == "losses" or (one.probabilities(rows)[:, 3] == 1).all(), (
+        f"{record.name}: labels of one class, which has not probability 1"
+    )
+    _check_predictions(record, fitted(record, rows[:2], LABELS[:2]), rows)
     same = np.repeat(rows[:1], ROWS, axis=0)
-    _check_probabilities(record, fitted(record, same), same)
+    _check_predictions(record, fitted(record, same), same)
 
 
 def fits_every_balance(record: Classifier) -> None:
@@ -218,14 +249,14 @@ def fits_every_balance(record: Classifier) -> None:
     uneven = np.flatnonzero(np.arange(ROWS) % 4 != 1)
     rows = rows_of(record)[uneven]
     for balance in BALANCES:
-        _check_probabilities(record, fitted(record, rows, LABELS[uneven], balance=balance), rows)
+        _check_predictions(record, fitted(record, rows, LABELS[uneven], balance=balance), rows)
 
 
 def starts_from_a_model(record: Classifier) -> None:
     """A deep classifier goes on from a model of other classes."""
     if record.deep:
         start = (_fitted_once(record), np.array([1, 0, -1, 3]))
-        _check_probabilities(record, fitted(record, rows_of(record), start=start), rows_of(record))
+        _check_predictions(record, fitted(record, rows_of(record), start=start), rows_of(record))
 
 
 CHECKS: dict[str, Callable[[Classifier], None]] = {

@@ -39,12 +39,17 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def allowed() -> int:
+    """The threads that work is spread over here: as `limited` says, else one per core."""
+    return _threads.get() or cores()
+
+
 def ordered_map(function: Callable[[Item], Result], items: Iterable[Item], threads: int = 0) -> Iterator[Result]:
     """`map(function, items)` over threads (0: as `limited` says, else one per core), results in the order of the items.
 
     At most `threads + 1` items are in flight, so memory stays bounded however long the input is.
     """
-    threads = threads or _threads.get() or cores()
+    threads = threads or allowed()
     if threads == 1:
         yield from map(function, items)
         return

@@ -94,7 +94,14 @@ def spread(samples: np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf))
 
 
 def paired_interval(differences: np.ndarray, rng: np.random.Generator, comparisons: int = 1) -> tuple[float, float, float]:
-    """The mean of `differences` (n,), one per repeat, with a 95 % interval by a paired bootstrap; of 1 repeat NaN for both ends.
+    """`paired_intervals` of `differences` (n,) of one number."""
+    mean, low, high = (float(part[0]) for part in paired_intervals(differences[:, None], rng, comparisons))
+    return mean, low, high
+
+
+def paired_intervals(differences: np.ndarray, rng: np.random.Generator, comparisons: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The means of `differences` (n, G), a row per repeat, each with a 95 % interval by a paired bootstrap: float64 (G,) each; of 1 repeat
+    NaN for both ends. All columns are resampled alike, so that a column's interval does not depend on the others.
 
     Of several `comparisons` all intervals together hold with 95 %, by Bonferroni: each leaves out 5 % over their number.
 
@@ -107,12 +114,13 @@ def paired_interval(differences: np.ndarray, rng: np.random.Generator, compariso
     skewness 2 (exponential) 0.92.
     """
     repeats = len(differences)
-    mean = float(differences.mean())
+    mean = differences.mean(axis=0)
     if repeats == 1:
-        return mean, float("nan"), float("nan")
+        return mean, np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     tail = TAIL / comparisons
-    low, high = np.quantile(differences[_draws(repeats, rng)].mean(axis=1) - mean, [tail, 1 - tail]) * _stretch(repeats, tail)
-    return mean, float(mean + min(low, 0.0)), float(mean + max(high, 0.0))
+    means = _weights(repeats, rng) @ (differences - mean)
+    low, high = np.quantile(means, [tail, 1 - tail], axis=0) * _stretch(repeats, tail)
+    return mean, mean + np.minimum(low, 0.0), mean + np.maximum(high, 0.0)
 
 
 def paired_ratio(numbers: np.ndarray, others: np.ndarray, rng: np.random.Generator) -> tuple[float, float, float]:
@@ -122,8 +130,8 @@ def paired_ratio(numbers: np.ndarray, others: np.ndarray, rng: np.random.Generat
     ratio = float(numbers.mean() / others.mean())
     if repeats == 1:
         return ratio, float("nan"), float("nan")
-    drawn = _draws(repeats, rng)
-    logs = np.log(numbers[drawn].sum(axis=1) / others[drawn].sum(axis=1)) - np.log(ratio)
+    weights = _weights(repeats, rng)
+    logs = np.log((weights @ numbers) / (weights @ others)) - np.log(ratio)
     low, high = np.quantile(logs, [0.025, 0.975]) * _stretch(repeats)
     return ratio, float(ratio * np.exp(min(low, 0.0))), float(ratio * np.exp(max(high, 0.0)))
 
@@ -136,8 +144,7 @@ def best(areas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """
     repeats = len(areas)
     mean = areas.mean(axis=0)
-    weights = np.stack([np.bincount(drawn, minlength=repeats) for drawn in _draws(repeats, rng)]) / repeats
-    means = mean + (weights @ (areas - mean)) * _stretch(repeats)
+    means = mean + (_weights(repeats, rng) @ (areas - mean)) * _stretch(repeats)
     won = means >= means.max(axis=1, keepdims=True) - ROUNDING
     return (won / won.sum(axis=1, keepdims=True)).mean(axis=0)
 
@@ -157,6 +164,12 @@ def repeats_needed(differences: np.ndarray) -> int | None:
 
 def _draws(repeats: int, rng: np.random.Generator) -> np.ndarray:
     return rng.integers(repeats, size=(RESAMPLES, repeats))
+
+
+def _weights(repeats: int, rng: np.random.Generator) -> np.ndarray:
+    """float64 (RESAMPLES, n): the share that each repeat has of each resample."""
+    places = _draws(repeats, rng) + repeats * np.arange(RESAMPLES)[:, None]
+    return np.bincount(places.ravel(), minlength=RESAMPLES * repeats).reshape(RESAMPLES, repeats) / repeats
 
 
 def _stretch(repeats: int, tail: float = TAIL) -> float:
@@ -184,6 +197,13 @@ def entropy(counts: np.ndarray) -> float:
     """-sum p log p in nats of the shares p of `counts` (K,); 0 where there is nothing. log K where all classes have as many."""
     shares = counts[counts > 0] / max(1, counts.sum())
     return float(-(shares * np.log(shares)).sum() + 0.0)  # no -0.0
+
+
+def imbalance_ratio(counts: np.ndarray) -> float:
+    """The standard deviation of `counts` (K,) over their mean: 0 where all classes have as many, sqrt(K - 1) where one has all; 0 where
+    there is nothing. (ir in Aggarwal et al., Optimizing Active Learning for Low Annotation Budgets, section 5.2.)"""
+    mean = counts.mean()
+    return float(counts.std() / mean) if mean else 0.0
 
 
 def rarest(counts: np.ndarray, share: float) -> np.ndarray:

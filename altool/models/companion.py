@@ -35,9 +35,9 @@ class Pool:
     made: str = ""
 
 
-def fit(pool: Pool, kind: str, model: Model, given: Mapping[str, Any], seed: int, work: Work) -> dict[str, np.ndarray]:
-    """The tensors of a VAAL of the pool, with the options `given` of `vaal.OPTIONS`; a ta-vaal learns from the losses too that the
-    classifier's `model` predicts. Raises InputError as `vaal.fit`, and for a damaged checkpoint."""
+def fit(pool: Pool, kind: str, model: Model, given: Mapping[str, Any], seed: int, work: Work) -> vaal.Vaal:
+    """A VAAL of the pool, with the options `given` of `vaal.OPTIONS`; a ta-vaal learns from the losses too that the classifier's `model`
+    predicts. Raises InputError as `vaal.fit`, and for a damaged checkpoint."""
     rank = None
     if kind == "ta-vaal" and isinstance(model, Deep):
         parts = [model.outputs(pool.array[start : start + CHUNK]).predicted_loss for start in range(0, len(pool.array), CHUNK)]
@@ -65,7 +65,7 @@ def fit(pool: Pool, kind: str, model: Model, given: Mapping[str, Any], seed: int
     options = {**{option.name: option.default for option in vaal.OPTIONS}, **given}
     with training.threads(work.threads), work.progress(f"training {kind}", options["epochs"]) as advance:
         advance(int(resume["epochs"]) if resume else 0)
-        fitted = vaal.fit(
+        return vaal.fit(
             training.Pool(pool.array),
             pool.labeled,
             rank,
@@ -76,4 +76,3 @@ def fit(pool: Pool, kind: str, model: Model, given: Mapping[str, Any], seed: int
             checkpoint=keep,
             resume=resume,
         )
-    return fitted.tensors()

@@ -67,12 +67,6 @@ def outputs(
     return (np.ascontiguousarray(matrix[:, :-1]), matrix[:, -1]) if ranked else (matrix, None)
 
 
-def rank_correlation(predicted_loss: np.ndarray, probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """Spearman's correlation of predicted losses (n,) with the real ones, those of `probabilities` (n, K) for the class numbers `labels`
-    (n,). NaN where one of them does not vary."""
-    from scipy.stats import rankdata
-
-    losses = -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-30))
-    ranks = [rankdata(values) for values in (predicted_loss, losses)]
-    with np.errstate(invalid="ignore"):
-        return float(np.corrcoef(*ranks)[0, 1])
+def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """float (n,): the cross-entropy of each row's `probabilities` (n, K), whose class number is that of `labels` (n,)."""
+    return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-30))

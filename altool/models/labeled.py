@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from altool.console import Console
 from altool.engines import scratch
 from altool.errors import InputError
 from altool.models.companion import Pool
-from altool.models.shape import Model
+from altool.models.shape import Classifier, Model
 from altool.payloads import pictures, pipeline
 from altool.tables import align, arrays, check
 from altool.tables.items import Items
@@ -78,6 +78,34 @@ class Table:
     workers: int | None = None
     strict: bool = False
     allow_outside: bool = False
+
+    def labeled(
+        self, record: Classifier, options: Mapping[str, Any], wanted: pa.Array, out: pa.Array | None
+    ) -> tuple[Labeled, Pictures | None]:
+        """The labeled rows (`wanted` ids) as a classifier with these options reads them. Where VAAL learns from all rows but for the ids in
+        `out`, and from pictures that are made alike, also these, so that none is decoded twice."""
+        if record.picture is None:
+            return self.labeled_rows(wanted), None
+        recipe = record.picture(options, True)
+        both = out is not None and recipe == record.picture(options, False)
+        read = self.pictures(recipe, wanted, out if both else None)
+        return self.labeled_pictures(read, wanted), read if both else None
+
+    def around(
+        self,
+        record: Classifier,
+        options: Mapping[str, Any],
+        wanted: pa.Array,
+        out: pa.Array,
+        labeled: Labeled,
+        model: Model,
+        read: Pictures | None,
+    ) -> Pool:
+        """What VAAL learns from: all rows but for the ids in `out` and images that cannot be used; `read` are pictures from before."""
+        if record.picture is None:
+            return self.pool(model, out, labeled.ids)
+        read = read or self.pictures(record.picture(options, False), wanted, out)
+        return self.pool_of_pictures(read, labeled.ids)
 
     def pictures(self, recipe: pictures.Recipe, wanted: pa.Array, out: pa.Array | None = None) -> Pictures:
         """The labeled rows (`wanted` ids); or all rows but for the ids in `out`. Raises InputError where no labeled row is there."""

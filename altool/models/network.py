@@ -14,7 +14,7 @@ from altool import seeds
 from altool.backbones.images import MINIBATCH_GPU, UNSUITED, unsuited
 from altool.backbones.sources import source_of
 from altool.engines import device as devices
-from altool.engines.local import cores, ordered_map
+from altool.engines.local import allowed, ordered_map
 from altool.errors import UsageError
 from altool.models import ranker, training
 from altool.models import weights as kept
@@ -82,8 +82,8 @@ class Network:
 
     @property
     def threads(self) -> int:
-        """Minibatches that are worked on at once: a core each, and on a GPU one while another is sent."""
-        return cores() if str(self.device) == "cpu" else 2
+        """Minibatches that are worked on at once: a core each that `limited` leaves, and on a GPU one while another is sent."""
+        return allowed() if str(self.device) == "cpu" else 2
 
     @property
     def has_dropout(self) -> bool:
@@ -109,8 +109,11 @@ class Network:
         all rows, and the mutual information is the entropy of that mean less the mean of the entropies (BALD). Batch norms keep their
         statistics. The processor works at minibatches of one size, in one thread each: a row's numbers depend on nothing but the row.
         """
-        parts = [rows[start : start + self.minibatch] for start in range(0, len(rows), self.minibatch)]
-        found = list(ordered_map(lambda part: self._outputs(part, samples, seed), parts, min(self.threads, len(parts))))
+        size = self.minibatch
+        starts = range(0, len(rows), size)
+        found = list(
+            ordered_map(lambda start: self._outputs(rows[start : start + size], samples, seed), starts, min(self.threads, len(starts)))
+        )
         return Outputs(
             np.concatenate([part.vectors for part in found]),
             np.concatenate([part.probabilities for part in found]),
@@ -216,7 +219,7 @@ def picture(name: str, image_size: int, small: bool, *, whole: bool) -> Recipe:
         return Recipe(image_size, None, BILINEAR)
     source, own = source_of(name)
     recipe = source.preset(own, image_size).recipe
-    return replace(recipe, crop=recipe.size) if whole else recipe
+    return replace(recipe, crop=recipe.size, inner=recipe.crop) if whole and recipe.size != recipe.crop else recipe
 
 
 def build_body(name: str, size: int, small: bool, seed: int, weights: str = "none") -> Any:

@@ -37,11 +37,29 @@ def forward(ranker: Any, hidden: Sequence[Tensor]) -> Tensor:
 
 def predict(tensors: Mapping[str, np.ndarray], hidden: Sequence[np.ndarray]) -> np.ndarray:
     """`forward` in numpy, float32 (n,), of the ranker that these tensors (the names of its state dict) are."""
+    return of_activations(tensors, activations(tensors, hidden))
+
+
+def activations(tensors: Mapping[str, np.ndarray], hidden: Sequence[np.ndarray]) -> np.ndarray:
+    """float32 (n, WIDTH x layers): what the ranker's output layer sees."""
     parts = [
         np.maximum(values @ tensors[f"layers.{number}.weight"].T + tensors[f"layers.{number}.bias"], 0)
         for number, values in enumerate(hidden)
     ]
-    return (np.concatenate(parts, axis=1) @ tensors["output.weight"].T + tensors["output.bias"])[:, 0]
+    return np.concatenate(parts, axis=1)
+
+
+def of_activations(tensors: Mapping[str, np.ndarray], seen: np.ndarray) -> np.ndarray:
+    """float32 (n,): the predicted losses of rows of these `activations`."""
+    return (seen @ tensors["output.weight"].T + tensors["output.bias"])[:, 0]
+
+
+def fits(tensors: Mapping[str, np.ndarray], widths: Sequence[int]) -> bool:
+    """Are these the tensors of a ranker of layers of these widths?"""
+    shapes: dict[str, tuple[int, ...]] = {"output.weight": (1, WIDTH * len(widths)), "output.bias": (1,)}
+    for number, width in enumerate(widths):
+        shapes |= {f"layers.{number}.weight": (WIDTH, width), f"layers.{number}.bias": (WIDTH,)}
+    return shapes == {name: value.shape for name, value in tensors.items() if value.dtype == np.float32 and np.isfinite(value).all()}
 
 
 def ranking_loss(predicted: Tensor, losses: Tensor) -> Tensor:
@@ -53,14 +71,14 @@ def ranking_loss(predicted: Tensor, losses: Tensor) -> Tensor:
     """
     from torch.nn import functional
 
-    difference, first = _pairs(predicted, losses)
+    difference, first = pairs(predicted, losses)
     return functional.binary_cross_entropy_with_logits(difference, first.to(difference.dtype)) if len(first) else predicted.sum() * 0
 
 
 def learning_loss(predicted: Tensor, losses: Tensor, margin: float = 1.0) -> Tensor:
     """The original loss of Learning Loss (Yoo and Kweon 2019, eq. 2): the mean over pairs of max(0, margin - s (predicted_i -
     predicted_j)), where s is 1 if loss_i > loss_j and else -1. Pairs as in `ranking_loss`. (TA-VAAL prints it with a stray minus.)"""
-    difference, first = _pairs(predicted, losses)
+    difference, first = pairs(predicted, losses)
     sign = first.to(difference.dtype) * 2 - 1
     return (margin - sign * difference).clamp(min=0).mean() if len(first) else predicted.sum() * 0
 
@@ -68,7 +86,7 @@ def learning_loss(predicted: Tensor, losses: Tensor, margin: float = 1.0) -> Ten
 LOSSES = {"ranking": ranking_loss, "loss": learning_loss}
 
 
-def _pairs(predicted: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
+def pairs(predicted: Tensor, losses: Tensor) -> tuple[Tensor, Tensor]:
     """Of each pair the difference of the predictions, and whether the first row's loss is the larger."""
     half = len(predicted) // 2
     first, second = slice(0, half), slice(half, 2 * half)

@@ -23,6 +23,7 @@ from altool.text import clip
 
 PACKAGE = "altool.classifiers"
 VAAL = "vaal_"  # before the options of VAAL
+VAAL_RANK = "vaal_rank"  # the one that a TA-VAAL alone has
 
 
 def _network(name: str) -> Classifier | None:
@@ -116,8 +117,10 @@ def vaal_called() -> dict[str, Option]:
     return {option.name: replace(option, name=VAAL + option.name) for option in vaal.OPTIONS}
 
 
-def vaal_of(given: Mapping[str, Any], say: Say, who: str) -> dict[str, Any]:
+def vaal_of(given: Mapping[str, Any], say: Say, who: str, *, ranked: bool = True) -> dict[str, Any]:
     """The options for `vaal.fit` among those `given`, as vaal_epochs, checked; `say` is `flag` on the command line. Raises UsageError, also
-    for one that is none of VAAL's; `who` takes them."""
+    for one that is none of VAAL's, or of a TA-VAAL's alone where it is not `ranked`; `who` takes them."""
+    if not ranked and VAAL_RANK in given:
+        raise UsageError(f"{say(VAAL_RANK)} has no effect with vaal, which is told no rank", "leave it out, or take ta-vaal")
     values = check(vaal_called().values(), given, say, who)
     return {option.name: values[VAAL + option.name] for option in vaal.OPTIONS if VAAL + option.name in values}

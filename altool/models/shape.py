@@ -19,7 +19,8 @@ BALANCES = BALANCE.choices  # what `fit` takes as `balance`
 
 
 class Model(Protocol):
-    """A fitted classifier of rows (features, texts or pictures): it makes vectors of them, and probabilities of these.
+    """A fitted classifier of rows (features, texts or pictures): it makes vectors of them, and probabilities of these (of no class, where
+    it learned losses).
 
     `predict` gives both in one go. `head` is the softmax on the vectors, where the probabilities are one.
     """
@@ -96,6 +97,9 @@ class Classifier:
     has now (int64, -1: none). `from_tensors(tensors, count)` makes a model of what its `tensors()` gave, and raises ValueError where
     they do not fit together. `head`: its models have a linear head.
 
+    Where it `learns` losses in place of labels, `fit` takes float64 (n,) of an outside model's losses for the class numbers, and a count
+    of 0; its models predict losses, and probabilities (n, 0).
+
     `extra`: the one of the installation that `fit` needs, and, where `deep`, its models too (altool/extras.py).
 
     `options` are declared with the names of `fit`'s keywords. One with a `panel` belongs to several classifiers, and is called the same on
@@ -114,16 +118,18 @@ class Classifier:
     settle: Callable[[dict[str, Any], Say], dict[str, Any]] = as_given
     picture: Callable[[Mapping[str, Any], bool], Recipe] | None = None
     extra: str = ""
+    learns: str = "labels"
 
     @property
     def defaults(self) -> dict[str, Any]:
         """What its options are where nothing is given."""
         return {option.name: option.default for option in self.options}
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """Those of its options whose value is the path of a file."""
-        return tuple(option.name for option in self.options if option.file)
+    def paths(self, options: Mapping[str, Any]) -> dict[str, str]:
+        """Those of the `options` whose value is the path of a file, and no word that stands for none."""
+        found = {option.name: options.get(option.name) for option in self.options if option.file and option.name in options}
+        words = {option.name: option.words for option in self.options}
+        return {name: value for name, value in found.items() if value is not None and value not in words[name]}
 
     def complete(self, given: Mapping[str, Any], say: Say = str, recipe: Mapping[str, Any] = MappingProxyType({})) -> dict[str, Any]:
         """All its options: those `given`, else those of the `recipe` that it has, else the defaults. Raises UsageError as `settle`."""

@@ -77,6 +77,8 @@ def read_facts(location: str) -> dict[str, Any]:
     try:
         for key in KEYS:
             _check_key(facts, key)
+        if not facts["classes"] and registry.REGISTRY.load(name).learns == "labels":
+            raise ValueError(f"'classes' is [], not {KEYS['classes'][0]}")
     except ValueError as error:
         raise InputError(f"{label}: model.json cannot be read ({error})", "give a folder that altool train wrote") from error
     return facts
@@ -97,7 +99,7 @@ def _is_whole(value: Any) -> bool:
 
 def _is_classes(value: Any) -> bool:
     named = isinstance(value, list) and all(isinstance(name, str) and name.strip() for name in value)
-    return named and 0 < len(set(value)) == len(value)
+    return named and len(set(value)) == len(value)
 
 
 def _is_number(value: Any) -> bool:

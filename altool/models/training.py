@@ -25,6 +25,7 @@ from altool.engines.local import cores, ordered_map
 from altool.errors import InputError, UsageError
 from altool.models import ranker
 from altool.models.checkpoints import Checkpoint
+from altool.models.pictures import middle
 from altool.options import Option, Say, declared, option
 from altool.text import count
 
@@ -139,9 +140,11 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Pool:
-    """Features float (n, D), or pictures uint8 (n, H, W, 3), as what learns without labels reads them."""
+    """Features float (n, D), or pictures uint8 (n, H, W, 3), as what learns without labels reads them: of pictures the middle of `size`
+    pixels, 0: the whole."""
 
     array: np.ndarray
+    size: int = 0
 
     def __len__(self) -> int:
         return len(self.array)
@@ -150,7 +153,7 @@ class Pool:
         """float32 (b, D), or (b, 3, H, W) in [0, 1]."""
         import torch
 
-        rows = torch.from_numpy(self.array[positions])
+        rows = torch.from_numpy(middle(self.array[positions], self.size) if self.size else self.array[positions])
         return rows.permute(0, 3, 1, 2).float().div_(255) if rows.ndim == 4 else rows.float()
 
 

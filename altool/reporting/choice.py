@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, permutations
 
 import numpy as np
 
@@ -130,11 +130,36 @@ def _saved(
     begin = max(float(one.value[0]) for one in both)
     end = min(float(one.value[one.labels <= measured[1]].max(initial=0)) for one in both)
     level = max((level for level in levels or [learning_curves.rounded_down(end)] if begin < level <= end), default=None)
-    if level is None:
-        return None
-    own, other = (
-        np.array([learning_curves.labels_needed(pair[place].labels, pair[place].value, level) for pair in pairs]) for place in (0, 1)
-    )
+    return None if level is None else _saving(run, baseline, pairs, level, measured, generator)
+
+
+def savings(
+    series: Mapping[str, Mapping[int, Series]],
+    levels: Sequence[float],
+    measured: tuple[int, int],
+    generator: Callable[[], np.random.Generator],
+) -> list[Saved]:
+    """What each run saves against each other at each of the `levels`, where all repeats that both have cross it."""
+    found = []
+    for level in levels:
+        for run, other in permutations(series, 2):
+            pairs = [(series[run][number], series[other][number]) for number in sorted(set(series[run]) & set(series[other]))]
+            crossed = [not one.begins_at(level) and not np.isnan(one.needed(level)) for pair in pairs for one in pair]
+            if crossed and all(crossed):
+                found.append(_saving(run, other, pairs, level, measured, generator))
+    return found
+
+
+def _saving(
+    run: str,
+    baseline: str,
+    pairs: Sequence[tuple[Series, Series]],
+    level: float,
+    measured: tuple[int, int],
+    generator: Callable[[], np.random.Generator],
+) -> Saved:
+    """What the run saves at a level that all of the `pairs`, its series and the baseline's, reach."""
+    own, other = (np.array([pair[place].needed(level) for pair in pairs]) for place in (0, 1))
     ratio, low, high = learning_curves.paired_ratio(own, other, generator())
     known = not np.isnan(low)
     return Saved(

@@ -17,10 +17,10 @@ from altool import seeds
 from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
-from altool.options import Option
-from altool.reporting import history, history_cells, history_series, history_terminal, settings, times
+from altool.options import Option, flag
+from altool.reporting import history, history_cells, history_series, history_terminal, settings, suggestions, times
 from altool.reporting.cost import prices
-from altool.reporting.history_series import CLASS_METRIC, PROJECT, Series
+from altool.reporting.history_series import BALANCE, CLASS_METRIC, PROJECT
 from altool.reporting.pages import comparison as pages
 from altool.reporting.terminal import named_table
 from altool.tables import align, check, outputs, write
@@ -44,12 +44,13 @@ LEVEL = Option(
 METRIC = Option(
     panel=PANEL,
     metavar="NAME",
-    choices=tuple(dict.fromkeys((*CLASS_METRIC, *METRICS))),
+    choices=tuple(dict.fromkeys((*CLASS_METRIC, *METRICS, *BALANCE))),
     help="The metric of the curves.",
     shown="macro_f1",
 )
 TAIL_CLASSES = Option(panel=PANEL, metavar="A,B,…", help="The rare classes, or a file of them.")
 TAIL_SHARE = Option(panel=PANEL, metavar="SHARE", above=0, high=0.999, help="Share of classes that are the tail, rarest first.")
+EXCLUDE_CLASSES = Option(panel=PANEL, metavar="A,B,…", help="Classes left out of means over classes, or a file of them.")
 AREA = Option(
     panel=PANEL, metavar="OVER", default="labels", choices=("labels", "log"), help="The area is over the labels or their logarithm."
 )
@@ -77,6 +78,7 @@ class Comparison:
     overwrite: bool
     area: str = "labels"
     settings: bool = False
+    exclude_classes: str | None = None
 
 
 SAME = ("output", "summary_output", "baseline", "tail_classes", "tail_share", "columns", "seed", "strict", "overwrite")
@@ -93,6 +95,7 @@ def asked_by(command: str, option: str, tables: Sequence[str], given: Mapping[st
         prices=prices(given["cost_verify"], given["cost_answer"]),
         area=given.get("area", "labels"),
         settings=given.get("settings", False),
+        exclude_classes=given.get("exclude_classes"),
         **{name: given[name] for name in SAME},
     )
 
@@ -100,7 +103,8 @@ def asked_by(command: str, option: str, tables: Sequence[str], given: Mapping[st
 def compare(asked: Comparison, console: Console) -> None:
     """Compare the runs of histories, show and write what was found. Raises UsageError and InputError."""
     _check(asked, console)
-    named = set(parse_classes(asked.tail_classes, "--tail-classes") or ())
+    named = _Named(*(frozenset(parse_classes(getattr(asked, name), flag(name)) or ()) for name in ("tail_classes", "exclude_classes")))
+    measured = history_series.carrier(asked.metric)
     reader = Reader(asked.columns, None, console)
     sources = [_open(reader, location) for location in asked.tables]
     reader.match_ids()
@@ -111,32 +115,40 @@ def compare(asked: Comparison, console: Console) -> None:
         _compare_settings(asked, sources, console)
         return
     name = ", ".join(source.name for source in sources)
-    table = _one_metric(name, pa.concat_tables([_rows(source, asked.metric) for source in sources]), asked.metric)
+    table = _one_metric(name, pa.concat_tables([_rows(source, measured) for source in sources]), measured)
     found = _summarize(asked, name, table, named, console)
+    runs = [run.name for run in found.runs]
     taken = times.read(reader, asked.tables)
+    suggested = suggestions.read(reader, asked.tables, runs)
     changing = {
         "metric": asked.metric,
         "area": asked.area,
         "baseline": found.baseline,
         "level": list(asked.level) or None,
         "tail": list(found.tail) or None,
+        **({"left out": list(found.left_out)} if found.left_out else {}),
         "prices": asked.prices,
     }
     origin = write.provenance(asked.command, changing, asked.seed, {"history": align.table_fingerprint(table)})
     if asked.summary_output:
-        rows = pa.Table.from_pylist(history_cells.summary_rows(found), schema=pa.schema(list(KINDS["summary"].columns.items())))
+        content = [*history_cells.summary_rows(found), *suggestions.summary_rows(suggested, found.metric)]
+        rows = pa.Table.from_pylist(content, schema=pa.schema(list(KINDS["summary"].columns.items())))
         write.write_table(rows, "summary", asked.summary_output, origin=origin)
     if asked.output:
-        seconds = times.table(taken, [run.name for run in found.runs]) if taken else None
-        write.write_bytes(pages.render(found, origin, seconds), asked.output)
+        seconds = times.table(taken, runs) if taken else None
+        write.write_bytes(pages.render(found, origin, seconds, suggested), asked.output)
     if "-" not in (asked.output, asked.summary_output) and not (console.json_output or console.quiet):
         for part in history_terminal.render(found):
             console.print(part)
+        if suggested:
+            console.print("suggestions that were right")
+            console.print(named_table(suggestions.table(suggested)))
         if taken:
             console.print("processor seconds of a round, mean")
-            console.print(named_table(times.table(taken, [run.name for run in found.runs])))
+            console.print(named_table(times.table(taken, runs)))
     written = ", ".join(location for location in (asked.output, asked.summary_output) if location and location != "-")
     summary = {"command": asked.command, **found.summary(), **({"times": taken} if taken else {})}
+    summary |= {"suggestions": [asdict(one) for one in suggested]} if suggested else {}
     summary |= {"output": asked.output, "summary_output": asked.summary_output}
     chosen = f"; {found.choice.text}" if found.choice else ""
     console.result(summary, f"{found.basis}{found.result}{chosen}{f' -> {written}' if written else ''}")
@@ -144,7 +156,8 @@ def compare(asked: Comparison, console: Console) -> None:
 
 def _rehearse(asked: Comparison, sources: Sequence[Source], console: Console) -> None:
     """What --dry-run says. Raises InputError for tables without the metric."""
-    tables = [_one_metric(source.name, _rows(source, asked.metric), asked.metric) for source in sources]
+    measured = history_series.carrier(asked.metric)
+    tables = [_one_metric(source.name, _rows(source, measured), measured) for source in sources]
     runs = {(asked.settings and place, run) for place, table in enumerate(tables) for run in table.column("run").to_pylist()}
     written = {"output": asked.output, "summary_output": asked.summary_output}
     text = f"compare {count(len(runs), 'run')} of {count(len(sources), 'table')} by {asked.metric}"
@@ -155,8 +168,9 @@ def _rehearse(asked: Comparison, sources: Sequence[Source], console: Console) ->
 def _compare_settings(asked: Comparison, sources: Sequence[Source], console: Console) -> None:
     """Compare the runs within each of the tables, and sum up over these."""
     names = settings.names(asked.tables)
-    tables = [_one_metric(source.name, _rows(source, asked.metric), asked.metric) for source in sources]
-    each = [_summarize(asked, source.name, table, set(), console) for source, table in zip(sources, tables, strict=True)]
+    measured = history_series.carrier(asked.metric)
+    tables = [_one_metric(source.name, _rows(source, measured), measured) for source in sources]
+    each = [_summarize(asked, source.name, table, _Named(), console) for source, table in zip(sources, tables, strict=True)]
     for source, found in zip(sources, each, strict=True):
         if found.baseline is None:
             raise UsageError(f"{source.name}: --settings needs a baseline in every folder", "give --baseline RUN, or simulate random, too")
@@ -179,29 +193,43 @@ def _check(asked: Comparison, console: Console) -> None:
     """Refuse what would do nothing, and outputs that cannot be written. Raises UsageError."""
     if asked.tail_classes is not None and asked.tail_share is not None:
         raise UsageError("--tail-classes has no effect with --tail-share", "give one of them")
+    if asked.metric in BALANCE and (given := next((name for name in ("tail_classes", "tail_share") if getattr(asked, name)), None)):
+        raise UsageError(f"{flag(given)} has no effect with --metric {asked.metric}", "leave it out, or give a metric of the model")
+    if asked.metric == "accuracy" and asked.exclude_classes is not None:
+        raise UsageError("--exclude-classes has no effect with --metric accuracy", "give a metric that is a mean over classes")
     if asked.settings:
-        unused = {name: getattr(asked, name) for name in ("output", "level", "tail_classes", "tail_share")}
+        unused = {name: getattr(asked, name) for name in ("output", "level", "tail_classes", "tail_share", "exclude_classes")}
         unused["cost_verify or --cost-answer"] = asked.prices
         if stray := [name for name, value in unused.items() if value not in (None, ())]:
             raise UsageError(f"--{stray[0].replace('_', '-')} has no effect with --settings", "leave it out, or compare one folder")
     wanted = [Output("--output", asked.output, "page", local=True), Output("--summary-output", asked.summary_output, "summary")]
-    read = [*((asked.option, location) for location in asked.tables), *outputs.given(asked, "text:tail_classes")]
+    read = [*((asked.option, location) for location in asked.tables), *outputs.given(asked, "text:tail_classes", "text:exclude_classes")]
     outputs.check(wanted, read, overwrite=asked.overwrite, json=console.json_output)
 
 
-def _summarize(asked: Comparison, name: str, table: pa.Table, named: set[str], console: Console) -> history.History:
-    """The comparison of the runs in a table. `named` are the classes of --tail-classes."""
+@dataclass(frozen=True)
+class _Named:
+    """The classes of --tail-classes and --exclude-classes."""
+
+    tail: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
+
+
+def _summarize(asked: Comparison, name: str, table: pa.Table, named: _Named, console: Console) -> history.History:
+    """The comparison of the runs in a table."""
     columns = {column: table.column(column).to_pylist() for column in table.column_names}
+    _check_classes(named, name, sorted({*columns["class"]} - {None}))
     hint = "give every round of every run once, with the labels so far and the metric of all classes and of each"
     hint += "; folders of different data sets: add --settings" if len(asked.tables) > 1 and asked.command == "compare" else ""
     hint += "; and for prices the answers so far, as altool simulate writes them" if asked.prices else ""
     try:
-        found, classes = history_series.series(columns, asked.metric, asked.prices)
+        found, classes = history_series.series(columns, asked.metric, asked.prices, named.excluded)
         runs = sorted({one.run for one in found})
         baseline = asked.baseline or ("random" if "random" in runs and len(runs) > 1 else None)
         if baseline is not None and baseline not in runs:
             raise InputError(f"{name}: run {baseline!r} of --baseline is unknown", f"choose from {check.naming_columns(runs)}")
-        tail = _tail(asked.tail_share, named, name, found, classes, baseline)
+        tail = history_series.rarest(found, asked.tail_share, baseline) if asked.tail_share is not None else None
+        tail = np.isin(classes, list(named.tail)) if named.tail else tail
         found = history_series.with_own_tails(found, asked.tail_share) if asked.tail_share is not None else found
         shared = history_series.common_range(found)
     except ValueError as error:
@@ -287,18 +315,20 @@ def _one_metric(name: str, table: pa.Table, metric: str) -> pa.Table:
     return table.filter(pa.array(~whole | np.asarray(pc.fill_null(pc.equal(table.column("metric"), chosen), False))))
 
 
-def _tail(
-    share: float | None, named: set[str], name: str, found: Sequence[Series], classes: Sequence[str], baseline: str | None
-) -> np.ndarray | None:
-    """Which classes are the tail; None where none is asked for. Raises InputError, or ValueError where the tail is unknown."""
-    if share is not None:
-        return history_series.rarest(found, share, baseline)
-    if not named:
-        return None
-    unknown = sorted(named - set(classes))
-    if unknown:
-        text = f"{name}: --tail-classes names {count(len(unknown), 'unknown class', 'unknown classes')} ({check.naming_columns(unknown)})"
-        raise InputError(text, f"choose from {check.naming_columns(classes)}" if classes else "give a history with metrics of each class")
-    if len(named) == len(classes):
-        raise InputError(f"{name}: --tail-classes names every class", "leave at least one for the head")
-    return np.array([class_ in named for class_ in classes])
+def _check_classes(named: _Named, name: str, classes: Sequence[str]) -> None:
+    """Refuse names of classes that are not there, and a head or a mean without any. Raises InputError."""
+    for option, own in (("--tail-classes", named.tail), ("--exclude-classes", named.excluded)):
+        if unknown := sorted(own - set(classes)):
+            text = f"{name}: {option} names {count(len(unknown), 'unknown class', 'unknown classes')} ({check.naming_columns(unknown)})"
+            raise InputError(
+                text, f"choose from {check.naming_columns(classes)}" if classes else "give a history with metrics of each class"
+            )
+    if both := sorted(named.tail & named.excluded):
+        raise InputError(
+            f"{name}: --tail-classes and --exclude-classes both name {check.naming_columns(both)}", "leave it out of one of them"
+        )
+    if named.excluded and named.excluded == set(classes):
+        raise InputError(f"{name}: --exclude-classes names every class", "leave at least one")
+    if named.tail and named.tail | named.excluded == set(classes):
+        others = " but the excluded ones" if named.excluded else ""
+        raise InputError(f"{name}: --tail-classes names every class{others}", "leave at least one for the head")

@@ -8,57 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from altool.metrics import cost, learning_curves
+from altool.metrics import learning_curves
 from altool.metrics.stopping import Gain, gain
-from altool.reporting.choice import Choice, choose
+from altool.reporting.choice import Choice, Saved, choose, savings
 from altool.reporting.content import SHORT
-from altool.reporting.history_series import CLASS_METRIC, FALLING, PROJECT, Series
+from altool.reporting.history_curves import Curve, Interval, Line, interval, less_curve, mean_curve, mean_curves
+from altool.reporting.history_levels import Level, level_of
+from altool.reporting.history_series import BALANCE, CLASS_METRIC, FALLING, PROJECT, SHARE, Series
 from altool.reporting.stopping import next_labels
 from altool.text import count, visible
 
 SCOPES = ("all", "head", "tail")
 OVER = {"labels": "the range of labels", "log": "the logarithm of the labels, so that every doubling of them weighs the same"}
 NEGLIGIBLE = learning_curves.ROUNDING  # points of area
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A mean over repeats: from 3 on with Student's 95 % interval, of 2 with the smaller and the larger, of 1 alone."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
-class Curve:
-    """The mean over repeats at each count of labels, and its band as in `Interval`."""
-
-    labels: list[int]
-    value: list[float]
-    low: list[float] | None
-    high: list[float] | None
-
-
-@dataclass(frozen=True)
-class Level:
-    """What a run needs to reach a level of the metric. `labels` and `seconds` are None where not every repeat reaches it.
-
-    `at_start` counts the repeats that were there with their first labels, so that they need at most those. The efficiencies are
-    the baseline's labels (or seconds) over the run's, a geometric mean over the repeats that both have; None where one of these
-    does not cross the level. Costs begin at 0, with the seed set: their efficiency is `cost.efficiency`, which is 1 where both runs
-    are there at once.
-    """
-
-    level: float
-    reached: int
-    at_start: int
-    labels: Interval | None
-    seconds: Interval | None
-    labels_efficiency: Interval | None
-    seconds_efficiency: Interval | None
-    cost: Interval | None = None
-    cost_efficiency: Interval | None = None
+NAMES = SHORT | {"label_imbalance": "label imbalance", "label_entropy": "label entropy", SHARE: "share of the labels"}
+NAMES |= {"decided_recall": "decided recall", "macro_decided_recall": "macro decided recall"}
+PAIRED = 12  # runs that are compared with each other, the best ones
+ALIKE = 0.005  # pools whose shares of every class differ by less are one
 
 
 @dataclass(frozen=True)
@@ -77,7 +43,8 @@ class Difference:
 @dataclass(frozen=True)
 class Run:
     """What one run came to. Areas, values and curves are by scope; `shares` are the classes' shares of the labels at the end; `costs`
-    the mean costs at the label counts of the curve of all classes."""
+    the mean costs at the label counts of the curve of all classes; `over_baseline` how many points the curves lie above the baseline's,
+    with an interval at each count of labels by itself; `balance` the curves of the metrics of BALANCE."""
 
     name: str
     repeats: int
@@ -91,11 +58,14 @@ class Run:
     entropy: Interval | None
     difference: dict[str, Difference] | None  # None: it is the baseline, there is none, or they have no repeat in common
     costs: list[float] | None = None
+    over_baseline: dict[str, Curve] | None = None  # None as `difference`
+    balance: dict[str, Curve] | None = None  # None where the labels of each class are unknown
 
 
 @dataclass(frozen=True)
 class History:
-    """All runs, the largest area first. `labels` is the range of label counts that all of them cover."""
+    """All runs, the largest area first. `labels` is the range of label counts that all of them cover; `pool` the classes' shares of the
+    pool, None where these are unknown or not the same for all runs."""
 
     metric: str
     labels: tuple[int, int]
@@ -104,11 +74,24 @@ class History:
     tail: tuple[str, ...]
     baseline: str | None
     runs: list[Run]
-    choice: Choice | None = None  # of one run there is none
+    choice: Choice | None = None  # of one run there is none, nor by a metric of BALANCE: no model is measured
     area_over: str = "labels"  # or "log": their logarithm
     own_tails: bool = False  # has each repeat a pool, and so a tail, of its own? `tail` is then that of all pools together
     gain: Gain | None = None  # of the project's own rounds, if they are among the runs
     prices: tuple[float, float] | None = None  # of a verified answer, and of any other
+    pool: dict[str, float] | None = None
+    left_out: tuple[str, ...] = ()  # classes that no mean over classes holds
+    saved: tuple[Saved, ...] = ()  # what each of the best runs saves against each other at each level
+
+    @property
+    def class_metric(self) -> str:
+        """What single classes, the head and the tail are measured by."""
+        return SHARE if self.metric in BALANCE else CLASS_METRIC.get(self.metric, self.metric)
+
+    @property
+    def is_share(self) -> bool:
+        """Is the metric one that is good at 1, so that its axis ends there?"""
+        return self.metric not in (*FALLING, *BALANCE)
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -137,35 +120,47 @@ class History:
         """What the intervals and columns mean."""
         intervals = {1: "none for 1 repeat", 2: "the smaller and the larger value of 2 repeats"}
         shown = [intervals.get(number, "Student's t, 95 %, over repeats") for number in self.repeats]
-        notes = [
-            f"intervals: {'; '.join(dict.fromkeys(reversed(shown)))}",
-            f"area: under the learning curve over {OVER[self.area_over]}, in percent; entropy: of the classes' shares of the labels at the"
-            f" end, in nats (all alike: {np.log(max(1, len(self.classes))):.2f})",
-        ]
-        if self.metric in FALLING:
+        notes = [f"intervals: {'; '.join(dict.fromkeys(reversed(shown)))}"]
+        over = OVER[self.area_over]
+        area = (
+            f"the mean height of the curve over {over}, times 100"
+            if self.metric in BALANCE
+            else f"under the learning curve over {over}, in percent"
+        )
+        even = np.log(max(1, len(self.classes) - len(self.left_out)))
+        notes.append(f"area: {area}; entropy: of the classes' shares of the labels at the end, in nats (all alike: {even:.2f})")
+        if self.metric == "shortfall":
             notes.append("shortfall: what the classes lack of their targets, on average; less is better")
+        if self.metric == "label_imbalance":
+            notes.append("label imbalance: standard deviation over mean of the classes' numbers of labels; less is better")
+        if self.metric == "label_entropy":
+            notes.append("label entropy: of the classes' shares of the labels, in nats; more is better")
         if self.prices:
             notes.append(
                 f"cost: {self.prices[0]:g} for an answer that verified the suggestion, {self.prices[1]:g} for any other; the seed set and"
                 " auto labels are free"
             )
+        if self.left_out:
+            notes.append(f"left out of all means over classes: {', '.join(map(visible, self.left_out))}")
         if self.tail:
-            metric = metric_name(CLASS_METRIC.get(self.metric, self.metric))
+            heads = len(self.classes) - len(self.left_out) - len(self.tail)
+            of_pool = sum(self.pool[name] for name in self.tail) if self.pool and not self.own_tails else None
             notes.append(
-                f"head and tail: mean {metric} of {len(self.classes) - len(self.tail)} and {count(len(self.tail), 'class', 'classes')};"
+                f"head and tail: mean {metric_name(self.class_metric)} of {heads} and {count(len(self.tail), 'class', 'classes')};"
                 " tail labels: the tail's share of the labels at the end"
+                + ("" if of_pool is None else f" (of the pool: {of_pool:.1%})")
                 + ("; each repeat has a pool of its own, and its rarest classes are its tail" if self.own_tails else "")
             )
         return notes
 
     def summary(self) -> dict[str, Any]:
-        """Everything but the classes' curves as one JSON object."""
+        """Everything but the classes' curves and what each run saves against each other as one JSON object."""
         content = asdict(self)
-        del content["uneven"]
+        del content["uneven"], content["saved"]
         content["labels"] = list(self.labels)
         content["caution"] = self.caution
         content["tail"] = () if self.own_tails else self.tail
-        content["class_metric"] = CLASS_METRIC.get(self.metric, self.metric)
+        content["class_metric"] = self.class_metric
         for run in content["runs"]:
             del run["class_curves"]
         return content
@@ -200,7 +195,7 @@ class History:
 
 def metric_name(metric: str) -> str:
     """How people read a metric's name."""
-    return SHORT.get(metric, "R@P")
+    return NAMES.get(metric, "R@P")
 
 
 def summarize(
@@ -219,7 +214,7 @@ def summarize(
     """The comparison of the curves over the label counts `shared`, from and to, that all of them cover. `tail` boolean (K,) or None.
 
     Without `levels` there is one: 90 % of the best mean at the end of the range, rounded down to two digits; of a metric of which less
-    is better, the best over 0.9, rounded up. `generator` gives the
+    is better, the best over 0.9, rounded up; of one of BALANCE none. `generator` gives the
     same fresh generator each time, so that no difference depends on which others are asked for.
     """
     low, high = shared
@@ -228,7 +223,9 @@ def summarize(
     for one in drawn:
         groups.setdefault(one.series.run, {})[one.series.repeat] = one
     given = levels or ()
-    if levels is None:
+    if levels is None and metric in BALANCE:
+        levels = []
+    elif levels is None:
         ends = [float(np.mean([one.final["all"] for one in group.values()])) for group in groups.values()]
         best = min(ends) if metric in FALLING else max(ends)
         levels = [default_level(best, falls=metric in FALLING)] if best > 0 else []
@@ -236,10 +233,14 @@ def summarize(
     runs = []
     for name, group in groups.items():
         pairs = [(group[number], reference[number]) for number in group if number in reference and name != baseline]
-        runs.append(_run(name, list(group.values()), pairs, len(groups) - 1, classes, tail, levels, generator))
+        top = np.inf if metric in BALANCE else 1.0
+        runs.append(_run(name, list(group.values()), pairs, len(groups) - 1, classes, tail, levels, top, generator))
     sign = 1 if metric in FALLING else -1
     runs.sort(key=lambda run: (sign * run.area["all"].value, run.name))
     sign = -1 if metric in FALLING else 1  # larger is better of what is compared
+    of_model = metric not in (*FALLING, *BALANCE)
+    series = {name: {number: one.series for number, one in group.items()} for name, group in groups.items()}
+    best_runs = {run.name: series[run.name] for place, run in enumerate(runs) if place < PAIRED or run.name == baseline}
     return History(
         metric=metric,
         labels=(low, high),
@@ -248,10 +249,12 @@ def summarize(
         tail=() if tail is None else tuple(name for name, rare in zip(classes, tail, strict=True) if rare),
         baseline=baseline,
         runs=runs,
-        gain=next((gain(one.labels.tolist(), one.value.tolist()) for one in found if one.run == PROJECT and sign > 0), None),
-        choice=choose(
+        gain=next((gain(one.labels.tolist(), one.value.tolist()) for one in found if one.run == PROJECT and of_model), None),
+        choice=None
+        if metric in BALANCE
+        else choose(
             {name: {number: sign * one.area["all"] for number, one in group.items()} for name, group in groups.items()},
-            {name: {number: one.series for number, one in group.items()} for name, group in groups.items()},
+            series,
             shared,
             None if metric in FALLING else baseline,
             given,
@@ -260,7 +263,23 @@ def summarize(
         area_over=area_over,
         own_tails=any(one.tail is not None for one in found),
         prices=prices,
+        pool=_pool(found, classes),
+        saved=tuple(savings(best_runs, levels, shared, generator)),
+        left_out=tuple(name for name, counts in zip(classes, found[0].counted, strict=True) if not counts),
     )
+
+
+def _pool(found: Sequence[Series], classes: Sequence[str]) -> dict[str, float] | None:
+    """The classes' shares of the pool, a mean over all curves; None where the runs had different pools, or these are unknown."""
+    shares: dict[str, list[np.ndarray]] = {}
+    for one in found:
+        if one.pool is None or not one.pool.sum():
+            return None
+        shares.setdefault(one.run, []).append(one.pool / one.pool.sum())
+    means = np.array([np.mean(own, axis=0) for own in shares.values()])
+    if not classes or np.ptp(means, axis=0).max() > ALIKE:
+        return None
+    return dict(zip(classes, means.mean(axis=0).tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -283,6 +302,9 @@ class _Drawn:
             {scope: float(learning_curves.resample(one.labels, values, end)[0]) for scope, values in curves.items()},
         )
 
+    def line(self, scope: str) -> Line:
+        return self.series.labels, self.curves[scope]
+
 
 def _run(
     name: str,
@@ -292,29 +314,36 @@ def _run(
     classes: tuple[str, ...],
     tail: np.ndarray | None,
     levels: Sequence[float],
+    top: float,
     generator: Callable[[], np.random.Generator],
 ) -> Run:
-    """One run's repeats, and those that it shares with the baseline as `pairs` (its own, the baseline's), one of so many `comparisons`."""
+    """One run's repeats, and those that it shares with the baseline as `pairs` (its own, the baseline's), one of so many `comparisons`. The
+    metric is at most `top`."""
     scopes = list(group[0].curves)
     labels = [one.series.labels for one in group]
-    counts = [one.series.counts for one in group if one.series.counts is not None]
-    shares = entropy = None
+    shares = entropy = balance = None
+    counts = [one.series.counts[-1] for one in group if one.series.counts is not None]
     if classes and len(counts) == len(group):
         shares = np.mean([one / max(1, one.sum()) for one in counts], axis=0)
-        entropy = interval([learning_curves.entropy(one) for one in counts], (0, float(np.log(len(classes)))))
-    curve = _curves(labels, [one.curves["all"][:, None] for one in group])[0]
+        balance = {name: mean_curve(labels, [one.series.balance(name) for one in group], np.inf) for name in BALANCE}
+        most = float(np.log(group[0].series.counted.sum()))
+        entropy = interval([one.series.balance("label_entropy")[-1] for one in group], (0, most))
+    curves = {scope: mean_curve(labels, [one.curves[scope] for one in group], top) for scope in scopes}
     costs = [
-        learning_curves.resample(one.series.labels, one.series.cost, np.array(curve.labels)) for one in group if one.series.cost is not None
+        learning_curves.resample(one.series.labels, one.series.cost, np.array(curves["all"].labels))
+        for one in group
+        if one.series.cost is not None
     ]
+    over = {scope: less_curve([(a.line(scope), b.line(scope)) for a, b in pairs], generator()) for scope in scopes} if pairs else None
     differences = {scope: np.array([a.area[scope] - b.area[scope] for a, b in pairs]) for scope in scopes}
     return Run(
         name=name,
         repeats=len(group),
-        area={scope: interval([one.area[scope] for one in group], (0, 100)) for scope in scopes},
-        final={scope: interval([one.final[scope] for one in group], (0, 1)) for scope in scopes},
-        curves={scope: _curves(labels, [one.curves[scope][:, None] for one in group])[0] for scope in scopes},
-        class_curves=dict(zip(classes, _curves(labels, [one.series.classes for one in group]), strict=True)),
-        levels=[_level([one.series for one in group], [(a.series, b.series) for a, b in pairs], level) for level in levels],
+        area={scope: interval([one.area[scope] for one in group], (0, 100 * top)) for scope in scopes},
+        final={scope: interval([one.final[scope] for one in group], (0, top)) for scope in scopes},
+        curves=curves,
+        class_curves=dict(zip(classes, mean_curves(labels, [one.series.classes for one in group]), strict=True)),
+        levels=[level_of([one.series for one in group], [(a.series, b.series) for a, b in pairs], level) for level in levels],
         shares=None if shares is None else dict(zip(classes, shares.tolist(), strict=True)),
         tail_share=None if shares is None or tail is None else _tail_share([one.series for one in group], tail),
         entropy=entropy,
@@ -322,80 +351,20 @@ def _run(
         if pairs
         else None,
         costs=np.mean(costs, axis=0).tolist() if costs else None,
+        over_baseline=over,
+        balance=balance,
     )
 
 
 def _tail_share(group: Sequence[Series], tail: np.ndarray) -> float:
     """The mean over repeats of the share that the tail, perhaps one of their own, has of the labels at the end."""
-    of = [(one.counts, tail if one.tail is None else one.tail) for one in group if one.counts is not None]
+    of = [(one.counts[-1], tail if one.tail is None else one.tail) for one in group if one.counts is not None]
     return float(np.mean([counts[rare].sum() / max(1, counts.sum()) for counts, rare in of]))
 
 
 def default_level(best: float, *, falls: bool = False) -> float:
     """90 % of `best` > 0, rounded down to two digits, so that the best run reaches it; where less is better `best` / 0.9, rounded up."""
     return learning_curves.rounded_up(best / 0.9) if falls else learning_curves.rounded_down(0.9 * best)
-
-
-def interval(values: Sequence[float] | np.ndarray, bounds: tuple[float, float] = (-np.inf, np.inf)) -> Interval:
-    """The mean of one value per repeat."""
-    mean, low, high = (float(part) for part in learning_curves.spread(np.asarray(values, np.float64), bounds))
-    return Interval(mean, None if np.isnan(low) else low, None if np.isnan(high) else high)
-
-
-def _curves(labels: Sequence[np.ndarray], values: Sequence[np.ndarray]) -> list[Curve]:
-    """The mean curve of each column of `values`, (R, K) per repeat."""
-    grid = learning_curves.union(labels)
-    mean, low, high = learning_curves.spread(
-        np.stack([learning_curves.resample(x, y, grid) for x, y in zip(labels, values, strict=True)]), (0, 1)
-    )
-    alone = len(labels) == 1
-    return [
-        Curve(grid.tolist(), mean[:, k].tolist(), None if alone else low[:, k].tolist(), None if alone else high[:, k].tolist())
-        for k in range(mean.shape[1])
-    ]
-
-
-def _level(group: Sequence[Series], pairs: Sequence[tuple[Series, Series]], level: float) -> Level:
-    needed = np.array([one.needed(level) for one in group])
-    seconds = [_seconds(one, labels) for one, labels in zip(group, needed, strict=True)]
-    reached = int((~np.isnan(needed)).sum())
-    whole = reached == len(group)
-    own, other = (np.array([pair[place].needed(level) for pair in pairs]) for place in (0, 1))
-    inside = bool(pairs) and not any(one.begins_at(level) for pair in pairs for one in pair)  # what is reached at once has no number
-    crossed = inside and not np.isnan(own + other).any()
-    time = [
-        np.array([_seconds(pair[place], labels) for pair, labels in zip(pairs, of, strict=True)]) for place, of in ((0, own), (1, other))
-    ]
-    timed = crossed and bool((time[0] > 0).all() and (time[1] > 0).all())
-    costs = np.array([_cost(one, level) for one in group])
-    ratios = cost.efficiency(*(np.array([_cost(pair[place], level) for pair in pairs]) for place in (1, 0)))
-    return Level(
-        level=level,
-        reached=reached,
-        at_start=sum(one.begins_at(level) for one in group),
-        labels=interval(needed, (0, np.inf)) if whole else None,
-        seconds=interval(seconds, (0, np.inf)) if whole and not np.isnan(seconds).any() else None,
-        labels_efficiency=_ratio(other / own) if crossed else None,
-        seconds_efficiency=_ratio(time[1] / time[0]) if timed else None,
-        cost=interval(costs, (0, np.inf)) if not np.isnan(costs).any() else None,
-        cost_efficiency=_ratio(ratios) if len(ratios) and not np.isnan(ratios).any() else None,
-    )
-
-
-def _seconds(one: Series, labels: float) -> float:
-    """The annotators' time until so many labels; NaN where it is not known."""
-    return float("nan") if one.seconds is None else float(np.interp(labels, one.labels, one.seconds))
-
-
-def _cost(one: Series, level: float) -> float:
-    """The cost until the level is reached for the first time; NaN where it never is, or costs are not known."""
-    return float("nan") if one.cost is None else one.needed(level, one.cost)
-
-
-def _ratio(ratios: np.ndarray) -> Interval:
-    """The geometric mean of the ratios: twice as many in one repeat and half as many in another come to 1."""
-    logs = interval(np.log(ratios))
-    return Interval(*(None if end is None else float(np.exp(end)) for end in (logs.value, logs.low, logs.high)))  # type: ignore[arg-type]
 
 
 def _difference(found: np.ndarray, generator: Callable[[], np.random.Generator], comparisons: int, *, falls: bool) -> Difference:

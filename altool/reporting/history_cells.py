@@ -6,15 +6,15 @@ from typing import Any
 
 from altool.metrics import learning_curves
 from altool.reporting.cost import Cells
-from altool.reporting.history import Curve, Difference, History, Interval, Level, Run, metric_name
-from altool.reporting.history_series import CLASS_METRIC
+from altool.reporting.history import Difference, History, Run, metric_name
+from altool.reporting.history_curves import Curve, Interval
+from altool.reporting.history_levels import Level
 from altool.text import visible
 
 
 def summary_rows(found: History) -> list[dict[str, Any]]:
     """The summary table's rows: run by run, one number each (schema.py, kind "summary")."""
     rows: list[dict[str, Any]] = []
-    class_metric = CLASS_METRIC.get(found.metric, found.metric)
 
     def add(run: Run, quantity: str, value: Interval | Difference | None, scope: str = "all", **facts: Any) -> None:
         repeats = value.repeats if isinstance(value, Difference) else run.repeats
@@ -22,7 +22,7 @@ def summary_rows(found: History) -> list[dict[str, Any]]:
         row: dict[str, Any] = {
             "run": run.name,
             "scope": scope,
-            "metric": found.metric if scope == "all" else class_metric,
+            "metric": found.metric if scope == "all" else found.class_metric,
             "quantity": quantity,
         }
         row |= {"value": value and value.value, "low": value and value.low, "high": value and value.high, "repeats": repeats}
@@ -59,11 +59,24 @@ def summary_rows(found: History) -> list[dict[str, Any]]:
             for place, number in enumerate(curve.labels):
                 low, high = (None if band is None else band[place] for band in (curve.low, curve.high))
                 add(run, "curve", Interval(curve.value[place], low, high), scope, labels=number, **{"class": class_})
+        for scope, curve in (run.over_baseline or {}).items():
+            for place, number in enumerate(curve.labels):
+                low, high = (None if band is None else band[place] for band in (curve.low, curve.high))
+                repeats = run.difference[scope].repeats if run.difference else run.repeats
+                less = Difference(curve.value[place], low, high, repeats, "")
+                add(run, "difference", less, scope, labels=number, baseline=found.baseline)
+        for name, curve in (run.balance or {}).items():
+            for place, number in enumerate(curve.labels):
+                low, high = (None if band is None else band[place] for band in (curve.low, curve.high))
+                add(run, name, Interval(curve.value[place], low, high), labels=number)
+        for name, share in (found.pool or {}).items():
+            add(run, "pool_share", Interval(share, None, None), "class", **{"class": name})
     choice = found.choice
     by_name = {run.name: run for run in found.runs}
     for name, chance in (choice.probabilities or {} if choice else {}).items():
         add(by_name[name], "probability_best", Interval(chance, None, None))
-    if choice and (saved := choice.saved):
+    first = [choice.saved] if choice and choice.saved else []
+    for saved in dict.fromkeys([*first, *found.saved]):
         fewer = Difference(saved.share, saved.low, saved.high, saved.repeats, "")
         add(by_name[saved.run], "labels_saved", fewer, baseline=saved.baseline, level=saved.level, labels=round(saved.labels))
     return rows

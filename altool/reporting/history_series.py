@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,16 +14,25 @@ from altool.text import count, visible
 PROJECT = "this project"  # the run of metrics tables that no simulation wrote
 # What heads and tails are measured by.
 CLASS_METRIC = {"macro_f1": "f1", "macro_recall": "recall", "accuracy": "recall", "shortfall": "shortfall"}
-FALLING = ("shortfall",)  # metrics of which less is better
+CLASS_METRIC |= {"macro_decided_recall": "decided_recall"}
+# Metrics of the classes' counts of labels, which no model has a part in; a class is measured by its share of the labels.
+BALANCE: dict[str, Callable[[np.ndarray], float]] = {
+    "label_imbalance": learning_curves.imbalance_ratio,
+    "label_entropy": learning_curves.entropy,
+}
+SHARE = "label_share"
+COUNTED_WITH = "f1"  # the metric of classes whose rows give the counts
+FALLING = ("shortfall", "label_imbalance")  # metrics of which less is better
 
 
 @dataclass(frozen=True)
 class Series:
     """One repeat of one run: `labels` int64 (R,), rising strictly; `value` float64 (R,) of all classes; `classes` (R, K), each class's.
 
-    `counts` int64 (K,) labels of each class at the end and `pool` int64 (K,) rows of it in the pool, None where unknown;
+    `counts` int64 (R, K) labels of each class and `pool` int64 (K,) rows of it in the pool, None where unknown;
     `seconds` float64 (R,) of the annotators' time, None where unknown; `cost` float64 (R,) of the labels, None without prices. `tail`
-    boolean (K,): the rare classes of its own pool, where each repeat has another.
+    boolean (K,): the rare classes of its own pool, where each repeat has another. `left_out` boolean (K,): the classes that no mean over
+    classes holds, None without any.
     """
 
     run: str
@@ -37,6 +46,18 @@ class Series:
     cost: np.ndarray | None = None
     tail: np.ndarray | None = None
     falls: bool = False  # is less of the metric better?
+    left_out: np.ndarray | None = None
+
+    @property
+    def counted(self) -> np.ndarray:
+        """Boolean (K,): the classes that means over classes hold."""
+        return np.ones(self.classes.shape[1], bool) if self.left_out is None else ~self.left_out
+
+    def balance(self, metric: str) -> np.ndarray:
+        """float64 (R,): a metric of BALANCE in each round. Raises ValueError where the counts are unknown."""
+        if self.counts is None:
+            raise ValueError("the labels of each class are unknown")
+        return np.array([BALANCE[metric](row) for row in self.counts[:, self.counted]])
 
     def needed(self, level: float, along: np.ndarray | None = None) -> float:
         """How many labels (or how much of `along`, float64 (R,)) it takes until the level is reached; NaN where it never is."""
@@ -53,18 +74,28 @@ class Series:
         if tail is None:
             return {"all": self.value}
         tail = tail if self.tail is None else self.tail
-        return {"all": self.value, "head": self.classes[:, ~tail].mean(axis=1), "tail": self.classes[:, tail].mean(axis=1)}
+        head = self.classes[:, ~tail & self.counted]
+        return {"all": self.value, "head": head.mean(axis=1), "tail": self.classes[:, tail].mean(axis=1)}
+
+
+def carrier(metric: str) -> str:
+    """The metric whose rows of a history give the curves of `metric`."""
+    return COUNTED_WITH if metric in BALANCE else metric
 
 
 def series(
-    rows: Mapping[str, Sequence[Any]], metric: str, prices: tuple[float, float] | None = None
+    rows: Mapping[str, Sequence[Any]],
+    metric: str,
+    prices: tuple[float, float] | None = None,
+    left_out: Collection[str] = (),
 ) -> tuple[list[Series], tuple[str, ...]]:
     """The curves in columns of a history table, by run and repeat, and the classes in name order.
 
     The columns are run, repeat, round, class (None: all), value, total, labels, pool and seconds, and with `prices` verified, corrected
-    and scratch, the answers so far; the rows of all classes hold one metric, those of a class another. A `metric` of classes is averaged
-    over them. Of rounds with equally many labels the last counts; a class that a round lacks has the value 0. Raises ValueError where a
-    round appears twice or is not whole, and where `prices` of a verified and of any other answer are given but the answers are not.
+    and scratch, the answers so far; the rows of all classes hold one metric, those of a class another (of `carrier`). A `metric` of
+    classes is averaged over them, as any is without the classes `left_out`. Of rounds with equally many labels the last counts; a class
+    that a round lacks has the value 0. Raises ValueError where a round appears twice or is not whole, where `prices` of a verified and of
+    any other answer are given but the answers are not, and where the metric is of the labels and their classes are unknown.
     """
     names = sorted(set(rows["run"]))
     classes = tuple(sorted({name for name in rows["class"] if name is not None}))
@@ -84,30 +115,42 @@ def series(
     found = []
     for part in np.split(order, np.flatnonzero((keys[:2, 1:] != keys[:2, :-1]).any(axis=0)) + 1):
         name, number = names[run[part[0]]], int(repeat[part[0]])
+        whole, single = part[class_[part] < 0], part[class_[part] >= 0]
         try:
-            whole, single = part[class_[part] < 0], part[class_[part] >= 0]
-            matrix = _class_values(round_[whole], round_[single], class_[single], value[single], len(classes))
+            values = _by_class(round_[whole], round_[single], class_[single], value[single], len(classes))
             rising = _rising(total[whole])
-            costs = _costs(rows, whole, prices) if prices else None
-        except ValueError as error:
-            raise ValueError(f"{_where(name, number)}: {error}") from error
-        last = single[round_[single] == round_[whole[-1]]]
-        time = seconds[whole][rising]
-        found.append(
-            Series(
+            counts = _by_class(round_[whole], round_[single], class_[single], labels[single], len(classes))[rising]
+            last = single[round_[single] == round_[whole[-1]]]
+            time = seconds[whole][rising]
+            one = Series(
                 name,
                 number,
                 total[whole][rising],
-                (value[whole] if metric in CLASS_METRIC else matrix.mean(axis=1))[rising],
-                matrix[rising],
-                _per_class(class_[last], labels[last], len(classes)),
+                value[whole][rising],
+                values[rising],
+                counts if len(single) and (labels[single] >= 0).all() else None,
                 _per_class(class_[last], pool[last], len(classes)),
                 None if np.isnan(time).any() else time,
-                None if costs is None else costs[rising],
+                _costs(rows, whole, prices)[rising] if prices else None,
                 falls=metric in FALLING,
+                left_out=np.isin(classes, list(left_out)) if left_out else None,
             )
-        )
+            found.append(_valued(one, metric))
+        except ValueError as error:
+            raise ValueError(f"{_where(name, number)}: {error}") from error
     return found, classes
+
+
+def _valued(one: Series, metric: str) -> Series:
+    """The series with the curve of all classes, and of each, that the metric has. Raises ValueError where the labels that it is of are
+    unknown."""
+    if metric in BALANCE:
+        value = one.balance(metric)
+        assert one.counts is not None
+        return replace(one, value=value, classes=one.counts / np.maximum(one.counts.sum(axis=1, keepdims=True), 1))
+    if metric in CLASS_METRIC and one.left_out is None:
+        return one
+    return replace(one, value=one.classes[:, one.counted].mean(axis=1))
 
 
 def _costs(rows: Mapping[str, Sequence[Any]], places: np.ndarray, prices: tuple[float, float]) -> np.ndarray:
@@ -134,8 +177,8 @@ def _round(number: int) -> str:
     return "no round" if number < 0 else f"round {number}"
 
 
-def _class_values(rounds: np.ndarray, at: np.ndarray, codes: np.ndarray, values: np.ndarray, width: int) -> np.ndarray:
-    """float64 (R, K): the classes' values in each of `rounds`. Raises ValueError where classes and rounds do not fit together."""
+def _by_class(rounds: np.ndarray, at: np.ndarray, codes: np.ndarray, values: np.ndarray, width: int) -> np.ndarray:
+    """(R, K): the classes' `values` in each of `rounds`, 0 where one has none. Raises ValueError where classes and rounds do not fit."""
     if not len(rounds):
         raise ValueError("no row of all classes (class null)")
     places = np.minimum(np.searchsorted(rounds, at), len(rounds) - 1)
@@ -144,7 +187,7 @@ def _class_values(rounds: np.ndarray, at: np.ndarray, codes: np.ndarray, values:
     for number, problem in ((alone, "a class has a value, but all classes have none"), (empty, "no class has a value")):
         if len(number):
             raise ValueError(f"{_round(int(number[0]))}: {problem}")
-    matrix = np.zeros((len(rounds), width))
+    matrix = np.zeros((len(rounds), width), values.dtype)
     matrix[places, codes] = values
     return matrix
 
@@ -169,25 +212,32 @@ def _per_class(codes: np.ndarray, numbers: np.ndarray, width: int) -> np.ndarray
 
 
 def rarest(found: Sequence[Series], share: float, baseline: str | None) -> np.ndarray:
-    """Boolean (K,): the share of classes that are rare in the pools; where these are unknown, among the labels at the end.
+    """Boolean (K,): the share of classes that are rare in the pools; where these are unknown, among the labels at the end. Classes that are
+    left out are not among them.
 
     Strategies bend what is labeled, so the baseline's labels are looked at where there is one. Raises ValueError where there is
     neither, or only one class.
     """
     pools = [one.pool for one in found if one.pool is not None]
-    counts = [one.counts for one in found if one.counts is not None and (baseline is None or one.run == baseline)]
+    counts = [one.counts[-1] for one in found if one.counts is not None and (baseline is None or one.run == baseline)]
     known = pools if len(pools) == len(found) else counts
-    if not known or len(known[0]) < 2:
+    if not known or found[0].counted.sum() < 2:
         raise ValueError("the tail is unknown: fewer than two classes have a known frequency")
-    return learning_curves.rarest(np.sum(known, axis=0), share)
+    return _rarest(np.sum(known, axis=0), share, found[0].counted)
+
+
+def _rarest(frequencies: np.ndarray, share: float, counted: np.ndarray) -> np.ndarray:
+    mask = np.zeros(len(counted), bool)
+    mask[counted] = learning_curves.rarest(frequencies[counted], share)
+    return mask
 
 
 def with_own_tails(found: Sequence[Series], share: float) -> list[Series]:
     """The curves, each with the rarest classes of its own pool, where these are not the same for all: worlds are drawn for each repeat."""
-    pools = [one.pool for one in found if one.pool is not None and len(one.pool) > 1]
+    pools = [one.pool for one in found if one.pool is not None and one.counted.sum() > 1]
     if len(pools) < len(found):
         return list(found)
-    tails = [learning_curves.rarest(pool, share) for pool in pools]
+    tails = [_rarest(pool, share, one.counted) for pool, one in zip(pools, found, strict=True)]
     if all(np.array_equal(tail, tails[0]) for tail in tails):
         return list(found)
     return [replace(one, tail=tail) for one, tail in zip(found, tails, strict=True)]

@@ -11,7 +11,9 @@ import numpy as np
 
 from altool.metrics import learning_curves
 from altool.reporting.cost import Cells
-from altool.reporting.history import OVER, Difference, History, Interval, Run, interval, metric_name
+from altool.reporting.history import OVER, Difference, History, Run, metric_name
+from altool.reporting.history_curves import Interval, interval
+from altool.reporting.history_series import FALLING
 from altool.reporting.terminal import named_table
 from altool.text import count, visible
 
@@ -33,7 +35,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Line:
-    """A run over its `settings`: the means of what `Outcome` has, the smallest difference and where it is, and in how many settings the run
+    """A run over its `settings`: the means of what `Outcome` has, the worst difference and where it is, and in how many settings the run
     is better or worse by its own interval. The mean of what is saved is that of the ratios of labels, a geometric one."""
 
     name: str
@@ -49,13 +51,19 @@ class Line:
 
 @dataclass(frozen=True)
 class Settings:
-    """The runs, the largest mean difference first. `outcomes` are by setting and run."""
+    """The runs, the best mean difference first: the largest, or where less of the metric is better the smallest. `outcomes` are by setting
+    and run."""
 
     metric: str
     area_over: str
     baseline: str
     outcomes: dict[str, dict[str, Outcome]]
     runs: list[Line]
+
+    @property
+    def falls(self) -> bool:
+        """Is less of the metric better?"""
+        return self.metric in FALLING
 
     @property
     def basis(self) -> str:
@@ -67,7 +75,8 @@ class Settings:
     def result(self) -> str:
         """The best run, as the end of a sentence."""
         found = [(line.name, line.difference.value) for line in self.runs if line.difference]
-        return f"; largest mean difference: {visible(found[0][0])}, {_signed(found[0][1])} points" if found else ""
+        best = "smallest" if self.falls else "largest"
+        return f"; {best} mean difference: {visible(found[0][0])}, {_signed(found[0][1])} points" if found else ""
 
     @property
     def notes(self) -> list[str]:
@@ -75,8 +84,8 @@ class Settings:
         notes = [
             f"difference: area minus that of {visible(self.baseline)}, in points, mean over settings with Student's 95 % interval (of 2"
             f" settings both values); area: under the learning curve over {OVER[self.area_over]}, in percent",
-            "worst: the smallest difference, and its setting; better, worse: settings whose own 95 % interval leaves out 0; rank: mean, by"
-            " area",
+            f"worst: the {'largest' if self.falls else 'smallest'} difference, and its setting; better, worse: settings whose own 95 %"
+            " interval leaves out 0; rank: mean, by area",
             f"saved: labels that the run needs less than {visible(self.baseline)} to reach the level that both mean curves reach, geometric"
             " mean over settings",
         ]
@@ -95,42 +104,43 @@ def summarize(settings: Mapping[str, History]) -> Settings:
     """The summary of comparisons that each have a baseline, by setting."""
     first, *_ = settings.values()
     assert first.baseline is not None
-    outcomes = {name: _outcomes(found) for name, found in settings.items()}
+    sign = -1 if first.metric in FALLING else 1
+    outcomes = {name: _outcomes(found, sign) for name, found in settings.items()}
     runs = list(dict.fromkeys(run for found in outcomes.values() for run in found))
-    lines = [_line(run, {name: found[run] for name, found in outcomes.items() if run in found}) for run in runs]
-    lines.sort(key=lambda line: (-(line.difference.value if line.difference else 0), line.rank, line.name))
+    lines = [_line(run, {name: found[run] for name, found in outcomes.items() if run in found}, sign) for run in runs]
+    lines.sort(key=lambda line: (-sign * (line.difference.value if line.difference else 0), line.rank, line.name))
     return Settings(first.metric, first.area_over, first.baseline, outcomes, lines)
 
 
-def _outcomes(found: History) -> dict[str, Outcome]:
-    """Of each run that shares a repeat with the baseline, and of the baseline."""
+def _outcomes(found: History, sign: int) -> dict[str, Outcome]:
+    """Of each run that shares a repeat with the baseline, and of the baseline. Times `sign` more of the metric is better."""
     runs = [run for run in found.runs if run.difference or run.name == found.baseline]
     baseline = next(run for run in runs if run.name == found.baseline)
     areas = np.array([run.area["all"].value for run in runs])
-    ranks = [1 + (areas > area).sum() + ((areas == area).sum() - 1) / 2 for area in areas]
+    ranks = [1 + (sign * areas > sign * area).sum() + ((areas == area).sum() - 1) / 2 for area in areas]
     outcomes = {}
     for run, area, rank in zip(runs, areas.tolist(), ranks, strict=True):
         difference = run.difference["all"] if run.difference else None
-        outcomes[run.name] = Outcome(run.repeats, area, float(rank), difference, _saved(run, baseline, found.labels[1]))
+        outcomes[run.name] = Outcome(run.repeats, area, float(rank), difference, _saved(run, baseline, found.labels[1], sign))
     return outcomes
 
 
-def _saved(run: Run, baseline: Run, end: int) -> float:
-    """The share of the baseline's labels that the run saves at the highest level that both mean curves reach within `end` labels."""
+def _saved(run: Run, baseline: Run, end: int, sign: int) -> float:
+    """The share of the baseline's labels that the run saves at the best level that both mean curves reach within `end` labels."""
     curves = []
     for one in (run, baseline):
         curve = one.curves["all"]
         inside = np.array(curve.labels) <= end
-        curves.append((np.array(curve.labels)[inside], np.array(curve.value)[inside]))
+        curves.append((np.array(curve.labels)[inside], sign * np.array(curve.value)[inside]))
     level = min(float(values.max()) for _, values in curves)
     own, other = (learning_curves.labels_needed(labels, values, level) for labels, values in curves)
     return 1 - own / other
 
 
-def _line(name: str, found: Mapping[str, Outcome]) -> Line:
+def _line(name: str, found: Mapping[str, Outcome], sign: int) -> Line:
     differences = {setting: outcome.difference for setting, outcome in found.items() if outcome.difference}
     values = {setting: difference.value for setting, difference in differences.items()}
-    worst = min(values, key=lambda setting: values[setting]) if values else None
+    worst = min(values, key=lambda setting: sign * values[setting]) if values else None
     verdicts = [difference.verdict for difference in differences.values()]
     return Line(
         name=name,

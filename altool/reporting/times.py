@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from altool.reporting.cost import Cells
+from altool.reporting.run_tables import beside
 from altool.tables.read import Reader
 
 QUANTITIES = ("fit", "measure", "choose")
@@ -17,12 +17,7 @@ QUANTITIES = ("fit", "measure", "choose")
 def read(reader: Reader, folders: Sequence[str]) -> dict[str, dict[str, float]]:
     """Of each run in folders of `altool simulate` the mean processor seconds of a round by QUANTITIES, 0 where none has any; empty where
     the folders have no times, as those that are not on this machine."""
-    found: list[pa.Table] = []
-    for folder in folders:
-        runs = os.path.join(folder, "runs")
-        names = sorted(os.listdir(runs)) if "://" not in folder and os.path.isdir(runs) else []
-        paths = [os.path.join(runs, name, "times.parquet") for name in names]
-        found += [reader.open(path, "times").read() for path in paths if os.path.isfile(path)]
+    found = [source.read() for source in beside(reader, folders, "times")]
     if not found:
         return {}
     table = pa.concat_tables([part.select(["run", *(f"{name}_seconds" for name in QUANTITIES)]) for part in found])

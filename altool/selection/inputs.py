@@ -77,7 +77,7 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
     """Open all tables, and check their schemas. Raises InputError."""
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
     reader = Reader(options.columns, options.classes, console, means, layout(options), options.ids, vector_shape(options))
-    pool = open_pool(reader, options)
+    pool = open_pool(reader, options, strategy)
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}
     by_vectors = options.unique is not None or "vectors" in (*strategy.takes, *strategy.optional)
@@ -119,11 +119,12 @@ def read_past(tables: Tables, options: Options, strategy: Strategy) -> Past:
     return Past(rows, labels, answers, round_, classes, asked)
 
 
-def open_pool(reader: Reader, options: Options) -> Source:
-    """The table whose rows are the pool: the first given of predictions, features, items and queue."""
+def open_pool(reader: Reader, options: Options, strategy: Strategy) -> Source:
+    """The table whose rows are the pool: the first given of predictions, features, items and queue. Predictions have the column that the
+    strategy scores rows by, or probabilities."""
     given = {"predictions": options.predictions, "features": options.features, "items": options.items, "queries": options.queue}
     kind, location = next((kind, location) for kind, location in given.items() if location)
-    return reader.open(location, kind)
+    return reader.open(location, kind, required=("id", strategy.takes[0]) if kind == "predictions" and strategy.rowwise else None)
 
 
 def matrices(strategy: Strategy, options: Options) -> dict[str, str]:

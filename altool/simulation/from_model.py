@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from altool import seeds
-from altool.models.shape import Deep, Model
+from altool.engines import device as devices
+from altool.errors import UsageError
+from altool.models.registry import prefix
+from altool.models.shape import Deep, ImageModel, Model
+from altool.options import of_run
 from altool.payloads.reading import digest, read
 from altool.simulation import bot
 from altool.simulation.plan import OF_DEEP, Run
@@ -20,17 +24,51 @@ from altool.wrappers.suggest import predicted
 from altool.wrappers.target_aware import candidate_labels
 from altool.wrappers.unique import Likeness
 
+if TYPE_CHECKING:
+    from altool.models import vaal
+
+CHUNK = 4096  # rows that VAAL tells of at a time
+
 
 @dataclass(frozen=True)
 class Pool:
-    """Rows in id order: what the classifiers read (features (n, D), or texts (n,)) and `truth` int64 (n,) of the pool, the same of the
-    held-out rows; class names in order."""
+    """Rows in id order: what the classifiers read (features (n, D), texts (n,), or pictures (n, E, E, 3), as `Part`s) and `truth` int64
+    (n,) of the pool, the same of the held-out rows; class names in order."""
 
     rows: np.ndarray
     truth: np.ndarray
     held_rows: np.ndarray
     held_truth: np.ndarray
     classes: tuple[str, ...]
+
+    @property
+    def reads(self) -> str:
+        """What the rows are: features, text or image."""
+        return "image" if len(self.rows.shape) == 4 else "text" if self.rows.dtype == object else "features"
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """The rows at these int64 positions; pictures are copied when they are asked for, a few at a time."""
+        return cast(np.ndarray, Part(self.rows, positions)) if self.reads == "image" else self.rows[positions]
+
+
+class Part:
+    """Some rows of an array, which is not copied: indexed with places as an array is, it gives arrays."""
+
+    def __init__(self, whole: np.ndarray | Part, positions: np.ndarray) -> None:
+        inner = whole if isinstance(whole, Part) else None
+        self.whole: np.ndarray = inner.whole if inner else cast(np.ndarray, whole)
+        self.positions: np.ndarray = inner.positions[positions] if inner else positions
+        self.dtype = self.whole.dtype
+        self.shape = (len(positions), *self.whole.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, places: Any) -> np.ndarray:
+        return self.whole[self.positions[places]]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.asarray(self.whole[self.positions], dtype)
 
 
 @dataclass(frozen=True)
@@ -48,6 +86,7 @@ class State:
     before: Kept | None  # of the round before
     seed: int  # of the repeat
     accepted: np.ndarray  # (3, 2): of each of the tiers how many suggestions people answered, and how many were right
+    device: str = "cpu"  # of what is learned beside the model
 
 
 @dataclass(frozen=True)
@@ -73,9 +112,9 @@ def supply(
     arrays |= {"head": (state.model.head.weights, state.model.head.bias)} if state.model.head else {}
     arrays |= {"ranks": state.ranks[candidates]} if state.ranks is not None else {}
     if of_candidates := names & {"features", "probabilities", *OF_DEEP}:
-        arrays |= _predicted(state.model, run, pool.rows[candidates], of_candidates, state.seed)
+        arrays |= _predicted(state.model, run, pool.at(candidates), of_candidates, state.seed)
     if of_labeled := {name.removeprefix("labeled_") for name in names & {"labeled_features", "labeled_probabilities"}}:
-        found = _predicted(state.model, run, pool.rows[state.labeled], of_labeled, state.seed)
+        found = _predicted(state.model, run, pool.at(state.labeled), of_labeled, state.seed)
         arrays |= {f"labeled_{name}": array for name, array in found.items()}
     if "probabilities" in arrays:
         arrays["likeliest"], arrays["confidence"] = predicted(arrays["probabilities"])
@@ -84,7 +123,7 @@ def supply(
     if "vectors" in names:
         arrays["vectors"] = Vectors(
             np.ones(len(candidates), bool),
-            lambda places: (state.model.vectors(pool.rows[candidates[places]]), state.model.vectors(pool.rows[state.labeled])),
+            lambda places: (state.model.vectors(pool.at(candidates[places])), state.model.vectors(pool.at(state.labeled))),
         )
     if "labeled_probability" in names:
         arrays["labeled_probability"] = _labeled_probability(pool, run, state, ranked=strategy.wrapped.name == "ta-vaal")
@@ -101,13 +140,14 @@ def supply(
 
 
 def likeness(pool: Pool, threshold: float, candidates: np.ndarray, labeled: np.ndarray) -> Likeness:
-    """What near copies are told by, as `select --unique` tells them: by the features, or by equal texts. Positions are in the pool."""
+    """What near copies are told by, as `select --unique` tells them: by the features, or by equal texts or pictures. Positions are in the
+    pool."""
     rows = pool.rows
-    if rows.dtype != object:
+    if pool.reads == "features":
         return Likeness(threshold, Vectors(np.ones(len(candidates), bool), lambda places: (rows[candidates[places]], rows[labeled])))
 
     def digests(places: np.ndarray) -> list[bytes | None]:
-        return [digest(read(text)).tobytes() for text in rows[places]]
+        return [digest(rows[place].tobytes() if pool.reads == "image" else read(rows[place])).tobytes() for place in places]
 
     known = digests(labeled)
     return Likeness(threshold, contents=lambda places: (digests(candidates[places]), known))
@@ -127,6 +167,9 @@ def _clusters(pool: Pool, run: Run, state: State, strategy: Strategy, budget: in
 def _predicted(model: Model, run: Run, rows: np.ndarray, names: Collection[str], seed: int) -> dict[str, np.ndarray]:
     """What the model says of the rows, as `score` has it: one or more `names` of features (its vectors), probabilities and OF_DEEP."""
     if isinstance(model, Deep) and ({*OF_DEEP} & set(names) or (run.mc_dropout and "probabilities" in names)):
+        if run.mc_dropout and not model.has_dropout:
+            text = f"{of_run(run.name)('mc_dropout')}: {run.classifier} has no dropout"
+            raise UsageError(text, f"give it {prefix(run.classifier)}dropout = 0.5")
         outputs = model.outputs(rows, run.mc_dropout or 0, seed)
         found = {name: getattr(outputs, name) for name in names if name != "features"}
         return found | ({"features": outputs.vectors if not run.mc_dropout else model.vectors(rows)} if "features" in names else {})
@@ -147,13 +190,25 @@ def _labeled_probability(pool: Pool, run: Run, state: State, *, ranked: bool) ->
     from altool.models import training, vaal
 
     known = np.sort(np.concatenate([state.candidates, state.labeled]))
-    rows = pool.rows[known]
+    rows = pool.at(known)
     rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, Deep) else None
-    seen = training.Pool(state.model.vectors(rows) if rows.dtype == object else rows)
+    seen = _seen(rows, state.model)
     places = np.searchsorted(known, state.candidates)
     with training.threads(1):
-        fitted = vaal.fit(seen, np.isin(known, state.labeled), rank, **run.vaal, seed=state.seed)
-        return fitted.labeled_probability(seen.batch(places), rank[places] if rank is not None else None)
+        device = devices.choose(state.device)
+        fitted = vaal.fit(seen, np.isin(known, state.labeled), rank, **run.vaal, seed=state.seed, device=device)
+        parts = [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]
+        said = [fitted.labeled_probability(seen.batch(part), rank[part] if rank is not None else None) for part in parts]
+    return np.concatenate(said)
+
+
+def _seen(rows: np.ndarray, model: Model) -> vaal.Rows:
+    """What VAAL sees of the rows: features, the vectors that the model makes of texts, or pictures as the model reads them."""
+    from altool.models.training import Pool as Seen
+
+    if rows.dtype == object:
+        return Seen(model.vectors(rows))
+    return Seen(rows, model.recipe.shape[0]) if isinstance(model, ImageModel) else Seen(rows)
 
 
 def _across(strategy: Strategy, run: Run, arrays: dict[str, Any], rows: int, state: State) -> Kept:

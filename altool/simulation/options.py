@@ -7,15 +7,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from altool.models.recipes import RECIPE
 from altool.options import Option, declared, option, shared
 from altool.selection.options import UNIQUE, WEIGHTS_FROM
 from altool.selection.options import Options as OfSelect
 from altool.shared import (
+    ALLOW_OUTSIDE,
     AT_PRECISION,
     BALANCE,
     CLASSES,
     CLASSIFIER,
     COLUMNS,
+    DEVICE,
     FEATURE_PREFIX,
     FEATURES,
     IDS,
@@ -32,6 +35,7 @@ from altool.shared import (
     TIME_ZONE,
     UNLABELED_VALUE,
 )
+from altool.strategies.registry import SUBSET_FACTOR
 
 RUNS = "What is tried"
 LENGTH = "How long, and how often"
@@ -65,7 +69,7 @@ def seconds(value: Any) -> tuple[float, float, float]:
 def imbalance(value: Any) -> str:
     """A ratio, or shares of classes. Raises ValueError, which says what is expected."""
     if isinstance(value, bool) or not isinstance(value, int | float | str) or value != value or value == "":
-        raise ValueError("a ratio as 10, or shares as A=0.1,B=0.5")
+        raise ValueError("a ratio as 10, ir=0.75, or shares as A=0.1,B=0.5")
     return str(value)
 
 
@@ -87,9 +91,12 @@ class Options:
         "A folder with one folder per run; give it again to go on.", metavar="DIR", flags=("-o", "--output"), required=True, panel=RUNS
     )
     plan: str | None = option("TOML: these options as keys, and a [[run]] per run.", metavar="FILE", panel=RUNS)
+    small: bool = option("The plan's small form: its section [small] over the rest.", default=False, panel=RUNS)
     strategy: Sequence[str] | None = option("What to try; repeatable.", metavar="NAME", panel=RUNS)
     classifier: str | None = shared(replace(CLASSIFIER, panel=RUNS, default=None, shown="logistic"))
     balance: str | None = shared(replace(BALANCE, panel=RUNS, default=None, shown="none"))
+    recipe: str | None = shared(replace(RECIPE, panel=RUNS))
+    warm_start: bool | None = option("Train each round's network from that of the round before.", panel=RUNS)
     diversify: bool | None = option("As in select.", panel=RUNS)
     suggest: bool | None = option("As in select; suggestions save --seconds.", panel=RUNS)
     unique: float | None = shared(replace(UNIQUE, panel=RUNS))
@@ -113,7 +120,8 @@ class Options:
         "Rows to ask for in each round, or one number per round.", convert=budgets, metavar="N,…", panel=LENGTH
     )
     repeats: int | None = option("How often every run is replayed.", low=1, high=2**31 - 1, shown="1", metavar="N", panel=LENGTH)
-    folds: int | None = option("Folds of the estimates that target-aware runs see.", low=2, shown="5", metavar="K", panel=LENGTH)
+    decided: bool | None = option("Measure recall at thresholds found out of fold, too.", panel=LENGTH)
+    folds: int | None = option("Folds of --decided, and of what target-aware runs see.", low=2, shown="5", metavar="K", panel=LENGTH)
     at_precision: float | None = shared(replace(AT_PRECISION, default=None, shown="0.9", panel=LENGTH))
     holdout_share: float | None = option(
         "Share of each class held out, if no row is.", low=0.001, high=0.999, shown="0.2", metavar="P", panel=POOL
@@ -121,7 +129,12 @@ class Options:
     validation_share: float | None = option(
         "Share of each class that is never asked for, for estimates.", low=0.001, high=0.999, metavar="P", panel=POOL
     )
-    imbalance: str | None = option("A long tail 1:R, or a share per class.", convert=imbalance, metavar="R|A=SHARE,…", panel=POOL)
+    measure: str | None = option(
+        "Measure on held-out rows, or on the whole pool.", choices=("holdout", "pool"), shown="holdout", metavar="ROWS", panel=POOL
+    )
+    imbalance: str | None = option(
+        "A long tail 1:R, or of a given s.d./mean, or a share per class.", convert=imbalance, metavar="R|ir=V|A=SHARE,…", panel=POOL
+    )
     rare_classes: str | None = option("With --imbalance R: these keep 1/R of their rows.", metavar="A,B", panel=POOL)
     pool_share: float | None = option(
         "Share of each class's rows in the pool, at random.", low=0.001, high=1, shown="1", metavar="P", panel=POOL
@@ -144,8 +157,10 @@ class Options:
     time_zone: str | None = shared(TIME_ZONE)
     time_unit: str | None = shared(TIME_UNIT)
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
+    allow_outside: bool = shared(ALLOW_OUTSIDE)
     seed: int | None = shared(replace(SEED, default=None, shown="0"))
-    jobs: int = option("Runs at once, each in a process; 0 is one per core.", default=0, low=0, metavar="N", panel=RUN)
+    device: str = shared(DEVICE)
+    jobs: int = option("Runs at once, each in a process; 0 is one per core, on a GPU one.", default=0, low=0, metavar="N", panel=RUN)
     strict: bool = shared(STRICT)
     overwrite: bool = shared(OVERWRITE)
 
@@ -153,14 +168,17 @@ class Options:
 @cache
 def of_plans() -> Mapping[str, Option]:
     """What a plan may say for all of its runs, by key."""
-    not_settings = ("output", "plan", "strategy", "jobs", "strict", "overwrite")
+    not_settings = ("output", "plan", "small", "strategy", "allow_outside", "device", "jobs", "strict", "overwrite")
     return {own.name: own for own in declared(Options) if own.name not in not_settings} | dict(of_runs())
 
 
 @cache
 def of_runs() -> Mapping[str, Option]:
     """What a [[run]] may say beside the options of its strategy and its classifier, by key: as `select`, `train` and `score` have it."""
-    ours = ("queue", "start_predictions", "seed_strategy", "classifier", "balance", "label_noise", "skip", "annotators", "seconds")
+    ours = (
+        *("queue", "start_predictions", "seed_strategy", "classifier", "balance", "recipe", "warm_start"),
+        *("label_noise", "skip", "annotators", "seconds"),
+    )
     theirs = (
         *("diversify", "diversify_by", "unique", "suggest", "partitions", "parallel", "audit"),
         *("weights_from", "candidate_threshold", "queue_size"),  # of target-aware runs
@@ -168,6 +186,7 @@ def of_runs() -> Mapping[str, Option]:
     found = {own.name: own for own in declared(Options) if own.name in ours}
     found |= {own.name: own for own in declared(OfSelect) if own.name in theirs}
     found["target_aware"] = Option("target_aware", bool, False, "Re-order the queue towards classes below target.")
+    found["subset_factor"] = replace(SUBSET_FACTOR, default=None)
     found["mc_dropout"] = replace(MC_DROPOUT, name="mc_dropout", kind=int)
     return found
 

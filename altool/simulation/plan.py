@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import product
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 from altool.errors import UsageError
 from altool.extras import need
 from altool.metrics import steering
-from altool.models.registry import REGISTRY, classifier, own_of_plan, prefix, vaal_of
+from altool.models.recipes import RECIPES
+from altool.models.registry import REGISTRY, classifier, known, own_of_plan, prefix, vaal_of
+from altool.models.shape import Classifier
 from altool.options import Option, Say, check, of_run
+from altool.payloads.pictures import Recipe
 from altool.simulation.options import of_plans, of_runs
 from altool.strategies import registry
 from altool.strategies.inputs import INPUTS
@@ -26,10 +29,11 @@ RANDOM, BALANCED = "random", "balanced"  # seed sets
 @dataclass(frozen=True)
 class Run:
     """One thing to try. `options` are the strategy's own, `fit` the classifier's, `vaal` those of VAAL's or TA-VAAL's networks, which are
-    trained where the strategy asks for them; `mc_dropout` as in `score`; `seconds` those of a verified, a corrected and an answer from
-    scratch. The seed set is drawn at random (RANDOM), with as many rows of each class (BALANCED), or chosen by a strategy that starts
-    cold; once `after` rows are labeled, the run `then` chooses, which differs in how it chooses alone. While nothing is labeled, a strategy
-    chooses by `start_predictions`, if there are any."""
+    trained where the strategy asks for them; with `warm_start` each round's model is trained from the one before; `subset_factor` is that
+    of a strategy without this option, from the first model on; `mc_dropout` as in `score`; `seconds` those of a verified, a corrected and
+    an answer from scratch. The seed set is drawn at random (RANDOM), with as many rows of each class (BALANCED), or chosen by a strategy
+    that starts cold; once `after` rows are labeled, the run `then` chooses, which differs in how it chooses alone. While nothing is
+    labeled, a strategy chooses by `start_predictions`, if there are any."""
 
     name: str
     strategy: str
@@ -44,12 +48,14 @@ class Run:
     partitions: int | None = None
     parallel: int = PARALLEL
     audit: int | None = None
+    subset_factor: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     start_predictions: str | None = None
     classifier: str = "logistic"
     balance: str = "none"
     fit: Mapping[str, Any] = field(default_factory=dict)
+    warm_start: bool = False
     mc_dropout: int | None = None
     vaal: Mapping[str, Any] = field(default_factory=dict)
     label_noise: str | float = 0.0
@@ -88,6 +94,7 @@ class Plan:
     at_precision: float = 0.9
     folds: int = 5
     validation_share: float | None = None
+    decided: bool = False
 
     def budget_of(self, number: int) -> int:
         """The rows to ask for in a round, from 1."""
@@ -103,7 +110,8 @@ class Plan:
         and no repeat on their number."""
         shared = {name: getattr(self, name) for name in ("seed_size", "rounds", "budget", "at_precision")}
         shared |= {"validation_share": self.validation_share} if self.validation_share is not None else {}
-        shared |= {"folds": self.folds} if any(part.target_aware for part in run.parts) else {}
+        shared |= {"decided": True} if self.decided else {}
+        shared |= {"folds": self.folds} if self.decided or any(part.target_aware for part in run.parts) else {}
         return {**shared, **_facts(run)}
 
 
@@ -111,34 +119,44 @@ def _facts(run: Run) -> dict[str, Any]:
     own = {name: value for name, value in asdict(run).items() if value not in (None, {}) and name not in (*TABLES, "then")}
     if not run.target_aware:
         del own["weights_from"]
+    if not run.warm_start:
+        del own["warm_start"]
     if isinstance(run.label_noise, str):
         del own["label_noise"]
     record = classifier(run.classifier)  # with its defaults: one that changes is another setting
-    own["fit"] = {name: value for name, value in {**record.defaults, **run.fit}.items() if value is not None and name not in record.files}
+    paths = record.paths(run.fit)
+    own["fit"] = {name: value for name, value in {**record.defaults, **run.fit}.items() if value is not None and name not in paths}
     return own | ({"then": _facts(run.then)} if run.then else {})
 
 
 TABLES = ("queue", "start_predictions")  # of a run, which their fingerprints stand for
 AFTER = Option("after", int, low=1, high=2**31 - 1, metavar="N", help="The labels from which on it chooses.")
 OF_DEEP = ("mutual_information", "predicted_loss")  # what deep models alone predict
-SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds", "validation_share")
+SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "folds", "validation_share", "decided")
 OF_RUNS = ("strategy", "then", *of_runs())
 OF_CHOICE = (
     *("diversify", "diversify_by", "unique", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size"),
-    *("partitions", "parallel", "audit"),
+    *("partitions", "parallel", "audit", "subset_factor"),
 )
-OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit")  # of these, what fits the one strategy or the other
+OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit", "subset_factor")  # of these, what fits the one strategy or the other
+OF_TRAINING = ("recipe", "warm_start")  # what deep classifiers alone take
 VAAL = "vaal_"
 
 
-def of_models(name: str) -> bool:
-    """Is this the name of an option of a classifier, as `logistic_c`, or of VAAL, as `vaal_epochs`?"""
-    return name.startswith((VAAL, *map(prefix, REGISTRY.names())))
+def classifiers(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Classifier]:
+    """Those that a plan of these settings and runs may hold options of: all that are registered, and the networks that it names."""
+    named = {row["classifier"] for row in (settings, *rows) if isinstance(row.get("classifier"), str)}
+    return REGISTRY.every() | {name: REGISTRY.load(name) for name in sorted(named) if known(name)}
 
 
-def files() -> set[str]:
-    """The classifiers' options that name files, as `fasttext_pretrained`."""
-    return {prefix(name) + option for name, record in REGISTRY.every().items() for option in record.files}
+def of_models(names: Iterable[str]) -> tuple[str, ...]:
+    """What the keys of options of VAAL, as `vaal_epochs`, and of the classifiers of these names, as `logistic_c`, begin with."""
+    return (VAAL, *map(prefix, names))
+
+
+def files(records: Mapping[str, Classifier]) -> dict[str, Option]:
+    """The options of the classifiers that name files, by their keys, as `fasttext_pretrained`."""
+    return {prefix(name) + option.name: option for name, record in records.items() for option in record.options if option.file}
 
 
 def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan:
@@ -147,8 +165,9 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     Keys of a row that are no setting are options of its strategy. A list of values of an option of a classifier stands for a run with each.
     Raises UsageError for an option that the strategy does not know, values that make no sense, and runs that cannot be told apart.
     """
-    common = {name: value for name, value in settings.items() if name in OF_RUNS or of_models(name)}
-    runs = [run for row in rows for run in _runs(row, common)]
+    starts = of_models(classifiers(settings, rows))
+    common = {name: value for name, value in settings.items() if name in OF_RUNS or name.startswith(starts)}
+    runs = [run for row in rows for run in _runs(row, common, starts)]
     if not runs:
         raise UsageError("nothing to simulate", "name a --strategy, or a [[run]] in the --plan")
     twice = {run.slug for run in runs if [other.slug for other in runs].count(run.slug) > 1}
@@ -173,27 +192,27 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     return plan
 
 
-def _runs(row: Mapping[str, Any], common: Mapping[str, Any]) -> Iterator[Run]:
-    """The runs that a row stands for: one for each combination of the values in lists."""
+def _runs(row: Mapping[str, Any], common: Mapping[str, Any], starts: tuple[str, ...]) -> Iterator[Run]:
+    """The runs that a row stands for: one for each combination of the values in lists. `starts` are what `of_models` gives."""
     given = {name.replace("-", "_"): value for name, value in {**common, **row}.items()}
     known = _axes(given.get("classifier", "logistic"))
     axes = {name: value for name, value in given.items() if isinstance(value, list) and value and name in known}
     own = {name: value for name, value in row.items() if name.replace("-", "_") not in axes}
     for values in product(*axes.values()):
         chosen = dict(zip(axes, values, strict=True))
-        run = _run({**own, **chosen}, common)
+        run = _run({**own, **chosen}, common, starts)
         words = [f"{name} {f'{value:g}' if isinstance(value, float) else value}" for name, value in chosen.items()]
         yield replace(run, name=", ".join([run.name, *words]))
 
 
 def _axes(name: Any) -> set[str]:
     """The keys whose lists are several values: balance, and the classifier's options."""
-    if name not in REGISTRY.names():
+    if not isinstance(name, str) or not known(name):
         return set()
     return {"balance", *(prefix(name) + option.name for option in classifier(name).options)}
 
 
-def _run(row: Mapping[str, Any], common: Mapping[str, Any], say: Say | None = None) -> Run:
+def _run(row: Mapping[str, Any], common: Mapping[str, Any], starts: tuple[str, ...], say: Say | None = None) -> Run:
     """The run of a row; `say` names the keys of a part of one that is called otherwise."""
     given = {name.replace("-", "_"): value for name, value in {**common, **row}.items() if value is not None}
     name, then = given.pop("name", None), given.pop("then", None)
@@ -203,23 +222,28 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], say: Say | None = No
         who = f'run "{clip(name, 80)}"' if name else "a [[run]]"
         raise UsageError(f"{who}, strategy: expected the name of a strategy", 'for example strategy = "margin"')
     say = say or of_run(name or given["strategy"])
-    fit = {key: value for key, value in given.items() if of_models(key)}
+    fit = {key: value for key, value in given.items() if key.startswith(starts)}
     own = {key: value for key, value in given.items() if key not in OF_RUNS and key not in fit}
     strategy, options = registry.prepare(given["strategy"], own, say, given["strategy"], say("strategy"), OF_RUNS)
     if "first" in options:
         raise UsageError(f"{say('first')} has no effect in a simulation", "leave it out: what is first is drawn at random")
     if "ranks" not in strategy.takes:
         given.pop("queue", None)  # the plan's queue is for the runs that follow one
-    known = check(of_runs().values(), {key: given[key] for key in of_runs() if key in given}, say, "a run")
-    wraps = [key.replace("_", "-") for key in ("diversify", "unique", "target_aware", "suggest") if known.get(key)]
-    known |= _fit(known.get("classifier", "logistic"), strategy.wrapped, fit, say)
-    run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, **known)
+    taken = check(of_runs().values(), {key: given[key] for key in of_runs() if key in given}, say, "a run")
+    if "subset_factor" in strategy.option_names and "subset_factor" in taken:
+        options = {**options, "subset_factor": taken.pop("subset_factor")}
+    wraps = [key.replace("_", "-") for key in ("diversify", "unique", "target_aware", "suggest") if taken.get(key)]
+    taken = _fit(taken, strategy.wrapped, fit, row, say)
+    run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, **taken)
     if then is not None:
-        part = _then(then, row, common, say)
+        part = _then(then, row, common, starts, say)
+        if reads(part) != reads(run):
+            raise UsageError(f"{say('then')}: it reads other pictures than the run", "give size, stem and augmentation to the whole run")
         run = replace(run, then=part, after=then["after"], name=name or f"{run.name} then {part.name}")
     _check_run(run, strategy, say)
     usable = (prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (prefix(run.classifier),)
-    if stray := [key for key in row if of_models(key.replace("-", "_")) and not key.replace("-", "_").startswith(usable)]:
+    names = {key: key.replace("-", "_") for key in row}
+    if stray := [key for key, called in names.items() if called.startswith(starts) and not called.startswith(usable)]:
         raise UsageError(f"{say(stray[0])} has no effect with {strategy.name} and classifier {run.classifier}", "leave it out")
     if "weights_from" in row and not run.target_aware:
         raise UsageError(f"{say('weights_from')} has no effect without target_aware = true", "add it, or leave weights_from out")
@@ -228,7 +252,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], say: Say | None = No
     return run
 
 
-def _then(then: Any, row: Mapping[str, Any], common: Mapping[str, Any], say: Say) -> Run:
+def _then(then: Any, row: Mapping[str, Any], common: Mapping[str, Any], starts: tuple[str, ...], say: Say) -> Run:
     """The part of a run that takes over, from its table. Raises UsageError."""
     hint = 'for example then = {strategy = "margin", after = 200}'
     if not isinstance(then, Mapping) or not isinstance(then.get("strategy"), str):
@@ -246,8 +270,9 @@ def _then(then: Any, row: Mapping[str, Any], common: Mapping[str, Any], say: Say
     if own["strategy"] == "queue":
         raise UsageError(f"{inner('strategy')}: queue has no effect here", "begin with it")
     of_run_ = {name.replace("-", "_"): value for name, value in row.items()}
-    kept = {name: value for name, value in of_run_.items() if name in of_runs() or of_models(name)}
-    part = _run(own, {**common, "then": None, **{name: value for name, value in kept.items() if name not in OF_STRATEGY}}, inner)
+    kept = {name: value for name, value in of_run_.items() if name in of_runs() or name.startswith(starts)}
+    whole = {**common, "then": None, **{name: value for name, value in kept.items() if name not in OF_STRATEGY}}
+    part = _run(own, whole, starts, inner)
     if part.after is not None and part.after <= after:
         raise UsageError(
             f"{inner('then.after')}: expected more than {then['after']:,}, found {part.after:,}", "give the later one more labels"
@@ -292,9 +317,9 @@ def _check_predicted(run: Run, strategy: Strategy, seed_size: int, say: Say) -> 
 
 def _check_reads(run: Run, strategy: Strategy, subject: str) -> None:
     """Refuse a choice by vectors, where only a model makes them. Raises UsageError."""
-    reads = classifier(run.classifier).reads
-    if reads != "features" and "features" in strategy.takes:
-        text = f"{subject}: {strategy.name} needs features, and classifier {run.classifier} reads {reads}"
+    column = classifier(run.classifier).reads
+    if column != "features" and any(INPUTS[name].table == "features" for name in strategy.takes):
+        text = f"{subject}: {strategy.name} needs features, and classifier {run.classifier} reads {column}"
         raise UsageError(text, "give random, or a classifier of features")
 
 
@@ -308,20 +333,36 @@ def _cold() -> list[str]:
     return [name for name, strategy in registry.REGISTRY.every().items() if starts_cold(strategy)]
 
 
-def _fit(name: str, strategy: Strategy, given: Mapping[str, Any], say: Say) -> dict[str, Any]:
-    """What a run fits: the options of its classifier and of VAAL among the `given` ones, checked. Raises UsageError."""
-    if name not in REGISTRY.names():
-        raise UsageError(f"{say('classifier')}: {clip(repr(name), 80)} is unknown", f"choose from {', '.join(REGISTRY.names())}")
-    record, start = classifier(name), prefix(name)
-    fit = {key: value for key, value in given.items() if key.startswith(start)}
-    if strategy.name == "ta-vaal" and record.deep:
-        fit = {f"{start}ranker": "ranking", **fit}
+def reads(run: Run) -> tuple[str, Recipe | None]:
+    """The column that a run's classifier reads and, of images, the recipe of the pictures that it is trained on."""
+    record = classifier(run.classifier)
+    return record.reads, record.picture(record.complete(dict(run.fit)), True) if record.picture else None
+
+
+def _fit(taken: dict[str, Any], strategy: Strategy, given: Mapping[str, Any], row: Mapping[str, Any], say: Say) -> dict[str, Any]:
+    """What is `taken` for a run, and what it fits: the options of its classifier and of VAAL among the `given` ones, checked, above those
+    of its recipe. Raises UsageError, also for what deep classifiers alone take where another one's `row` has it."""
+    record = classifier(taken.get("classifier", "logistic"), say("classifier"))
+    start = prefix(record.name)
+    if record.learns != "labels":
+        text = f"{say('classifier')}: {record.name} learns {record.learns} of an outside model, which a simulation does not have"
+        raise UsageError(text, 'give for example "logistic"')
+    if not record.deep:
+        if idle := [key for key in row if key.replace("-", "_") in OF_TRAINING and taken[key.replace("-", "_")]]:
+            text = f"{say(idle[0])} has no effect with classifier {record.name}"
+            raise UsageError(text, "leave it out, or give a deep classifier, as mlp or resnet18")
+        taken = {key: value for key, value in taken.items() if key not in OF_TRAINING}
+    recipe = RECIPES[taken.pop("recipe")] if "recipe" in taken else {}
+    if "balance" in recipe:
+        taken.setdefault("balance", recipe["balance"])
+    first = {"ranker": "ranking"} if strategy.name == "ta-vaal" and record.deep else {}
+    first |= {name: value for name, value in recipe.items() if name in record.defaults}
+    fit = {start + name: value for name, value in first.items()} | {key: value for key, value in given.items() if key.startswith(start)}
     of_vaal = "labeled_probability" in strategy.takes
     own = {key: value for key, value in given.items() if key.startswith(VAAL) and of_vaal}
-    options = {"vaal": vaal_of(own, say, "VAAL"), "fit": own_of_plan(record, fit, say)}
     if of_vaal:
         need("torch", f"{say('strategy')} {strategy.name}")
-    return options
+    return {**taken, "vaal": vaal_of(own, say, "VAAL"), "fit": own_of_plan(record, fit, say)}
 
 
 def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
@@ -343,11 +384,13 @@ def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
 
 def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
     """Does the classifier, with the options `fit`, say what the strategy takes beside probabilities? Raises UsageError."""
-    needs, mlp = f'run "{clip(run.name, 80)}": {strategy.name} needs', 'give classifier = "mlp" and'
+    needs, record = f'run "{clip(run.name, 80)}": {strategy.name} needs', classifier(run.classifier)
+    name = record.name if record.deep else "mlp"
+    own, give = prefix(name).replace("_", "-"), f'give classifier = "{name}" and'
     if ("predicted_loss" in strategy.takes or strategy.name == "ta-vaal") and fit.get("ranker", "none") == "none":
-        raise UsageError(f"{needs} a loss ranker", f'{mlp} mlp-ranker = "ranking"')
+        raise UsageError(f"{needs} a loss ranker", f'{give} {own}ranker = "ranking"')
     if "mutual_information" in strategy.takes and run.mc_dropout is None:
-        raise UsageError(f"{needs} mc-dropout", f"{mlp} mlp-dropout = 0.5 and mc-dropout = 20")
-    if run.mc_dropout is not None and not fit.get("dropout"):
+        raise UsageError(f"{needs} mc-dropout", f"{give} {own}dropout = 0.5 and mc-dropout = 20")
+    if run.mc_dropout is not None and not fit.get("dropout") and record.reads != "image":  # a network may have its own
         text = f"{of_run(run.name)('mc_dropout')} takes samples of a classifier with dropout, which {run.classifier} has not"
-        raise UsageError(text, f"{mlp} mlp-dropout = 0.5")
+        raise UsageError(text, f"{give} {own}dropout = 0.5")

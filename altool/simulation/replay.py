@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from time import process_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from altool import seeds
-from altool.metrics import cost, steering
+from altool.metrics import cost, decided, steering
 from altool.metrics.evaluation import Evaluation, evaluate
 from altool.metrics.gaps import Aims
 from altool.metrics.tiers import AUTO, TIERS
@@ -19,6 +19,7 @@ from altool.metrics.tiers import automatic as automatic_rows
 from altool.models import folds
 from altool.models.registry import classifier
 from altool.models.shape import Model, chosen
+from altool.models.training import Work
 from altool.simulation import bot
 from altool.simulation import pool as pools
 from altool.simulation.from_model import Kept, Pool, State, likeness, probabilities, supply
@@ -28,8 +29,11 @@ from altool.simulation.start import Start
 from altool.strategies import registry
 from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
-from altool.wrappers.choose import Choice, Request, asked, choose, class_options
+from altool.wrappers.choose import Choice, Request, asked, choose, class_options, narrow
 from altool.wrappers.unique import choose_unique
+
+if TYPE_CHECKING:
+    from altool.simulation.journal import Journal
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,19 @@ class Times:
     choose: float | None
 
 
+@dataclass(frozen=True)
+class Done:
+    """A finished round, by its number: what was measured (None: nothing), what was asked for the next one, what it took, why nothing told
+    its candidates apart (""), and what it left of its predictions."""
+
+    number: int
+    round: Round | None
+    asked: Asked
+    times: Times
+    tied: str
+    kept: Kept | None
+
+
 @dataclass
 class History:
     """What a run found. `tied`: of each round that had nothing to tell its candidates apart by, why (wrappers.choose.Choice)."""
@@ -81,6 +98,13 @@ class History:
     asked: list[Asked] = field(default_factory=list)
     tied: list[str] = field(default_factory=list)
     times: list[Times] = field(default_factory=list)
+
+    def add(self, done: Done) -> None:
+        """A round that is finished."""
+        self.rounds += [done.round] if done.round is not None else []
+        self.asked.append(done.asked)
+        self.times.append(done.times)
+        self.tied += [done.tied] if done.tied else []
 
 
 def replay(
@@ -94,10 +118,13 @@ def replay(
     start: np.ndarray | None = None,
     aims: Aims | None = None,
     tell: Callable[[int], None] = lambda rounds: None,
+    device: str = "cpu",
+    journal: Journal | None = None,
 ) -> History:
     """Replay one repeat of a run. `noise` as the bot takes it; `ranks` (n,) those of an outside queue, infinity for rows not in it;
     `start` float32 (n, K) the predictions that choose before there is a model, None: there are none; `tell` is told how many rounds, the
-    seed set included, are over.
+    seed set included, are over. Networks are on the `device`, and trained in one thread on the processor, whose number would change the
+    last bits. What the `journal` tells of finished rounds is taken from it, and it is told of each that ends.
 
     The answers, the generators of each round and a seed set that is drawn are the same for all runs of a repeat: they depend on the plan's
     seed and the repeat alone. While nothing is labeled there is no model: a strategy chooses by `start`, or without one if it starts cold,
@@ -114,29 +141,50 @@ def replay(
     history = History()
     asked, answered = np.zeros(3, np.int64), np.zeros(3, np.int64)
 
-    def ask(number: int, part_of: Run, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> None:
+    def ask(number: int, part_of: Run, choice: Choice, positions: np.ndarray, suggested: np.ndarray | None) -> Asked:
         none = np.full(len(positions), -1)
         for_class = choice.target_class if choice.target_class is not None else none
         shown = suggested if suggested is not None else none
         tier = choice.marks.get("tier", none.astype(np.int8))
         nobody = automatic_rows(tier, part_of.audit or 0, seeds.generator(seed, "select", number, "audit"))
         part = Asked(number, part_of.strategy, positions, shown.copy(), choice.scores, shown, for_class, choice.explored, tier, nobody)
-        people = ~nobody
-        given = answers[positions[people]]
-        part.answers[people] = bot.agreed(given, pool.classes)
-        label[positions] = part.answers
-        open_[positions], explored[positions], automatic[positions] = False, choice.explored, nobody
-        counts = bot.counts(given, suggested[people] if suggested is not None else None)
+        part.answers[~nobody] = bot.agreed(answers[positions[~nobody]], pool.classes)
+        return part
+
+    def take(part: Asked) -> None:
+        """The answers are there."""
+        rows = part.positions
+        label[rows], open_[rows], explored[rows], automatic[rows] = part.answers, False, part.explored, part.automatic
+        people = ~part.automatic
+        counts = bot.counts(answers[rows[people]], part.suggested[people])
         asked[:] += counts
-        answered[:] += counts if number else 0
-        history.asked.append(part)
+        answered[:] += counts if part.number else 0
+
+    def end(done: Done) -> Kept | None:
+        """A round is over, in this process or an earlier one."""
+        history.add(done)
+        take(done.asked)
+        return done.kept
 
     if plan.seed_size:
-        ask(0, Run(run.name, run.seed_strategy), *_seed_set(pool, plan, run, np.flatnonzero(open_), seed), None)
+        seeds_ = ask(0, Run(run.name, run.seed_strategy), *_seed_set(pool, plan, run, np.flatnonzero(open_), seed), None)
+        history.asked.append(seeds_)
+        take(seeds_)
     before, chooser = None, run
+    record = classifier(run.classifier)
+    behind = journal.read(models=run.warm_start) if journal is not None else []
+    previous: Model | None = None
+    if journal is not None and behind and run.warm_start and behind[-1].round is not None:
+        previous = journal.model(behind[-1].number, record, classes)
+    work = Work(device, int(device == "cpu"), journal.checkpoints if journal is not None and record.deep else None)
     for number in range(plan.rounds + 1):
         labeled = np.flatnonzero(label >= 0)
         now = run.at(len(labeled))
+        if number < len(behind):
+            chooser = now if len(labeled) else chooser
+            before = end(behind[number])
+            tell(number + 1)
+            continue
         strategy = registry.load(now.strategy, now.options)
         generator = partial(seeds.generator, seed, "select", number + 1)
         candidates = np.flatnonzero(open_ & np.isfinite(ranks) if ranks is not None and "ranks" in strategy.takes else open_)
@@ -155,42 +203,54 @@ def replay(
                     Start(start[candidates]), candidates, none, none, automatic[none], ranks, weights, answers, None, seed, _accepted([])
                 )
                 choice, suggested, _ = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
-            history.times.append(Times(number, None, None, process_time() - begun))
-            ask(number + 1, now, choice, candidates[choice.places], suggested)
-            history.tied += [choice.tied] if choice.tied else []
+            times = Times(number, None, None, process_time() - begun)
+            over = Done(number, None, ask(number + 1, now, choice, candidates[choice.places], suggested), times, choice.tied, None)
+            end(over)
+            if journal is not None:
+                journal.add(over, None)
             continue
-        fit: Callable[[np.ndarray, np.ndarray], tuple[Model, bool]] = partial(
-            classifier(run.classifier).fit, count=classes, balance=run.balance, seed=seed, **now.fit
-        )
+        fit: Callable[..., tuple[Model, bool]] = partial(record.fit, count=classes, balance=run.balance, seed=seed, **now.fit)
+        if record.deep:
+            fit = partial(fit, work=work)
         begun = process_time()
-        model, _ = fit(pool.rows[labeled], label[labeled])
+        first = fit if previous is None else partial(fit, start=(previous, np.arange(classes)))
+        model, _ = first(pool.rows[labeled], label[labeled])
+        previous = model if run.warm_start else None
         fitted = process_time()
         at_precision = aims.at_precision if aims is not None else [plan.at_precision] * classes
-        measured = evaluate(pool.held_truth, probabilities(model, now, pool.held_rows, seed), at_precision, None, aims)
+        seen = Seen(pool, labeled, label[labeled], explored[labeled], automatic[labeled], validation)
+        crossed = cache(partial(_out_of_fold, seen, model, fit, plan.folds, seed))
+        likely = probabilities(model, now, pool.held_rows[:], seed)
+        measured = evaluate(pool.held_truth, likely, at_precision, None, aims)
+        if plan.decided:
+            threshold = _thresholds(seen, crossed, at_precision)
+            measured = decided.measured(measured, pool.held_truth, likely, threshold, aims.priorities if aims is not None else None)
         counts = np.bincount(label[labeled], minlength=classes)
         spent = float(cost.spent(asked, np.array(run.seconds))) if run.seconds else np.nan
         questions = sum(int((~part.automatic).sum()) for part in history.asked)
         done = process_time()
         tell(number + 1)
-        history.rounds.append(Round(number, counts, questions, answered.copy(), spent, measured))
+        round_ = Round(number, counts, questions, answered.copy(), spent, measured)
         if last:
+            history.rounds.append(round_)
             history.times.append(Times(number, fitted - begun, done - fitted, None))
             break
         weights = None
         if now.target_aware and aims is not None:
-            seen = Seen(pool, labeled, label[labeled], explored[labeled], automatic[labeled], validation)
-            again = partial(fit, **(found.options if (found := chosen(model)) else {}))
-            weights = _weights(seen, now, aims, model, again, plan.folds, seed)
+            weights = _weights(seen, now, aims, model, crossed, seed)
         if before is not None and now is not chooser:  # the number that another strategy has kept is none to compare with
             before = replace(before, numbers=None)
         chooser = now
+        told = _accepted(history.asked)
         state = State(
-            model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, _accepted(history.asked)
+            model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, told, work.device
         )
-        choice, suggested, before = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
-        history.times.append(Times(number, fitted - begun, done - fitted, process_time() - done))
-        ask(number + 1, now, choice, candidates[choice.places], suggested)
-        history.tied += [choice.tied] if choice.tied else []
+        choice, suggested, kept = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
+        times = Times(number, fitted - begun, done - fitted, process_time() - done)
+        over = Done(number, round_, ask(number + 1, now, choice, candidates[choice.places], suggested), times, choice.tied, kept)
+        before = end(over)
+        if journal is not None:
+            journal.add(over, previous)
     return history
 
 
@@ -223,7 +283,7 @@ def _choose_cold(
     names = wanted(strategy, run.options, diversify=False, suggest=False, target_aware=False)
     arrays: dict[str, Any] = {"labels": np.empty(0, np.int64), "automatic": np.empty(0, bool), "classes": len(pool.classes)}
     arrays |= {"ranks": ranks[candidates]} if ranks is not None else {}
-    if pool.rows.dtype != object:
+    if pool.reads == "features":
         arrays |= {"features": pool.rows[candidates]} if "features" in names else {}
         arrays |= {"labeled_features": pool.rows[candidates[:0]]} if "labeled_features" in names else {}
         arrays["vectors"] = Vectors(
@@ -269,17 +329,37 @@ def validated(truth: np.ndarray, share: float | None, seed: int) -> np.ndarray:
     return pools.hold_out(truth, share, seeds.generator(seed, "validation")) if share else np.zeros(len(truth), bool)
 
 
-def _weights(seen: Seen, run: Run, aims: Aims, model: Model, fit: Callable[..., tuple[Model, bool]], count: int, seed: int) -> np.ndarray:
-    """TAAL's class weights from the estimates of the run's `weights_from`, as `report` and `select` come to them."""
+def _two_alike(labels: np.ndarray) -> bool:
+    """Does some class have two labels, so that it can be predicted out of fold?"""
+    return bool(np.bincount(labels).max() > 1)
+
+
+def _out_of_fold(seen: Seen, model: Model, fit: Callable[..., tuple[Model, bool]], count: int, seed: int) -> np.ndarray:
+    """float32 (m, K) probabilities of the labeled rows, each by a model that `fit` makes of other folds, with what `model` chose."""
+    again = partial(fit, **(found.options if (found := chosen(model)) else {}))
+    fold = folds.assign(seen.labels, count, seeds.integer(seed, "train", "folds"))
+    return folds.predict(seen.pool.rows[seen.labeled], seen.labels, fold, lambda x, y: again(x, y)[0].probabilities)
+
+
+def _thresholds(seen: Seen, crossed: Callable[[], np.ndarray], at_precision: Sequence[float]) -> np.ndarray:
+    """float64 (K,): the classes' thresholds, by the labels that people gave; infinity where no label can be predicted out of fold."""
+    own = ~seen.automatic
+    if not own.any() or not _two_alike(seen.labels):
+        return np.full(len(seen.pool.classes), np.inf)
+    return decided.thresholds(seen.labels[own], crossed()[own], at_precision)
+
+
+def _weights(seen: Seen, run: Run, aims: Aims, model: Model, crossed: Callable[[], np.ndarray], seed: int) -> np.ndarray:
+    """TAAL's class weights from the estimates of the run's `weights_from`, as `report` and `select` come to them; `crossed` predicts the
+    labeled rows out of fold."""
     samples: dict[str, steering.Sample] = {}
     if run.weights_from in (steering.AUTO, steering.HOLDOUT) and seen.validation.any():
-        found = probabilities(model, run, seen.pool.rows[seen.validation], seed)
+        found = probabilities(model, run, seen.pool.at(np.flatnonzero(seen.validation)), seed)
         samples[steering.HOLDOUT] = steering.sample(seen.pool.truth[seen.validation], found, aims)
     masks = {steering.EXPLORED: seen.explored, steering.LABELED: ~seen.automatic}
     wanted = [name for name in steering.wanted(run.weights_from, samples.get(steering.HOLDOUT)) if masks[name].any()]
-    if wanted and np.bincount(seen.labels).max() > 1:
-        fold = folds.assign(seen.labels, count, seeds.integer(seed, "train", "folds"))
-        out_of_fold = folds.predict(seen.pool.rows[seen.labeled], seen.labels, fold, lambda x, y: fit(x, y)[0].probabilities)
+    if wanted and _two_alike(seen.labels):
+        out_of_fold = crossed()
         samples |= {name: steering.sample(seen.labels[masks[name]], out_of_fold[masks[name]], aims) for name in wanted}
     return steering.steered(samples, aims, run.weights_from)
 
@@ -296,11 +376,24 @@ def _choose(
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED
         keywords[strategy.budgets] = cost.tiers(prices, *state.accepted.T, rows=budget, audit=run.audit or 0)
     request = _request(run, strategy, sum(keywords.get(strategy.budgets, (budget,))), keywords, state.weights, generator)
+    sample = _sample(run, request, len(candidates))
+    if sample is not None:
+        arrays, _ = narrow(arrays, {}, sample)
+        arrays |= {"answers": arrays["answers"][sample]} if strategy.shape == "ask" else {}
+        candidates = candidates[sample]
     choice = _chosen(pool, run, request, candidates, arrays, state.labeled)
     if choice.round is not None:
         choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
+    if sample is not None:
+        choice = replace(choice, places=sample[choice.places])
     return choice, None if suggested is None else suggested.astype(np.int64), kept
+
+
+def _sample(run: Run, request: Request, candidates: int) -> np.ndarray | None:
+    """The rising int64 places of the random sample that a strategy may choose from, as those with this option draw theirs; None: all."""
+    size = (run.subset_factor or 0) * request.count
+    return np.sort(request.generator("subset").choice(candidates, size, replace=False)) if 0 < size < candidates else None
 
 
 def _keywords(pool: Pool, plan: Plan, run: Run, strategy: Strategy, labels: np.ndarray) -> dict[str, Any]:

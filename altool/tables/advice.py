@@ -40,6 +40,8 @@ def _hint(kind: Kind, fragment: Fragment, column: str, lacking: str, layout: Lay
     structs = [field.name for field in fragment.schema if pa.types.is_struct(field.type) and field.type.get_field_index(column) >= 0]
     if len(structs) == 1:
         return f"column {structs[0]} has a field {column}: --columns {column}={structs[0]}.{column}"
+    if column == "probabilities" and "kind" in fragment.facts and "predicted_loss" in fragment.names:
+        return "a loss ranker predicts no class: choose by --strategy learning-loss, vaal or ta-vaal, or score with a classifier"
     if column == "probabilities":
         return f"correct {layout.option}" if lacking else _probabilities(fragment)
     if column == "features" and (found := _features(fragment)):

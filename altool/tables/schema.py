@@ -25,7 +25,7 @@ class Kind:
 # What writes the columns of predictions that not every model has.
 WRITERS = {
     "mutual_information": "altool score --mc-dropout N writes it",
-    "predicted_loss": "altool score writes it for a model that altool train --ranker ranking fitted",
+    "predicted_loss": "altool score writes it for a model that altool train --ranker ranking (or --classifier loss-ranker) fitted",
     "labeled_probability": "altool score writes it for a model that altool train --vaal vaal (or ta-vaal) fitted",
 }
 
@@ -102,8 +102,9 @@ KINDS = {
                 "mutual_information": pa.float32(),
                 "decided": STRINGS,
             },
-            ("id", "probabilities"),
+            ("id", "probabilities"),  # a loss ranker's have none
         ),
+        Kind("losses", {"id": ID, "loss": pa.float64()}, ("id", "loss")),
         Kind("queries", QUERY_COLUMNS, ("id",)),
         Kind("picks", QUERY_COLUMNS | {"label": STRING, "truth": STRING, "run": STRING, "repeat": pa.int32()}, ("id",)),
         Kind(
@@ -141,6 +142,8 @@ KINDS = {
                 "metric": STRING,
                 "quantity": STRING,
                 "setting": STRING,  # where there are several (`compare --settings`); null: of all of them
+                "tier": STRING,  # of suggestions, with the round; null: of all rounds, of rows without a tier
+                "round": pa.int32(),
                 "labels": pa.int64(),
                 "level": pa.float64(),
                 "baseline": STRING,

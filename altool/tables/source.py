@@ -158,7 +158,7 @@ class Source:
         first = self.fragments[0]
         unnamed = self.physical(first, "probabilities") and not self._by_name(first)
         named = "altool.classes" in self.metadata or bool(self.declared) or not unnamed
-        return self.kind.name == "predictions" and named
+        return self.kind.name == "predictions" and self._holds(first, "probabilities") and named
 
     def _named(self, fragment: Fragment) -> tuple[str, ...] | None:
         """The classes that a file names itself, in its own order: in its metadata or in the names of its columns."""

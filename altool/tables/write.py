@@ -310,7 +310,8 @@ def matrix_writer(
     Rows are appended in file order. Where that is not id order they wait in a file beside the target, never all in memory.
     `origin` is written last, so what is known only after the last row (a fingerprint) may be put into it until then. With `parts`
     the location is a folder of files part-00000.parquet …, each with what `origin` holds when it is full. `derived` makes further
-    columns of the kind from rows of the matrix; `extras` names such that come as numbers behind each row that is appended.
+    columns of the kind from rows of the matrix; `extras` names such that come as numbers behind each row that is appended. A matrix of
+    width 0 is no column.
     Raises UsageError where the location is no local path.
     """
     if location == "-":
@@ -318,7 +319,7 @@ def matrix_writer(
     element = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), width)
     derived = derived or {}
     further = [(name, KINDS[kind].columns[name]) for name in (*extras, *derived)]
-    schema = pa.schema([("id", ids.ids.type), (column, element), *further])
+    schema = pa.schema([("id", ids.ids.type), *([(column, element)] if width else []), *further])
     whole = width + len(extras)
     with contextlib.ExitStack() as stack:
         temporary = stack.enter_context(replacing(location, kind, parts=parts))
@@ -346,9 +347,10 @@ def matrix_writer(
                 finish()
                 writer = begin(temporary / f"part-{done // PART:05d}.parquet")
             values = rows[:, :width]
-            matrix = pa.FixedSizeListArray.from_arrays(pa.array(np.ascontiguousarray(values).reshape(-1)), width)
+            flat = pa.array(np.ascontiguousarray(values).reshape(-1))
+            matrix = [pa.FixedSizeListArray.from_arrays(flat, width)] if width else []
             numbers = [pa.array(rows[:, width + place].astype(np.float32)) for place in range(len(extras))]
-            columns = [ids.ids.slice(done, len(rows)), matrix, *numbers, *(make(values) for make in derived.values())]
+            columns = [ids.ids.slice(done, len(rows)), *matrix, *numbers, *(make(values) for make in derived.values())]
             writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
             done += len(rows)
 

@@ -168,9 +168,11 @@ def test_summary_table(case):
     assert {row["quantity"] for row in rows} == {
         *("area", "final", "area_difference", "labels_needed", "seconds_needed", "labels_efficiency", "seconds_efficiency"),
         *("entropy", "label_share", "curve", "probability_best", "labels_saved"),
+        *("difference", "label_imbalance", "label_entropy", "pool_share"),
     }
     chances = {row["run"]: row["value"] for row in rows if row["quantity"] == "probability_best"}
     assert chances == {"good": pytest.approx(1, abs=0.01), "random": pytest.approx(0, abs=0.01), "twin + diversify": 0}
+    # the first is that of the choice, at the highest level that all repeats cross; no two runs have all repeats at 0.62
     (saved,) = [row for row in rows if row["quantity"] == "labels_saved"]
     assert (saved["run"], saved["baseline"], saved["interval"]) == ("good", "random", "bootstrap")
     assert saved["low"] < saved["value"] < saved["high"]
@@ -184,7 +186,7 @@ def test_summary_table(case):
 def test_standard_output(altool, case):
     arguments = ["report", "--history", "sim"]
     assert altool(*arguments, "-o", "-").stdout.startswith(b"<!DOCTYPE html>")
-    assert pq.read_table(pa.BufferReader(altool(*arguments, "--summary-output", "-").stdout)).num_rows == 70
+    assert pq.read_table(pa.BufferReader(altool(*arguments, "--summary-output", "-").stdout)).num_rows == 70 + 6 + 18 + 9
 
 
 def test_compare_does_what_history_alone_does(case, capsys):
@@ -207,11 +209,75 @@ def test_compare_does_what_history_alone_does(case, capsys):
         ({"tables": ["sim"], "output": "sim/page.html"}, "--output sim/page.html lies in the DIR sim"),
         ({"tables": ["sim"], "cost_verify": 1.0}, "--cost-answer is missing"),
         ({"tables": ["sim"], "targets": "t.toml"}, "--targets has no effect with this command"),
+        ({"tables": ["sim"], "metric": "label_entropy", "tail_share": 0.3}, "--tail-share has no effect with --metric label_entropy"),
+        ({"tables": ["sim"], "metric": "accuracy", "exclude_classes": "bee"}, "--exclude-classes has no effect with --metric accuracy"),
+        ({"tables": ["sim"], "settings": True, "exclude_classes": "bee"}, "--exclude-classes has no effect with --settings"),
+        ({"tables": ["sim"], "exclude_classes": "dog"}, r"--exclude-classes names 1 unknown class \(dog\)"),
+        ({"tables": ["sim"], "exclude_classes": "ant,bee,cat"}, "--exclude-classes names every class"),
+        ({"tables": ["sim"], "exclude_classes": "ant", "tail_classes": "ant"}, "--tail-classes and --exclude-classes both name ant"),
+        ({"tables": ["sim"], "exclude_classes": "ant", "tail_classes": "bee,cat"}, "names every class but the excluded ones"),
     ],
 )
 def test_compare_refuses(case, options, message):
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises((UsageError, InputError), match=message):
         compare.run(checked(compare.Options, **options), Recorder())
+
+
+def compared(**options):
+    console = Recorder()
+    compare.run(checked(compare.Options, **{"tables": ["sim"], **options}), console)
+    return console.said
+
+
+def test_classes_left_out(case):
+    """All classes are alike, so that the means without one are the same; but the labels are those of the others."""
+    whole, found = compared(), compared(exclude_classes="bee", tail_classes="cat")
+    assert (whole["left_out"], found["left_out"], found["tail"]) == ([], ["bee"], ["cat"])
+    for quantity in ("area", "final"):
+        assert of(found, "good")[quantity]["all"] == of(whole, "good")[quantity]["all"]
+    # of 200 labels ant and cat have 66 and 67
+    assert of(found, "good")["entropy"]["value"] == pytest.approx(np.log(2), abs=1e-4)
+    Path("others.txt").write_text("bee\n")
+    assert compared(exclude_classes="others.txt", tail_classes="cat")["runs"] == found["runs"]
+
+
+def test_the_balance_of_labels_as_a_metric(case):
+    found = compared(metric="label_imbalance", output="b.html", exclude_classes="bee")
+    assert (found["metric"], found["class_metric"], found["choice"]) == ("label_imbalance", "label_share", None)
+    # ant and cat have 16 and 17 of 50 labels, 33 and 34 of 100, 66 and 67 of 200
+    assert of(found, "good")["curves"]["all"]["value"] == pytest.approx([1 / 33, 1 / 67, 1 / 133])
+    assert found["runs"][0]["levels"] == []
+    assert b"label imbalance from 50 to 200 labels" in Path("b.html").read_bytes()
+    assert compared(metric="label_entropy")["runs"][0]["final"]["all"]["value"] == pytest.approx(np.log(3), abs=1e-4)
+
+
+def test_suggestions_of_the_picks(altool, case):
+    """`good` has tiers, the others' picks have no suggestion."""
+    tiers, labels = ["hard", "hard", "easy", "easy"], ["ant", "ant", "bee", "bee"]
+    for repeat, truths in ((0, ["ant", "cat", "bee", "bee"]), (1, ["cat", "cat", "bee", "bee"])):
+        columns = {"id": list("abcd"), "run": ["good"] * 4, "repeat": [repeat] * 4, "round": [1, 2, 1, 2], "tier": tiers}
+        types = {"repeat": pa.int32(), "round": pa.int32()}
+        content = pa.table({name: pa.array(values, types.get(name)) for name, values in columns.items()})
+        content = content.append_column("suggested_label", pa.array(labels)).append_column("truth", pa.array(truths))
+        write(content, Path(f"sim/runs/good-{repeat}/picks.parquet"))
+        none = pa.array([None] * 4, pa.string())
+        other = content.set_column(content.column_names.index("suggested_label"), "suggested_label", none)
+        write(other.drop(["tier"]), Path(f"sim/runs/random-{repeat}/picks.parquet"))
+    done = altool("compare", "sim", "-o", "p.html", "--summary-output", "s.parquet")
+    assert [line.split() for line in done.text.splitlines() if line.strip().startswith("good") and "hard" in line] == [
+        ["good", "hard", "4", "0.250", "0.00–0.50", "0.500", "0.000"]
+    ]
+    rows = [row for row in pq.read_table("s.parquet").to_pylist() if row["quantity"] == "suggestions_right"]
+    assert {(row["tier"], row["round"]): row["value"] for row in rows} == {
+        ("hard", None): 0.25,
+        ("hard", 1): 0.5,
+        ("hard", 2): 0,
+        ("easy", None): 1,
+        ("easy", 1): 1,
+        ("easy", 2): 1,
+    }
+    page = Page(Path("p.html").read_text()).text
+    assert "Suggestions that are the row's true class" in page
 
 
 def test_a_projects_own_rounds(case):
@@ -275,7 +341,8 @@ def test_no_classes_and_no_seconds(case):
         ({"round": 3}, "--round has no effect with"),
         (
             {"metric": "auc"},
-            "--metric: expected macro_f1, macro_recall, accuracy, shortfall, f1, .* or recall_at_precision, found 'auc'",
+            "--metric: expected macro_f1, macro_recall, accuracy, shortfall, .* recall_at_precision, label_imbalance or label_entropy, "
+            "found 'auc'",
         ),
         ({"level": [0.0]}, "--level: expected a number above 0 and at most 1, found 0"),
         ({"tail_share": 1.0}, "--tail-share: expected a number above 0 and at most 0.999, found 1"),
@@ -360,7 +427,8 @@ def test_hostile_names(altool, case):
     text = Path("r.html").read_text()
     page = Page(text)
     assert page.tags.count("script") == 1
-    assert page.tags.count("figure") == 2 * 3 + 10  # of the curves and the differences all, head and tail; each class
+    # of the curves, the differences in area and those at each number of labels all, head and tail; imbalance and entropy; each class
+    assert page.tags.count("figure") == 3 * 3 + 2 + 10
     assert not [name for name, _ in page.attributes if name.startswith("on")]
     assert "http:" not in text
     assert "https:" not in text

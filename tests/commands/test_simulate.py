@@ -391,3 +391,47 @@ def test_resample_without_anything_to_draw(altool: Altool, tmp_path: Path, truth
     assert "--resample has no effect here: every repeat has all rows" in said
     said = altool(*SIMULATE, "--strategy", "random", "--resample", "--pool-share", 0.5, "-o", "out").said
     assert said.splitlines()[0] == "random, repeat 0; 1 of 1 run"
+
+
+def test_the_whole_pool_is_measured_at_thresholds_that_the_commands_find(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    """TAAL's measure of texts: thresholds by folds over the labels, `decided` by them, recall in the whole pool."""
+    write(pq.read_table(tmp_path / "truth.parquet").select(["id", "label"]), tmp_path / "truth.parquet")  # no row is held out
+    (tmp_path / "targets.toml").write_text(
+        '[default]\nmetric = "recall_at_precision"\ntarget = 0.9\nat_precision = 0.6\n[class."ant"]\npriority = 0\n'
+    )
+    (tmp_path / "plan.toml").write_text(
+        'measure = "pool"\ndecided = true\nfolds = 3\nrounds = 1\n[[run]]\nstrategy = "margin"\nsubset_factor = 2\n'
+    )
+    plan = ("--plan", "plan.toml", "--targets", "targets.toml", "--at-precision", 0.6)
+    found = json.loads(altool(*SIMULATE[:7], "--budget", 8, *plan, "-o", "out", "--jobs", 1, "--json").text)
+    assert (found["pool"], found["held_out"]) == (ROWS, 0)
+    counts = np.bincount(truth)
+    assert found["class_sizes"]["rows"] == dict(zip(CLASSES, counts.tolist(), strict=True))
+    assert found["class_sizes"]["ir"] == pytest.approx(counts.std() / counts.mean())
+
+    given = picks(tmp_path / "out", "margin-000", 0)
+    log = {"id": given, "label": [CLASSES[truth[int(id_[-4:])]] for id_ in given], "source": ["seed"] * len(given)}
+    write(pa.table(log), tmp_path / "l.parquet")
+    seed = seeds.integer(0, "simulate", 0)
+    altool("train", "--features", "f.parquet", "--labels", "l.parquet", "--folds", 3, "--oof", "o.parquet", "--seed", seed, "-o", "model")
+    report = ("report", "--predictions", "o.parquet", "--labels", "l.parquet", "--targets", "targets.toml", "--quiet")
+    altool(*report, "--metrics-output", "m.parquet")
+    altool("score", "--model", "model", "--features", "f.parquet", "--thresholds", "m.parquet", "-o", "p.parquet")
+    decided = {row["id"]: row["decided"] for row in pq.read_table(tmp_path / "p.parquet").to_pylist()}
+    recall = {name: np.mean([name in decided[f"row-{row:04d}"] for row in range(ROWS) if CLASSES[truth[row]] == name]) for name in CLASSES}
+    assert 0 < recall["bee"] + recall["cat"] < 2
+    rows = [row for row in pq.read_table(tmp_path / "out" / "runs" / "margin-000" / "history.parquet").to_pylist() if row["round"] == 0]
+    assert {row["class"]: row["value"] for row in rows if row["metric"] == "decided_recall"} == pytest.approx(recall)
+    (whole,) = (row for row in rows if row["metric"] == "macro_decided_recall")
+    assert (whole["value"], whole["support"]) == (pytest.approx((recall["bee"] + recall["cat"]) / 2), ROWS)  # ant is of no interest
+
+
+def test_what_cannot_be_measured(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
+    arguments = (*SIMULATE, "--strategy", "random", "-o", "out")
+    said = altool(*arguments, "--measure", "pool", code=2).said
+    assert "--measure pool: 60 held-out rows given, expected none: all rows are measured on" in said
+    assert "--imbalance: the largest ir of these classes is" in altool(*arguments, "--imbalance", "ir=5", code=2).said
+    write(pq.read_table(tmp_path / "truth.parquet").select(["id", "label"]), tmp_path / "truth.parquet")
+    said = altool(*arguments, "--measure", "pool", "--holdout-share", 0.3, code=2).said
+    assert "--holdout-share has no effect with --measure pool" in said
+    assert "--resample has no effect here: every repeat has all" in altool(*arguments, "--measure", "pool", "--resample", code=2).said

@@ -290,6 +290,7 @@ def test_vaal_learns_only_from_rows_that_may_be_asked_for(altool: Altool, pool: 
     [
         (("--vaal", "yes"), "--vaal: expected none, vaal or ta-vaal, found 'yes'"),
         (("--vaal-epochs", 5), "--vaal-epochs has no effect with --vaal none"),
+        (("--vaal", "vaal", "--vaal-rank", "raw"), "--vaal-rank has no effect with vaal, which is told no rank"),
         (("--vaal", "ta-vaal"), "--vaal ta-vaal: --classifier logistic has no loss ranker"),
         (("--vaal", "ta-vaal", "--classifier", "mlp", "--ranker", "none"), "needs a loss ranker"),
     ],

@@ -69,7 +69,9 @@ def test_train_refuses_nan_before_it_is_fitted(altool: Callable[..., Any], tmp_p
     matrix[2, 1] = np.nan
     write(features(matrix, ["a", "b", "c", "d"]), tmp_path / "f.parquet")
     write(pa.table({"id": ["a", "b", "c", "d"], "label": ["ant", "bee"] * 2}), tmp_path / "l.parquet")
-    given = ("--features", "f.parquet", "--labels", "l.parquet", "--classifier", name, "-o", "m")
+    write(pa.table({"id": ["a", "b", "c", "d"], "loss": [1.0, 2.0, 3.0, 4.0]}), tmp_path / "losses.parquet")
+    learned = ("--labels", "l.parquet") if RECORDS[name].learns == "labels" else ("--losses", "losses.parquet")
+    given = ("--features", "f.parquet", *learned, "--classifier", name, "-o", "m")
     assert "(ids c)" in altool("train", *given, code=3).said
     assert not (tmp_path / "m").exists()
 
@@ -102,6 +104,7 @@ def careless(tensors: Mapping[str, np.ndarray], count: int) -> Model:
         (broken(options=REGISTRY.load("svm").options), "declares_the_defaults_of_fit", "no keyword kernel"),
         (broken(from_tensors=careless), "refuses_damaged_tensors", "it takes tensor weights not finite"),
         (broken(head=False), "predicts_probabilities", "head is False"),
+        (dataclasses.replace(RECORDS["loss-ranker"], learns="labels"), "predicts_probabilities", "24 rows and 4 classes"),
     ],
 )
 def test_a_fault_is_found(record: Classifier, check: str, says: str) -> None:

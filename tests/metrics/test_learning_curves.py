@@ -11,7 +11,19 @@ from scipy import stats
 
 from altool import seeds
 from altool.metrics import learning_curves
-from altool.metrics.learning_curves import area, common, entropy, labels_needed, paired_interval, rarest, resample, spread, union
+from altool.metrics.learning_curves import (
+    area,
+    common,
+    entropy,
+    imbalance_ratio,
+    labels_needed,
+    paired_interval,
+    paired_intervals,
+    rarest,
+    resample,
+    spread,
+    union,
+)
 
 FAST = settings(max_examples=60, deadline=None)
 
@@ -176,6 +188,20 @@ def test_paired_interval_covers(kind):
 def test_entropy(counts):
     expected = stats.entropy(counts) if sum(counts) else 0
     assert entropy(np.array(counts)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_imbalance_ratio():
+    assert imbalance_ratio(np.array([1, 3])) == 0.5
+    assert imbalance_ratio(np.array([4, 4, 4])) == imbalance_ratio(np.zeros(3)) == 0
+    assert imbalance_ratio(np.array([9, 0, 0, 0])) == pytest.approx(np.sqrt(3))
+
+
+def test_columns_of_differences_are_resampled_alike():
+    differences = np.random.default_rng(0).normal(size=(5, 3))
+    together = np.array(paired_intervals(differences, seeds.generator(0, "test")))
+    alone = np.array([interval(column) for column in differences.T])
+    np.testing.assert_allclose(together.T, alone)
+    assert np.isnan(paired_intervals(differences[:1], seeds.generator(0, "test"))[1]).all()
 
 
 def test_rarest():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from altool.classifiers import mlp, torchvision
+from altool.commands import train
 from altool.errors import UsageError
 from altool.models import recipes, registry, training
 from altool.models.shape import Classifier
@@ -40,17 +41,27 @@ PAPERS = {
         "stop_accuracy": 0.99,
         "augment": "flip,crop",
     },
-    "direct": {"optimizer": "adam", "rate": 0.01, "epochs": 500, "weights": "DEFAULT"},
+    "direct": {  # from GALAXY's code: size, decay, weights of the classes, minibatch, no augmentation
+        "optimizer": "adam",
+        "rate": 0.01,
+        "weight_decay": 5e-5,
+        "epochs": 500,
+        "schedule": "constant",
+        "minibatch": 100,
+        "weights": "DEFAULT",
+        "image_size": 32,
+        "augment": "none",
+    },
     "ta-vaal": {
         "optimizer": "sgd",
         "rate": 0.1,
         "momentum": 0.9,
-        "weight_decay": 0.005,
+        "weight_decay": 0.0005,
         "epochs": 200,
         "schedule": "steps",
         "minibatch": 128,
         "image_size": 32,
-        "crop_border": 2,
+        "crop_border": 4,
         "ranker": "ranking",
     },
 }
@@ -61,6 +72,15 @@ def test_a_recipe_is_its_papers(name: str) -> None:
     found = options(RESNET, name)
     assert {option: found[option] for option in PAPERS[name]} == PAPERS[name]
     assert "recipe" not in found
+
+
+@pytest.mark.parametrize(
+    ("recipe", "balance", "expected"),
+    [("direct", None, "class-weight"), ("direct", "none", "none"), ("taal", None, "none"), (None, "prior", "prior"), (None, None, "none")],
+)
+def test_a_recipe_balances_classes_where_nothing_is_given(recipe: str | None, balance: str | None, expected: str) -> None:
+    asked = train.Options(labels="l", output="o", classifier="resnet18", recipe=recipe, balance=balance)
+    assert train._fit_of(asked).balance == expected
 
 
 def test_what_is_given_overrides_and_what_an_mlp_has_not_is_left_out() -> None:

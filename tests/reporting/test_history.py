@@ -10,7 +10,7 @@ from altool import seeds
 from altool.reporting import history
 from altool.reporting.history import Difference, default_level, summarize
 from altool.reporting.history_cells import summary_rows
-from altool.reporting.history_series import common_range, rarest, series, unpaired, with_own_tails
+from altool.reporting.history_series import BALANCE, CLASS_METRIC, common_range, rarest, series, unpaired, with_own_tails
 from altool.reporting.pages.comparison import render as render_page
 
 COLUMNS = ("run", "repeat", "round", "class", "value", "total", "labels", "pool", "seconds", "verified", "corrected", "scratch")
@@ -41,6 +41,11 @@ def of(found, name):
     return next(run for run in found.runs if run.name == name)
 
 
+def test_every_metric_has_a_name():
+    named = {name: history.metric_name(name) for name in (*CLASS_METRIC, *CLASS_METRIC.values(), *BALANCE)}
+    assert {metric for metric, name in named.items() if name == "R@P"} == set()
+
+
 def test_series():
     lines = [
         *run("b", 0, [10, 20], [0.1, 0.2], {"x": [0.3, 0.4], "w": [0.5, 0.6]}, seconds=[30.0, 60.0], pool={"x": 7, "w": 8}),
@@ -53,7 +58,7 @@ def test_series():
     assert a.labels.tolist() == [10, 30]  # the last round with 30 labels
     assert a.value.tolist() == [0.1, 0.3]
     assert a.classes.tolist() == [[0, 0], [0, 0.5]]  # w is missing: 0
-    assert (a.counts.tolist(), a.pool, a.seconds) == ([0, 15], None, None)
+    assert (a.counts.tolist(), a.pool, a.seconds) == ([[0, 5], [0, 15]], None, None)
     assert b.classes.tolist() == [[0.5, 0.3], [0.6, 0.4]]
     assert (b.pool.tolist(), b.seconds.tolist()) == ([8, 7], [30, 60])
 
@@ -231,6 +236,109 @@ def test_costs_by_hand():
 def test_costs_need_the_answers():
     with pytest.raises(ValueError, match="the answers so far"):
         summary(*run("a", 0, [1, 2], [0.1, 0.2]), prices=(1, 4))
+
+
+def counted(name, repeat, *rounds):
+    """The lines of one repeat, of rounds of a value and of each class's F1, labels and rows in the pool."""
+    lines = []
+    for place, (value, classes) in enumerate(rounds):
+        total = sum(labels for _, labels, _ in classes.values())
+        lines.append((name, repeat, place, None, value, total, total))
+        lines += [(name, repeat, place, class_, f1, total, labels, pool) for class_, (f1, labels, pool) in classes.items()]
+    return lines
+
+
+BALANCED = [
+    (0.3, {"a": (0.4, 3, 30), "b": (0.2, 1, 60), "other": (0.3, 0, 10)}),
+    (0.6, {"a": (0.6, 6, 30), "b": (0.4, 6, 60), "other": (0.8, 0, 10)}),
+]
+
+
+def test_the_balance_of_labels_by_hand():
+    """3, 1 and 0 labels of three classes: mean 4/3, variance (25 + 1 + 16) / 27; then 6, 6 and 0: mean 4, variance 8."""
+    found = summary(*counted("a", 0, *BALANCED))
+    balance = found.runs[0].balance
+    assert balance["label_imbalance"].labels == [4, 12]
+    assert balance["label_imbalance"].value == pytest.approx([np.sqrt(14) / 4, np.sqrt(0.5)])
+    assert balance["label_entropy"].value == pytest.approx([np.log(4) - 0.75 * np.log(3), np.log(2)])
+    assert found.pool == {"a": pytest.approx(0.3), "b": pytest.approx(0.6), "other": pytest.approx(0.1)}
+    keyed = {(row["quantity"], row.get("class"), row.get("labels")): row["value"] for row in summary_rows(found)}
+    assert keyed["label_imbalance", None, 12] == pytest.approx(np.sqrt(0.5))
+    assert keyed["pool_share", "b", None] == pytest.approx(0.6)
+
+
+def test_classes_that_are_left_out_by_hand():
+    found, classes = series(rows(*counted("a", 0, *BALANCED)), "macro_f1", left_out={"other"})
+    found = summarize(
+        found, classes, "macro_f1", (4, 12), tail=np.array([False, True, False]), generator=lambda: seeds.generator(0, "test")
+    )
+    one = found.runs[0]
+    assert found.left_out == ("other",)
+    assert one.curves["all"].value == pytest.approx([0.3, 0.5])  # of a and b
+    assert one.curves["head"].value == pytest.approx([0.4, 0.6])  # of a alone
+    assert one.balance["label_imbalance"].value == pytest.approx([0.5, 0])  # 3 and 1, then 6 and 6
+    assert one.shares == pytest.approx({"a": 0.5, "b": 0.5, "other": 0})
+    assert "left out of all means over classes: other" in found.notes
+    rare = rarest(series(rows(*counted("a", 0, *BALANCED)), "macro_f1", left_out={"other"})[0], 0.4, None)
+    assert rare.tolist() == [True, False, False]  # other has fewer rows than a
+
+
+def test_the_balance_as_the_metric():
+    lines = [line for number in range(3) for line in counted("a", number, *BALANCED)]
+    lines += [line for number in range(3) for line in counted("random", number, BALANCED[0], (0.9, {"a": (1, 8, 30), "b": (1, 4, 60)}))]
+    columns = rows(*lines)
+    found, classes = series(columns, "label_imbalance", left_out={"other"})
+    found = summarize(found, classes, "label_imbalance", (4, 12), baseline="random", generator=lambda: seeds.generator(0, "test"))
+    assert [one.name for one in found.runs] == ["a", "random"]  # the more even one first
+    assert of(found, "a").area["all"].value == pytest.approx(25)  # from 0.5 to 0
+    assert of(found, "random").final["all"].value == pytest.approx(1 / 3)  # 8 and 4: mean 6, deviation 2
+    assert of(found, "random").class_curves["a"].value == pytest.approx([0.75, 2 / 3])
+    assert of(found, "a").difference["all"].verdict == "better"
+    assert (found.class_metric, found.choice, found.runs[0].levels) == ("label_share", None, [])
+    assert b"points over random" in render_page(found, {})
+    columns["labels"] = [None] * len(columns["labels"])
+    with pytest.raises(ValueError, match="run 'a', repeat 0: the labels of each class are unknown"):
+        series(columns, "label_entropy")
+
+
+def test_pools_that_differ_are_not_one():
+    other = [(value, {**classes, "a": (0.1, 3, 900)}) for value, classes in BALANCED]
+    assert summary(*counted("a", 0, *BALANCED), *counted("b", 0, *other)).pool is None
+    assert summary(*run("a", 0, [1, 2], [0.1, 0.2])).pool is None
+
+
+def test_points_over_the_baseline_by_hand():
+    """20 and 10 points at the end; at the baseline's numbers of labels alone."""
+    lines = [*run("random", 0, [0, 10], [0, 0.2]), *run("random", 1, [0, 10], [0.1, 0.2])]
+    lines += [*run("a", 0, [0, 5, 10], [0, 0.9, 0.4]), *run("a", 1, [0, 10], [0.1, 0.3]), *run("once", 1, [0, 10], [0.2, 0.1])]
+    found = summary(*lines, baseline="random")
+    over = of(found, "a").over_baseline["all"]
+    assert (over.labels, over.value) == ([0, 10], pytest.approx([0, 15]))
+    assert (over.low[0], over.high[0]) == (0, 0)
+    assert over.low[1] < 10 < 20 < over.high[1]
+    assert of(found, "once").over_baseline["all"].value == pytest.approx([10, -10])
+    assert (of(found, "once").over_baseline["all"].low, of(found, "random").over_baseline) == (None, None)
+    keyed = {(row["run"], row["quantity"], row.get("labels")): row for row in summary_rows(found)}
+    assert (keyed["a", "difference", 10]["value"], keyed["a", "difference", 10]["repeats"]) == (pytest.approx(15), 2)
+    assert (keyed["once", "difference", 10]["repeats"], keyed["once", "difference", 10]["interval"]) == (1, None)
+    assert "−10.0" in render_page(found, {}).decode()
+
+
+def test_what_each_saves_against_each_by_hand():
+    """To 0.4: random 200 labels, fast 150, slow never; to 0.2 all have it at once."""
+    lines = [*run("random", 0, [100, 300], [0.2, 0.6]), *run("fast", 0, [100, 200, 300], [0.2, 0.6, 0.6])]
+    lines += run("slow", 0, [100, 300], [0.2, 0.3])
+    found = summary(*lines, baseline="random", levels=[0.2, 0.4])
+    assert {(one.run, one.baseline, one.level): one.share for one in found.saved} == {
+        ("fast", "random", 0.4): pytest.approx(0.25),
+        ("random", "fast", 0.4): pytest.approx(-1 / 3),
+    }
+    saved = [row for row in summary_rows(found) if row["quantity"] == "labels_saved"]
+    assert [(row["run"], row["baseline"], row["labels"]) for row in saved] == [("fast", "random", 150), ("random", "fast", 200)]
+    text = render_page(found, {}).decode()
+    assert "<td>−33 %</td>" in text
+    assert "labeling efficiency by labels" in text  # a curve over the two levels
+    assert "saved" not in found.summary()
 
 
 def test_the_level_by_default():

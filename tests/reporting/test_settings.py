@@ -11,26 +11,32 @@ from altool.reporting.history_series import Series, common_range
 LABELS = np.array([10, 20, 40])
 
 
-def setting(**runs):
-    """The comparison of runs with random; of each run one curve per repeat."""
+def setting(falls=False, **runs):
+    """The comparison of runs with random; of each run one curve per repeat, turned over where less is better."""
     found = [
-        Series(name, repeat, LABELS, np.array(values), np.empty((3, 0)), None, None, None)
+        Series(name, repeat, LABELS, 1 - np.array(values) if falls else np.array(values), np.empty((3, 0)), None, None, None, falls=falls)
         for name, curves in runs.items()
         for repeat, values in enumerate(curves)
     ]
     generator = lambda: seeds.generator(0, "test")  # noqa: E731
-    return summarize(found, (), "macro_f1", common_range(found), baseline="random", area_over="log", generator=generator)
+    return summarize(
+        found, (), "shortfall" if falls else "macro_f1", common_range(found), baseline="random", area_over="log", generator=generator
+    )
+
+
+def two_settings(*, falls=False):
+    flat = [[0.2, 0.4, 0.6]] * 2
+    return settings.summarize(
+        {
+            "texts": setting(falls, random=flat, good=[[0.2, 0.6, 0.7]] * 2, bad=[[0.2, 0.3, 0.4]] * 2),  # areas 40, 52.5, 30
+            "images": setting(falls, random=flat, good=[[0.2, 0.4, 0.7]] * 2, bad=flat),  # areas 40, 42.5, 40
+        }
+    )
 
 
 @pytest.fixture
 def found():
-    flat = [[0.2, 0.4, 0.6]] * 2
-    return settings.summarize(
-        {
-            "texts": setting(random=flat, good=[[0.2, 0.6, 0.7]] * 2, bad=[[0.2, 0.3, 0.4]] * 2),  # areas 40, 52.5, 30
-            "images": setting(random=flat, good=[[0.2, 0.4, 0.7]] * 2, bad=flat),  # areas 40, 42.5, 40
-        }
-    )
+    return two_settings()
 
 
 def line(found, name):
@@ -47,6 +53,18 @@ def test_means_ranks_and_the_worst_setting(found):
     assert (good.rank, random.rank, bad.rank) == (1, (2 + 2.5) / 2, (3 + 2.5) / 2)  # two tie in images
     assert (good.better, good.worse, bad.better, bad.worse) == (2, 0, 0, 1)
     assert random.difference is None
+
+
+def test_less_may_be_better(found):
+    """Turned over, all is the same, but for the sign of the differences."""
+    turned = two_settings(falls=True)
+    assert [one.name for one in turned.runs] == [one.name for one in found.runs]
+    for one, other in zip(turned.runs, found.runs, strict=True):
+        assert (one.rank, one.worst_setting, one.better, one.worse) == (other.rank, other.worst_setting, other.better, other.worse)
+        assert one.saved == pytest.approx(other.saved)
+        assert (one.worst, other.worst) == (None, None) or one.worst == pytest.approx(-other.worst)
+    assert turned.result == "; smallest mean difference: good, -7.5 points"
+    assert any(note.startswith("worst: the largest difference") for note in turned.notes)
 
 
 def test_labels_saved_at_the_level_that_both_reach(found):

@@ -13,6 +13,8 @@ from conftest import predictions, probabilities, write
 from altool.commands import simulate
 from altool.errors import AltoolError, InputError, UsageError
 from altool.simulation import plan as plans
+from altool.simulation import plan_file
+from altool.simulation.options import Options
 
 VALUES = (
     "[1]",
@@ -30,14 +32,14 @@ VALUES = (
     '"\\u0000"',
     "[{a = 1}]",
 )
-KEYS = (*simulate.TABLES, *simulate.WORLD, *plans.SHARED, *plans.OF_RUNS, "name", "run", "logistic_c", "query_classes", "eta", "first")
+KEYS = (*plan_file.TABLES, *plan_file.WORLD, *plans.SHARED, *plans.OF_RUNS, "name", "run", "logistic_c", "query_classes", "eta", "first")
 
 
 def settings(folder: Path, text: str) -> plans.Plan:
     (folder / "plan.toml").write_text(text)
-    found, rows = simulate._settings(simulate.Options(output=str(folder / "out"), plan=str(folder / "plan.toml")))
+    found, rows = plan_file.read(Options(output=str(folder / "out"), plan=str(folder / "plan.toml")))
     plan = plans.make(found, rows)
-    simulate._check_outputs(folder / "out", simulate.Options(output=str(folder / "out")), found, plan)
+    simulate._check_outputs(folder / "out", Options(output=str(folder / "out")), found, plan)
     return plan
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from sklearn.model_selection import StratifiedKFold
 from altool import seeds
 from altool.metrics.gaps import Aims
 from altool.simulation.from_model import Pool
-from altool.simulation.replay import Seen, _weights, validated
+from altool.simulation.replay import Seen, _out_of_fold, _weights, validated
 
 ROWS, LABELED, FOLDS, SEED = 400, 90, 3, 5
 
@@ -68,7 +69,7 @@ AIMS = Aims(("f1",) * 3, np.array([0.95, 0.9, 0.8]), np.array([1.0, 2.0, 1.0]), 
 def found(seen: Seen, weights_from: str) -> np.ndarray:
     run: Any = SimpleNamespace(weights_from=weights_from, mc_dropout=None)
     model: Any = fit(seen.pool.rows[seen.labeled], seen.labels)[0]
-    return _weights(seen, run, AIMS, model, fit, FOLDS, SEED)
+    return _weights(seen, run, AIMS, model, partial(_out_of_fold, seen, model, fit, FOLDS, SEED), SEED)
 
 
 @pytest.mark.parametrize("which", ["holdout", "explored", "labeled"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from altool.errors import InputError
-from altool.simulation.from_model import Pool
+from altool.simulation.from_model import Part, Pool
 from altool.simulation.plan import make
 from altool.simulation.replay import replay
-from altool.simulation.world import Part, Truth, World, draw, facts
+from altool.simulation.world import Truth, World, draw, facts, load, store
 from altool.tables import align
 
 CLASSES = ("ant", "bee", "cat")
@@ -103,3 +105,23 @@ def test_a_world_is_replayed_as_the_pool_of_its_rows_alone(row: dict[str, Any]) 
     assert [part.positions.tolist() for part in found.asked] == [part.positions.tolist() for part in expected.asked]
     for mine, theirs in zip(found.rounds, expected.rounds, strict=True):
         assert mine.evaluation.overall["macro_f1"][0] == theirs.evaluation.overall["macro_f1"][0]
+
+
+def test_the_whole_pool_of_each_repeat_is_measured(tmp_path: Path) -> None:
+    settings = {"imbalance": "ir=0.9", "pool_share": 0.8, "resample": True, "measure": "pool"}
+    pool = Pool(np.arange(200.0)[:, None], CODES, np.empty((0, 1)), np.empty(0, np.int64), CLASSES)
+    used = np.arange(200)
+    for repeat in range(3):
+        world = draw(truth(), settings, 7, repeat, "labels")
+        found = sizes(world)
+        assert np.std(found) / np.mean(found) == pytest.approx(0.9, abs=0.02)
+        own = pickle.loads(pickle.dumps(world)).among(used).of(pool)
+        assert own.held_rows[:].tolist() == own.rows[:].tolist() == world.rows[:, None].tolist()
+        assert own.held_truth.tolist() == CODES[world.rows].tolist()
+    assert draw(truth(), {"measure": "pool"}, 7, 0, "labels").rows.tolist() == list(range(200))
+    whole = Pool(pool.rows, CODES, pool.rows, CODES, CLASSES)
+    store(tmp_path / "pool", [whole], pa.array(["a"] * 200), 1)
+    assert sorted(path.name for path in (tmp_path / "pool" / "0").iterdir()) == ["rows.npy", "truth.npy"]
+    found, _, _ = load(tmp_path / "pool", 0)
+    assert found.held_rows is found.rows
+    assert found.held_truth.tolist() == CODES.tolist()

@@ -112,3 +112,43 @@ def test_classes_are_drawn_alike() -> None:
 def test_one_class_is_refused() -> None:
     with pytest.raises(InputError, match="two classes"):
         next(galaxy.ask(np.ones((4, 1), np.float32), np.ones((0, 1), np.float32), np.empty(0, np.int64), 2, draws(), 1))
+
+
+def next_order_rows(label: list[int]) -> set[int]:
+    """As the authors' code goes on where no unlabeled row lies between opposite labels: rows up to `order` places apart are joined, but for
+    opposite labels, with the least order that joins some; the middles of the shortest paths. `label`: 1 the class, 0 another, -1 none."""
+    size = len(label)
+
+    def distances(own: int, order: int) -> dict[int, int]:
+        found = {row: 0 for row in range(size) if label[row] == own}
+        front = list(found)
+        while front:
+            row = front.pop(0)
+            for other in range(max(0, row - order), min(size, row + order + 1)):
+                if other not in found and {label[row], label[other]} != {0, 1}:
+                    found[other] = found[row] + 1
+                    front.append(other)
+        return found
+
+    for order in range(1, size):
+        near, far = distances(1, order), distances(0, order)
+        between = {row: near[row] + far[row] for row in range(size) if label[row] < 0 and row in near and row in far}
+        if between:
+            length = min(between.values())
+            return {row for row, steps in between.items() if steps == length and far[row] == (length + 1) // 2}
+    return set()
+
+
+def test_after_the_cuts_it_asks_a_row_that_edges_of_the_next_order_lead_to() -> None:
+    rng = np.random.default_rng(0)
+    seen = 0
+    while seen < 150:
+        label = rng.integers(-1, 2, int(rng.integers(4, 12)))
+        known = np.flatnonzero(label >= 0)
+        turns = known[:-1][label[known[1:]] != label[known[:-1]]]
+        if len(known) in (len(label), 0) or not len(turns) or (label[turns + 1] < 0).any():
+            continue
+        seen += 1
+        place, search = galaxy.next_place(known, np.where(label[known] == 1, 0, 1), 0, len(label))
+        assert not search
+        assert place in next_order_rows(label.tolist())

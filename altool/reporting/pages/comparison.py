@@ -3,39 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from altool.documents import Html, safe
 from altool.reporting import history_cells as cells
 from altool.reporting.cost import Cells
-from altool.reporting.history import Curve, History, Interval, Run, metric_name
-from altool.reporting.history_series import CLASS_METRIC, FALLING
+from altool.reporting.history import History, Run, metric_name
+from altool.reporting.history_curves import Curve, Interval
+from altool.reporting.history_series import BALANCE, FALLING
 from altool.reporting.pages import svg
 from altool.reporting.pages.document import Table, bdi, document, of_cells
+from altool.reporting.suggestions import Right
+from altool.reporting.suggestions import table as suggested_table
 from altool.reporting.told import NAMED, Told, told
 from altool.text import count, visible
 
 CLASSES_DRAWN = 30  # classes with a chart of their own
 STACKED = 10  # classes whose shares are parts of one bar: as many as there are colours
 SHOWN = 12  # rows of a table before the rest is folded
-PAIRED = 12  # runs that are compared with each other, the best ones
+OPEN = 2  # tables of what is saved before they are folded
 DRAWN = 10  # curves of a chart, the best ones and the baseline: as many as there are colours
+
+EFFICIENCIES = {"labels_efficiency": "labels", "seconds_efficiency": "time", "cost_efficiency": "cost"}
 
 Tile = tuple[str, str, Sequence[str]]
 
 
-def render(found: History, origin: Mapping[str, Any], seconds: Cells | None = None) -> bytes:
-    """The whole page; `origin` is the provenance, `seconds` the processor seconds of a round of each run."""
+@dataclass(frozen=True)
+class Fold:
+    """Parts of a section that open under a title."""
+
+    title: str
+    folded: Sequence[Any]
+
+
+def render(found: History, origin: Mapping[str, Any], seconds: Cells | None = None, suggested: Sequence[Right] = ()) -> bytes:
+    """The whole page; `origin` is the provenance, `seconds` the processor seconds of a round of each run, `suggested` the suggestions that
+    were right."""
     against = told(found)
     colors = _colors(found)
     titles = {"curves": "Curves", "saved": "Labels saved", "differences": f"Against {visible(found.baseline or '')}", "cost": "Cost"}
-    titles |= {"shares": "Classes among the labels", "tail": "The tail", "classes": "Each class"}
+    titles |= {"suggestions": "Suggestions", "shares": "Classes among the labels", "tail": "The tail", "classes": "Each class"}
     parts = {
         "curves": list(_curves(found, colors)),
-        "saved": _needed(found),
-        "differences": _differences(found, against),
+        "saved": _needed(found, colors),
+        "differences": [*_differences(found, against), *_over_baseline(found, colors)],
         "cost": list(_costs(found, colors)) + ([of_cells(seconds, "Processor seconds of a round, mean")] if seconds else []),
-        "shares": list(_shares(found)),
+        "suggestions": _suggestions(suggested, found),
+        "shares": [*_balance(found, colors), *_shares(found)],
         "tail": [Html(", ".join(bdi(name) for name in found.tail))] if found.tail and not found.own_tails else [],
         "classes": list(_classes(found, colors)),
     }
@@ -59,6 +77,7 @@ def render(found: History, origin: Mapping[str, Any], seconds: Cells | None = No
         needed_note=cells.needed_note(found),
         several=len(found.runs) > 1,
         compared=against.compared if against else 0,
+        pooled=found.pool is not None,
     )
 
 
@@ -68,9 +87,9 @@ def _lead(found: History, against: Told | None) -> tuple[list[str], list[str]]:
     choice = [line if place == 0 else f"labels saved: {line}" for place, line in enumerate(found.advice)]
     if against is None:
         return choice[:1] or [found.basis], choice[1:]
-    if not against.better and not against.worse:
+    if found.choice is None or (not against.better and not against.worse):
         return against.lines, choice
-    candidates = [name for name in found.choice.candidates if name in against.better] if found.choice else []
+    candidates = [name for name in found.choice.candidates if name in against.better]
     if len(candidates) > 1:
         first = ", ".join(map(visible, candidates[:-1][:NAMED]))
         last = visible(candidates[-1]) if len(candidates) <= NAMED + 1 else count(len(candidates) - NAMED, "other run")
@@ -139,7 +158,7 @@ def _curves(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
             names[scope],
             [_curve(run, run.curves[scope], found, colors) for run in drawn],
             across="labels",
-            share=found.metric not in FALLING,
+            share=found.is_share,
             height=300 if len(found.scopes) == 1 else 240,
         )
         for scope in found.scopes
@@ -150,25 +169,42 @@ def _curves(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
     yield of_cells(cells.areas(found), "Values and areas of the runs")
 
 
-def _needed(found: History) -> list[Any]:
-    """What the runs need to reach each level, and what each saves against each other."""
+def _needed(found: History, colors: Mapping[str, str]) -> list[Any]:
+    """What the runs need to reach each level, the labeling efficiency over these, and what each run saves against each other."""
     if not any(run.levels for run in found.runs):
         return []
-    parts: list[Any] = [of_cells(cells.needed(found), "Labels needed")]
-    for place, level in enumerate(found.runs[0].levels):
-        reached = [(run.name, run.levels[place].labels) for run in found.runs if run.levels[place].labels]
-        known = [(name, one.value) for name, one in reached if one is not None][:PAIRED]
-        if len(known) < 2 or any(run.levels[place].at_start for run in found.runs):
+    title = f"fewer labels to {metric_name(found.metric)}"
+    tables: list[Any] = []
+    for level in found.runs[0].levels:
+        shares = {(one.run, one.baseline): _percent(one.share) for one in found.saved if one.level == level.level}
+        names = [run.name for run in found.runs if any(run.name == name for name, _ in shares)]
+        if not names:
             continue
-        rows = [(name, [_saves(own, other) if name != column else "" for column, other in known]) for name, own in known]
-        heads = [Html(bdi(column, 24)) for column, _ in known]
-        title = f"fewer labels to {metric_name(found.metric)} {level.level:g}"
-        parts += [f"{title}, by row against column: means over repeats; − is more", Table(["run", *heads], rows, title)]
-    return parts
+        rows = [(name, [shares.get((name, column), "") for column in names]) for name in names]
+        heads = [Html(bdi(name, 24)) for name in names]
+        caption = f"{title} {level.level:g}"
+        tables += [f"{caption}, by row against column: means over repeats; − is more", Table(["run", *heads], rows, caption)]
+    folded = [Fold(f"{title}, at each level", tables)] if len(tables) > 2 * OPEN else tables
+    return [*_efficiencies(found, colors), of_cells(cells.needed(found), "Labels needed"), *folded]
 
 
-def _saves(own: float, other: float) -> str:
-    return _percent(1 - own / other) if other else ""
+def _efficiencies(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
+    """Where there are several levels, what the baseline needs over what each run needs, as curves over them."""
+    levels = [level.level for level in found.runs[0].levels]
+    if found.baseline is None or len(levels) < 2:
+        return
+    charts = []
+    for quantity, name in EFFICIENCIES.items():
+        curves = []
+        for run in _drawn(found):
+            ratios = [getattr(level, quantity) for level in run.levels]
+            if any(ratios):
+                curves.append(svg.Curve(run.name, levels, [ratio and ratio.value for ratio in ratios], color=colors[run.name]))
+        if curves:
+            baseline = svg.Curve(f"{found.baseline} (baseline)", levels, [1.0] * len(levels), color=colors[found.baseline], dashed=True)
+            charts.append(svg.curves(f"labeling efficiency by {name}", [*curves, baseline], across=metric_name(found.metric), share=False))
+    if charts:
+        yield charts
 
 
 def _differences(found: History, against: Told | None) -> list[Any]:
@@ -195,6 +231,59 @@ def _differences(found: History, against: Told | None) -> list[Any]:
     return [charts, Table(head, said, "Differences in area", first=SHOWN, texts=(0, 1))]
 
 
+def _over_baseline(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
+    """How far the curves lie above the baseline's at each number of labels."""
+    drawn = [run for run in _drawn(found) if run.over_baseline]
+    if not drawn or len(drawn[0].curves["all"].labels) < 2:
+        return
+    charts = []
+    for scope in found.scopes:
+        curves = [_curve(run, run.over_baseline[scope], found, colors) for run in drawn if run.over_baseline]
+        at = [curves[0].x[0], curves[0].x[-1]]
+        curves.append(svg.Curve(f"{found.baseline} (baseline)", at, [0.0, 0.0], color=colors[found.baseline or ""], dashed=True))
+        title = "points over" if scope == "all" else f"{scope}: points over"
+        charts.append(svg.curves(f"{title} {visible(found.baseline or '')}", curves, across="labels", share=False))
+    yield charts
+    lines = {run.name: run.over_baseline["all"] for run in found.runs if run.over_baseline}
+    counts = sorted({number for line in lines.values() for number in line.labels})
+    points = {name: dict(zip(line.labels, _points(line), strict=True)) for name, line in lines.items()}
+    rows = [(f"{number:,}", [points[name].get(number, "") for name in lines]) for number in counts]
+    yield Table(
+        ["labels", *(Html(bdi(name, 24)) for name in lines)], rows, "Points over the baseline at each number of labels", first=SHOWN
+    )
+
+
+def _points(line: Curve) -> list[str]:
+    """The values of a curve in points, with what they are between."""
+    ends = zip(line.low, line.high, strict=True) if line.low is not None and line.high is not None else [None] * len(line.labels)
+    said = [
+        f"{value + 0.0:+.1f}" + (f" ({end[0]:+.1f} to {end[1]:+.1f})" if end else "") for value, end in zip(line.value, ends, strict=True)
+    ]
+    return [text.replace("-", "−") for text in said]
+
+
+def _suggestions(suggested: Sequence[Right], found: History) -> list[Any]:
+    """Which share of the suggestions was right in each round: a chart of each run with a curve of each tier, and a table."""
+    if not suggested:
+        return []
+    charts = []
+    for run in _drawn(found):
+        curves = [
+            svg.Curve(
+                one.tier or "suggested",
+                one.rounds,
+                [share.value for share in one.shares],
+                [share.low for share in one.shares],
+                [share.high for share in one.shares],
+                svg.color(place),
+            )
+            for place, one in enumerate(one for one in suggested if one.run == run.name)
+        ]
+        if curves:
+            charts.append(svg.curves(visible(run.name), curves, across="round"))
+    return [charts, of_cells(suggested_table(suggested), "Suggestions that were right", texts=(0,))]
+
+
 def _costs(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
     if found.prices:
         curves = [
@@ -203,7 +292,24 @@ def _costs(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
             if run.costs
             for one in [_curve(run, run.curves["all"], found, colors)]
         ]
-        yield [svg.curves(metric_name(found.metric), curves, across="cost of the labels", share=found.metric not in FALLING)]
+        yield [svg.curves(metric_name(found.metric), curves, across="cost of the labels", share=found.is_share)]
+
+
+def _balance(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
+    """How even the labels of the classes are, round by round, beside the pool."""
+    drawn = [run for run in _drawn(found) if run.balance]
+    if not drawn or len(found.classes) - len(found.left_out) < 2:
+        return
+    charts = []
+    for metric, balance in BALANCE.items():
+        if metric == found.metric:
+            continue
+        curves = [_curve(run, run.balance[metric], found, colors) for run in drawn if run.balance]
+        if found.pool:
+            value = balance(np.array([share for name, share in found.pool.items() if name not in found.left_out]))
+            curves.append(svg.Curve("the pool", list(found.labels), [value, value], color="ck", dashed=True))
+        charts.append(svg.curves(metric_name(metric), curves, across="labels", share=False))
+    yield charts
 
 
 def _shares(found: History) -> Iterator[Any]:
@@ -212,18 +318,22 @@ def _shares(found: History) -> Iterator[Any]:
         return
     if 1 < len(found.classes) <= STACKED:
         colors = {name: svg.color(place) for place, name in enumerate(found.classes)}
+        bars = [("the pool", found.pool), *((run.name, run.shares) for run in runs)]
         rows = [
-            (run.name, [svg.stack([(round(100 * run.shares[name], 1), colors[name], f"{name}, %") for name in found.classes], 100)])
-            for run in runs
-            if run.shares
+            (name, [svg.stack([(round(100 * shares[class_], 1), colors[class_], f"{class_}, %") for class_ in found.classes], 100)])
+            for name, shares in bars
+            if shares
         ]
         yield Table(["run", "shares of the labels"], rows, "Shares of the labels, as bars")
         yield svg.legend([(color, name) for name, color in colors.items()])
     totals = {name: sum(run.shares[name] for run in runs if run.shares) for name in found.classes}
     rarest = sorted(found.classes, key=lambda name: (totals[name], name))
-    cells_ = [(name, [f"{run.shares[name]:.1%}" for run in runs if run.shares]) for name in rarest]
+    columns = [*([found.pool] if found.pool else []), *(run.shares for run in runs if run.shares)]
+    cells_ = [(name, [f"{shares[name]:.1%}" for shares in columns]) for name in rarest]
     heads = [Html(bdi(run.name, 24)) for run in runs]
-    yield Table(["class", *heads], cells_, "Shares of the labels", first=SHOWN, noun=("class", "classes"))
+    yield Table(
+        ["class", *(["the pool"] if found.pool else []), *heads], cells_, "Shares of the labels", first=SHOWN, noun=("class", "classes")
+    )
 
 
 def _classes(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
@@ -235,7 +345,7 @@ def _classes(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
             visible(name),
             [_curve(run, run.class_curves[name], found, colors, band=False) for run in drawn],
             across="labels",
-            share=found.metric not in FALLING,
+            share=found.is_share,
             height=180,
             legend=False,
         )
@@ -245,4 +355,4 @@ def _classes(found: History, colors: Mapping[str, str]) -> Iterator[Any]:
 
 
 def _class_metric(found: History) -> str:
-    return metric_name(CLASS_METRIC.get(found.metric, found.metric))
+    return metric_name(found.class_metric)

@@ -13,9 +13,11 @@ from browser import PROGRAM, Browser
 
 from altool import seeds
 from altool.reporting.history import History, summarize
+from altool.reporting.history_curves import Interval
 from altool.reporting.history_series import Series, common_range
 from altool.reporting.pages import comparison
 from altool.reporting.pages.svg import color
+from altool.reporting.suggestions import Right
 
 SPREAD = np.array([-0.02, 0.0, 0.01, -0.01, 0.02])
 CLASSES = ("ant", "bee")
@@ -28,8 +30,8 @@ def summary(heights: dict[str, float], baseline: str | None = "random", **option
         for repeat, more in enumerate(np.roll(SPREAD, number)):
             values = np.array([0.1, height + more])
             classes = np.stack([values, values / 2], axis=1)
-            counts = np.array([50, 150])
-            found.append(Series(run, repeat, np.array([100, 200]), values, classes, counts, counts, None))
+            counts = np.array([[30, 70], [50, 150]])
+            found.append(Series(run, repeat, np.array([100, 200]), values, classes, counts, np.array([50, 150]), None))
     return summarize(
         found, CLASSES, "macro_f1", common_range(found), baseline=baseline, generator=lambda: seeds.generator(0, "test"), **options
     )  # type: ignore[arg-type]
@@ -67,12 +69,42 @@ def test_no_run_can_be_told_from_random() -> None:
 def test_what_the_sections_hold() -> None:
     text = comparison.render(summary({"random": 0.5, "good": 0.9, "bad": 0.2}, levels=[0.15]), {}).decode()
     assert re.findall(r'<section id="(\w+)">', text) == ["curves", "saved", "differences", "shares", "classes"]
-    assert re.findall(r"<figcaption>([^<]+)<", text) == ["macro-F1", "all classes", *CLASSES]
+    assert re.findall(r"<figcaption>([^<]+)<", text) == [
+        "macro-F1",
+        *("all classes", "points over random"),
+        *("label imbalance", "label entropy"),
+        *CLASSES,
+    ]
     # labels to 0.15, means over repeats: 100 + 100 * 0.05 / (height - 0.1)
     good, random = (100 + 100 * 0.05 / (height - 0.1) for height in (0.9, 0.5))
     assert f"<td>{100 * (1 - good / random):.0f} %</td>" in text
     assert "ant, % 25" in text  # of the stacked bar
     assert "<td>25.0%</td>" in text
+
+
+def rights(run: str) -> list[Right]:
+    """Suggestions in two tiers and three rounds."""
+    share = Interval(0.5, 0.4, 0.6)
+    return [
+        Right(run, tier, 5, 40, share, [1, 2, 3], [Interval(end, None, None) for end in (0.25, 0.5, 0.75)]) for tier in ("hard", "easy")
+    ]
+
+
+def test_what_happens_round_by_round() -> None:
+    levels = [0.15, 0.16, 0.17]
+    text = comparison.render(summary({"random": 0.5, "good": 0.9, "bad": 0.2}, levels=levels), {}, None, rights("good")).decode()
+    assert re.findall(r'<section id="(\w+)">', text) == ["curves", "saved", "differences", "suggestions", "shares", "classes"]
+    assert "good: 0.75 at 3 round" not in text  # a curve is called by its tier
+    assert "hard: 0.75 at 3 round" in text
+    assert '<td class="t">easy</td><td>40</td><td>0.500</td><td>0.40–0.60</td><td>0.250</td><td>0.750</td>' in text
+    # the efficiency at 0.16, a geometric mean of equal curves: (100 + 100 x 0.06 / 0.4) / (100 + 100 x 0.06 / 0.8), nearly
+    found = re.search(r"good: ([\d.]+) at 0.16 macro-F1", text)
+    assert found is not None
+    assert float(found.group(1)) == pytest.approx(115 / 107.5, abs=2e-3)
+    assert "fewer labels to macro-F1, at each level" in text  # three tables are folded
+    assert ">the pool</bdi>" in text  # a bar of its own
+    assert "good: 40 at 200 labels" in text  # points over random: 0.9 against 0.5
+    assert re.search(r"the pool: [\d.]+ at 100 labels", text)
 
 
 @pytest.mark.parametrize("baseline", [None, "run 03"])
@@ -104,7 +136,7 @@ HEIGHTS = {"random": 0.5, "good": 0.9, "bad": 0.2, "a long name of a run with_un
 def test_a_page_as_people_see_it(tmp_path: Path) -> None:
     """In headless Chromium: nothing is asked of a server, nothing fails, tables sort, nothing is cut or covered on a phone."""
     path = tmp_path / "page.html"
-    path.write_bytes(comparison.render(summary(HEIGHTS), {"command": "compare"}))
+    path.write_bytes(comparison.render(summary(HEIGHTS, levels=[0.15, 0.16]), {"command": "compare"}, None, rights("good")))
     with Browser(tmp_path) as browser:
         browser.size(1280, 800)
         browser.open(path)

@@ -142,9 +142,9 @@ OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit", "subset_facto
 OF_TRAINING = ("recipe", "warm_start")  # what deep classifiers alone take
 
 
-def classifiers(parts: Iterable[Mapping[str, Any]]) -> dict[str, Classifier]:
+def classifiers(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Classifier]:
     """Those that a plan of these settings and runs may hold options of: all that are registered, and the networks that it names."""
-    named = {part["classifier"] for part in parts if isinstance(part.get("classifier"), str)}
+    named = {row["classifier"] for row in (settings, *rows) if isinstance(row.get("classifier"), str)}
     return REGISTRY.every() | {name: REGISTRY.load(name) for name in sorted(named) if known(name)}
 
 
@@ -164,7 +164,7 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     Keys of a row that are no setting are options of its strategy. A list of values of an option of a classifier stands for a run with each.
     Raises UsageError for an option that the strategy does not know, values that make no sense, and runs that cannot be told apart.
     """
-    starts = of_models(classifiers((settings, *rows)))
+    starts = of_models(classifiers(settings, rows))
     common = {name: value for name, value in settings.items() if name in OF_RUNS or name.startswith(starts)}
     runs = [run for row in rows for run in _runs(row, common, starts)]
     if not runs:

@@ -155,14 +155,6 @@ def run(options: Options, console: Console) -> None:
         _measure(options, options.predictions, options.labels, console)
 
 
-def _truth(source: Source | None) -> dict[Any, str]:
-    """The label of each id that has one."""
-    if source is None:
-        return {}
-    table = resolve(label_log.read(source)).table
-    return {id_: label for id_, label in zip(*_lists(table, "id", "label"), strict=True) if label is not None}
-
-
 def _refuse_given(options: Options, names: Sequence[str], what: str, hint: str) -> None:
     for field in fields(options):
         if field.name in names and getattr(options, field.name) not in (field.default, ()):
@@ -214,7 +206,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     true, probabilities = _measurable(given, predicted, chosen.rows, classes)
     evaluation = evaluate(true, probabilities, shares, seeds.generator(options.seed, "report", "bootstrap"), aims)
     samples = {
-        name: evaluate(*_measurable(given, predicted, mask, classes), shares, None) if (mask != chosen.rows).any() else evaluation
+        name: evaluate(*_measurable(given, predicted, mask, classes), shares, None, aims) if (mask != chosen.rows).any() else evaluation
         for name, mask in chosen.samples.items()
         if mask.any()
     }
@@ -239,7 +231,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         proof = Proof.of(chosen.on, rows.measured, round_, [before.rows for before in past], wanted.confidence)
         proved = states(true, probabilities, aims, met(Sample.of(evaluation, aims).value, aims.targets), proof.look)
     kinds = [metric for metric, priority in zip(aims.metrics, aims.priorities, strict=True) if priority > 0] if aims else []
-    costs = of_log(answers, resolved, requests, given_prices, _truth(right))
+    costs = of_log(answers, resolved, requests, given_prices, resolve(label_log.read(right)).by_people if right else {})
     lines = content.class_reports(classes, evaluation, shares, aims, counts, past, samples, proved)
     held_out = chosen.on == "holdout"
     report = content.Report(

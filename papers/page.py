@@ -123,7 +123,7 @@ def overview(found: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for path, plan in found.items():
         about = plan["about"]
-        seconds = f"{about['seconds']:,}" if "seconds" in about else ""
+        seconds = f"{about['seconds']:,}" if about.get("seconds") else ""
         link = f"[{cell(about['shows'])}](#{anchor(title(path, plan))})"
         rows.append((about["paper"], link, f"`papers/{path}`", seconds, str(about.get("repeats", "")), about["verdict"]))
     counts = Counter(plan["about"]["verdict"] for plan in found.values())
@@ -135,10 +135,11 @@ def section(path: str, plan: Mapping[str, Any]) -> str:
     """What a plan is, what the paper reports, what was seen, and why it differs."""
     about = plan["about"]
     text = [f"### {title(path, plan)}\n"]
-    ran = f" ({about['repeats']} repeats, {about['seconds']:,} s)" if "seconds" in about and "repeats" in about else ""
+    times = about.get("repeats", 0)
+    ran = f" ({times} repeat{'s' if times != 1 else ''}, {about['seconds']:,} s)" if times else ""
     lines = [f"- The paper: {cell(about['reports'])}"]
-    lines += [f"- We saw{ran}: {cell(about['saw'])}"] if "saw" in about else []
-    lines += [f"- {'Why not' if about['verdict'] == 'not tried' else 'What differs'}: {cell(about['differs'])}"]
+    lines += [f"- We saw{ran}: {cell(about['saw'])}"] if about.get("saw") else []
+    lines += [f"- {'What differs' if about.get('saw') or 'run' in plan else 'Why not'}: {cell(about['differs'])}"]
     lines += [f"- Verdict: **{about['verdict']}**."]
     text.append("\n".join(lines) + "\n")
     if shown := commands(path, plan):
@@ -170,10 +171,11 @@ def audit_page(items: Sequence[Mapping[str, str]]) -> str:
     for paper, own in by_paper.items():
         rows = []
         for item in own:
-            texts = (cell(item["how"]), cell(item.get("test", "")))
+            tests = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in item.get("test", "").split(", ") if test)
+            texts = (cell(item["how"]), tests)
             rows.append((item["id"], cell(item["section"]), cell(item["what"]), item["before"], f"**{item['now']}**", *texts))
         text.append(f"### {paper}, item by item\n")
-        text.append(table(("", "§", "what", "then", "now", "how, or what is off", "test"), rows))
+        text.append(table(("", "§", "what", "then", "now", "how, or what is off", "tests/"), rows))
     return "\n".join(text)
 
 

@@ -13,21 +13,32 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 FORKS = multiprocessing.get_context("forkserver")
-LIBRARIES = (
-    *("pyarrow.parquet", "pyarrow.compute", "pyarrow.dataset", "rich.table", "safetensors.numpy"),
-    *("torch", "torchvision", "sklearn.linear_model", "sklearn.svm", "pydantic"),
-)
-COMMANDS = ("embed", "train", "score", "select", "import_labels", "simulate", "report", "compare")
-FORKS.set_forkserver_preload(["program", "altool.cli", *(f"altool.commands.{name}" for name in COMMANDS), *LIBRARIES])
+FORKS.set_forkserver_preload(["preloaded"])
 STREAMS = ("stdin", "stdout", "stderr")
+
+
+@cache
+def start() -> None:
+    """Start the process that others are forked from, if there is none yet: it imports what lies beside this file, and where altool is."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # it is not told until Python 3.14
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: Path) -> int:
     """The exit status of `altool ARGUMENTS` in `folder`; its standard streams are the files of that name in `streams`."""
+    start()
     process = FORKS.Process(target=_altool, args=(list(arguments), str(folder), dict(environment), str(streams)))
     process.start()
     process.join()
@@ -116,6 +127,7 @@ def on_path() -> Iterator[Path]:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(address)
         listener.listen()
+        start()
         server = FORKS.Process(target=_serve, args=(listener,))
         server.start()
         client = Path(folder, "altool")

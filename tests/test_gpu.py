@@ -185,12 +185,27 @@ def test_choosing(altool: Altool, tmp_path: Path, pool: np.ndarray, strategy: st
     assert there == here
 
 
+PLAN = """
+items = "items.parquet"
+labels = "truth.parquet"
+seed_size = 24
+budget = 12
+rounds = 2
+holdout_share = 0.3
+[[run]]
+strategy = "margin"
+classifier = "resnet18"
+resnet18_weights = "none"
+resnet18_stem = "small"
+resnet18_image_size = 16
+resnet18_minibatch = 16
+resnet18_epochs = 2
+"""
+
+
 @pytest.mark.skipif("device" not in {field.name for field in fields(Simulation)}, reason="simulate has no --device")
 def test_simulating_with_a_network(altool: Altool, tmp_path: Path, pool: np.ndarray) -> None:
-    length = ("--seed-size", 24, "--budget", 12, "--rounds", 2, "--holdout-share", 0.3)
-    altool(
-        *("simulate", "--items", "items.parquet", "--labels", "truth.parquet", "--strategy", "margin", *NETWORK, *SHORT, *length),
-        *("--device", DEVICE, "-o", "runs"),
-    )
+    (tmp_path / "plan.toml").write_text(PLAN)
+    altool("simulate", "--plan", "plan.toml", "--device", DEVICE, "-o", "runs")
     (history,) = (tmp_path / "runs").rglob("history.parquet")
-    assert pq.read_table(history).column("labeled").to_pylist()[-1] == 48
+    assert max(pq.read_table(history).column("labels").to_pylist()) == 48

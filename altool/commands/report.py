@@ -15,7 +15,7 @@ from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
 from altool.labels import queries as asked_of
 from altool.labels.consensus import codes, resolve
-from altool.labels.costs import of_log
+from altool.labels.costs import known, of_log
 from altool.metrics.evaluation import evaluate
 from altool.metrics.gaps import met
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
@@ -231,7 +231,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         proof = Proof.of(chosen.on, rows.measured, round_, [before.rows for before in past], wanted.confidence)
         proved = states(true, probabilities, aims, met(Sample.of(evaluation, aims).value, aims.targets), proof.look)
     kinds = [metric for metric, priority in zip(aims.metrics, aims.priorities, strict=True) if priority > 0] if aims else []
-    costs = of_log(answers, resolved, requests, given_prices, resolve(label_log.read(right)).by_people if right else {})
+    costs = of_log(answers, resolved, requests, given_prices, known(label_log.read(right)) if right else {})
     lines = content.class_reports(classes, evaluation, shares, aims, counts, past, samples, proved)
     held_out = chosen.on == "holdout"
     report = content.Report(

@@ -22,8 +22,8 @@ from altool.metrics.gaps import Aims
 from altool.models.labeled import Table
 from altool.models.registry import classifier
 from altool.options import flag
+from altool.simulation import noise, plan_file, records, start, world
 from altool.simulation import plan as plans
-from altool.simulation import plan_file, records, start, world
 from altool.simulation.from_model import Pool
 from altool.simulation.journal import Journal
 from altool.simulation.options import Options
@@ -117,7 +117,7 @@ def run(options: Options, console: Console) -> None:
         for name in ("query_classes", "private_classes"):
             if name in part.options:
                 check.class_numbers(class_names(part.options[name]), truth.classes, f"{log.name}: run {part.name}, {name}")
-    noises = {run.label_noise: _noise(run.label_noise, truth.classes) for run in plan.runs}
+    noises = {run.label_noise: noise.read(run.label_noise, truth.classes) for run in plan.runs}
 
     tasks = []
     for run_, repeat in wanted:
@@ -128,8 +128,8 @@ def run(options: Options, console: Console) -> None:
             own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
-        if isinstance(noise := noises[run_.label_noise], np.ndarray):
-            own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
+        if isinstance(shares := noises[run_.label_noise], np.ndarray):
+            own["label_noise"] = align.table_fingerprint(pa.table({"share": shares.ravel()}))
         own |= {name: align.file_digest(path) for name, path in classifier(run_.classifier).paths(run_.fit).items()}
         own_ranks = found[truth.rows[worlds[repeat].rows]] if run_.queue else None
         own_start = None
@@ -137,7 +137,7 @@ def run(options: Options, console: Console) -> None:
             every, own["start_predictions"] = started[run_.start_predictions]
             own_start = every[truth.rows[worlds[repeat].rows]]
         place = _folder(output, run_, repeat)
-        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, noise, own_ranks, own_start, aims, device)
+        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, shares, own_ranks, own_start, aims, device)
         if options.overwrite or not _finished(task):
             tasks.append(task)
         else:
@@ -269,28 +269,6 @@ def _worlds(truth: Truth, settings: Mapping[str, Any], plan: Plan, name: str) ->
         text = f"the pool has {count(smallest, 'row')}{aside}, fewer than the seed set of {plan.seed_size:,}"
         raise InputError(text, "give a smaller --seed-size")
     return worlds
-
-
-def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
-    """A share, or the (K, K) shares of a confusion table: columns class, answer, share."""
-    if not isinstance(noise, str):
-        return noise
-    try:
-        source = Reader().open(noise, "confusion")
-        rows = source.read().to_pylist()
-    except InputError as error:
-        raise InputError(f"--label-noise {noise}: neither a share nor a table ({error.message})", error.hint) from error
-    shares = np.zeros((len(classes), len(classes)))
-    for row in rows:
-        if row["class"] not in classes or row["answer"] not in classes or row["share"] is None or not 0 <= row["share"] <= 1:
-            raise InputError(f"{source.name}: {row} is not a class, an answer that is a class, and a share", "correct this row")
-        shares[list(classes).index(row["class"]), list(classes).index(row["answer"])] += row["share"]
-    right = np.arange(len(classes))
-    errors = shares.sum(axis=1) - shares[right, right]
-    if (errors > 1 + 1e-9).any():
-        raise InputError(f"{source.name}: the shares of class {classes[int(errors.argmax())]!r} sum to more than 1", "correct them")
-    shares[right, right] = np.maximum(1 - errors, 0)
-    return shares
 
 
 def _work(shared: Path, numbered: tuple[int, Task]) -> list[str]:

@@ -20,6 +20,7 @@ from altool.errors import InputError, UsageError
 from altool.extras import need
 from altool.labels import learned as of_rows
 from altool.labels.learned import Learned
+from altool.metrics.adversary import rank_correlation
 from altool.models import companion, folds, registry, shape, store
 from altool.models.labeled import Labeled, Table
 from altool.models.recipes import RECIPE, RECIPES
@@ -423,4 +424,4 @@ def _out_of_fold(
     if losses is None:
         return pa.table(table), None
     real = folds.losses(probabilities, numbers) if width else numbers
-    return pa.table({**table, "predicted_loss": pa.array(losses)}), folds.rank_correlation(losses, real)
+    return pa.table({**table, "predicted_loss": pa.array(losses)}), rank_correlation(losses, real)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from altool.labels.consensus import Labels, standing
+from altool.labels.consensus import Labels, resolve, standing
 from altool.metrics import cost
 from altool.metrics.intervals import wilson
 from altool.metrics.tiers import EASY, TIERS
@@ -107,7 +107,7 @@ def of_log(
     labels: Labels,
     requests: Sequence[Mapping[str, Any]],
     given: tuple[float, float] | None = None,
-    truth: Mapping[Any, str | None] = MappingProxyType({}),
+    truth: Mapping[Any, str] = MappingProxyType({}),
 ) -> Cost | None:
     """`costs` of a label log as tables.label_log reads it, and what it resolves to."""
     told = any(log.column(name).null_count < len(log) for name in ("seconds", "suggested_label"))
@@ -121,7 +121,7 @@ def costs(
     requests: Iterable[Mapping[str, Any]],
     labels: Mapping[Any, str | None],
     given: tuple[float, float] | None,
-    truth: Mapping[Any, str | None] = MappingProxyType({}),
+    truth: Mapping[Any, str] = MappingProxyType({}),
 ) -> Cost | None:
     """What a label log cost; None where it holds neither times nor suggestions and no prices are `given` (of a verified, of any other).
 
@@ -140,7 +140,7 @@ def costs(
     code = {name: place for place, name in enumerate(names)} | {None: cost.NONE}
     kind = cost.kinds(np.array([code[name] for name in said], np.int64), np.array([code[name] for name in suggested], np.int64))
     seconds = np.array([np.nan if row["seconds"] is None else row["seconds"] for row in people], np.float64)
-    wrong = np.array([name is not None and (truth.get(row["id"]) or name) != name for row, name in zip(people, said, strict=True)], bool)
+    wrong = np.array([name is not None and truth.get(row["id"], name) != name for row, name in zip(people, said, strict=True)], bool)
     seconds[wrong] = np.nan
     if given is None and not np.isfinite(seconds).any() and not any(suggested):
         return None
@@ -222,3 +222,10 @@ def _acceptance(rows: Sequence[tuple[str | None, str, str | None]]) -> list[Acce
 
 def _tier(name: str | None) -> int:
     return TIERS.index(name) if name in TIERS else len(TIERS)
+
+
+def known(log: pa.Table) -> dict[Any, str]:
+    """The agreed label of each id of a log that has one."""
+    table = resolve(log).table
+    ids, labels = (table.column(name).to_pylist() for name in ("id", "label"))
+    return {id_: label for id_, label in zip(ids, labels, strict=True) if label is not None}

@@ -68,14 +68,5 @@ def outputs(
 
 
 def losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """float (n,): minus the logarithm of the probability, of `probabilities` (n, K), of each row's class number in `labels` (n,)."""
+    """float (n,): the cross-entropy of each row's `probabilities` (n, K), whose class number is that of `labels` (n,)."""
     return -np.log(np.maximum(probabilities[np.arange(len(labels)), labels], 1e-30))
-
-
-def rank_correlation(predicted_loss: np.ndarray, losses: np.ndarray) -> float:
-    """Spearman's correlation of predicted losses (n,) with the real ones (n,). NaN where one of them does not vary."""
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(values) for values in (predicted_loss, losses)]
-    with np.errstate(invalid="ignore"):
-        return float(np.corrcoef(*ranks)[0, 1])

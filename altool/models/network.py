@@ -219,7 +219,7 @@ def picture(name: str, image_size: int, small: bool, *, whole: bool) -> Recipe:
         return Recipe(image_size, None, BILINEAR)
     source, own = source_of(name)
     recipe = source.preset(own, image_size).recipe
-    return replace(recipe, crop=recipe.size) if whole else recipe
+    return replace(recipe, crop=recipe.size, inner=recipe.crop) if whole and recipe.size != recipe.crop else recipe
 
 
 def build_body(name: str, size: int, small: bool, seed: int, weights: str = "none") -> Any:

@@ -39,7 +39,16 @@ OPTIONS = (  # those of `fit` that users set
     Option("latent", int, 32, "Width of the latent space.", low=1, metavar="N", panel="VAAL"),
     Option("width", int, 128, "Channels of the first layer.", low=1, metavar="N", panel="VAAL"),
     Option("rank", str, "place", "ta-vaal: the rank as place in the pool, raw or sigmoid.", choices=RANKS, metavar="HOW", panel="VAAL"),
-    Option("loss", str, "sum", "Over pixels and latents: sum or mean.", choices=("sum", "mean"), metavar="HOW", panel="VAAL"),
+    Option(
+        "loss",
+        str,
+        None,
+        "Of the VAE, over pixels and latents: sum or mean.",
+        choices=("sum", "mean"),
+        shown="mean with ta-vaal, sum with vaal",
+        metavar="HOW",
+        panel="VAAL",
+    ),
     Option("beta", float, 1.0, "Weight of the divergence.", low=0, high=1e6, panel="VAAL"),
     Option("adversary", float, 1.0, "Weight of the adversarial loss.", low=0, high=1e6, panel="VAAL"),
 )
@@ -213,7 +222,7 @@ def fit(
     width: int = 128,
     rate: float = 5e-4,
     rank: str = "place",
-    loss: str = "sum",
+    loss: str | None = None,
     minibatch: int = 128,
     beta: float = 1.0,
     adversary: float = 1.0,
@@ -232,7 +241,8 @@ def fit(
     labeled rows and at most `epoch_rows` others, drawn anew for each (the authors draw 10,000 once): steps = their number / `minibatch`.
     A step takes `vae_steps` minibatches of either kind (None: one with ranks, else two, as their authors do) through the VAE and the
     last of them through the discriminator, Adam with `rate` for both. `width` is the channels of the VAE's first convolution; linear
-    layers have 4 x as many units. `loss` sum or mean, and `beta`, as `vae_loss` has them; `adversary` is the weight of equation 5.
+    layers have 4 x as many units. `loss` sum or mean (None: mean with ranks, else sum), and `beta`, as `vae_loss` has
+    them; `adversary` is the weight of equation 5.
 
     Everything is drawn from (seed, epoch): the same weights for the same arguments and number of threads on a processor, and torch's
     global generator is left alone. `progress(1)` after each epoch; then `checkpoint(epochs done, state)`, where state() makes tensors
@@ -251,6 +261,7 @@ def fit(
     shape = tuple(rows.batch(np.zeros(1, np.int64)).shape[1:])
     sizes = latent, width, 0 if predicted is None else 1 + RANKS.index(rank)
     vae_steps = vae_steps or (2 if predicted is None else 1)
+    mean_loss = loss == "mean" or (loss is None and predicted is not None)
     if resume is not None:
         vaal = from_tensors(resume, device)
         curve = {name: resume[f"curve.{name}"].tolist() for name in CURVE}
@@ -284,7 +295,7 @@ def fit(
                 x = vaal.standardised(rows.batch(chosen).to(device, non_blocking=True))
                 mu, logvar = vaal.nets["encoder"](x).chunk(2, 1)
                 decoded = vaal.nets["decoder"](joined(mu + noise * (logvar / 2).exp(), r[0]))
-                losses = vae_loss(x, decoded, mu, logvar, beta, loss == "mean")
+                losses = vae_loss(x, decoded, mu, logvar, beta, mean_loss)
                 logits = vaal.nets["discriminator"](joined(mu, r[1])).squeeze(1)
                 total = losses[: counts[0]].mean() + losses[counts[0] :].mean()
                 total = total + adversary * adversarial_loss(logits[: counts[0]], logits[counts[0] :])

@@ -38,8 +38,9 @@ class Recipe:
     """How a decoded image becomes a small square: it is resized, and the middle of it is cut out, or framed where it is smaller.
 
     `size` is its shorter edge after resizing, its longer one, or both, as `fit` says; the square has `crop` pixels a side, and around a
-    smaller image the color `fill`. Without `crop` the whole image is brought to size x size. `resample` is PIL's number of the
-    interpolation, `mode` RGB or L (gray). All that the presets of torchvision, timm and open_clip do with squares can be said so.
+    smaller image the color `fill`. The middle of `inner` pixels of the square is what a square of so many would be. Without `crop` the
+    whole image is brought to size x size. `resample` is PIL's number of the interpolation, `mode` RGB or L (gray). All that the presets
+    of torchvision, timm and open_clip do with squares can be said so.
     """
 
     size: int
@@ -48,6 +49,7 @@ class Recipe:
     mode: str = "RGB"
     fit: Literal["shorter", "longer", "both"] = "shorter"
     fill: tuple[int, int, int] = (0, 0, 0)
+    inner: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -250,5 +252,6 @@ def _cut(image: Any, recipe: Recipe) -> Any:
         framed = Image.new(image.mode, (width, height), recipe.fill if image.mode == "RGB" else 0)
         framed.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
         image = framed
-    left, top = round((width - crop) / 2.0), round((height - crop) / 2.0)
+    inner = recipe.inner or crop  # halves are rounded as a smaller crop's are
+    left, top = (round((edge - inner) / 2.0) - round((crop - inner) / 2.0) for edge in (width, height))
     return image.crop((left, top, left + crop, top + crop))

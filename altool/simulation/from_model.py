@@ -10,7 +10,10 @@ import numpy as np
 
 from altool import seeds
 from altool.engines import device as devices
+from altool.errors import UsageError
+from altool.models.registry import prefix
 from altool.models.shape import Deep, ImageModel, Model
+from altool.options import of_run
 from altool.payloads.reading import digest, read
 from altool.simulation import bot
 from altool.simulation.plan import OF_DEEP, Run
@@ -164,6 +167,9 @@ def _clusters(pool: Pool, run: Run, state: State, strategy: Strategy, budget: in
 def _predicted(model: Model, run: Run, rows: np.ndarray, names: Collection[str], seed: int) -> dict[str, np.ndarray]:
     """What the model says of the rows, as `score` has it: one or more `names` of features (its vectors), probabilities and OF_DEEP."""
     if isinstance(model, Deep) and ({*OF_DEEP} & set(names) or (run.mc_dropout and "probabilities" in names)):
+        if run.mc_dropout and not model.has_dropout:
+            text = f"{of_run(run.name)('mc_dropout')}: {run.classifier} has no dropout"
+            raise UsageError(text, f"give it {prefix(run.classifier)}dropout = 0.5")
         outputs = model.outputs(rows, run.mc_dropout or 0, seed)
         found = {name: getattr(outputs, name) for name in names if name != "features"}
         return found | ({"features": outputs.vectors if not run.mc_dropout else model.vectors(rows)} if "features" in names else {})

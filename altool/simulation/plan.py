@@ -143,9 +143,9 @@ OF_TRAINING = ("recipe", "warm_start")  # what deep classifiers alone take
 VAAL = "vaal_"
 
 
-def classifiers(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Classifier]:
+def classifiers(parts: Iterable[Mapping[str, Any]]) -> dict[str, Classifier]:
     """Those that a plan of these settings and runs may hold options of: all that are registered, and the networks that it names."""
-    named = {row["classifier"] for row in (settings, *rows) if isinstance(row.get("classifier"), str)}
+    named = {part["classifier"] for part in parts if isinstance(part.get("classifier"), str)}
     return REGISTRY.every() | {name: REGISTRY.load(name) for name in sorted(named) if known(name)}
 
 
@@ -165,7 +165,7 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
     Keys of a row that are no setting are options of its strategy. A list of values of an option of a classifier stands for a run with each.
     Raises UsageError for an option that the strategy does not know, values that make no sense, and runs that cannot be told apart.
     """
-    starts = of_models(classifiers(settings, rows))
+    starts = of_models(classifiers((settings, *rows)))
     common = {name: value for name, value in settings.items() if name in OF_RUNS or name.startswith(starts)}
     runs = [run for row in rows for run in _runs(row, common, starts)]
     if not runs:
@@ -384,11 +384,13 @@ def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
 
 def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
     """Does the classifier, with the options `fit`, say what the strategy takes beside probabilities? Raises UsageError."""
-    needs, mlp = f'run "{clip(run.name, 80)}": {strategy.name} needs', 'give classifier = "mlp" and'
+    needs, record = f'run "{clip(run.name, 80)}": {strategy.name} needs', classifier(run.classifier)
+    name = record.name if record.deep else "mlp"
+    own, give = prefix(name).replace("_", "-"), f'give classifier = "{name}" and'
     if ("predicted_loss" in strategy.takes or strategy.name == "ta-vaal") and fit.get("ranker", "none") == "none":
-        raise UsageError(f"{needs} a loss ranker", f'{mlp} mlp-ranker = "ranking"')
+        raise UsageError(f"{needs} a loss ranker", f'{give} {own}ranker = "ranking"')
     if "mutual_information" in strategy.takes and run.mc_dropout is None:
-        raise UsageError(f"{needs} mc-dropout", f"{mlp} mlp-dropout = 0.5 and mc-dropout = 20")
-    if run.mc_dropout is not None and not fit.get("dropout"):
+        raise UsageError(f"{needs} mc-dropout", f"{give} {own}dropout = 0.5 and mc-dropout = 20")
+    if run.mc_dropout is not None and not fit.get("dropout") and record.reads != "image":  # a network may have its own
         text = f"{of_run(run.name)('mc_dropout')} takes samples of a classifier with dropout, which {run.classifier} has not"
-        raise UsageError(text, f"{mlp} mlp-dropout = 0.5")
+        raise UsageError(text, f"{give} {own}dropout = 0.5")

@@ -220,7 +220,8 @@ def replay(
         at_precision = aims.at_precision if aims is not None else [plan.at_precision] * classes
         seen = Seen(pool, labeled, label[labeled], explored[labeled], automatic[labeled], validation)
         crossed = cache(partial(_out_of_fold, seen, model, fit, plan.folds, seed))
-        likely = probabilities(model, now, pool.held_rows[:], seed)
+        held_rows = pool.held_rows if pool.reads == "image" else pool.held_rows[:]
+        likely = probabilities(model, now, held_rows, seed)
         measured = evaluate(pool.held_truth, likely, at_precision, None, aims)
         if plan.decided:
             threshold = _thresholds(seen, crossed, at_precision)

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from altool.models.pictures import middle
 from altool.payloads import pictures
 from altool.payloads.pictures import Recipe
 from altool.payloads.reading import Unusable
@@ -49,6 +50,14 @@ def test_is_the_preset_of_torchvision(width: int, height: int, crop: int, more: 
     found = pictures.decode(encoded(image), Recipe(crop + more, crop, resample))
     assert found.shape == (crop, crop, 3)
     np.testing.assert_array_equal(found, np.asarray(wanted))
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(9, 60), st.integers(9, 60), st.integers(4, 8), st.integers(0, 7))
+def test_the_middle_of_a_crop_with_a_margin_is_the_crop_without(width: int, height: int, crop: int, margin: int) -> None:
+    data, size = encoded(noise(width, height)), crop + margin
+    whole = pictures.decode(data, Recipe(size, size, 2, inner=crop))
+    np.testing.assert_array_equal(middle(whole[None], crop)[0], pictures.decode(data, Recipe(size, crop, 2)))
 
 
 def test_the_whole_image_is_squeezed_without_a_crop() -> None:

@@ -42,16 +42,17 @@ class Page:
     """The page of results, written again after every line."""
 
     def __init__(self, path: Path, minutes: float) -> None:
-        self.path, self.end, self.lines = path, time.monotonic() + 60 * minutes, list[str]()
+        self.path, self.seconds, self.lines = path, 60 * minutes, list[str]()
+        self.end = time.monotonic() + self.seconds
 
     def add(self, *lines: str) -> None:
         self.lines += lines
         self.path.write_text("\n".join([*self.lines, ""]), "utf-8")
         print("\n".join(lines), flush=True)
 
-    def run(self, command: Sequence[str], limit: float, **environment: str) -> tuple[int | None, str, float]:
-        """The exit status (None: not within `limit` seconds, or within what is left), the output, and the seconds."""
-        start, most = time.monotonic(), min(limit, self.end - time.monotonic())
+    def run(self, command: Sequence[str], share: float, **environment: str) -> tuple[int | None, str, float]:
+        """The exit status (None: not within that share of all the time, or within what is left), the output, and the seconds."""
+        start, most = time.monotonic(), min(share * self.seconds, self.end - time.monotonic())
         if most < 5:
             return None, "no time is left", 0.0
         with tempfile.TemporaryFile() as said:
@@ -75,7 +76,7 @@ def failure(status: int | None, output: str, seconds: float) -> str:
 def tests(page: Page, device: str, small: bool) -> None:
     """The tests marked gpu."""
     command = [sys.executable, "-m", "pytest", "-m", "gpu", "-n", "1" if small else "4", "tests/test_gpu.py"]
-    status, output, seconds = page.run(command, 240, ALTOOL_TEST_DEVICE=device)
+    status, output, seconds = page.run(command, 0.4, ALTOOL_TEST_DEVICE=device)
     counts = re.findall(r"(\d+) (passed|failed|errors?|skipped)", output)
     said = ", ".join(" ".join(pair) for pair in counts)
     page.add("", f"Tests marked gpu: {said if status is not None else failure(status, output, seconds)}, {seconds:.0f} s")
@@ -87,7 +88,7 @@ def networks(page: Page, device: str, small: bool) -> None:
     sizes = ("--rows", "64", "--size", "16", "--epochs", "1", "--repeats", "1", "--minibatch", "32", "--threads", "1")
     if not small:
         sizes = ("--rows", "50000", "--size", "32", "--epochs", "3", "--repeats", "2", "--minibatch", "256")
-    status, output, seconds = page.run([sys.executable, "-m", "benchmarks.training", "--device", device, *sizes], 180)
+    status, output, seconds = page.run([sys.executable, "-m", "benchmarks.training", "--device", device, *sizes], 0.3)
     rates = {
         name: (rate, busy) for name, rate, busy in re.findall(r"^([\w ]+?) +(\d+) images/s(?:, GPU busy (\d+) %)?", output, re.MULTILINE)
     }
@@ -153,7 +154,7 @@ def choices(page: Page, device: str, small: bool, folder: Path) -> None:
             ]
             for table in TABLES[strategy]:
                 command += [f"--{table}", str(folder / f"{table}.parquet")]
-            status, said, seconds = page.run(command, 90)
+            status, said, seconds = page.run(command, 0.15)
             if status != 0:
                 page.add(f"| {strategy} | {budget:,} | {kind}: {failure(status, said, seconds)} | | | | | |")
                 break
@@ -279,7 +280,7 @@ def main() -> None:
             page.add("", f"The pool {name} could not be made.")
         else:
             choices(page, given.device, given.small, folder)
-    page.add("", f"All of it: {given.minutes * 60 - (page.end - time.monotonic()):.0f} s")
+    page.add("", f"All of it: {page.seconds - (page.end - time.monotonic()):.0f} s")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -44,6 +45,36 @@ def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], 
     process.join()
     assert process.exitcode is not None
     return process.exitcode
+
+
+class Running:
+    """`altool ARGUMENTS` as it runs in `folder`. What is killed does nothing more: it is a process of its own."""
+
+    def __init__(self, arguments: Sequence[object], folder: Path) -> None:
+        self._streams = Path(tempfile.mkdtemp(prefix="altool-"))
+        for name in STREAMS:
+            (self._streams / name).touch()
+        start()
+        words = [str(argument) for argument in arguments]
+        self._process = FORKS.Process(target=_altool, args=(words, str(folder), dict(os.environ), str(self._streams)))
+        self._process.start()
+
+    @property
+    def runs(self) -> bool:
+        return self._process.is_alive()
+
+    def kill(self) -> int:
+        """Its exit status: that of the signal, unless it had ended."""
+        self._process.kill()
+        return self.end()[0]
+
+    def end(self) -> tuple[int, str]:
+        """Its exit status (negative: the signal that ended it) and its standard error, once it has ended."""
+        self._process.join()
+        assert self._process.exitcode is not None
+        said = (self._streams / "stderr").read_text()
+        shutil.rmtree(self._streams)
+        return self._process.exitcode, said
 
 
 def _altool(arguments: list[str], folder: str, environment: dict[str, str], streams: str) -> None:

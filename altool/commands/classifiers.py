@@ -25,6 +25,7 @@ def run(options: Options, console: Console) -> None:
             {
                 "name": one.name,
                 "reads": one.reads,
+                "learns": one.learns,
                 "deep": one.deep,
                 "options": [own.flag for own in registry.called(one).values()],
                 "summary": one.summary,
@@ -38,7 +39,8 @@ def run(options: Options, console: Console) -> None:
     if options.name:
         (one,) = found
         table = "--items" if one.reads != "features" else "--features"
-        example = f"altool train --classifier {options.name} {table} {table[2:]}.parquet --labels labels -o model"
+        learned = "--labels labels" if one.learns == "labels" else "--losses losses.parquet"
+        example = f"altool train --classifier {options.name} {table} {table[2:]}.parquet {learned} -o model"
         needs = [("needs", f"the extra {one.extra}{extras.mark(one.extra)}")] if one.extra else []
         console.print(page.panel(options.name, [("fits", one.summary), ("reads", one.reads), *needs, ("example", example)]))
         console.print(page.panel("Its options", page.lines(registry.called(one).values())))

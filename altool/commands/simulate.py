@@ -22,8 +22,8 @@ from altool.metrics.gaps import Aims
 from altool.models.labeled import Table
 from altool.models.registry import classifier
 from altool.options import flag
-from altool.simulation import noise, plan_file, records, start, world
 from altool.simulation import plan as plans
+from altool.simulation import plan_file, records, start, world
 from altool.simulation.from_model import Pool
 from altool.simulation.journal import Journal
 from altool.simulation.options import Options
@@ -117,7 +117,7 @@ def run(options: Options, console: Console) -> None:
         for name in ("query_classes", "private_classes"):
             if name in part.options:
                 check.class_numbers(class_names(part.options[name]), truth.classes, f"{log.name}: run {part.name}, {name}")
-    noises = {run.label_noise: noise.read(run.label_noise, truth.classes) for run in plan.runs}
+    noises = {run.label_noise: _noise(run.label_noise, truth.classes) for run in plan.runs}
 
     tasks = []
     for run_, repeat in wanted:
@@ -128,8 +128,8 @@ def run(options: Options, console: Console) -> None:
             own["targets"] = align.table_fingerprint(pa.table({name: list(of) for name, of in vars(aims).items()}))
         if run_.queue:
             found, _, own["queue"] = ranks[_queue(run_, repeat)]
-        if isinstance(shares := noises[run_.label_noise], np.ndarray):
-            own["label_noise"] = align.table_fingerprint(pa.table({"share": shares.ravel()}))
+        if isinstance(noise := noises[run_.label_noise], np.ndarray):
+            own["label_noise"] = align.table_fingerprint(pa.table({"share": noise.ravel()}))
         own |= {name: align.file_digest(path) for name, path in classifier(run_.classifier).paths(run_.fit).items()}
         own_ranks = found[truth.rows[worlds[repeat].rows]] if run_.queue else None
         own_start = None
@@ -137,7 +137,7 @@ def run(options: Options, console: Console) -> None:
             every, own["start_predictions"] = started[run_.start_predictions]
             own_start = every[truth.rows[worlds[repeat].rows]]
         place = _folder(output, run_, repeat)
-        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, shares, own_ranks, own_start, aims, device)
+        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, noise, own_ranks, own_start, aims, device)
         if options.overwrite or not _finished(task):
             tasks.append(task)
         else:
@@ -154,6 +154,7 @@ def run(options: Options, console: Console) -> None:
         console.rehearsed({"command": "simulate", **planned, "output": options.output}, text)
         return
     jobs = min(options.jobs or (cores() if device == "cpu" else 1), len(tasks))
+    threads = max(1, cores() // max(jobs, 1))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
     ties: list[list[str]] = []
     titles = [f"{task.run.name}, repeat {task.repeat}" for task in tasks]
@@ -162,11 +163,11 @@ def run(options: Options, console: Console) -> None:
             done = world.store(shared, pools, truth.index.take(own_part.positions), len(tasks))
             pools.clear()
             with followed(titles, plan.rounds, done, console):
-                ties += ordered_map(partial(_work, shared), enumerate(tasks), jobs)
+                ties += ordered_map(partial(_work, shared, threads), enumerate(tasks), jobs)
     else:
         done, ids = np.zeros(len(tasks), np.int32), truth.index.take(own_part.positions)
         with followed(titles, plan.rounds, done, console):
-            ties += [_simulate(task, pools[task.view], ids, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
+            ties += [_simulate(task, pools[task.view], ids, threads, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
     _report_ties([task.run.name for task in tasks], ties, console)
     whole = worlds[0].whole
     held_out = 0 if whole else len(truth.held_rows if worlds[0].held is None else worlds[0].held)
@@ -271,11 +272,33 @@ def _worlds(truth: Truth, settings: Mapping[str, Any], plan: Plan, name: str) ->
     return worlds
 
 
-def _work(shared: Path, numbered: tuple[int, Task]) -> list[str]:
+def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
+    """A share, or the (K, K) shares of a confusion table: columns class, answer, share."""
+    if not isinstance(noise, str):
+        return noise
+    try:
+        source = Reader().open(noise, "confusion")
+        rows = source.read().to_pylist()
+    except InputError as error:
+        raise InputError(f"--label-noise {noise}: neither a share nor a table ({error.message})", error.hint) from error
+    shares = np.zeros((len(classes), len(classes)))
+    for row in rows:
+        if row["class"] not in classes or row["answer"] not in classes or row["share"] is None or not 0 <= row["share"] <= 1:
+            raise InputError(f"{source.name}: {row} is not a class, an answer that is a class, and a share", "correct this row")
+        shares[list(classes).index(row["class"]), list(classes).index(row["answer"])] += row["share"]
+    right = np.arange(len(classes))
+    errors = shares.sum(axis=1) - shares[right, right]
+    if (errors > 1 + 1e-9).any():
+        raise InputError(f"{source.name}: the shares of class {classes[int(errors.argmax())]!r} sum to more than 1", "correct them")
+    shares[right, right] = np.maximum(1 - errors, 0)
+    return shares
+
+
+def _work(shared: Path, threads: int, numbered: tuple[int, Task]) -> list[str]:
     """In a worker process."""
     place, task = numbered
     pool, ids, done = world.load(shared, task.view)
-    return _simulate(task, pool, ids, partial(done.__setitem__, place))
+    return _simulate(task, pool, ids, threads, partial(done.__setitem__, place))
 
 
 def _origin(task: Task) -> dict[str, Any]:
@@ -301,12 +324,13 @@ def _finished(task: Task) -> bool:
     return True
 
 
-def _simulate(task: Task, whole: Pool, ids: pa.Array, tell: Callable[[int], None]) -> list[str]:
-    """Write one repeat of a run. Returns what `History.tied` holds. `tell` is told how many rounds, the seed set included, are over."""
+def _simulate(task: Task, whole: Pool, ids: pa.Array, threads: int, tell: Callable[[int], None]) -> list[str]:
+    """Write one repeat of a run, in so many `threads`, which change no result. Returns what `History.tied` holds. `tell` is told how many
+    rounds, the seed set included, are over."""
     pool = task.world.of(whole) if task.world else whole
     ids = ids.take(pa.array(task.world.rows)) if task.world else ids
     journal = _journal(task)
-    with limited(1):
+    with limited(threads):
         history = replay(
             pool,
             task.plan,

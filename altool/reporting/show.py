@@ -77,7 +77,7 @@ def _kind(source: Source) -> str:
     names |= {"id"} if ALIASES["labels"]["id"] in names else set()
     if any(name.startswith(WIDE_PREFIX) for name in names):
         return f"predictions ({FOREIGN})"
-    likely = ("predictions", "features", "labels", "metrics", "targets", "confusion", "clusters")
+    likely = ("predictions", "features", "labels", "losses", "metrics", "targets", "confusion", "clusters")
     kind = next((name for name in likely if names >= set(KINDS[name].required)), "")
     kind = kind or ("items" if "id" in names and names & {"image", "path", "text"} else "ids" if "id" in names else "table")
     return f"{kind} ({FOREIGN})"

@@ -135,7 +135,7 @@ class Options:
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
     format: str | None = shared(FORMAT)
     seed: int = shared(SEED)
-    device: str = shared(replace(DEVICE, default="cpu", help="Device of strategies that pick; see train."))
+    device: str = shared(replace(DEVICE, default="cpu", help="cpu, cuda, cuda:N or auto, of strategies that pick."))
     memory: str | None = option("As 4GiB; what does not fit lies in TMPDIR.", metavar="SIZE", shown="3/4 of free memory", panel=RUN)
     threads: int = shared(THREADS)
     strict: bool = shared(STRICT)

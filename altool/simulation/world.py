@@ -171,14 +171,13 @@ def facts(truth: Truth, world: World) -> str:
 @dataclass(frozen=True)
 class Used:
     """The rows of all worlds, as increasing int64 `positions` in the index of the truth; the part of them that each world is (None: they
-    are it); the positions and classes of those that the tables, or the one world, hold out; and is it the `whole` that is measured on?"""
+    are it); and the positions and classes of those that the tables, or the one world, hold out."""
 
     positions: np.ndarray
     codes: np.ndarray
     parts: list[World | None]
     held: np.ndarray
     held_codes: np.ndarray
-    whole: bool = False
 
 
 def used(truth: Truth, worlds: Sequence[World]) -> Used:
@@ -276,8 +275,7 @@ def load(folder: Path, number: int) -> tuple[Pool, pa.Array, np.ndarray]:
             found[name] = np.load(own / f"{name}.npy", mmap_mode="r")
     if (own / PICTURES).exists():
         pixels = np.load(own / PICTURES, mmap_mode="r")
-        rows = Part(pixels, found["rows"])
-        found |= {"rows": rows, "held_rows": rows if found["held_rows"] is found["rows"] else Part(pixels, found["held_rows"])}
+        found |= {name: Part(pixels, found[name]) for name in ("rows", "held_rows")}
     table = pq.read_table(folder / "ids.parquet")
     pool = Pool(classes=tuple(json.loads(table.schema.metadata[b"classes"])), **found)
     return pool, table.column("id").combine_chunks(), np.load(folder / DONE, mmap_mode="r+")

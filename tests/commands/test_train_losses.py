@@ -133,3 +133,11 @@ def test_what_is_missing_is_named(altool: Altool, pool: Path) -> None:
     simulate = ("simulate", "--features", "f.parquet", "--labels", "l.parquet", "--seed-size", 5, "--rounds", 1, "--budget", 5, "-o", "s")
     said = altool(*simulate, "--strategy", "random", "--classifier", "loss-ranker", code=2).said
     assert "loss-ranker learns losses of an outside model, which a simulation does not have" in " ".join(said.split())
+
+
+def test_it_is_explained(altool: Altool, pool: Path) -> None:
+    said = " ".join(altool("classifiers", "loss-ranker").text.replace("│", " ").split())
+    assert "altool train --classifier loss-ranker --features features.parquet --losses losses.parquet -o model" in said
+    (one,) = json.loads(altool("classifiers", "loss-ranker", "--json").text)["classifiers"]
+    assert (one["reads"], one["learns"]) == ("features", "losses")
+    assert altool("show", "l.parquet").text.startswith("l.parquet: losses")

@@ -95,6 +95,7 @@ def test_another_run_takes_nothing_and_a_damaged_file_is_refused(tmp_path: Path,
     killed(lambda **given: replay(POOL, plan, plan.runs[0], 0, **given), tmp_path, 1)
     assert [one.number for one in Journal(tmp_path / "run", "facts").read(models=False)] == [0, 1]
     assert Journal(tmp_path / "run", "other facts").read(models=False) == []
+    Journal(tmp_path / "run", "facts").close()
     *_, last = sorted((tmp_path / ".run.partial").glob("rounds-*"))
     last.write_bytes(last.read_bytes()[:-20])
     with pytest.raises(InputError, match="it is damaged"):
@@ -106,5 +107,8 @@ def test_another_run_takes_nothing_and_a_damaged_file_is_refused(tmp_path: Path,
 def test_short_rounds_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVERY", 600.0)
     plan = make({"seed_size": 12, "rounds": 3, "budget": 6}, [{"strategy": "random"}])
-    replay(POOL, plan, plan.runs[0], 0, journal=Journal(tmp_path / "run", "facts"))
+    journal = Journal(tmp_path / "run", "facts")
+    assert journal.checkpoints.exists()
+    replay(POOL, plan, plan.runs[0], 0, journal=journal)
+    journal.close()
     assert not list(tmp_path.iterdir())

@@ -31,6 +31,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "answers": {"strategy": "galaxy", "label_noise": 0.2},
     "targets": {"strategy": "entropy", "target_aware": True},
     "no seed set": {"strategy": "kmeans", "seed_size": 0},
+    "what VAAL has learned": {"strategy": "vaal", "vaal_epochs": 1, "vaal_latent": 2, "vaal_width": 2},
     "warm start": {"strategy": "badge", "classifier": "mlp", "mlp_epochs": 2, "mlp_hidden": "8", "warm_start": True},
 }
 
@@ -57,7 +58,7 @@ def killed(run: Callable[..., History], folder: Path, after: int) -> None:
 def test_a_killed_run_goes_on_to_the_same_end(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVERY", 0.0)
     row = dict(RUNS[name])
-    if "classifier" in row:
+    if "classifier" in row or row["strategy"] == "vaal":
         library("torch")
     plan = make({"seed_size": row.pop("seed_size", 12), "rounds": 3, "budget": 6}, [row])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -96,14 +97,13 @@ def run(options: Options, console: Console) -> None:
     truth = world.read_truth(source, log, held, settings, reader, options.strict, console)
     worlds = _worlds(truth, settings, plan, log.name)
     own_part = world.used(truth, worlds)
-    pools: list[Pool] = []
-    prints: list[dict[int, str]] = []
     views = list(dict.fromkeys(plans.reads(run_) for run_ in plan.runs))
-    for column, recipe in views:
-        table = Table(sources[column], column, console, strict=options.strict, allow_outside=options.allow_outside)
-        found_, prints_ = world.read(table, recipe, truth, own_part, worlds, first=sources[column] is source)
-        pools.append(found_)
-        prints.append(prints_)
+    tables = [Table(sources[column], column, console, strict=options.strict, allow_outside=options.allow_outside) for column, _ in views]
+    read = (
+        world.read(table, recipe, truth, own_part, worlds, first=table.source is source)
+        for table, (_, recipe) in zip(tables, views, strict=True)
+    )
+    pools, prints = (list(each) for each in zip(*read, strict=True))
     facts = {id(one): world.facts(truth, one) for one in worlds}
     aims = targets.aims(truth.classes, plan.at_precision) if targets is not None else None
     ranks = {location: read_ranks(queue, truth.index) for location, queue in queues.items()}
@@ -329,8 +329,7 @@ def _simulate(task: Task, whole: Pool, ids: pa.Array, threads: int, tell: Callab
     rounds, the seed set included, are over."""
     pool = task.world.of(whole) if task.world else whole
     ids = ids.take(pa.array(task.world.rows)) if task.world else ids
-    journal = _journal(task)
-    with limited(threads):
+    with contextlib.closing(_journal(task)) as journal, limited(threads):
         history = replay(
             pool,
             task.plan,

@@ -96,6 +96,11 @@ class Journal:
         except (OSError, SafetensorError, ValueError, KeyError) as error:
             raise damaged(path) from error
 
+    def close(self) -> None:
+        """The process goes on to something else: a folder without anything to go on from goes."""
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
+
     def remove(self) -> None:
         """The run is written whole."""
         with contextlib.suppress(FileNotFoundError):

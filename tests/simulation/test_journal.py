@@ -31,6 +31,7 @@ RUNS: dict[str, dict[str, Any]] = {
     "answers": {"strategy": "galaxy", "label_noise": 0.2},
     "targets": {"strategy": "entropy", "target_aware": True},
     "no seed set": {"strategy": "kmeans", "seed_size": 0},
+    "what VAAL has learned": {"strategy": "vaal", "vaal_epochs": 1, "vaal_latent": 2, "vaal_width": 2},
     "warm start": {"strategy": "badge", "classifier": "mlp", "mlp_epochs": 2, "mlp_hidden": "8", "warm_start": True},
 }
 
@@ -57,7 +58,7 @@ def killed(run: Callable[..., History], folder: Path, after: int) -> None:
 def test_a_killed_run_goes_on_to_the_same_end(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVERY", 0.0)
     row = dict(RUNS[name])
-    if "classifier" in row:
+    if "classifier" in row or row["strategy"] == "vaal":
         library("torch")
     plan = make({"seed_size": row.pop("seed_size", 12), "rounds": 3, "budget": 6}, [row])
 
@@ -95,6 +96,7 @@ def test_another_run_takes_nothing_and_a_damaged_file_is_refused(tmp_path: Path,
     killed(lambda **given: replay(POOL, plan, plan.runs[0], 0, **given), tmp_path, 1)
     assert [one.number for one in Journal(tmp_path / "run", "facts").read(models=False)] == [0, 1]
     assert Journal(tmp_path / "run", "other facts").read(models=False) == []
+    Journal(tmp_path / "run", "facts").close()
     *_, last = sorted((tmp_path / ".run.partial").glob("rounds-*"))
     last.write_bytes(last.read_bytes()[:-20])
     with pytest.raises(InputError, match="it is damaged"):
@@ -106,5 +108,8 @@ def test_another_run_takes_nothing_and_a_damaged_file_is_refused(tmp_path: Path,
 def test_short_rounds_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVERY", 600.0)
     plan = make({"seed_size": 12, "rounds": 3, "budget": 6}, [{"strategy": "random"}])
-    replay(POOL, plan, plan.runs[0], 0, journal=Journal(tmp_path / "run", "facts"))
+    journal = Journal(tmp_path / "run", "facts")
+    assert journal.checkpoints.exists()
+    replay(POOL, plan, plan.runs[0], 0, journal=journal)
+    journal.close()
     assert not list(tmp_path.iterdir())

@@ -13,6 +13,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+# Before a library is imported that reads it: threads that spin while they wait for each other burn the cores of the other tests.
+os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_THREAD_TIMEOUT": "4"}
+
 import numpy as np
 import program
 import pyarrow as pa

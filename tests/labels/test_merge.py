@@ -232,7 +232,7 @@ def facts(outcome: Outcome) -> Any:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ANSWERS, ANSWERS, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(old: list[dict[str, Any]], new: list[dict[str, Any]], random: Any) -> None:
     queries = [{"id": "r1", "round": 1, "source": "explore"}, {"id": "r1", "round": 0, "source": "exploit"}]
@@ -246,7 +246,7 @@ def test_the_order_of_rows_does_not_matter(old: list[dict[str, Any]], new: list[
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(ANSWERS, ANSWERS)
 @example(
     [row("r2", annotator="ann", round=1)], [row("r2", "dog", annotator="ann", round=1), row("r2", "dog", annotator="ann", labeled_at=0)]

@@ -171,10 +171,11 @@ def audit_page(items: Sequence[Mapping[str, str]]) -> str:
     for paper, own in by_paper.items():
         rows = []
         for item in own:
-            texts = (cell(item["how"]), cell(item.get("test", "")))
+            tests = "<br>".join(f"`{test.removeprefix('tests/')}`" for test in item.get("test", "").split(", ") if test)
+            texts = (cell(item["how"]), tests)
             rows.append((item["id"], cell(item["section"]), cell(item["what"]), item["before"], f"**{item['now']}**", *texts))
         text.append(f"### {paper}, item by item\n")
-        text.append(table(("", "§", "what", "then", "now", "how, or what is off", "test"), rows))
+        text.append(table(("", "§", "what", "then", "now", "how, or what is off", "tests/"), rows))
     return "\n".join(text)
 
 

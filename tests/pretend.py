@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from extra import torch
+from extra import library, torch
 
 INDEXING = ("aten::index", "aten::index_put", "aten::index_put_", "aten::_index_put_impl_")
 CROSSING = ("aten::_to_copy", "aten::copy_")
@@ -23,16 +23,19 @@ CROSSING = ("aten::_to_copy", "aten::copy_")
 def pretending() -> Iterator[Callable[[np.ndarray], Any]]:
     """Within it there is such a device; yields what puts an array there."""
     place, watch = _device()
-    with watch():
-        yield lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(place)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # more would wait for each other where tests run side by side
+    try:
+        with watch():
+            yield lambda array: torch.from_numpy(np.ascontiguousarray(array)).to(place)
+    finally:
+        torch.set_num_threads(threads)
 
 
 @cache
 def _device() -> tuple[Any, Any]:
     """The device, and the mode that watches over all operations."""
-    from torch.utils._python_dispatch import TorchDispatchMode
-    from torch.utils._pytree import tree_leaves, tree_map
-
+    dispatch, tree = library("torch.utils._python_dispatch"), library("torch.utils._pytree")
     place = torch.device("meta")
 
     class Away(torch.Tensor):  # type: ignore[misc]
@@ -56,19 +59,19 @@ def _device() -> tuple[Any, Any]:
 
     def computed(function: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         name, to = function._schema.name, kwargs.get("device")
-        tensors = [value for value in tree_leaves(args[:1] if name in INDEXING else (args, kwargs)) if isinstance(value, torch.Tensor)]
+        tensors = [value for value in tree.tree_leaves(args[:1] if name in INDEXING else (args, kwargs)) if isinstance(value, torch.Tensor)]
         away = any(isinstance(value, Away) for value in tensors)
         if away and name not in CROSSING and any(not isinstance(value, Away) and value.ndim for value in tensors):
             raise RuntimeError(f"{name}: its tensors lie on two devices")
-        args_here, kwargs_here = tree_map(lambda value: value.held if isinstance(value, Away) else value, (args, kwargs))
+        args_here, kwargs_here = tree.tree_map(lambda value: value.held if isinstance(value, Away) else value, (args, kwargs))
         if to is not None:
             away, kwargs_here["device"] = torch.device(to) == place, torch.device("cpu")
         found = function(*args_here, **kwargs_here)
         if name.endswith("_") or "out" in kwargs:
             return kwargs.get("out", args[0])
-        return tree_map(lambda value: Away(value) if away and isinstance(value, torch.Tensor) else value, found)
+        return tree.tree_map(lambda value: Away(value) if away and isinstance(value, torch.Tensor) else value, found)
 
-    class Watch(TorchDispatchMode):  # type: ignore[misc]
+    class Watch(dispatch.TorchDispatchMode):  # type: ignore[misc]
         def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
             return computed(function, args, kwargs or {})
 

@@ -7,32 +7,74 @@ import contextlib
 import json
 import multiprocessing
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
 FORKS = multiprocessing.get_context("forkserver")
-LIBRARIES = (
-    *("pyarrow.parquet", "pyarrow.compute", "pyarrow.dataset", "rich.table", "safetensors.numpy"),
-    *("torch", "torchvision", "sklearn.linear_model", "sklearn.svm", "pydantic"),
-)
-COMMANDS = ("embed", "train", "score", "select", "import_labels", "simulate", "report", "compare")
-FORKS.set_forkserver_preload(["program", "altool.cli", *(f"altool.commands.{name}" for name in COMMANDS), *LIBRARIES])
+FORKS.set_forkserver_preload(["preloaded"])
 STREAMS = ("stdin", "stdout", "stderr")
+
+
+@cache
+def start() -> None:
+    """Start the process that others are forked from, if there is none yet: it imports what lies beside this file, and where altool is."""
+    before = os.environ.get("PYTHONPATH")
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # it is not told until Python 3.14
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.pop("PYTHONPATH")
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
 
 
 def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: Path) -> int:
     """The exit status of `altool ARGUMENTS` in `folder`; its standard streams are the files of that name in `streams`."""
+    start()
     process = FORKS.Process(target=_altool, args=(list(arguments), str(folder), dict(environment), str(streams)))
     process.start()
     process.join()
     assert process.exitcode is not None
     return process.exitcode
+
+
+class Running:
+    """`altool ARGUMENTS` as it runs in `folder`. What is killed does nothing more: it is a process of its own."""
+
+    def __init__(self, arguments: Sequence[object], folder: Path) -> None:
+        self._streams = Path(tempfile.mkdtemp(prefix="altool-"))
+        for name in STREAMS:
+            (self._streams / name).touch()
+        start()
+        words = [str(argument) for argument in arguments]
+        self._process = FORKS.Process(target=_altool, args=(words, str(folder), dict(os.environ), str(self._streams)))
+        self._process.start()
+
+    @property
+    def runs(self) -> bool:
+        return self._process.is_alive()
+
+    def kill(self) -> int:
+        """Its exit status: that of the signal, unless it had ended."""
+        self._process.kill()
+        return self.end()[0]
+
+    def end(self) -> tuple[int, str]:
+        """Its exit status (negative: the signal that ended it) and its standard error, once it has ended."""
+        self._process.join()
+        assert self._process.exitcode is not None
+        said = (self._streams / "stderr").read_text()
+        shutil.rmtree(self._streams)
+        return self._process.exitcode, said
 
 
 def _altool(arguments: list[str], folder: str, environment: dict[str, str], streams: str) -> None:
@@ -116,6 +158,7 @@ def on_path() -> Iterator[Path]:
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(address)
         listener.listen()
+        start()
         server = FORKS.Process(target=_serve, args=(listener,))
         server.start()
         client = Path(folder, "altool")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import program
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -30,10 +28,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = pq.read_table(Path(__file__).parents[1] / "sample_data/digits/items.parquet").column("image").to_pylist()
     write(pa.table({"id": names[:3000].tolist(), "image": (images * 3)[:3000]}), folder / "i.parquet", row_group_size=700)
     write(pa.table({"id": names[:30].tolist(), "label": ["ant", "bee", "cat"] * 10}), folder / "l.parquet")
-    subprocess.run(
-        [sys.executable, "-m", "altool", "train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m"], cwd=folder, check=True
-    )
+    whole(["train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m"], folder)
     return folder
+
+
+def whole(command: list[str], folder: Path) -> float:
+    """Seconds of a run that nothing disturbs."""
+    program.start()
+    begun = time.monotonic()
+    assert program.Running(command, folder).end()[0] == 0
+    return time.monotonic() - begun
 
 
 @pytest.mark.parametrize(
@@ -46,10 +50,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=["embed", "select", "score"],
 )
 def test_killed_at_ten_moments(folder: Path, arguments: tuple[str, ...]) -> None:
-    command = [sys.executable, "-m", "altool", *arguments, "--quiet", "--overwrite", "-o"]
-    start = time.monotonic()
-    subprocess.run([*command, f"undisturbed-{arguments[0]}"], cwd=folder, check=True)
-    length = time.monotonic() - start
+    command = [*arguments, "--quiet", "--overwrite", "-o"]
+    length = whole([*command, f"undisturbed-{arguments[0]}"], folder)
     undisturbed = (folder / f"undisturbed-{arguments[0]}").read_bytes()
     output = folder / f"{arguments[0]}.parquet"
     kind = {"embed": "features", "select": "queries", "score": "predictions"}[arguments[0]]
@@ -59,30 +61,26 @@ def test_killed_at_ten_moments(folder: Path, arguments: tuple[str, ...]) -> None
         if moment % 2:  # an old table of the same kind
             write(pa.table({"id": ["old"]}).replace_schema_metadata({"altool.kind": kind}), output)
         old = output.read_bytes() if moment % 2 else None
-        process = subprocess.Popen([*command, output.name], cwd=folder)
-        time.sleep(draw.uniform(0.3, 1) * length)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        process = program.Running([*command, output.name], folder)
+        time.sleep(draw.uniform(0.1, 1) * length)
+        process.kill()
         assert (output.read_bytes() if output.exists() else None) in (old, undisturbed)
-    subprocess.run([*command, output.name], cwd=folder, check=True)
+    whole([*command, output.name], folder)
     assert output.read_bytes() == undisturbed
     assert not [path.name for path in folder.iterdir() if path.name.startswith(f".{output.name}")]  # what was left behind is gone
 
 
 def test_import_labels_killed_at_ten_moments(folder: Path) -> None:
     (folder / "answers.csv").write_text("altool_id,label\n" + "".join(f"row-{row:06d},bee\n" for row in range(20_000)))
-    command = [sys.executable, "-m", "altool", "import-labels", "answers.csv", "--quiet", "--labels"]
-    start = time.monotonic()
-    subprocess.run([*command, "log-undisturbed"], cwd=folder, check=True)
-    length = time.monotonic() - start
-    whole = [(path.name, path.read_bytes()) for path in (folder / "log-undisturbed").glob("*.parquet")]
-    assert len(whole) == 1
+    command = ["import-labels", "answers.csv", "--quiet", "--labels"]
+    length = whole([*command, "log-undisturbed"], folder)
+    expected = [(path.name, path.read_bytes()) for path in (folder / "log-undisturbed").glob("*.parquet")]
+    assert len(expected) == 1
     draw = random.Random(7)
     for _ in range(10):
-        process = subprocess.Popen([*command, "log"], cwd=folder)
-        time.sleep(draw.uniform(0.3, 1) * length)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert [(path.name, path.read_bytes()) for path in (folder / "log").glob("*.parquet")] in ([], whole)
-    subprocess.run([*command, "log"], cwd=folder, check=True)
-    assert [(path.name, path.read_bytes()) for path in (folder / "log").glob("*.parquet")] == whole
+        process = program.Running([*command, "log"], folder)
+        time.sleep(draw.uniform(0.1, 1) * length)
+        process.kill()
+        assert [(path.name, path.read_bytes()) for path in (folder / "log").glob("*.parquet")] in ([], expected)
+    whole([*command, "log"], folder)
+    assert [(path.name, path.read_bytes()) for path in (folder / "log").glob("*.parquet")] == expected

@@ -17,6 +17,7 @@ import pytest
 from conftest import CLASSES, features, write
 from extra import torch
 from PIL import Image
+from special_rows import KERNELS, KINDS, special
 
 from altool.conformance.strategies import arrays, pick
 from altool.engines import device
@@ -60,31 +61,12 @@ def test_the_same_rows_are_picked(name: str) -> None:
         assert found.tolist() == wanted.tolist()
 
 
-def special(kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Features and probabilities of 1,200 rows."""
-    draw = np.random.default_rng(1)
-    rows, likely = draw.normal(size=(1200, 16)).astype(np.float32), draw.dirichlet(np.ones(3), 1200).astype(np.float32)
-    if kind == "copies":
-        rows, likely = rows[np.arange(1200) % 40], likely[np.arange(1200) % 40]
-    elif kind == "one class":
-        likely = np.ones((1200, 1), np.float32)
-    elif kind == "far from the origin":
-        rows += 1e4
-    elif kind == "lengths from 1e-3 to 1e6":
-        rows *= 10 ** draw.uniform(-3, 6, (1200, 1)).astype(np.float32)
-    elif kind == "float16":
-        rows = rows.astype(np.float16)
-    return rows, likely
-
-
-@pytest.mark.parametrize("kind", ["copies", "one class", "far from the origin", "lengths from 1e-3 to 1e6", "float16"])
-@pytest.mark.parametrize("name", ["badge", "coreset", "logdetmi", "maxherding", "flqmi", "gccg"])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", KERNELS)
 def test_special_rows(name: str, kind: str) -> None:
-    rows, likely = special(kind)
-    given = arrays(likely, labeled=20) | {"labeled_features": rows[:20], "features": rows}
+    given = special(kind, 1200)
     wanted = pick(registry.load(name), dict(given), 60)
-    found = pick(registry.load(name), put(given), 60)
-    assert found.tolist() == wanted.tolist()
+    assert pick(registry.load(name), put(given), 60).tolist() == wanted.tolist()
 
 
 def test_what_is_put_on_the_device() -> None:
@@ -185,12 +167,27 @@ def test_choosing(altool: Altool, tmp_path: Path, pool: np.ndarray, strategy: st
     assert there == here
 
 
+PLAN = """
+items = "items.parquet"
+labels = "truth.parquet"
+seed_size = 24
+budget = 12
+rounds = 2
+holdout_share = 0.3
+[[run]]
+strategy = "margin"
+classifier = "resnet18"
+resnet18_weights = "none"
+resnet18_stem = "small"
+resnet18_image_size = 16
+resnet18_minibatch = 16
+resnet18_epochs = 2
+"""
+
+
 @pytest.mark.skipif("device" not in {field.name for field in fields(Simulation)}, reason="simulate has no --device")
 def test_simulating_with_a_network(altool: Altool, tmp_path: Path, pool: np.ndarray) -> None:
-    length = ("--seed-size", 24, "--budget", 12, "--rounds", 2, "--holdout-share", 0.3)
-    altool(
-        *("simulate", "--items", "items.parquet", "--labels", "truth.parquet", "--strategy", "margin", *NETWORK, *SHORT, *length),
-        *("--device", DEVICE, "-o", "runs"),
-    )
+    (tmp_path / "plan.toml").write_text(PLAN)
+    altool("simulate", "--plan", "plan.toml", "--device", DEVICE, "-o", "runs")
     (history,) = (tmp_path / "runs").rglob("history.parquet")
-    assert pq.read_table(history).column("labeled").to_pylist()[-1] == 48
+    assert max(pq.read_table(history).column("labels").to_pylist()) == 48

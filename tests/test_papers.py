@@ -29,7 +29,9 @@ def _loaded() -> ModuleType:
 
 page = _loaded()
 PLANS = page.plans()
-FORMS = [(path, small) for path, plan in PLANS.items() for small in (False, True) if "run" in plan and (not small or "small" in plan)]
+SLOW = pytest.mark.slow  # networks import torch
+FORMS = [pytest.param(path, False, marks=[SLOW] if "resnet18" in str(plan) else []) for path, plan in PLANS.items() if "run" in plan]
+FORMS += [pytest.param(path, True) for path, plan in PLANS.items() if "small" in plan]
 
 
 def test_the_page_is_what_the_plans_say() -> None:

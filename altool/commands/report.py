@@ -15,7 +15,7 @@ from altool.console import Console
 from altool.errors import InputError, TargetsNotMet, UsageError
 from altool.labels import queries as asked_of
 from altool.labels.consensus import codes, resolve
-from altool.labels.costs import of_log
+from altool.labels.costs import known, of_log
 from altool.metrics.evaluation import evaluate
 from altool.metrics.gaps import met
 from altool.metrics.measured import EVALUATE_ON, Measured, measured
@@ -70,7 +70,7 @@ from altool.text import count
 
 MEASURED, PAGE, COMPARED = "What is measured", "The page", "Comparing: --history alone, as altool compare"
 MEASURING = (
-    *("targets", "previous", "pool_predictions", "features", "queries", "items", "problems", "model", "title", "page_size"),
+    *("targets", "previous", "pool_predictions", "features", "queries", "truth", "items", "problems", "model", "title", "page_size"),
     *("metrics_output", "check_targets", "allow_outside"),
     *("ids", "prob_prefix", "prob_columns", "score", "long", "probabilities", "feature_prefix", "scale"),
     *("all", "evaluate_on", "at_precision", "round", "classes", "time_zone", "time_unit", "unlabeled_value"),
@@ -89,6 +89,7 @@ class Options:
     )
     pool_predictions: str | None = option("This round's, where --predictions are out-of-fold.", metavar="TABLE", panel=TABLES)
     queries: Sequence[str] | None = option("Queries, to show what was asked; repeatable.", metavar="TABLE", panel=TABLES)
+    truth: str | None = option("Right labels: answers that are others are not timed.", metavar="TABLE", panel=TABLES)
     features: str | None = shared(replace(FEATURES, help="Features, to draw a map of the pool."))
     items: str | None = shared(replace(ITEMS, help="Items, to show rows with their picture or text."))
     problems: str | None = option("What altool check found, to show it.", metavar="TABLE", panel=TABLES)
@@ -175,6 +176,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     asked = [reader.open(location, "queries", allow_empty=True) for location in options.queries or ()]
     previous = [reader.open(location, "predictions") for location in options.previous or ()]
     whole = reader.open(options.pool_predictions, "predictions") if options.pool_predictions else source
+    right = reader.open(options.truth, "labels") if options.truth else None
     items = reader.open(options.items, "items") if options.items else None
     problems = reader.open(options.problems, "problems", allow_empty=True) if options.problems else None
     earlier = [reader.open(location, "metrics", allow_empty=True) for location in options.history or ()]
@@ -204,7 +206,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     true, probabilities = _measurable(given, predicted, chosen.rows, classes)
     evaluation = evaluate(true, probabilities, shares, seeds.generator(options.seed, "report", "bootstrap"), aims)
     samples = {
-        name: evaluate(*_measurable(given, predicted, mask, classes), shares, None) if (mask != chosen.rows).any() else evaluation
+        name: evaluate(*_measurable(given, predicted, mask, classes), shares, None, aims) if (mask != chosen.rows).any() else evaluation
         for name, mask in chosen.samples.items()
         if mask.any()
     }
@@ -229,7 +231,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
         proof = Proof.of(chosen.on, rows.measured, round_, [before.rows for before in past], wanted.confidence)
         proved = states(true, probabilities, aims, met(Sample.of(evaluation, aims).value, aims.targets), proof.look)
     kinds = [metric for metric, priority in zip(aims.metrics, aims.priorities, strict=True) if priority > 0] if aims else []
-    costs = of_log(answers, resolved, requests, given_prices)
+    costs = of_log(answers, resolved, requests, given_prices, known(label_log.read(right)) if right else {})
     lines = content.class_reports(classes, evaluation, shares, aims, counts, past, samples, proved)
     held_out = chosen.on == "holdout"
     report = content.Report(
@@ -351,7 +353,7 @@ def _check_options(options: Options, console: Console) -> None:
     # A project may keep the metrics of its rounds in one folder, and give it as --history of the next.
     metrics = Output("--metrics-output", options.metrics_output, "metrics", within=("--history",))
     tables = ("predictions", "labels", "targets", "previous", "pool_predictions", "features", "queries", "model", "history")
-    given = outputs.given(options, *tables, "items", "problems", "text:classes")
+    given = outputs.given(options, *tables, "truth", "items", "problems", "text:classes")
     wanted = [Output("--output", options.output, "page", local=True), metrics]
     outputs.check(wanted, given, overwrite=options.overwrite, json=console.json_output)
 

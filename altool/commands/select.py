@@ -141,6 +141,8 @@ def _origin(
     """The queries' provenance; for a strategy that asks, also what its round began with and what it found so far."""
     names = ("diversify", "diversify_by", "unique", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size")
     changing = {name: getattr(options, name) for name in names} | dict(given)
+    if options.suggest_wrong is not None:
+        changing["suggest_wrong"] = options.suggest_wrong
     changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit}
     changing |= {"round": past.round, "source": options.source, "partitions": options.partitions}
     if options.keep is not None:

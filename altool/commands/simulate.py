@@ -154,6 +154,7 @@ def run(options: Options, console: Console) -> None:
         console.rehearsed({"command": "simulate", **planned, "output": options.output}, text)
         return
     jobs = min(options.jobs or (cores() if device == "cpu" else 1), len(tasks))
+    threads = max(1, cores() // max(jobs, 1))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
     ties: list[list[str]] = []
     titles = [f"{task.run.name}, repeat {task.repeat}" for task in tasks]
@@ -162,11 +163,11 @@ def run(options: Options, console: Console) -> None:
             done = world.store(shared, pools, truth.index.take(own_part.positions), len(tasks))
             pools.clear()
             with followed(titles, plan.rounds, done, console):
-                ties += ordered_map(partial(_work, shared), enumerate(tasks), jobs)
+                ties += ordered_map(partial(_work, shared, threads), enumerate(tasks), jobs)
     else:
         done, ids = np.zeros(len(tasks), np.int32), truth.index.take(own_part.positions)
         with followed(titles, plan.rounds, done, console):
-            ties += [_simulate(task, pools[task.view], ids, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
+            ties += [_simulate(task, pools[task.view], ids, threads, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
     _report_ties([task.run.name for task in tasks], ties, console)
     whole = worlds[0].whole
     held_out = 0 if whole else len(truth.held_rows if worlds[0].held is None else worlds[0].held)
@@ -293,11 +294,11 @@ def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
     return shares
 
 
-def _work(shared: Path, numbered: tuple[int, Task]) -> list[str]:
+def _work(shared: Path, threads: int, numbered: tuple[int, Task]) -> list[str]:
     """In a worker process."""
     place, task = numbered
     pool, ids, done = world.load(shared, task.view)
-    return _simulate(task, pool, ids, partial(done.__setitem__, place))
+    return _simulate(task, pool, ids, threads, partial(done.__setitem__, place))
 
 
 def _origin(task: Task) -> dict[str, Any]:
@@ -323,12 +324,13 @@ def _finished(task: Task) -> bool:
     return True
 
 
-def _simulate(task: Task, whole: Pool, ids: pa.Array, tell: Callable[[int], None]) -> list[str]:
-    """Write one repeat of a run. Returns what `History.tied` holds. `tell` is told how many rounds, the seed set included, are over."""
+def _simulate(task: Task, whole: Pool, ids: pa.Array, threads: int, tell: Callable[[int], None]) -> list[str]:
+    """Write one repeat of a run, in so many `threads`, which change no result. Returns what `History.tied` holds. `tell` is told how many
+    rounds, the seed set included, are over."""
     pool = task.world.of(whole) if task.world else whole
     ids = ids.take(pa.array(task.world.rows)) if task.world else ids
     journal = _journal(task)
-    with limited(1):
+    with limited(threads):
         history = replay(
             pool,
             task.plan,

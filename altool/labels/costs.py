@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from altool.labels.consensus import Labels, standing
+from altool.labels.consensus import Labels, resolve, standing
 from altool.metrics import cost
 from altool.metrics.intervals import wilson
 from altool.metrics.tiers import EASY, TIERS
-from altool.tables.schema import RELABEL
+from altool.tables.schema import CHANCE, RELABEL
 from altool.text import count
 
 
@@ -33,7 +34,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Times:
-    """Median seconds of an annotator's answers, or of those that are of a class (both None: of all), and of how many that is."""
+    """Median seconds of an annotator's answers, or of those that are of a class (both None: of all), of how many, and their means."""
 
     annotator: str | None
     class_: str | None
@@ -41,6 +42,12 @@ class Times:
     corrected: float | None
     scratch: float | None
     timed: dict[str, int]
+    mean: dict[str, float | None] = field(default_factory=dict)
+
+    @property
+    def ratios(self) -> tuple[float | None, float | None]:
+        """c_a : c_v by medians, and by means."""
+        return cost.ratio((self.verified, self.corrected, self.scratch)), cost.ratio([self.mean.get(name) for name in cost.KINDS])
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,8 @@ class Acceptance:
 class Cost:
     """`prices` are those of a verified, a corrected and an answer from scratch, `given` or measured in seconds (None: unknown).
 
-    `per_row` is how many answers a row got, on average over the rows that cost something.
+    `per_row` is how many answers a row got, on average over the rows that cost something. `wrong` answers are not the truth that was given;
+    their times count nowhere.
     """
 
     given: bool
@@ -69,6 +77,7 @@ class Cost:
     per_row: float
     times: list[Times]
     acceptance: list[Acceptance]
+    wrong: int = 0
 
     def suggestions(self, tier: str | None = None) -> tuple[int, int]:
         """How many were answered, and accepted."""
@@ -93,12 +102,18 @@ class Cost:
         return "cost" if self.given else "seconds"
 
 
-def of_log(log: pa.Table, labels: Labels, requests: Sequence[Mapping[str, Any]], given: tuple[float, float] | None = None) -> Cost | None:
+def of_log(
+    log: pa.Table,
+    labels: Labels,
+    requests: Sequence[Mapping[str, Any]],
+    given: tuple[float, float] | None = None,
+    truth: Mapping[Any, str] = MappingProxyType({}),
+) -> Cost | None:
     """`costs` of a label log as tables.label_log reads it, and what it resolves to."""
     told = any(log.column(name).null_count < len(log) for name in ("seconds", "suggested_label"))
     if not told and given is None and not any(row.get("suggested_label") for row in requests):
         return None  # without a look at single rows
-    return costs(standing(log).to_pylist(), requests, labels.by_people, given)
+    return costs(standing(log).to_pylist(), requests, labels.by_people, given, truth)
 
 
 def costs(
@@ -106,12 +121,14 @@ def costs(
     requests: Iterable[Mapping[str, Any]],
     labels: Mapping[Any, str | None],
     given: tuple[float, float] | None,
+    truth: Mapping[Any, str] = MappingProxyType({}),
 ) -> Cost | None:
     """What a label log cost; None where it holds neither times nor suggestions and no prices are `given` (of a verified, of any other).
 
     `answers` are the standing rows of the log, `requests` rows of queries tables, which say the tier, and the suggestion where the log
     does not; `labels` maps the ids that people labeled to the label that they agreed on. Every answer costs, each annotator's too; but
-    acceptance counts a row once, by what was agreed on.
+    acceptance counts a row once, by what was agreed on, and no suggestion that replaced the model's. Answers that are not the `truth` of
+    their id are not timed.
     """
     asked = {(row.get("round"), row["id"]): row for row in requests}
     distinct = {tuple(row.items()): row for row in answers}.values()  # two imports at once may have added the same row
@@ -123,13 +140,16 @@ def costs(
     code = {name: place for place, name in enumerate(names)} | {None: cost.NONE}
     kind = cost.kinds(np.array([code[name] for name in said], np.int64), np.array([code[name] for name in suggested], np.int64))
     seconds = np.array([np.nan if row["seconds"] is None else row["seconds"] for row in people], np.float64)
+    wrong = np.array([name is not None and truth.get(row["id"], name) != name for row, name in zip(people, said, strict=True)], bool)
+    seconds[wrong] = np.nan
     if given is None and not np.isfinite(seconds).any() and not any(suggested):
         return None
     price = np.array([given[0], given[1], given[1]]) if given else cost.prices(kind, seconds)
     shown: dict[Any, tuple[str | None, str]] = {}
     ordered = sorted(zip(people, queries, suggested, strict=True), key=lambda one: (_round(one[0]["round"]), one[2] or ""))
     for row, query, suggestion in ordered:
-        if suggestion is not None and query.get("source") != "auto":  # who answers what nobody asked is no fair sample of it
+        # who answers what nobody asked is no fair sample of it
+        if suggestion is not None and query.get("source") != "auto" and query.get("suggested_by") != CHANCE:
             shown[row["id"]] = query.get("tier"), suggestion  # of the last round that suggested something
     # Whoever is asked again about a row that was free is paid.
     free = [row["source"] in cost.FREE and query.get("strategy") != RELABEL for row, query in zip(people, queries, strict=True)]
@@ -143,6 +163,7 @@ def costs(
         per_row=int(paid.sum()) / max(1, len({row["id"] for row, is_free in zip(people, free, strict=True) if not is_free})),
         times=list(_times([row["annotator"] for row in people], said, kind, seconds)),
         acceptance=_acceptance([(*shown[row], labels[row]) for row in shown if labels.get(row) is not None]),
+        wrong=int(wrong.sum()),
     )
 
 
@@ -181,7 +202,8 @@ def _times(annotators: Sequence[str | None], labels: Sequence[str | None], kind:
         found, timed = cost.medians(kind[mine], seconds[mine])
         if timed.any():
             values = {name: _known(value) for name, value in zip(cost.KINDS, found, strict=True)}
-            yield Times(annotator, class_, **values, timed=dict(zip(cost.KINDS, timed.tolist(), strict=True)))
+            mean = {name: _known(value) for name, value in zip(cost.KINDS, cost.means(kind[mine], seconds[mine]), strict=True)}
+            yield Times(annotator, class_, **values, timed=dict(zip(cost.KINDS, timed.tolist(), strict=True)), mean=mean)
 
 
 def _acceptance(rows: Sequence[tuple[str | None, str, str | None]]) -> list[Acceptance]:
@@ -200,3 +222,10 @@ def _acceptance(rows: Sequence[tuple[str | None, str, str | None]]) -> list[Acce
 
 def _tier(name: str | None) -> int:
     return TIERS.index(name) if name in TIERS else len(TIERS)
+
+
+def known(log: pa.Table) -> dict[Any, str]:
+    """The agreed label of each id of a log that has one."""
+    table = resolve(log).table
+    ids, labels = (table.column(name).to_pylist() for name in ("id", "label"))
+    return {id_: label for id_, label in zip(ids, labels, strict=True) if label is not None}

@@ -7,6 +7,8 @@ section 3.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from altool.metrics.intervals import wilson
@@ -35,6 +37,19 @@ def medians(kind: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """
     timed = [seconds[(kind == place) & np.isfinite(seconds)].astype(np.float64) for place in range(len(KINDS))]
     return np.array([np.median(own) if len(own) else np.nan for own in timed]), np.array([len(own) for own in timed])
+
+
+def means(kind: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+    """float64 (3,): of each kind the mean of the `seconds` that were measured, NaN without any; arguments as of `medians`."""
+    timed = [seconds[(kind == place) & np.isfinite(seconds)].astype(np.float64) for place in range(len(KINDS))]
+    return np.array([own.mean() if len(own) else np.nan for own in timed])
+
+
+def ratio(values: Sequence[float | None]) -> float | None:
+    """c_a : c_v of what a verified, a corrected and an answer from scratch take; None where one of them is unknown or the first is 0."""
+    verified, corrected, scratch = values
+    answer = scratch if corrected is None else corrected
+    return None if not verified or answer is None else answer / verified
 
 
 def prices(kind: np.ndarray, seconds: np.ndarray) -> np.ndarray:

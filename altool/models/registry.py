@@ -118,9 +118,10 @@ def vaal_called() -> dict[str, Option]:
 
 
 def vaal_of(given: Mapping[str, Any], say: Say, who: str, *, ranked: bool = True) -> dict[str, Any]:
-    """The options for `vaal.fit` among those `given`, as vaal_epochs, checked; `say` is `flag` on the command line. Raises UsageError, also
-    for one that is none of VAAL's, or of a TA-VAAL's alone where it is not `ranked`; `who` takes them."""
+    """All options for `vaal.fit`: those `given`, as vaal_epochs, checked, else the defaults; `say` is `flag` on the command line. Raises
+    UsageError, also for one that is none of VAAL's, or of a TA-VAAL's alone where it is not `ranked`; `who` takes them."""
     if not ranked and VAAL_RANK in given:
         raise UsageError(f"{say(VAAL_RANK)} has no effect with vaal, which is told no rank", "leave it out, or take ta-vaal")
     values = check(vaal_called().values(), given, say, who)
-    return {option.name: values[VAAL + option.name] for option in vaal.OPTIONS if VAAL + option.name in values}
+    own = [option for option in vaal.OPTIONS if ranked or VAAL + option.name != VAAL_RANK]
+    return {option.name: values.get(VAAL + option.name, option.default) for option in own}

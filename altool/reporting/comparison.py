@@ -18,7 +18,7 @@ from altool.console import Console
 from altool.errors import InputError, UsageError
 from altool.metrics.cost import KINDS as KINDS_OF_ANSWERS
 from altool.options import Option, flag
-from altool.reporting import history, history_cells, history_series, history_terminal, settings, suggestions, times
+from altool.reporting import adversaries, history, history_cells, history_series, history_terminal, settings, suggestions, times
 from altool.reporting.cost import prices
 from altool.reporting.history_series import BALANCE, CLASS_METRIC, PROJECT
 from altool.reporting.pages import comparison as pages
@@ -115,9 +115,11 @@ def compare(asked: Comparison, console: Console) -> None:
         _compare_settings(asked, sources, console)
         return
     name = ", ".join(source.name for source in sources)
-    table = _one_metric(name, pa.concat_tables([_rows(source, measured) for source in sources]), measured)
+    every = pa.concat_tables([_rows(source, measured) for source in sources])
+    table = _one_metric(name, every, measured)
     found = _summarize(asked, name, table, named, console)
     runs = [run.name for run in found.runs]
+    learned = adversaries.read({column: every.column(column).to_pylist() for column in adversaries.COLUMNS}, runs)
     taken = times.read(reader, asked.tables)
     suggested = suggestions.read(reader, asked.tables, runs)
     changing = {
@@ -132,23 +134,28 @@ def compare(asked: Comparison, console: Console) -> None:
     origin = write.provenance(asked.command, changing, asked.seed, {"history": align.table_fingerprint(table)})
     if asked.summary_output:
         content = [*history_cells.summary_rows(found), *suggestions.summary_rows(suggested, found.metric)]
+        content += adversaries.summary_rows(learned)
         rows = pa.Table.from_pylist(content, schema=pa.schema(list(KINDS["summary"].columns.items())))
         write.write_table(rows, "summary", asked.summary_output, origin=origin)
     if asked.output:
         seconds = times.table(taken, runs) if taken else None
-        write.write_bytes(pages.render(found, origin, seconds, suggested), asked.output)
+        write.write_bytes(pages.render(found, origin, seconds, suggested, learned), asked.output)
     if "-" not in (asked.output, asked.summary_output) and not (console.json_output or console.quiet):
         for part in history_terminal.render(found):
             console.print(part)
         if suggested:
             console.print("suggestions that were right")
             console.print(named_table(suggestions.table(suggested)))
+        if learned:
+            console.print(adversaries.TITLE)
+            console.print(named_table(adversaries.table(learned)))
         if taken:
             console.print("processor seconds of a round, mean")
             console.print(named_table(times.table(taken, runs)))
     written = ", ".join(location for location in (asked.output, asked.summary_output) if location and location != "-")
     summary = {"command": asked.command, **found.summary(), **({"times": taken} if taken else {})}
     summary |= {"suggestions": [asdict(one) for one in suggested]} if suggested else {}
+    summary |= {"adversaries": [asdict(one) for one in learned]} if learned else {}
     summary |= {"output": asked.output, "summary_output": asked.summary_output}
     chosen = f"; {found.choice.text}" if found.choice else ""
     console.result(summary, f"{found.basis}{found.result}{chosen}{f' -> {written}' if written else ''}")

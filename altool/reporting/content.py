@@ -20,13 +20,13 @@ from altool.reporting.proof import Proof
 from altool.reporting.relabeled import Again, Relabeled
 from altool.reporting.searches import Search
 from altool.reporting.stopping import AGREEMENT, Stopping
-from altool.tables.schema import RELABEL
+from altool.tables.schema import CHANCE, RELABEL
 from altool.text import count, visible
 
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
 DEFAULT_METRIC = "f1"  # what is shown of a class without a target
 SHORT = {"f1": "F1", "recall": "recall", "precision": "precision", "accuracy": "accuracy", "macro_f1": "macro-F1"}
-SHORT |= {"macro_recall": "macro recall", "shortfall": "shortfall"}
+SHORT |= {"macro_recall": "macro recall", "shortfall": "shortfall", "specificity": "specificity"}
 
 
 @dataclass(frozen=True)
@@ -359,7 +359,7 @@ def queries(
         label, suggestion = given.get((round_, row)), entry.get("suggested_label")
         if (round_, row) in given:
             group["answered" if label is not None else "skipped"] += 1
-        if suggestion is not None:
+        if suggestion is not None and entry.get("suggested_by") != CHANCE:
             suggestions.setdefault("" if round_ is None else str(round_), Counter())[suggestion] += 1
             if label is not None:
                 group["suggested"] += 1

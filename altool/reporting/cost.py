@@ -6,6 +6,7 @@ from altool.errors import UsageError
 from altool.labels.costs import Cost
 from altool.metrics import cost
 from altool.options import Option
+from altool.text import count
 
 COST_VERIFY = Option(low=0, metavar="C", help="Cost of verifying a right suggestion.", shown="measured, if there are seconds")
 COST_ANSWER = Option(low=0, metavar="C", help="Cost of any other answer: a correction, or one from scratch.")
@@ -28,11 +29,11 @@ def rounds_table(found: Cost) -> Cells:
     """A row per round, and one for all."""
     rows = [("none" if one.round is None else str(one.round), one) for one in found.rounds]
     cells = [
-        (name, [*(f"{count:,}" for count in (one.verified, one.corrected, one.scratch, one.auto, one.free)), _number(one.cost)])
+        (name, [*(f"{number:,}" for number in (one.verified, one.corrected, one.scratch, one.auto, one.free)), _number(one.cost)])
         for name, one in rows
     ]
     totals = [sum(getattr(one, name) for one in found.rounds) for name in (*cost.KINDS, "auto", "free")]
-    cells.append(("all", [*(f"{count:,}" for count in totals), _number(found.total)]))
+    cells.append(("all", [*(f"{number:,}" for number in totals), _number(found.total)]))
     return ["round", "verified", "corrected", "from scratch", "auto", "free", found.unit], cells
 
 
@@ -49,7 +50,8 @@ def acceptance_table(found: Cost, *, crossed: bool) -> Cells:
 
 
 def times_table(found: Cost) -> Cells:
-    """A row per annotator and class: median seconds, of how many, and c_a : c_v."""
+    """A row per annotator and class: median seconds, of how many, and c_a : c_v by medians and by means; of several annotators these ratios
+    on average, too."""
     rows = []
     for one in found.times:
         name = "all" if one.annotator is None and one.class_ is None else f"annotator {one.annotator}" if one.class_ is None else one.class_
@@ -57,10 +59,17 @@ def times_table(found: Cost) -> Cells:
         for kind in cost.KINDS:
             value = getattr(one, kind)
             cells.append("" if value is None else f"{_number(value)} ({one.timed[kind]:,})")
-        answer = one.corrected if one.corrected is not None else one.scratch
-        ratio = f"{answer / one.verified:.1f}" if one.verified and answer is not None else ""
-        rows.append((name, [*cells, ratio]))
-    return ["median seconds", "verified", "corrected", "from scratch", "c_a : c_v"], rows
+        rows.append((name, [*cells, *map(_ratio, one.ratios)]))
+    people = [one.ratios for one in found.times if one.annotator is not None and None not in one.ratios]
+    if len(people) > 1:
+        last = max(place for place, one in enumerate(found.times) if one.annotator is not None) + 1
+        means = [sum(values) / len(people) for values in zip(*people, strict=True)]
+        rows.insert(last, (f"{count(len(people), 'annotator')}, on average", ["", "", "", *map(_ratio, means)]))
+    return ["median seconds", "verified", "corrected", "from scratch", "c_a : c_v", "by means"], rows
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def note(found: Cost) -> str:
@@ -71,4 +80,5 @@ def note(found: Cost) -> str:
     how = "given" if found.given else "measured medians, in seconds"
     words = zip(("verified", "corrected", "from scratch"), (verified, corrected, scratch), strict=True)
     prices = ", ".join(f"{word} {_number(value) or 'unknown'}" for word, value in words)
-    return f"an answer costs: {prices} ({how}); seed and holdout are free"
+    wrong = f"; the times of {count(found.wrong, 'answer')} that the truth contradicts are left out" if found.wrong else ""
+    return f"an answer costs: {prices} ({how}); seed and holdout are free{wrong}"

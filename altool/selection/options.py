@@ -83,6 +83,9 @@ class Options:
     )
     unique: float | None = shared(UNIQUE)
     suggest: bool = option("Add the model's label to every query.", default=False, panel=CHOOSING)
+    suggest_wrong: float | None = option(
+        "Replace this share of suggestions by other classes, to time people.", above=0, high=1, metavar="P", panel=CHOOSING
+    )
     relabel: int | None = option("Ask again about N labels that are most likely wrong.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
     partitions: int | None = option("Pick in P random parts of the pool, at once.", low=1, metavar="P", panel=CHOOSING)
     source: str | None = option(
@@ -132,7 +135,7 @@ class Options:
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
     format: str | None = shared(FORMAT)
     seed: int = shared(SEED)
-    device: str = shared(replace(DEVICE, default="cpu", help="Device of strategies that pick; see train."))
+    device: str = shared(replace(DEVICE, default="cpu", help="cpu, cuda, cuda:N or auto, of strategies that pick."))
     memory: str | None = option("As 4GiB; what does not fit lies in TMPDIR.", metavar="SIZE", shown="3/4 of free memory", panel=RUN)
     threads: int = shared(THREADS)
     strict: bool = shared(STRICT)
@@ -245,6 +248,11 @@ def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
     for name in ("diversify", "suggest"):
         if getattr(options, name) and not options.predictions:
             raise UsageError(f"--{name} needs --predictions")
+    if options.suggest_wrong is not None:
+        if strategy.tiers:
+            raise UsageError(f"--suggest-wrong has no effect with {who}: its suggestions are the tiers'", "use --strategy random --suggest")
+        if not options.suggest:
+            raise UsageError("--suggest-wrong needs --suggest", "add it")
 
 
 def _check_source(options: Options, who: str) -> None:

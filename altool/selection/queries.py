@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from altool import seeds
 from altool.console import Console
 from altool.errors import InputError
 from altool.metrics.tiers import TIERS
@@ -23,6 +24,7 @@ from altool.tables import check, outputs, write
 from altool.tables.items import some
 from altool.tables.outputs import Output
 from altool.tables.read import Source
+from altool.tables.schema import CHANCE, MODEL
 from altool.text import count
 from altool.wrappers.choose import Choice
 from altool.wrappers.target_aware import taken
@@ -98,6 +100,10 @@ def table_of(
         columns |= suggestions(choice.marks["suggested"], choice.marks["confidence"], known)
     elif options.suggest and pool.likeliest is not None and pool.confidence is not None:
         columns |= suggestions(pool.likeliest[positions], pool.confidence[positions], known)
+        if options.suggest_wrong is not None:
+            rng = seeds.generator(options.seed, "select", past.round, "wrong")
+            columns |= replaced(columns["suggested_label"], known, options.suggest_wrong, rng)
+            del columns["suggested_probability"]  # would tell people which they are
     if "reason" in choice.marks:
         columns["reason"] = pa.array(choice.marks["reason"], pa.string())
     if choice.search is not None:
@@ -118,6 +124,22 @@ def suggestions(suggested: np.ndarray, confidence: np.ndarray, known: Sequence[s
         "suggested_label": pa.array([known[code] for code in suggested], pa.string(), mask=np.isnan(confidence)),
         "suggested_probability": pa.array(confidence, from_pandas=True),
     }
+
+
+def replaced(suggested: pa.Array, known: Sequence[str], share: float, rng: np.random.Generator) -> dict[str, pa.Array]:
+    """The `suggested` classes (n,), of which a random `share`, rounded, are others of the `known` ones, and who suggested each: the model,
+    or chance. Raises InputError where there is no other class."""
+    if len(known) < 2:
+        raise InputError("--suggest-wrong: no other class to suggest", "name more with --classes")
+    labels = np.array(suggested.to_pylist(), object)
+    given = np.flatnonzero([label is not None for label in labels])
+    chosen = rng.permutation(given)[: round(share * len(given))]
+    numbers = {name: place for place, name in enumerate(known)}
+    own = np.array([numbers[label] for label in labels[chosen]], np.int64)
+    labels[chosen] = np.array(known, object)[(own + rng.integers(1, len(known), len(chosen))) % len(known)]
+    by = np.full(len(labels), None, object)
+    by[given], by[chosen] = MODEL, CHANCE
+    return {"suggested_label": pa.array(labels, pa.string()), "suggested_by": pa.array(by, pa.string())}
 
 
 def export(queries: pa.Table, items: Source, exports: dict[str, str], classes: Sequence[str], options: Options, console: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from altool import seeds
 from altool.engines import device as devices
 from altool.errors import UsageError
+from altool.metrics import adversary
+from altool.models import folds
 from altool.models.registry import prefix
 from altool.models.shape import Deep, ImageModel, Model
 from altool.options import of_run
@@ -87,6 +89,7 @@ class State:
     seed: int  # of the repeat
     accepted: np.ndarray  # (3, 2): of each of the tiers how many suggestions people answered, and how many were right
     device: str = "cpu"  # of what is learned beside the model
+    told: dict[str, float] = field(default_factory=dict)  # what is measured of the round while its questions are chosen, by metric
 
 
 @dataclass(frozen=True)
@@ -186,20 +189,26 @@ def probabilities(model: Model, run: Run, rows: np.ndarray, seed: int) -> np.nda
 
 def _labeled_probability(pool: Pool, run: Run, state: State, *, ranked: bool) -> np.ndarray:
     """What a VAAL that was fitted on candidates and labeled rows says of the candidates, float32; with `ranked` it is a TA-VAAL, which is
-    told what the model's ranker says. As `train --vaal` and `score` do it."""
+    told what the model's ranker says. As `train --vaal` and `score` do it. What it has learned is measured: `metrics.adversary`."""
     from altool.models import training, vaal
 
     known = np.sort(np.concatenate([state.candidates, state.labeled]))
     rows = pool.at(known)
-    rank = state.model.outputs(rows).predicted_loss if ranked and isinstance(state.model, Deep) else None
+    outputs = state.model.outputs(rows) if isinstance(state.model, Deep) else None
+    ranks = None if outputs is None else outputs.predicted_loss
+    rank = ranks if ranked else None
     seen = _seen(rows, state.model)
-    places = np.searchsorted(known, state.candidates)
+    places, labeled = (np.searchsorted(known, part) for part in (state.candidates, state.labeled))
     with training.threads(1):
         device = devices.choose(state.device)
         fitted = vaal.fit(seen, np.isin(known, state.labeled), rank, **run.vaal, seed=state.seed, device=device)
         parts = [places[start : start + CHUNK] for start in range(0, len(places), CHUNK)]
         said = [fitted.labeled_probability(seen.batch(part), rank[part] if rank is not None else None) for part in parts]
-    return np.concatenate(said)
+    found = np.concatenate(said)
+    likely = state.model.probabilities(rows[places]) if outputs is None else outputs.probabilities[places]
+    both = () if ranks is None else (ranks[places], ranks[labeled])
+    state.told.update(adversary.measure(found, folds.losses(likely, pool.truth[state.candidates]), fitted.curve, *both))
+    return found
 
 
 def _seen(rows: np.ndarray, model: Model) -> vaal.Rows:

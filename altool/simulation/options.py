@@ -140,7 +140,7 @@ class Options:
         "Share of each class's rows in the pool, at random.", low=0.001, high=1, shown="1", metavar="P", panel=POOL
     )
     resample: bool | None = option("Draw pool, held-out rows and rare classes anew in each repeat.", panel=POOL)
-    merge_classes: Sequence[str] | None = option("Take classes for one; repeatable.", metavar="NEW=A,B", panel=POOL)
+    merge_classes: Sequence[str] | None = option("Take classes for one; NEW=*: all others; repeatable.", metavar="NEW=A,B", panel=POOL)
     label_noise: str | float | None = option(
         "Share of wrong answers, or a table class, answer, share.", convert=noise, metavar="P|TABLE", panel=ANNOTATORS
     )

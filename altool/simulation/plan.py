@@ -12,7 +12,7 @@ from altool.errors import UsageError
 from altool.extras import need
 from altool.metrics import steering
 from altool.models.recipes import RECIPES
-from altool.models.registry import REGISTRY, classifier, known, own_of_plan, prefix, vaal_of
+from altool.models.registry import REGISTRY, VAAL, VAAL_RANK, classifier, known, own_of_plan, prefix, vaal_of
 from altool.models.shape import Classifier
 from altool.options import Option, Say, check, of_run
 from altool.payloads.pictures import Recipe
@@ -140,7 +140,6 @@ OF_CHOICE = (
 )
 OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit", "subset_factor")  # of these, what fits the one strategy or the other
 OF_TRAINING = ("recipe", "warm_start")  # what deep classifiers alone take
-VAAL = "vaal_"
 
 
 def classifiers(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> dict[str, Classifier]:
@@ -243,7 +242,8 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], starts: tuple[str, .
     _check_run(run, strategy, say)
     usable = (prefix(run.classifier), VAAL) if "labeled_probability" in strategy.wrapped.takes else (prefix(run.classifier),)
     names = {key: key.replace("-", "_") for key in row}
-    if stray := [key for key, called in names.items() if called.startswith(starts) and not called.startswith(usable)]:
+    idle = () if strategy.wrapped.name == "ta-vaal" else (VAAL_RANK,)
+    if stray := [key for key, own in names.items() if own in idle or (own.startswith(starts) and not own.startswith(usable))]:
         raise UsageError(f"{say(stray[0])} has no effect with {strategy.name} and classifier {run.classifier}", "leave it out")
     if "weights_from" in row and not run.target_aware:
         raise UsageError(f"{say('weights_from')} has no effect without target_aware = true", "add it, or leave weights_from out")
@@ -358,11 +358,13 @@ def _fit(taken: dict[str, Any], strategy: Strategy, given: Mapping[str, Any], ro
     first = {"ranker": "ranking"} if strategy.name == "ta-vaal" and record.deep else {}
     first |= {name: value for name, value in recipe.items() if name in record.defaults}
     fit = {start + name: value for name, value in first.items()} | {key: value for key, value in given.items() if key.startswith(start)}
-    of_vaal = "labeled_probability" in strategy.takes
-    own = {key: value for key, value in given.items() if key.startswith(VAAL) and of_vaal}
-    if of_vaal:
+    vaal: dict[str, Any] = {}
+    if "labeled_probability" in strategy.takes:
         need("torch", f"{say('strategy')} {strategy.name}")
-    return {**taken, "vaal": vaal_of(own, say, "VAAL"), "fit": own_of_plan(record, fit, say)}
+        ranked = strategy.name == "ta-vaal"
+        own = {key: value for key, value in given.items() if key.startswith(VAAL) and (ranked or key != VAAL_RANK)}
+        vaal = vaal_of(own, say, "VAAL", ranked=ranked)
+    return {**taken, "vaal": vaal, "fit": own_of_plan(record, fit, say)}
 
 
 def _check_run(run: Run, strategy: Strategy, say: Say) -> None:

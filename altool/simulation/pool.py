@@ -118,15 +118,22 @@ def balanced(truth: np.ndarray, count: int, rng: np.random.Generator) -> np.ndar
 
 
 def merged(names: Sequence[str], groups: Sequence[str]) -> Mapping[str, str]:
-    """{class: its new name} for `NEW=a,b,…` groups. Raises UsageError for an unknown class, or one in two groups."""
+    """{class: its new name} for `NEW=a,b,…` groups; `NEW=*` takes the classes of no other group. Raises UsageError for an unknown class, or
+    one in two groups."""
     found: dict[str, str] = {}
+    others = ""
     for group in groups:
         new, equals, members = group.partition("=")
         if not equals or not new or not members:
             raise UsageError(f"--merge-classes: {group!r} is not NEW=A,B,…", "for example --merge-classes rest=ant,bee,cat")
+        if members == "*":
+            if others:
+                raise UsageError(f"--merge-classes: {others}=* and {new}=* are for the same classes", "give one of them")
+            others = new
+            continue
         for name in members.split(","):
             if name in found:
                 raise UsageError(f"--merge-classes: {name!r} is merged twice")
             _number(name, names, "--merge-classes")
             found[name] = new
-    return found
+    return found | ({name: others for name in names if name not in found} if others else {})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from altool import seeds
+from altool.engines.local import allowed
 from altool.metrics import cost, decided, steering
 from altool.metrics.evaluation import Evaluation, evaluate
 from altool.metrics.gaps import Aims
@@ -220,7 +221,8 @@ def replay(
         at_precision = aims.at_precision if aims is not None else [plan.at_precision] * classes
         seen = Seen(pool, labeled, label[labeled], explored[labeled], automatic[labeled], validation)
         crossed = cache(partial(_out_of_fold, seen, model, fit, plan.folds, seed))
-        likely = probabilities(model, now, pool.held_rows[:], seed)
+        held_rows = pool.held_rows if pool.reads == "image" else pool.held_rows[:]
+        likely = probabilities(model, now, held_rows, seed)
         measured = evaluate(pool.held_truth, likely, at_precision, None, aims)
         if plan.decided:
             threshold = _thresholds(seen, crossed, at_precision)
@@ -246,6 +248,9 @@ def replay(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, told, work.device
         )
         choice, suggested, kept = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
+        if state.told:
+            overall = measured.overall | {name: (value, np.nan, np.nan) for name, value in state.told.items()}
+            round_ = replace(round_, evaluation=replace(measured, overall=overall))
         times = Times(number, fitted - begun, done - fitted, process_time() - done)
         over = Done(number, round_, ask(number + 1, now, choice, candidates[choice.places], suggested), times, choice.tied, kept)
         before = end(over)
@@ -424,6 +429,7 @@ def _request(
         class_weights=weights,
         queue_size=run.queue_size,
         parallel=run.parallel,
+        threads=allowed(),
     )
 
 

@@ -39,6 +39,7 @@ QUERY_COLUMNS: dict[str, pa.DataType] = {
     "tier": STRING,
     "suggested_label": STRING,
     "suggested_probability": pa.float32(),
+    "suggested_by": STRING,  # MODEL, or CHANCE where another class replaced the model's, to time people
     "target_class": STRING,
     "phase": STRING,  # of strategies that ask: search or spend
     "candidate_labels": STRINGS,
@@ -186,10 +187,11 @@ ALIASES = {"labels": {"id": "altool_id"}}
 SOURCES = ("seed", "explore", "exploit", "auto", "holdout")
 STATUSES = ("labeled", "skipped")
 RELABEL = "relabel"  # the `strategy` of queries that ask again about rows with a label
+MODEL, CHANCE = "model", "chance"  # `suggested_by` of queries
 RETRACTED = "retracted"  # of a row of the log that withdraws the auto labels of its id and round
 # Of rows that correct what an annotator answered on an id, in the same round and at the same time, in an import before theirs:
 WITHDRAWN = "withdrawn"  # there is no answer any more
 RENAMED = "renamed"  # the same answer under another class name
 ARRIVAL = "arrival"  # a column beside the log's: the number of the import that added a row, from 1; 0 where its file does not say it
-METRICS = ("f1", "recall", "precision", "accuracy", "recall_at_precision")
+METRICS = ("f1", "recall", "precision", "accuracy", "recall_at_precision", "specificity")
 WIDE_PREFIX = "p:"

@@ -369,7 +369,7 @@ def test_the_report_shows_them(tasks: list[dict[str, Any]], altool: Callable[...
     assert lines[start + 4 : start + 6] == ["3 6 3 1 2 0 22", "all 6 3 1 2 0 22"]
     assert "an answer costs: verified 1, corrected 4, from scratch 4 (given); seed and holdout are free" in lines
     assert {"all 9 6 0.667 0.354–0.879", "tier hard 6 6 1.000 0.610–1.000", "tier intermediate 3 0 0.000 0.000–0.561"} <= set(lines)
-    assert {"all 2 (6) 8 (3) 8 (1) 4.0", "annotator a@x.com 2 (6) 8 (3) 8 (1) 4.0"} <= set(lines)
+    assert {"all 2 (6) 8 (3) 8 (1) 4.0 4.0", "annotator a@x.com 2 (6) 8 (3) 8 (1) 4.0 4.0"} <= set(lines)
     text = Path("page.html").read_text()
     assert '<section id="cost"><h2>Cost</h2>' in text
     assert "tier hard, " in text
@@ -378,3 +378,42 @@ def test_the_report_shows_them(tasks: list[dict[str, Any]], altool: Callable[...
         checked(report.Options, cost_verify=1.0, cost_answer=np.inf)
     with pytest.raises(UsageError, match="--cost-answer is missing"):
         run_here(report, predictions="oof.parquet", labels="log", cost_verify=1.0)
+
+
+def test_a_labeling_study_of_right_and_wrong_suggestions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the suggestions are wrong, where the predictions are the truth; people take 2 s for a right and 7 s for a wrong one, and one
+    of their answers is wrong."""
+    monkeypatch.chdir(tmp_path)
+    truth = np.random.default_rng(0).integers(3, size=40)
+    names = [CLASSES[code] for code in truth]
+    ids = [f"row-{number:04d}" for number in range(40)]
+    write(predictions(np.eye(3, dtype=np.float32)[truth] * 0.8 + np.float32(0.2 / 3)), tmp_path / "p.parquet")
+    write(pa.table({"id": ids, "label": names}), tmp_path / "t.parquet")
+    asked = {"strategy": "random", "budget": 20, "predictions": "p.parquet", "suggest": True, "suggest_wrong": 0.5, "round": 1}
+    run_here(select, **asked, output="q.parquet")
+    rows = pq.read_table("q.parquet").to_pylist()
+    assert "suggested_probability" not in rows[0]
+    right = [row["suggested_label"] == names[ids.index(row["id"])] for row in rows]
+    assert [row["suggested_by"] == "model" for row in rows] == right
+    assert sum(right) == 10
+    known = {"source": "explore", "round": 1, "annotator": "ann"}
+    log = [
+        {**known, "id": row["id"], "label": names[ids.index(row["id"])], "seconds": 2.0 if ok else 7.0}
+        for row, ok in zip(rows, right, strict=True)
+    ]
+    fast = right.index(True)
+    log[fast] |= {"label": CLASSES[(CLASSES.index(log[fast]["label"]) + 1) % 3], "seconds": 600.0}
+    write(pa.Table.from_pylist(log), tmp_path / "l.parquet")
+    write(predictions(np.full((40, 3), 1 / 3, np.float32)).append_column("fold", pa.array([0] * 40, pa.int16())), tmp_path / "oof.parquet")
+    given = {"predictions": "oof.parquet", "labels": "l.parquet", "queries": ["q.parquet"]}
+    found = run_here(report, **given, truth="t.parquet")["cost"]
+    assert found["prices"] == {"verified": 2, "corrected": 7, "scratch": 7}
+    assert (found["wrong"], found["acceptance"][0]["suggested"], found["acceptance"][0]["accepted"]) == (1, 10, 9)
+    assert found["times"][0]["mean"] == {"verified": 2, "corrected": 7, "scratch": None}
+    assert run_here(report, **given)["cost"]["times"][0]["mean"]["corrected"] > 50
+    for options, said in (
+        ({"suggest": False}, "--suggest-wrong needs --suggest"),
+        ({"strategy": "clarifier", "own": {"clarifier_budgets": (5, 10, 5)}}, "--suggest-wrong has no effect with --strategy clarifier"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            run_here(select, **{**asked, "features": "p.parquet", "labels": "l.parquet", **options}, output="no.parquet")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import program
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -184,19 +185,16 @@ def test_parts_are_cut_in_id_order(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert np.stack(whole.column("features").to_numpy())[:, 0].tolist() == list(range(19))
 
 
-def started(folder: Path, *options: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "altool", "embed", "--items", "items.parquet", *map(str, options), "-o", "f.parquet"]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+def started(folder: Path, *options: object) -> program.Running:
+    return program.Running(["embed", "--items", "items.parquet", *options, "-o", "f.parquet"], folder)
 
 
 def kill_with_shards(folder: Path, count: int, *options: object) -> None:
     """Start embedding and kill it as soon as so many shards are stored."""
     process = started(folder, *options)
-    while process.poll() is None and len(list(folder.glob(".f.parquet.partial/shard-*"))) < count:
+    while process.runs and len(list(folder.glob(".f.parquet.partial/shard-*"))) < count:
         time.sleep(0.002)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.kill() == -signal.SIGKILL
 
 
 OPTIONS = ("--backbone", "pixels", "--image-size", 16, "--shard-rows", 40)
@@ -211,9 +209,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data[700] = b"broken"
     order = pa.array(np.random.default_rng(1).permutation(1500))
     pq.write_table(pa.table({"id": table.column("id"), "image": data}).take(order), folder / "items.parquet", row_group_size=211)
-    process = started(folder, *OPTIONS)
-    process.communicate()
-    assert process.returncode == 0
+    assert started(folder, *OPTIONS).end()[0] == 0
     return folder
 
 
@@ -222,15 +218,13 @@ def test_killed_at_random_moments(undisturbed: Path, tmp_path: Path) -> None:
     moments = random.Random(2)
     for _ in range(3):
         process = started(tmp_path, *OPTIONS)
-        time.sleep(moments.uniform(0.5, 1.3))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        time.sleep(moments.uniform(0.1, 0.9))
+        process.kill()
         if (tmp_path / "f.parquet").exists():
             assert (tmp_path / "f.parquet").read_bytes() == (undisturbed / "f.parquet").read_bytes()
             (tmp_path / "f.parquet").unlink()
-    process = started(tmp_path, *OPTIONS)
-    _, said = process.communicate()
-    assert process.returncode == 0, said
+    status, said = started(tmp_path, *OPTIONS).end()
+    assert status == 0, said
     for name in ("f.parquet", "f.rejects.parquet"):
         assert (tmp_path / name).read_bytes() == (undisturbed / name).read_bytes()
     assert listing(tmp_path) == {"items.parquet", "f.parquet", "f.rejects.parquet"}
@@ -240,9 +234,8 @@ def test_a_killed_run_goes_on_where_it_stopped(undisturbed: Path, tmp_path: Path
     shutil.copy(undisturbed / "items.parquet", tmp_path)
     kill_with_shards(tmp_path, 5, *OPTIONS)
     kept = len(list(tmp_path.glob(".f.parquet.partial/shard-*.arrow")))
-    process = started(tmp_path, *OPTIONS, "--workers", 1)
-    _, said = process.communicate()
-    assert f"going on where an earlier run stopped: {kept} of 38 shards done" in said.decode()
+    _, said = started(tmp_path, *OPTIONS, "--workers", 1).end()
+    assert f"going on where an earlier run stopped: {kept} of 38 shards done" in said
     assert (tmp_path / "f.parquet").read_bytes() == (undisturbed / "f.parquet").read_bytes()
 
 
@@ -254,13 +247,13 @@ def test_shards_of_other_rows_or_options_are_made_again(undisturbed: Path, tmp_p
     data = table.column("image").to_pylist()
     data[45] = png(np.zeros((8, 8), np.uint8))  # in the second shard
     pq.write_table(table.set_column(1, "image", pa.array(data)), tmp_path / "items.parquet")
-    said = started(tmp_path, *OPTIONS).communicate()[1].decode()
+    said = started(tmp_path, *OPTIONS).end()[1]
     assert f"{kept - 1} of 38 shards done" in said
     embedded(tmp_path, "items.parquet", "again.parquet", image_size=16, shard_rows=500)
     assert (tmp_path / "f.parquet").read_bytes() == (tmp_path / "again.parquet").read_bytes()
     (tmp_path / "f.parquet").unlink()
     kill_with_shards(tmp_path, 2, *OPTIONS)
-    said = started(tmp_path, *OPTIONS, "--gray").communicate()[1].decode()
+    said = started(tmp_path, *OPTIONS, "--gray").end()[1]
     assert "going on" not in said
     assert pq.read_schema(tmp_path / "f.parquet").field("features").type.list_size == 256
     assert not list(tmp_path.glob(".*"))

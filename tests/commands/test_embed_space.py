@@ -6,7 +6,6 @@ import io
 import json
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import program
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -354,22 +354,21 @@ def test_an_update_that_is_killed_leaves_the_old_rows_or_all(tmp_path: Path, out
     pq.write_table(images(900).slice(0, 100), tmp_path / "some.parquet")
     base = ["embed", "--backbone", "pixels", "--image-size", "16", "--shard-rows", "40", "-o", output, "--quiet"]
 
-    def start(*given: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen([sys.executable, "-m", "altool", *base, *given], cwd=tmp_path, stderr=subprocess.PIPE)
+    def start(*given: str) -> program.Running:
+        return program.Running([*base, *given], tmp_path)
 
-    assert start("--items", "some.parquet").wait() == 0
+    assert start("--items", "some.parquet").end()[0] == 0
     first = rows(tmp_path / output)
     draw = random.Random(1)
     for _ in range(3):
         process = start("--items", "all.parquet", "--update")
-        time.sleep(draw.uniform(0.4, 1.2))
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        time.sleep(draw.uniform(0.05, 0.8))
+        process.kill()
         found = rows(tmp_path / output)
         assert len(found) in (100, 900)
         assert {id_: found[id_] for id_ in first} == first
-    assert start("--items", "all.parquet", "--update").wait() == 0
-    assert start("--items", "all.parquet").wait() == 2
+    assert start("--items", "all.parquet", "--update").end()[0] == 0
+    assert start("--items", "all.parquet").end()[0] == 2
     assert len(rows(tmp_path / output)) == 900
     assert not list(tmp_path.rglob(".*"))
 

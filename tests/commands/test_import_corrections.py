@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import program
 import pyarrow.parquet as pq
 import pytest
 from imports import counted, imported, log_rows, queries, read_log
@@ -117,10 +116,10 @@ def test_corrections_at_once_lose_nothing(folder: Path) -> None:
     """Whoever is last counts; no import overtakes another, and every number is there once."""
     for number in range(8):
         sheet(folder, f"s{number}.csv", r_1=("TVs", "Radios")[number % 2], **{f"r_{2 + number % 5}": "TVs"})
-    command = [sys.executable, "-m", "altool", "import-labels", "--labels", "log", "--queries", "q.parquet", "--quiet"]
-    started = [subprocess.Popen([*command, f"s{number}.csv"], cwd=folder, stderr=subprocess.PIPE) for number in range(8)]
-    said = [process.communicate()[1] for process in started]
-    assert [process.returncode for process in started] == [0] * 8, said
+    command = ["import-labels", "--labels", "log", "--queries", "q.parquet", "--quiet"]
+    started = [program.Running([*command, f"s{number}.csv"], folder) for number in range(8)]
+    ended = [run.end() for run in started]
+    assert [status for status, _ in ended] == [0] * 8, ended
     numbers = [json.loads(pq.read_schema(folder / "log" / name).metadata[b"altool.provenance"])["import"] for name in fragments(folder)]
     assert sorted(numbers) == list(range(1, len(numbers) + 1))
     last = max((row for row in log_rows(folder) if row["id"] == "r-1"), key=lambda row: row["arrival"])

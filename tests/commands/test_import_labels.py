@@ -6,13 +6,12 @@ import json
 import os
 import random
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import program
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -252,47 +251,45 @@ def test_standard_input_and_several_exports(tmp_path: Path, altool: Callable[...
 
 
 def test_a_crowd_of_imports(tmp_path: Path) -> None:
-    """Twenty exports at once, five of them twice, each sharing rows with the next: every row is there once."""
-    for number in range(20):
+    """Ten exports at once, three of them twice, each sharing rows with the next: every row is there once."""
+    for number in range(10):
         rows = "".join(f"r{row},cat,ann,2026-01-01T00:00:{row % 60:02}Z\n" for row in range(number * 10, number * 10 + 15))
         (tmp_path / f"e{number}").write_text(HEAD + rows)
-    runs = [
-        [sys.executable, "-m", "altool", "import-labels", f"e{number}", "--labels", "log", "--quiet"] for number in (*range(20), *range(5))
-    ]
-    started = [subprocess.Popen(run, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for run in runs]
-    outputs = [process.communicate()[0].decode() for process in started]
-    assert [process.returncode for process in started] == [0] * 25, outputs
-    assert sorted(row["id"] for row in log(tmp_path / "log")) == sorted(f"r{number}" for number in range(205))
+    command = ["import-labels", "--labels", "log", "--quiet"]
+    started = [program.Running([*command, f"e{number}"], tmp_path) for number in (*range(10), *range(3))]
+    ended = [run.end() for run in started]
+    assert [status for status, _ in ended] == [0] * 13, ended
+    assert sorted(row["id"] for row in log(tmp_path / "log")) == sorted(f"r{number}" for number in range(105))
     before = files(tmp_path)
-    run_here(tmp_path, exports=[str(tmp_path / f"e{number}") for number in range(20)])
+    run_here(tmp_path, exports=[str(tmp_path / f"e{number}") for number in range(10)])
     assert files(tmp_path) == before
 
 
 def test_killed_and_repeated(tmp_path: Path) -> None:
     """At six moments from start to end: whole files or none, and a second run makes up what an undisturbed one leaves."""
     rows = "".join(f"r{number},{'cat' if number % 2 else 'ox'},ann,\n" for number in range(3000))
-    command = [sys.executable, "-m", "altool", "import-labels", "../e", "--labels", "log", "--classes", "cat", "--quiet"]
+    command = ["import-labels", "../e", "--labels", "log", "--classes", "cat", "--quiet"]
     (tmp_path / "e").write_text(HEAD + rows)
 
-    def start(name: str) -> subprocess.Popen[bytes]:
+    def start(name: str) -> program.Running:
         (tmp_path / name).mkdir(exist_ok=True)
-        return subprocess.Popen(command, cwd=tmp_path / name, stderr=subprocess.DEVNULL)
+        return program.Running(command, tmp_path / name)
 
+    program.start()
     begun = time.monotonic()
-    assert start("whole").wait() == 0
+    assert start("whole").end()[0] == 0
     duration = time.monotonic() - begun
     expected = files(tmp_path / "whole")
     assert len(expected) == 2
     for number in range(6):
         process = start(f"k{number}")
-        time.sleep(duration * (0.6 + 0.08 * number))
+        time.sleep(duration * (0.1 + 0.18 * number))
         process.kill()
-        process.wait()
         left = files(tmp_path / f"k{number}")
         assert left.items() <= expected.items()
         if left:
             assert any(name.startswith("log.rejects") for name in left)  # or the reasons would be lost
-        assert start(f"k{number}").wait() == 0
+        assert start(f"k{number}").end()[0] == 0
         assert files(tmp_path / f"k{number}") == expected
 
 
@@ -343,12 +340,11 @@ def test_auto_labels_and_retractions_at_once(tmp_path: Path) -> None:
     """Whoever is first: the round's labels are all withdrawn or all there, and the people's are."""
     easy(tmp_path, [f"a{number}" for number in range(50)])
     (tmp_path / "e").write_text("altool_id,label\nhard-1,dog\neasy-1,cat\n")
-    command, one = [sys.executable, "-m", "altool", "import-labels"], ["--auto", "q.parquet"]
+    one = ["--auto", "q.parquet"]
     run_here(tmp_path, exports=None, auto=str(tmp_path / "q.parquet"))
     crowd = [one, ["--retract-auto", "2"], ["e", "--queries", "q.parquet"], one, ["--retract-auto", "2"]]
-    started = [subprocess.Popen([*command, *each, "--labels", "log", "--quiet"], cwd=tmp_path, stderr=subprocess.PIPE) for each in crowd]
-    said = [process.communicate()[1] for process in started]
-    assert [process.returncode for process in started] == [0] * 5, said
+    started = [program.Running(["import-labels", *each, "--labels", "log", "--quiet"], tmp_path) for each in crowd]
+    assert [run.end() for run in started] == [(0, "")] * 5
     assert resolved(tmp_path / "log") == {"hard-1": ("dog", "exploit"), "easy-1": ("cat", "exploit")}
     assert len(log(tmp_path / "log")) == 102
 

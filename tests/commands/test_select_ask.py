@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 Altool = Callable[..., Any]
 Row = dict[str, Any]
 ROWS = 300
-ASK = ("select", "--budget", 20, "--parallel", 3, "--round", 1, "--predictions", "p.parquet", "--labels", "labels")
+ASK = ("select", "--budget", 12, "--parallel", 3, "--round", 1, "--predictions", "p.parquet", "--labels", "labels")
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ def test_call_by_call_it_is_what_the_oracle_gets(altool: Altool, tmp_path: Path,
     ask = (*ASK, "--strategy", strategy)
     altool(*ask, "--oracle", "truth.parquet", "-o", "whole.parquet")
     whole = rows(tmp_path / "whole.parquet")
-    assert len({row["id"] for row in whole}) == 20
+    assert len({row["id"] for row in whole}) == 12
     seen: list[Row] = []
     for call in range(40):
         result = altool(*ask, "-o", "q.parquet", "--overwrite", code=None)
         now = rows(tmp_path / "q.parquet")
         if result.returncode == 4:
             assert not now
-            assert "round 1 is complete with 20 rows" in result.said
+            assert "round 1 is complete with 12 rows" in result.said
             break
         assert 0 < len(now) <= 3
         new = [row for row in now if row["id"] not in {row["id"] for row in seen}]
@@ -84,7 +84,7 @@ def test_what_is_skipped_counts_and_teaches_nothing(altool: Altool, tmp_path: Pa
         seen |= set(ids)
         answers = {row: "skip" if call % 2 else truth[row] for row in ids}
         answer(altool, tmp_path, ids, answers, "--queries", "q.parquet", "--skip-value", "skip")
-    assert len(seen) == 20
+    assert len(seen) == 12
 
 
 def test_it_asks_on_without_waiting(altool: Altool, tmp_path: Path, truth: dict[str, str]) -> None:
@@ -104,7 +104,7 @@ def test_it_asks_on_without_waiting(altool: Altool, tmp_path: Path, truth: dict[
         tables = [*("--queries", output), *tables]  # in any order
         if call % 2:
             answer(altool, tmp_path, asked[-5:-1], truth, "--queries", "q*.parquet")
-    assert len(asked) == 20
+    assert len(asked) == 12
     assert "answers of round 1 to questions in no --queries" in altool(*ask, "-o", "x", code=3).said
 
 
@@ -112,7 +112,7 @@ def test_a_round_goes_on_with_what_it_began_with(altool: Altool, tmp_path: Path,
     ask = (*ASK, "--strategy", "direct")
     altool(*ask, "-o", "q.parquet")
     answer(altool, tmp_path, [row["id"] for row in rows(tmp_path / "q.parquet")], truth, "--queries", "q.parquet")
-    for change in (("--seed", 1), ("--budget", 21), ("--parallel", 4), ("--direct-min-per-class", 3), ("--strategy", "galaxy")):
+    for change in (("--seed", 1), ("--budget", 13), ("--parallel", 4), ("--direct-min-per-class", 3), ("--strategy", "galaxy")):
         told = [word for name, value in zip(ask[1::2], ask[2::2], strict=True) if name != change[0] for word in (name, value)]
         said = altool("select", *told, *change, "-o", "x", code=3).said
         assert "its round 1 began with another strategy, seed, budget or option" in said
@@ -134,8 +134,8 @@ def test_the_report_shows_where_classes_end(altool: Altool, tmp_path: Path, trut
     report = ("report", "--predictions", "p.parquet", "--labels", "labels", "--queries", "q.parquet")
     found = json.loads(altool(*report, "--json", "-o", "r.html").text)["searches"]
     assert [line["name"] for line in found] == list(CLASSES)
-    assert sum(line["searched"] + line["spent"] for line in found) == 20
-    assert {line["searched"] for line in found} == {3}  # floor(20 / 6)
+    assert sum(line["searched"] + line["spent"] for line in found) == 12
+    assert {line["searched"] for line in found} == {2}  # floor(12 / 6)
     for line in found:
         assert line["size"] == ROWS
         assert 0 <= line["first"] <= line["last"] <= ROWS

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import program
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -95,12 +93,12 @@ def test_a_round_is_what_the_commands_do(altool: Altool, tmp_path: Path, truth: 
 
 def test_jobs_and_kills_do_not_matter(altool: Altool, tmp_path: Path, truth: np.ndarray) -> None:
     altool(*SIMULATE_3, "-o", "whole", "--jobs", 1)
-    command = [sys.executable, "-m", "altool", *map(str, SIMULATE_3), "-o", "killed", "--jobs"]
+    command = [*SIMULATE_3, "-o", "killed", "--jobs"]
     chance = random.Random(1)
     for jobs in ("2", "1", "2"):
-        with subprocess.Popen([*command, jobs], cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
-            time.sleep(chance.uniform(1.0, 3.0))
-            process.send_signal(signal.SIGKILL)
+        run = program.Running([*command, jobs], tmp_path)
+        time.sleep(chance.uniform(0.3, 2.0))
+        run.kill()
         for history in (tmp_path / "killed").glob("runs/*-*/history.parquet"):
             pq.read_table(history)  # whole
     altool(*SIMULATE_3, "-o", "killed", "--jobs", 2)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import CLASSES, known_truth, write
+from scipy.stats import spearmanr
 
 from altool import seeds
+from altool.metrics.adversary import MEASURES
 
 pytestmark = pytest.mark.slow
 
@@ -65,4 +69,18 @@ def test_a_round_is_what_the_commands_do(altool: Altool, tmp_path: Path, truth: 
         altool(*report, "--overwrite")
         measured = {(row["class"], row["metric"]): row["value"] for row in pq.read_table(tmp_path / "m.parquet").to_pylist()}
         rows = pq.read_table(folder / "history.parquet").to_pylist()
-        assert {(row["class"], row["metric"]): row["value"] for row in rows if row["round"] == 0} == pytest.approx(measured), name
+        found = {(row["class"], row["metric"]): row["value"] for row in rows if row["round"] == 0}
+        learned = {metric: found.pop((None, metric)) for metric in MEASURES if (None, metric) in found}
+        assert found == pytest.approx(measured), name
+        if "vaal" in name:
+            scored = {row["id"]: row for row in pq.read_table(tmp_path / "p.parquet").to_pylist()}
+            candidates = [scored[id_] for id_ in scored if id_ not in given and id_ not in held]
+            probability = np.array([row["labeled_probability"] for row in candidates])
+            losses = [-np.log(row["probabilities"][CLASSES.index(truth[int(row["id"][-4:])])]) for row in candidates]
+            assert learned["labeled_probability_median"] == pytest.approx(np.median(probability))
+            assert learned["loss_correlation"] == pytest.approx(spearmanr(-probability, losses).statistic)
+            curve = json.loads((tmp_path / "model" / "model.json").read_text())["vaal"]
+            assert learned["discriminator_loss"] == pytest.approx(curve["discriminator_loss"][-1], rel=1e-5)
+        assert len(learned) == {"vaal": 6, "ta-vaal": 8}.get(name, 0)
+    said = altool("compare", "out").text
+    assert "what the discriminator told at the last choice" in said

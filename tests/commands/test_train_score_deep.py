@@ -25,7 +25,7 @@ from scipy.stats import spearmanr
 
 from altool.console import Console
 from altool.errors import InputError
-from altool.models import companion
+from altool.models import companion, store, training, vaal
 from altool.models.labeled import Table
 from altool.models.training import Work
 from altool.payloads.pictures import Recipe
@@ -179,7 +179,6 @@ def test_two_processes_train_one_model(altool: Altool, pool: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0], said
     assert "trained mlp" in said[0]
     assert "trained mlp" not in said[1]
-    from altool.models import store
 
     one, two = (store.load(str(pool / name)).model for name in ("one", "two"))
     assert two.probabilities(MATRIX) == pytest.approx(one.probabilities(MATRIX), abs=1e-3)
@@ -196,7 +195,11 @@ def test_two_processes_train_one_model(altool: Altool, pool: Path) -> None:
 )
 def test_vaal_beside_a_classifier_of_features(altool: Altool, pool: Path, given: tuple[object, ...], name: str) -> None:
     inputs = ("train", "--features", "f.parquet", "--labels", "l.parquet", *given, "--vaal", name, "--vaal-epochs", 3, "--vaal-width", 4)
-    altool(*inputs, "-o", "m")
+    more = ("--vaal-rank", "raw", "--vaal-loss", "sum", "--vaal-beta", 0.5, "--vaal-adversary", 2) if name == "ta-vaal" else ()
+    summary = json.loads(altool(*inputs, *more, "-o", "m", "--json").text)
+    curve = json.loads((pool / "m" / "model.json").read_text())["vaal"]
+    assert {key: len(values) for key, values in curve.items()} == dict.fromkeys(vaal.CURVE, 3)
+    assert summary["discriminator_accuracy"] == pytest.approx(curve["discriminator_accuracy"][-1], rel=1e-5)
     assert sorted(path.name for path in (pool / "m").iterdir()) == ["model.json", "vaal.safetensors", "weights.safetensors"]
     altool("score", "--model", "m", "--features", "f.parquet", "-o", "p.parquet")
     table = pq.read_table(pool / "p.parquet")
@@ -205,13 +208,12 @@ def test_vaal_beside_a_classifier_of_features(altool: Altool, pool: Path, given:
     assert ((found > 0) & (found < 1)).all()
     assert len(set(found.tolist())) > ROWS / 2
 
-    from altool.models import store, training, vaal
-
     stored = store.load(str(pool / "m"))
     rank = stored.model.outputs(MATRIX).predicted_loss if name == "ta-vaal" else None
     labeled = np.arange(ROWS) < LABELED
     with training.threads(1):
-        expected = vaal.fit(training.Pool(MATRIX), labeled, rank, epochs=3, width=4)
+        own: dict[str, Any] = {"rank": "raw", "loss": "sum", "beta": 0.5, "adversary": 2.0} if name == "ta-vaal" else {}
+        expected = vaal.fit(training.Pool(MATRIX), labeled, rank, epochs=3, width=4, **own)
     assert found == pytest.approx(expected.labeled_probability(training.Pool(MATRIX).batch(np.arange(ROWS)), rank), abs=1e-4)
 
 
@@ -258,7 +260,8 @@ def test_another_vaal_does_not_take_a_checkpoint_for_its_own(tmp_path: Path, rea
             pool = table.pool_of_pictures(table.pictures(Recipe(16 * number, 16, 2), labeled, out), labeled)
         else:
             pool = table.pool(model, pa.array([], pa.string()), labeled)
-        return companion.fit(pool, "vaal", model, {"epochs": 1, "width": 4}, 0, Work(threads=1, checkpoints=checkpoints, every=0))
+        work = Work(threads=1, checkpoints=checkpoints, every=0)
+        return companion.fit(pool, "vaal", model, {"epochs": 1, "width": 4}, 0, work).tensors()
 
     (tmp_path / "one").mkdir()
     (tmp_path / "other").mkdir()

@@ -75,6 +75,7 @@ class Runner:
     """A process that runs altool again and again."""
 
     def __init__(self) -> None:
+        program.start()
         ours, theirs = program.FORKS.Pipe()
         self._pipe = ours
         self._process = program.FORKS.Process(target=_serve, args=(theirs,), daemon=True)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from altool.labels.costs import costs
+from altool.metrics.cost import ratio
 from altool.metrics.intervals import wilson
 from altool.reporting import cost
 
@@ -113,5 +114,36 @@ def test_tables() -> None:
     assert rows[-1] == ("all", ["3", "2", "2", "1", "3", "34"])
     assert [name for name, _ in cost.acceptance_table(found, crossed=True)[1]] == [
         "all", "tier hard", "tier intermediate", "cat", "dog", "tier hard, cat", "tier intermediate, dog"]  # fmt: skip
-    assert cost.times_table(found)[1][0] == ("all", ["3 (3)", "7 (2)", "5.5 (2)", "2.3"])
+    assert cost.times_table(found)[1][0] == ("all", ["3 (3)", "7 (2)", "5.5 (2)", "2.3", "2.3"])
     assert cost.note(found).startswith("an answer costs: verified 3, corrected 7, from scratch 5.5 (measured medians, in seconds)")
+
+
+def test_a_labeling_study() -> None:
+    """The ratio of each annotator by medians and by means, wrong answers aside, and no replaced suggestion told as the model's."""
+    log = [
+        *(answer(f"a{place}", "cat", "cat", seconds) for place, seconds in enumerate((1.0, 2.0, 6.0))),  # verified: median 2, mean 3
+        *(answer(f"b{place}", "dog", "cat", seconds) for place, seconds in enumerate((5.0, 7.0, 12.0))),  # corrected: 7, 8
+        answer("c", "cat", "cat", 90.0),  # is a dog
+        *(answer(f"a{place}", "cat", "cat", 2.0, annotator="bob") for place in range(2)),
+        *(answer(f"b{place}", "dog", "cat", 5.0, annotator="bob") for place in range(2)),
+    ]
+    truth = {**{f"a{place}": "cat" for place in range(3)}, **{f"b{place}": "dog" for place in range(3)}, "c": "dog"}
+    queries = [{"id": row, "round": 1, "suggested_label": "cat", "suggested_by": "chance" if row[0] == "b" else "model"} for row in truth]
+    found = costs(log, queries, truth, None, truth)
+    assert found
+    assert (found.wrong, found.suggestions()) == (1, (4, 3))
+    rows = dict(cost.times_table(found)[1])
+    assert rows["annotator ann"] == ["2 (3)", "7 (3)", "", "3.5", f"{8 / 3:.1f}"]
+    assert rows["annotator bob"] == ["2 (2)", "5 (2)", "", "2.5", "2.5"]
+    assert rows["2 annotators, on average"] == ["", "", "", "3.0", f"{(8 / 3 + 2.5) / 2:.1f}"]
+    assert [name for name, _ in cost.times_table(found)[1]][:4] == ["all", "annotator ann", "annotator bob", "2 annotators, on average"]
+    assert cost.note(found).endswith("; the times of 1 answer that the truth contradicts are left out")
+    whole = costs(log, queries, truth, None)
+    assert whole
+    assert dict(cost.times_table(whole)[1])["annotator ann"][0] == "4 (4)"
+
+
+def test_ratio() -> None:
+    assert ratio((2.0, 8.0, 9.0)) == 4
+    assert ratio((2.0, None, 9.0)) == 4.5
+    assert [ratio(values) for values in ((0.0, 1.0, 1.0), (None, 1.0, 1.0), (1.0, None, None))] == [None] * 3

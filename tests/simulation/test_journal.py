@@ -103,7 +103,8 @@ def test_another_run_takes_nothing_and_a_damaged_file_is_refused(tmp_path: Path,
     assert not list(tmp_path.iterdir())
 
 
-def test_short_rounds_write_nothing(tmp_path: Path) -> None:
+def test_short_rounds_write_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EVERY", 600.0)
     plan = make({"seed_size": 12, "rounds": 3, "budget": 6}, [{"strategy": "random"}])
     replay(POOL, plan, plan.runs[0], 0, journal=Journal(tmp_path / "run", "facts"))
     assert not list(tmp_path.iterdir())

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from conftest import known_truth, write
 from extra import library
 
-from altool.errors import UsageError
+from altool.commands import simulate
+from altool.console import Console
+from altool.errors import InputError, UsageError
 from altool.simulation.from_model import Part, Pool, likeness
 from altool.simulation.plan import make, reads
 from altool.simulation.replay import replay
@@ -135,3 +140,44 @@ def test_a_network_without_dropout_takes_no_samples() -> None:
     plan = make(LENGTH, [{**row, "resnet18_stem": "small", "resnet18_epochs": 1}])
     with pytest.raises(UsageError, match="mc_dropout: resnet18 has no dropout"):
         replay(pool(), plan, plan.runs[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        ({"recipe": "taal"}, "--recipe has no effect without a deep classifier"),
+        ({"warm_start": True}, "--warm-start has no effect without a deep classifier"),
+        ({"device": "cuda"}, "--device has no effect without a deep classifier"),
+        ({"classifier": "mlp", "device": "tpu"}, "--device: 'tpu' is unknown"),
+        ({"classifier": "resnet18"}, "--classifier resnet18 reads images, not features"),
+    ],
+    ids=lambda part: "" if isinstance(part, dict) else part,
+)
+def test_what_networks_alone_take(own: dict[str, Any], said: str, tmp_path: Path) -> None:
+    library("torchvision")
+    known_truth(tmp_path, 40)
+    given = {"features": str(tmp_path / "f.parquet"), "labels": str(tmp_path / "truth.parquet"), "strategy": ["margin"], **LENGTH, **own}
+    with pytest.raises(UsageError) as caught:
+        simulate.run(simulate.Options(output=str(tmp_path / "out"), **given), Console(quiet=True))
+    assert said in caught.value.message
+
+
+def test_two_tables_hold_the_same_rows(tmp_path: Path) -> None:
+    library("fasttext")
+    truth = known_truth(tmp_path, 40, 2.0)
+    texts = pa.table({"id": [f"row-{row:04d}" for row in range(39, -1, -1)], "text": [CLASSES[code] for code in truth[::-1]]})
+    (tmp_path / "plan.toml").write_text(
+        'features = "f.parquet"\nitems = "t.parquet"\nlabels = "truth.parquet"\nseed-size = 9\nrounds = 1\nbudget = 5\n'
+        "fasttext-dim = 4\nfasttext-epochs = 20\n"
+        '[[run]]\nstrategy = "random"\n[[run]]\nname = "texts"\nstrategy = "random"\nclassifier = "fasttext"\n'
+    )
+    options = simulate.Options(output=str(tmp_path / "out"), plan=str(tmp_path / "plan.toml"), jobs=1)
+    write(texts.slice(3), tmp_path / "t.parquet")
+    with pytest.raises(InputError, match=r"t.parquet: 3 rows of the truth not in it \(ids row-0037, row-0038, row-0039\)"):
+        simulate.run(options, Console(quiet=True))
+    write(texts, tmp_path / "t.parquet")
+    simulate.run(options, Console(quiet=True))
+    asked = [pq.read_table(tmp_path / "out" / "runs" / f"{name}-000" / "picks.parquet") for name in ("random", "texts")]
+    assert asked[0].drop_columns(["run"]).equals(asked[1].drop_columns(["run"]))
+    kinds = [json.loads(part.schema.metadata[b"altool.provenance"])["inputs"].keys() & {"features", "items"} for part in asked]
+    assert kinds == [{"features"}, {"items"}]

@@ -80,6 +80,7 @@ def test_hold_out_takes_a_share_and_leaves_a_row() -> None:
 
 def test_merged() -> None:
     assert pool.merged(NAMES, ["rest=ant,bee", "pets=dog"]) == {"ant": "rest", "bee": "rest", "dog": "pets"}
-    for groups in (["rest"], ["rest="], ["rest=fox"], ["a=ant", "b=ant"]):
+    assert pool.merged(NAMES, ["rest=*", "bee=bee"]) == {"bee": "bee", "ant": "rest", "cat": "rest", "dog": "rest", "eel": "rest"}
+    for groups in (["rest"], ["rest="], ["rest=fox"], ["a=ant", "b=ant"], ["a=*", "b=*"]):
         with pytest.raises(UsageError):
             pool.merged(NAMES, groups)

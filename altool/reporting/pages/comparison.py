@@ -10,6 +10,8 @@ import numpy as np
 
 from altool.documents import Html, safe
 from altool.reporting import history_cells as cells
+from altool.reporting.adversaries import TITLE, Learned
+from altool.reporting.adversaries import table as adversary_table
 from altool.reporting.cost import Cells
 from altool.reporting.history import History, Run, metric_name
 from altool.reporting.history_curves import Curve, Interval
@@ -40,19 +42,27 @@ class Fold:
     folded: Sequence[Any]
 
 
-def render(found: History, origin: Mapping[str, Any], seconds: Cells | None = None, suggested: Sequence[Right] = ()) -> bytes:
+def render(
+    found: History,
+    origin: Mapping[str, Any],
+    seconds: Cells | None = None,
+    suggested: Sequence[Right] = (),
+    learned: Sequence[Learned] = (),
+) -> bytes:
     """The whole page; `origin` is the provenance, `seconds` the processor seconds of a round of each run, `suggested` the suggestions that
-    were right."""
+    were right, `learned` what VAALs had learned."""
     against = told(found)
     colors = _colors(found)
     titles = {"curves": "Curves", "saved": "Labels saved", "differences": f"Against {visible(found.baseline or '')}", "cost": "Cost"}
-    titles |= {"suggestions": "Suggestions", "shares": "Classes among the labels", "tail": "The tail", "classes": "Each class"}
+    titles |= {"suggestions": "Suggestions", "adversaries": "VAAL", "shares": "Classes among the labels", "tail": "The tail"}
+    titles |= {"classes": "Each class"}
     parts = {
         "curves": list(_curves(found, colors)),
         "saved": _needed(found, colors),
         "differences": [*_differences(found, against), *_over_baseline(found, colors)],
         "cost": list(_costs(found, colors)) + ([of_cells(seconds, "Processor seconds of a round, mean")] if seconds else []),
         "suggestions": _suggestions(suggested, found),
+        "adversaries": _adversaries(learned, colors),
         "shares": [*_balance(found, colors), *_shares(found)],
         "tail": [Html(", ".join(bdi(name) for name in found.tail))] if found.tail and not found.own_tails else [],
         "classes": list(_classes(found, colors)),
@@ -282,6 +292,25 @@ def _suggestions(suggested: Sequence[Right], found: History) -> list[Any]:
         if curves:
             charts.append(svg.curves(visible(run.name), curves, across="round"))
     return [charts, of_cells(suggested_table(suggested), "Suggestions that were right", texts=(0,))]
+
+
+def _adversaries(learned: Sequence[Learned], colors: Mapping[str, str]) -> list[Any]:
+    """What VAALs had learned: the correlation of what was chosen first with the real loss, by labels, and a table of the last round."""
+    curves = [
+        svg.Curve(
+            visible(one.run),
+            one.labels,
+            [each.value for each in one.values],
+            [each.low for each in one.values],
+            [each.high for each in one.values],
+            colors.get(one.run, svg.color(0)),
+        )
+        for one in learned
+        if one.metric == "loss_correlation"
+    ]
+    title = "What is chosen first, and the real loss: rank correlation"
+    chart = [svg.curves(title, curves, across="labels", share=False)] if curves else []
+    return [*chart, of_cells(adversary_table(learned), TITLE.capitalize(), texts=(0,))] if learned else []
 
 
 def _costs(found: History, colors: Mapping[str, str]) -> Iterator[Any]:

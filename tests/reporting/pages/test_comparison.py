@@ -12,6 +12,7 @@ import pytest
 from browser import PROGRAM, Browser
 
 from altool import seeds
+from altool.reporting.adversaries import Learned
 from altool.reporting.history import History, summarize
 from altool.reporting.history_curves import Interval
 from altool.reporting.history_series import Series, common_range
@@ -88,6 +89,15 @@ def rights(run: str) -> list[Right]:
     return [
         Right(run, tier, 5, 40, share, [1, 2, 3], [Interval(end, None, None) for end in (0.25, 0.5, 0.75)]) for tier in ("hard", "easy")
     ]
+
+
+def test_what_vaal_has_learned() -> None:
+    values = [Interval(0.25, None, None), Interval(-0.5, -0.75, -0.25)]
+    learned = [Learned("good", "loss_correlation", [10, 20], values, [1, 2])]
+    text = comparison.render(summary({"random": 0.5, "good": 0.9}), {}, None, (), learned).decode()
+    assert '<section id="adversaries"><h2>VAAL</h2>' in text
+    assert re.findall("good: [^<]* at [12]0 labels", text)[-2:] == ["good: 0.25 at 10 labels", "good: -0.5 at 20 labels"]
+    assert "<td>-0.500</td>" in text
 
 
 def test_what_happens_round_by_round() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from altool import seeds
+from altool.classifiers.torchvision import OPTIONS as NETWORKS
 from altool.engines import device as devices
 from altool.errors import InputError, UsageError
 from altool.models import ranker, training
@@ -23,6 +24,7 @@ from altool.models.tensors import take
 from altool.options import Option
 
 BLOCK = 1024  # rows per matrix product: always the same, so that a row's numbers do not depend on how many share its batch
+IMAGE_SIZE = next(option for option in NETWORKS if option.name == "image_size")
 USED = ("epochs", "minibatch", "rate", "weight_decay", "schedule", "ranker")  # of the options of training
 
 
@@ -114,9 +116,9 @@ def fit(
 
     Each column is standardised; `layers` are the widths of the parts of the features that go through a layer of their own (None: one part).
     It learns from pairs of a minibatch by the loss `ranker` (ranking or loss), with Adam. `start`, a LossRanker, is what training starts
-    from; its mean and scale stay. Works in one thread on the processor: a seed gives the same weights anywhere. `count` and `balance` are
-    those of classifiers, and decide nothing. Raises InputError for fewer than two rows, and UsageError for widths that are not the
-    features', a `start` of other widths, and where the training diverges.
+    from; its mean and scale stay. Works in one thread on the processor: a seed gives the same weights anywhere. `image_size` is of the
+    pictures that VAAL learns from beside it, `count` and `balance` are those of classifiers: they decide nothing here. Raises InputError
+    for fewer than two rows, and UsageError for widths that are not the features', a `start` of other widths, and where it diverges.
     """
     import torch
 
@@ -222,6 +224,7 @@ CLASSIFIER = Classifier(
             for option in training.options(rate=0.003, minibatch=64, weight_decay=0.01, schedule="constant", ranker="ranking")
             if option.name in USED
         ),
+        replace(IMAGE_SIZE, default=32, shown=""),
         Option("layers", str, None, "Widths of the layers that the features hold.", shown="one", convert=_layers, metavar="N,N"),
     ),
     fit=fit,

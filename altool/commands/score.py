@@ -18,7 +18,8 @@ from altool.engines.local import limited
 from altool.engines.scratch import Scratch, available
 from altool.errors import InputError, UsageError
 from altool.extras import need
-from altool.models import store, zero_shot
+from altool.models import companion, store, zero_shot
+from altool.models.labeled import Table
 from altool.models.shape import Deep, ImageModel, Outputs
 from altool.models.store import Stored
 from altool.models.thresholds import decided
@@ -153,7 +154,7 @@ def run(options: Options, console: Console) -> None:
     """Stream the rows through the model. The ids are read first, so that duplicates are refused before any work."""
     _check_outputs(options, console)
     reader = Reader(options.columns, options.classes, console, ids=options.ids, vectors=vector_shape(options))
-    stored, source = _described(options, reader, console) if options.zero_shot else _trained(options, reader)
+    stored, source, items = (*_described(options, reader, console), None) if options.zero_shot else _trained(options, reader)
     metrics = reader.open(options.thresholds, "metrics") if options.thresholds else None
     reader.match_ids()
     if stored.reads == "features" and options.model:
@@ -187,7 +188,7 @@ def run(options: Options, console: Console) -> None:
     if isinstance(stored.model, ImageModel):
         rows = _score_pictures(source, stored.model, predict, tables, options, console)
     else:
-        rows = _score_rows(source, stored, predict, tables, options, console)
+        rows = _score_rows(source, items, stored, predict, tables, options, console)
     summary = {"command": "score", "rows": rows, "classes": list(stored.classes), "output": options.output}
     text = f"scored {count(rows, 'row')}{_for_classes(stored)} -> {options.output}"
     if options.features_output:
@@ -199,8 +200,9 @@ def run(options: Options, console: Console) -> None:
     console.result(summary, text)
 
 
-def _trained(options: Options, reader: Reader) -> tuple[Stored, Source]:
-    """The model, and the rows for it. Raises UsageError for options that have no effect with it."""
+def _trained(options: Options, reader: Reader) -> tuple[Stored, Source, Source | None]:
+    """The model, the rows for it, and the items whose images its VAAL sees in place of features. Raises UsageError for options that have no
+    effect with it."""
     if options.model is None:
         raise UsageError("missing --model", "give a folder that altool train wrote or, before the first label, --zero-shot TEXT")
     if useless := [name for name in OF_ZERO_SHOT if getattr(options, name) is not None]:
@@ -214,13 +216,17 @@ def _trained(options: Options, reader: Reader) -> tuple[Stored, Source]:
         raise UsageError(f"--device has no effect with {who}", "leave it out")
     if options.device not in ("auto", "cpu"):
         devices.choose(options.device)  # refused before any work
-    if options.workers is not None and stored.reads != "image":
+    pictured = stored.reads == "features" and companion.image_size(stored.vaal) is not None
+    if pictured and options.items is None:
+        raise UsageError(f"{who}: its VAAL reads images beside features", "give --items too")
+    if options.workers is not None and stored.reads != "image" and not pictured:
         raise UsageError(f"--workers has no effect with {who}", "leave it out: it is for images")
     if options.thresholds and not stored.classes:
         raise UsageError(f"--thresholds has no effect with {who}, which predicts no classes", "leave it out")
     if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
-    return stored, open_rows(reader, stored.reads, who, options.features, options.items)
+    source = open_rows(reader, stored.reads, who, options.features, None if pictured else options.items)
+    return stored, source, reader.open(options.items or "", "items") if pictured else None
 
 
 def _described(options: Options, reader: Reader, console: Console) -> tuple[Stored, Source]:
@@ -269,8 +275,9 @@ def _label_count(labels: Any) -> int | None:
     return sum(labels.values()) if known else None
 
 
-def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], tuple[str, ...]]:
-    """What turns rows into a matrix float32 (n, K + E) of probabilities and further columns, and the vectors (n, D); and these columns."""
+def _predictor(stored: Stored, options: Options) -> tuple[Callable[..., tuple[np.ndarray, np.ndarray]], tuple[str, ...]]:
+    """What turns rows, and the pictures of the same that VAAL sees in their place, into a matrix float32 (n, K + E) of probabilities and
+    further columns, and the vectors (n, D); and these columns."""
     model = stored.model
     extras: list[str] = []
     if isinstance(model, Deep):
@@ -284,13 +291,18 @@ def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray],
         def outputs(rows: np.ndarray) -> Outputs:
             return Outputs(*model.predict(rows))
 
-    labeled = _labeled_probability(stored, options) if stored.vaal is not None else None
+    labeled = None
+    if stored.vaal is not None:
+        need("torch", f"model {options.model}: its VAAL")
+        ranked = stored.facts["provenance"]["options"].get("vaal") == "ta-vaal"
+        labeled = companion.labeler(stored.vaal, ranked=ranked, device=options.device, who=f"model {options.model}")
 
-    def predict(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def predict(rows: np.ndarray, shown: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
         found = outputs(rows)
         columns = [found.probabilities, *(getattr(found, name) for name in extras)]
         if labeled is not None:
-            columns.append(labeled(found.vectors if stored.reads == "text" else rows, found.predicted_loss))
+            seen = found.vectors if stored.reads == "text" else rows if shown is None else shown
+            columns.append(labeled(seen, found.predicted_loss))
         matrix = np.column_stack(columns)
         if not np.isfinite(matrix).all():
             bad = count(int((~np.isfinite(matrix)).any(axis=1).sum()), "row")
@@ -301,39 +313,27 @@ def _predictor(stored: Stored, options: Options) -> tuple[Callable[[np.ndarray],
     return predict, (*extras, *(["labeled_probability"] if labeled is not None else []))
 
 
-def _labeled_probability(stored: Stored, options: Options) -> Callable[[np.ndarray, np.ndarray | None], np.ndarray]:
-    """What says how likely rows, with what the ranker says of them, are labeled ones. Raises InputError for tensors of no VAAL."""
-    from altool.models import vaal
-    from altool.models.training import Pool, single
-
-    need("torch", f"model {options.model}: its VAAL")
-    try:
-        fitted = vaal.from_tensors(stored.vaal or {}, devices.choose(options.device))
-    except (KeyError, ValueError) as error:
-        raise InputError(f"model {options.model}: its VAAL cannot be read ({error})", "train it again") from error
-    ranked = stored.facts["provenance"]["options"].get("vaal") == "ta-vaal"
-
-    def labeled(rows: np.ndarray, predicted: np.ndarray | None) -> np.ndarray:
-        with single():  # row groups or minibatches are the threads' work
-            return fitted.labeled_probability(Pool(rows).batch(np.arange(len(rows))), predicted if ranked else None)
-
-    return labeled
-
-
 def _score_rows(
     source: Source,
+    items: Source | None,
     stored: Stored,
-    predict: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
+    predict: Callable[..., tuple[np.ndarray, np.ndarray]],
     tables: _Tables,
     options: Options,
     console: Console,
 ) -> int:
-    """Score features or texts, a row group at a time."""
+    """Score features or texts, a row group at a time; VAAL the images of the same rows in `items`, if they are given."""
     index = read_index(source, options.threads)
+    seen = None
+    if items is not None:
+        table = Table(items, "image", console, options.threads, options.workers, allow_outside=options.allow_outside)
+        seen = table.pictures_of(companion.recipe(companion.image_size(stored.vaal) or 0), index.take(np.arange(len(index))))
+        tables.origin["inputs"]["items"] = seen.fingerprint
 
     def work(batch: pa.RecordBatch) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
         rows, sums = read_rows(source, batch, stored.reads, stored.model.width)
-        found, vectors = predict(rows)
+        shown = None if seen is None else seen.pixels[seen.index.positions(batch.column("id"))]
+        found, vectors = predict(rows, shown)
         return found, vectors if options.features_output else None, sums
 
     with (

@@ -161,7 +161,9 @@ def _fit_of(options: Options) -> _Fit:
     record = registry.classifier(options.classifier)
     who = f"--classifier {record.name}"
     idle = {"--device": options.device not in ("auto", "cpu") and not (record.deep or options.vaal != "none")}
-    idle |= {"--workers": options.workers is not None and record.reads != "image"}
+    beside = _items_beside(options, record) is not None
+    idle |= {"--workers": options.workers is not None and record.reads != "image" and not beside}
+    idle |= {"--image-size": "image_size" in options.own and record.reads != "image" and not beside}
     learns = {"losses": options.losses, "labels": options.labels}
     if record.learns == "losses":
         idle |= {"--balance": options.balance is not None, "--recipe": options.recipe is not None, "torchrun": distributed.launched()}
@@ -197,6 +199,11 @@ def _fit_of(options: Options) -> _Fit:
     return _Fit(record, fit_options, vaal_options, recorded, options.balance or recipe.get("balance", BALANCE.default))
 
 
+def _items_beside(options: Options, record: Classifier) -> str | None:
+    """The items whose images VAAL learns from beside a loss ranker, which reads features; None where it learns from the same rows."""
+    return options.items if record.learns == "losses" and options.vaal != "none" else None
+
+
 def _recorded(record: Classifier, values: Mapping[str, Any]) -> dict[str, Any]:
     """A classifier's options as provenance has them: a file as its digest, a number that may also be a word as a text."""
     recorded = dict(values)
@@ -215,7 +222,9 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
     start = _start(options.from_model, record.name) if options.from_model else None
     means = meaning(options.time_zone, options.time_unit, options.unlabeled_value)
     reader = Reader(options.columns, options.classes, console, means, ids=options.ids, vectors=vector_shape(options))
-    source = open_rows(reader, record.reads, f"--classifier {record.name}", options.features, options.items)
+    beside = _items_beside(options, record)
+    source = open_rows(reader, record.reads, f"--classifier {record.name}", options.features, None if beside else options.items)
+    items = reader.open(beside, "items") if beside else None
     log = reader.open(options.labels, "labels", allow_empty=True) if options.labels is not None else None
     losses = reader.open(options.losses, "losses") if options.losses is not None else None
     targets = read_targets(reader, options.targets) if options.targets else None
@@ -273,10 +282,13 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
         fitted = None
         if writes:
             if options.vaal != "none":
-                seen = table.around(record, wanted.options, learned.ids, learned.out, labeled, model, pool)
+                if items is None:
+                    seen = table.around(record, wanted.options, learned.ids, learned.out, labeled, model, pool)
+                else:
+                    seen = table.beside(items, companion.recipe(wanted.options["image_size"]), learned.out, labeled.ids)
                 fitted = companion.fit(seen, options.vaal, model, wanted.vaal, options.seed, work)
                 facts["vaal"] = rounded(fitted.curve)
-                origin["inputs"][f"pool of {source.kind.name}"] = seen.fingerprint
+                origin["inputs"][f"pool of {(items or source).kind.name}"] = seen.fingerprint
             with write.replacing(options.output, "model") as temporary:
                 store.save(temporary, record.name, model, classes, facts, fitted.tensors() if fitted else None)
                 if fit_file is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +106,29 @@ class Table:
             return self.pool(model, out, labeled.ids)
         read = read or self.pictures(record.picture(options, False), wanted, out)
         return self.pool_of_pictures(read, labeled.ids)
+
+    def beside(self, items: Source, recipe: pictures.Recipe, out: pa.Array, labeled: pa.Array) -> Pool:
+        """What VAAL learns from where a loss ranker reads this table's features, and VAAL the images of `items`: the rows of both but for
+        the ids in `out` and images that cannot be used; `labeled` ids have a loss."""
+        read = replace(self, source=items, column="image").pictures(recipe, labeled, out)
+        whole = arrays.read_index(self.source, self.threads)
+        kept = read.at(read.usable & (whole.positions(read.index.take(np.arange(len(read.index)))) >= 0))
+        places = whole.positions(kept.index.take(np.arange(len(kept.index))))
+        space = scratch.Scratch(scratch.available() // 2)
+        (features,), _, _ = arrays.read_matrices(self.source, "features", whole, [places], space)
+        return replace(self.pool_of_pictures(kept, labeled), ranked=features)
+
+    def pictures_of(self, recipe: pictures.Recipe, ids: pa.Array) -> Pictures:
+        """The images of these rows. Raises InputError where one has none that can be used."""
+        import pyarrow as pa
+
+        read = self.pictures(recipe, ids)
+        usable = read.at(read.usable)
+        if len(lost := ids.filter(pa.array(usable.index.positions(ids) < 0))):
+            ids_ = check.naming(check.first_ids(lost))
+            text = f"{self.source.name}: {count(len(lost), 'row')} without an image that can be used (ids {ids_})"
+            raise InputError(text, "leave these rows out of the features too")
+        return usable
 
     def pictures(self, recipe: pictures.Recipe, wanted: pa.Array, out: pa.Array | None = None) -> Pictures:
         """The labeled rows (`wanted` ids); or all rows but for the ids in `out`. Raises InputError where no labeled row is there."""

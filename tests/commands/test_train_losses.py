@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import features, write
+from PIL import Image
 from scipy.stats import spearmanr
+
+from altool.models import companion, store
+from altool.payloads import pictures
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +75,36 @@ def test_a_round_of_another_task(altool: Altool, pool: Path) -> None:
     write(pa.table({"id": NAMES[:9], "label": ["mask"] * 9}), pool / "labels.parquet")
     report = altool("report", "--predictions", "p.parquet", "--labels", "labels.parquet", "-o", "r.html", code=3)
     assert "a loss ranker predicts no class" in report.said
+
+
+def test_vaal_on_the_images_of_the_rows(altool: Altool, pool: Path) -> None:
+    images = DRAW.integers(0, 255, (ROWS, 9, 12, 3)).astype(np.uint8)
+    names = [NAMES[row] for row in DRAW.permutation(ROWS)]
+    files = {name: png(images[NAMES.index(name)]) for name in names}
+    write(pa.table({"id": names, "image": [files[name] for name in names]}), pool / "i.parquet", row_group_size=31)
+    vaal = ("--vaal", "ta-vaal", "--vaal-epochs", 1, "--vaal-width", 4, "--items", "i.parquet")
+    altool(*TRAIN, *vaal, "--image-size", 8)
+    facts = json.loads((pool / "m" / "model.json").read_text())["provenance"]
+    assert {"losses", "features", "pool of items"} == facts["inputs"].keys()
+    score = ("score", "--model", "m", "--features", "f.parquet", "-o", "p.parquet", "--overwrite")
+    altool(*score, "--items", "i.parquet")
+    found = pq.read_table(pool / "p.parquet").column("labeled_probability").to_numpy()
+    stored = store.load(str(pool / "m"))
+    pixels = np.stack([pictures.decode(files[name], companion.recipe(8)) for name in NAMES])
+    labeled = companion.labeler(stored.vaal or {}, ranked=True, device="cpu", who="m")
+    assert found == pytest.approx(labeled(pixels, stored.model.outputs(MATRIX).predicted_loss), rel=1e-4)
+    assert "its VAAL reads images beside features" in altool(*score, code=2).said
+    write(pa.table({"id": names[:-1], "image": [files[name] for name in names[:-1]]}), pool / "i.parquet")
+    said = altool(*score, "--items", "i.parquet", code=3).said
+    assert f"1 row without an image that can be used (ids {names[-1]})" in said
+    assert "--image-size has no effect" in altool(*TRAIN[:-1], "x", "--image-size", 8, code=2).said
+    assert "reads features, not items" in altool(*TRAIN[:-1], "x", "--items", "i.parquet", code=2).said
+
+
+def png(pixels: np.ndarray) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def test_it_goes_on_from_another_and_leaves_held_out_rows_out(altool: Altool, pool: Path) -> None:

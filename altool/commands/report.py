@@ -206,7 +206,7 @@ def _measure(options: Options, predictions: str, labels: str, console: Console) 
     true, probabilities = _measurable(given, predicted, chosen.rows, classes)
     evaluation = evaluate(true, probabilities, shares, seeds.generator(options.seed, "report", "bootstrap"), aims)
     samples = {
-        name: evaluate(*_measurable(given, predicted, mask, classes), shares, None) if (mask != chosen.rows).any() else evaluation
+        name: evaluate(*_measurable(given, predicted, mask, classes), shares, None, aims) if (mask != chosen.rows).any() else evaluation
         for name, mask in chosen.samples.items()
         if mask.any()
     }

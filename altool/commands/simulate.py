@@ -22,13 +22,8 @@ from altool.metrics.gaps import Aims
 from altool.models.labeled import Table
 from altool.models.registry import classifier
 from altool.options import flag
-<<<<<<< HEAD
-from altool.simulation import noise, plan_file, records, start, world
-from altool.simulation import plan as plans
-=======
 from altool.simulation import plan as plans
 from altool.simulation import plan_file, records, start, world
->>>>>>> wt-images
 from altool.simulation.from_model import Pool
 from altool.simulation.journal import Journal
 from altool.simulation.options import Options

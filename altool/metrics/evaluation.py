@@ -11,6 +11,7 @@ from altool.metrics.gaps import Aims, shortfall
 from altool.metrics.intervals import wilson, wilson_f1
 from altool.metrics.recall_at_precision import Cuts, cuts, recall_at_precision, required, resampled_recalls
 
+SPECIFICITY = "specificity"
 REPLICATES = (200, 1000)  # at least and at most; in between as many as make DRAWS
 DRAWS = 20_000_000  # rows drawn in all
 CHUNK = 1 << 22  # draws held at once
@@ -50,7 +51,8 @@ def evaluate(
     taken. The predicted class has the largest probability; ties go to the smaller number. A class without a measured row has no
     estimate: every metric of it is 0, from 0 to 1, so it counts as the furthest from its target; a precision without predictions is
     also 0. The macro metrics are means over all K classes. With `aims` the overall metrics have the shortfall, too: the mean of
-    max(target - value, 0) over the classes with a priority; lower is better.
+    max(target - value, 0) over the classes with a priority; lower is better. Where one of them is on SPECIFICITY, all classes have it: the
+    share of the rows of other classes that are not predicted as the class, one less the false positive rate.
 
     Intervals: Wilson for the shares (precision, recall, accuracy); for F1 see `wilson_f1`. Recall at precision: the threshold is
     chosen on the rows that are measured, and that choice is uncertain too, which no formula for shares accounts for. So rows are drawn
@@ -65,6 +67,8 @@ def evaluate(
     known = support > 0
     metrics = {}
     for name, (part, whole) in _shares(rows, support, called, tp).items():
+        if name == SPECIFICITY and (aims is None or SPECIFICITY not in aims.metrics):
+            continue
         low, high = wilson_f1(tp, support + called - tp) if name == "f1" else wilson(part, whole)
         metrics[name] = _known(part / np.maximum(whole, 1), low, high, known)
 
@@ -112,6 +116,7 @@ def _shares(rows: int, support: np.ndarray, called: np.ndarray, tp: np.ndarray) 
         "recall": (tp, support),
         "precision": (tp, called),
         "accuracy": (rows - support - called + 2 * tp, np.full_like(tp, rows)),
+        SPECIFICITY: (rows - support - called + tp, rows - support),
     }
 
 

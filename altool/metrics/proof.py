@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from altool.metrics.evaluation import SPECIFICITY
 from altool.metrics.gaps import Aims
 
 PROVED, ESTIMATE, NOT_YET = STATES = ("proved", "estimate", "not_yet")
@@ -58,8 +59,9 @@ class Shares:
 def shares(of_class: np.ndarray, called: np.ndarray, scores: np.ndarray, metric: str, target: float, at_precision: float) -> Shares:
     """The shares of a class's metric, from boolean (n,) rows `of_class`, boolean (n,) rows `called` as it, and its float (n,) `scores`.
 
-    Recall, precision and accuracy are shares: of the rows that are of the class, that are predicted as it, and of all. F1 is none, but
-    J = tp / (tp + fp + fn) is one, and F1 = 2J / (1 + J) rises with it. Recall at precision is two, at one of eight thresholds.
+    Recall, precision and accuracy are shares: of the rows that are of the class, that are predicted as it, and of all; specificity is one
+    of the rows of other classes. F1 is none, but J = tp / (tp + fp + fn) is one, and F1 = 2J / (1 + J) rises with it. Recall at precision
+    is two, at one of eight thresholds.
     """
     support = of_class.sum()
     if metric == "recall_at_precision":
@@ -73,6 +75,7 @@ def shares(of_class: np.ndarray, called: np.ndarray, scores: np.ndarray, metric:
         "recall": (tp, support),
         "precision": (tp, called.sum()),
         "accuracy": ((called == of_class).sum(), len(called)),
+        SPECIFICITY: ((~called & ~of_class).sum(), len(called) - support),
     }[metric]
     return _shares([[successes]], [[trials]], [target / (2 - target) if metric == "f1" else target])
 

@@ -40,7 +40,7 @@ EXAMPLES: Sections = {
         "failed": "sh failed.sh",
     },
     "embed": {"backbone": "resnet18", "image_size": 32},
-    "train": {"folds": 5},
+    "train": {"balance": "none", "folds": 5},
     "select": {"budget": 50},
     "import-labels": {"skip_value": ["?"], "label_map": ["kat=cat"]},
 }
@@ -97,7 +97,8 @@ def targets(classes: Sequence[str]) -> str:
 # How sure a proof of a target is.
 # confidence = 0.95
 
-# What each class must reach. metric: f1, recall, precision, accuracy, or recall_at_precision (with at_precision = 0.9).
+# What each class must reach. metric: f1, recall, precision, accuracy, recall_at_precision (with at_precision = 0.9)
+# or false_positive_rate (at most the target).
 [default]
 metric = "f1"
 target = 0.90

@@ -26,7 +26,7 @@ from altool.text import count, visible
 SOURCE_ORDER = ("seed", "explore", "exploit", "auto", "unknown", "holdout")
 DEFAULT_METRIC = "f1"  # what is shown of a class without a target
 SHORT = {"f1": "F1", "recall": "recall", "precision": "precision", "accuracy": "accuracy", "macro_f1": "macro-F1"}
-SHORT |= {"macro_recall": "macro recall", "shortfall": "shortfall"}
+SHORT |= {"macro_recall": "macro recall", "shortfall": "shortfall", "specificity": "specificity"}
 
 
 @dataclass(frozen=True)

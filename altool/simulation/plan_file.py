@@ -54,13 +54,13 @@ def read(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
             raise InputError(f"{plan}: found no section [small], which --small takes", "add it, or leave out --small")
         forms = {plan: sections, f"{plan}, [small]": small or {}}
         runs = {where: _rows(where, form) for where, form in forms.items()}
-        classifiers = plans.classifiers([given, *forms.values(), *(row for rows_ in runs.values() for row in rows_)])
+        classifiers = plans.classifiers(given, [*forms.values(), *(row for rows_ in runs.values() for row in rows_)])
         of_models = plans.of_models(classifiers)
         (settings, instead), (rows, others) = (_section(where, form, of_models) for where, form in forms.items()), runs.values()
         if options.small:
             settings = {name: value for name, value in (settings | instead).items() if instead.get(name) != ""}
             rows = others or rows
-            used = plans.of_models(plans.classifiers([{**settings, **given}, *rows]))  # the other form may train another network
+            used = plans.of_models(plans.classifiers({**settings, **given}, rows))  # the other form may train another network
             settings = {name: value for name, value in settings.items() if name.startswith(used) or not name.startswith(of_models)}
         base = Path(options.plan).parent
         words: dict[str, tuple[str, ...]] = dict.fromkeys((*TABLES, *plans.TABLES), ())

@@ -193,5 +193,5 @@ RETRACTED = "retracted"  # of a row of the log that withdraws the auto labels of
 WITHDRAWN = "withdrawn"  # there is no answer any more
 RENAMED = "renamed"  # the same answer under another class name
 ARRIVAL = "arrival"  # a column beside the log's: the number of the import that added a row, from 1; 0 where its file does not say it
-METRICS = ("f1", "recall", "precision", "accuracy", "recall_at_precision")
+METRICS = ("f1", "recall", "precision", "accuracy", "recall_at_precision", "specificity")
 WIDE_PREFIX = "p:"

@@ -18,6 +18,7 @@ from altool.tables.read import Reader
 from altool.tables.schema import METRICS
 from altool.text import clip, count
 
+FALSE_POSITIVE_RATE = "false_positive_rate"  # read as a specificity: one less it, of which more is better, with the same gaps
 LARGEST = 1e9  # a priority that weights can still be computed with
 
 
@@ -120,8 +121,9 @@ def _target(name: str, class_: str | None, values: dict[str, Any]) -> Target:
     unknown = set(values) - {field.name for field in fields(Target)}
     if unknown:
         raise InputError(f"{where}: unknown key {sorted(unknown)[0]!r}", "the keys are metric, target, at_precision and priority")
-    if not isinstance(values.get("metric"), str) or values["metric"] not in METRICS:
-        raise InputError(f"{where}, column 'metric': unknown metric {_shown(values.get('metric'))}", f"choose from {', '.join(METRICS)}")
+    known = (*METRICS, FALSE_POSITIVE_RATE)
+    if not isinstance(values.get("metric"), str) or values["metric"] not in known:
+        raise InputError(f"{where}, column 'metric': unknown metric {_shown(values.get('metric'))}", f"choose from {', '.join(known)}")
     if values["metric"] == "recall_at_precision" and "at_precision" not in values:
         raise InputError(f"{where}, column 'at_precision': recall_at_precision needs one", "for example at_precision = 0.9")
     for key, low, high in (("target", 0, 1), ("at_precision", 0, 1), ("priority", 0, float("inf"))):
@@ -129,6 +131,8 @@ def _target(name: str, class_: str | None, values: dict[str, Any]) -> Target:
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= min(high, LARGEST):
             wanted = f"expected a number from {low} to {min(high, LARGEST):,.0f}"
             raise InputError(f"{where}, column {key!r}: {wanted}, found {_shown(value)}", "write shares, as 0.95 for 95 %")
+    if values["metric"] == FALSE_POSITIVE_RATE:
+        values = {**values, "metric": "specificity", "target": round(1 - values["target"], 12)}
     return Target(**values)
 
 

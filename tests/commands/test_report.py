@@ -511,3 +511,23 @@ def test_unlabeled_rows_change_nothing(case):
     before = report()["overall"]
     predictions([*CASE, ("u1", "", "", 0, (1.0, 0.0, 0.0))], "oof.parquet")
     assert report()["overall"] == before
+
+
+def test_a_false_positive_rate_is_to_be_low(altool, case):
+    """Of the three rows of others one is taken for a bee, none of the two for an ant: 1/3 is 0.133 above a rate of 0.2. TAAL's equations
+    take the rate and its target negated, which gives the same gap."""
+    Path("targets.toml").write_text('[default]\nmetric = "false_positive_rate"\ntarget = 0.2\n')
+    found = report(targets="targets.toml", metrics_output="m.parquet", output="page.html")
+    ant, bee, _ = found["classes"]
+    assert (ant["metrics"]["specificity"]["value"], bee["metrics"]["specificity"]["value"]) == (1, pytest.approx(2 / 3))
+    assert (bee["target"]["target"], bee["target"]["gap"], bee["target"]["met"]) == (0.8, pytest.approx(1 / 3 - 0.2), False)
+    assert (ant["target"]["met"], found["overall"]["shortfall"]["value"]) == (True, pytest.approx((1 / 3 - 0.2 + 0.8) / 3))
+    rows = {row["class"]: row for row in pq.read_table("m.parquet").to_pylist() if row["metric"] == "specificity"}
+    assert rows["bee"]["explored_value"] == pytest.approx(2 / 3)
+    assert rows["bee"]["gap"] == pytest.approx(1 / 3 - 0.2)
+    assert "specificity" in Path("page.html").read_text()
+    said = altool("report", "--predictions", "oof.parquet", "--labels", "labels.parquet", "--targets", "targets.toml")
+    assert "specificity" in said.text
+    Path("targets.toml").write_text('[default]\nmetric = "false_positives"\ntarget = 0.2\n')
+    with pytest.raises(InputError, match="unknown metric 'false_positives'"):
+        report(targets="targets.toml")

@@ -341,8 +341,7 @@ def test_no_classes_and_no_seconds(case):
         ({"round": 3}, "--round has no effect with"),
         (
             {"metric": "auc"},
-            "--metric: expected macro_f1, macro_recall, accuracy, shortfall, .* recall_at_precision, label_imbalance or label_entropy, "
-            "found 'auc'",
+            "--metric: expected macro_f1, macro_recall, accuracy, shortfall, .* specificity, label_imbalance or label_entropy, found 'auc'",
         ),
         ({"level": [0.0]}, "--level: expected a number above 0 and at most 1, found 0"),
         ({"tail_share": 1.0}, "--tail-share: expected a number above 0 and at most 0.999, found 1"),

@@ -9,6 +9,7 @@ from sklearn import metrics as reference
 from altool import seeds
 from altool.metrics.evaluation import evaluate
 from altool.metrics.gaps import Aims
+from altool.metrics.intervals import wilson
 from altool.metrics.recall_at_precision import cuts, recall_at_precision, required
 
 
@@ -186,3 +187,18 @@ def test_100_classes_of_10_000_rows_take_seconds():
     start = time.process_time()
     run(true, probabilities)
     assert time.process_time() - start < 6
+
+
+def test_specificity_is_measured_where_a_target_is_on_it() -> None:
+    """One less the false positive rate: of the 4 rows of others 3 are not taken for class 0, of the 3 of others 2 not for class 1."""
+    true = np.array([0, 0, 1, 1, 1, 2])
+    likely = np.eye(3)[[0, 1, 0, 1, 1, 2]] * 0.7 + 0.1
+    assert "specificity" not in evaluate(true, likely, [0.9] * 3, None).metrics
+    aims = Aims(("specificity", "f1", "specificity"), np.array([0.9, 0.5, 0.5]), np.ones(3), (0.9,) * 3)
+    found = evaluate(true, likely, [0.9] * 3, np.random.default_rng(0), aims)
+    own = found.metrics["specificity"]
+    assert own.value == pytest.approx([3 / 4, 2 / 3, 1])
+    assert own.low == pytest.approx(wilson(np.array([3, 2, 5]), np.array([4, 3, 5]))[0])
+    value, low, high = found.overall["shortfall"]
+    assert value == pytest.approx((0.9 - 0.75) / 3)
+    assert 0 <= low <= value <= high < 0.5

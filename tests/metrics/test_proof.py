@@ -101,6 +101,7 @@ def test_counts_by_hand():
         ("recall", 3, 4, 0.8),
         ("precision", 3, 5, 0.8),
         ("accuracy", 7, 10, 0.8),
+        ("specificity", 4, 6, 0.8),
         ("f1", 3, 6, 0.8 / 1.2),
     ):
         found = shares(true == 0, predicted == 0, scores[:, 0], metric, 0.8, 0.5)

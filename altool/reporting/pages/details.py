@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from altool.documents import Html
+from altool.metrics.evaluation import SPECIFICITY
 from altool.reporting import cost, relabeled, searches
 from altool.reporting.content import SOURCE_ORDER, Estimate, Report
 from altool.reporting.pages import svg
@@ -15,8 +16,10 @@ CLASSES = ("class", "classes")
 def metrics(report: Report) -> Table:
     """Every metric of every class with its interval, and what its target is worth."""
     aimed = bool(report.aims)
-    names = ("precision", "recall", "f1", "accuracy", "recall_at_precision")
+    names: tuple[str, ...] = ("precision", "recall", "f1", "accuracy", "recall_at_precision")
     head = ["class", "precision", "recall", "F1", "accuracy", "R@P", "at precision", "above threshold"]
+    if any(SPECIFICITY in line.metrics for line in report.classes):
+        names, head = (SPECIFICITY, *names), [head[0], SPECIFICITY, *head[1:]]
     head += ["gap", "weight"] if aimed else []
     rows: list[tuple[str, list[str | Html]]] = []
     for line in report.classes:

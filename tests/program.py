@@ -50,13 +50,13 @@ def run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], 
 class Running:
     """`altool ARGUMENTS` as it runs in `folder`. What is killed does nothing more: it is a process of its own."""
 
-    def __init__(self, arguments: Sequence[object], folder: Path) -> None:
+    def __init__(self, arguments: Sequence[object], folder: Path, **environment: str) -> None:
         self._streams = Path(tempfile.mkdtemp(prefix="altool-"))
         for name in STREAMS:
             (self._streams / name).touch()
         start()
         words = [str(argument) for argument in arguments]
-        self._process = FORKS.Process(target=_altool, args=(words, str(folder), dict(os.environ), str(self._streams)))
+        self._process = FORKS.Process(target=_altool, args=(words, str(folder), {**os.environ, **environment}, str(self._streams)))
         self._process.start()
 
     @property

@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
+from program import Running
 
 from altool.commands import init
 from altool.errors import InputError, UsageError
@@ -223,16 +224,17 @@ def test_links_lead_where_they_lead(tmp_path: Path, texts: Path, monkeypatch: py
     assert os.path.exists(tmp_path / "near" / items)
 
 
-def program(*words: str, folder: Path) -> str:
-    """Standard output of this checkout's program, as a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "altool", *words]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
+def run(*words: str, folder: Path) -> None:
+    status, said = Running(words, folder).end()
+    assert status == 0, said
 
 
 def test_cron_gets_a_program_that_it_finds(tmp_path: Path, texts: Path) -> None:
     """cron's PATH has no virtual environment, and cron takes % for the end of a line."""
-    cron = json.loads(program("init", str(texts), "100%", "--json", folder=tmp_path))["cron"]
+    command = [sys.executable, "-m", "altool", "init", str(texts), "100%", "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    cron = json.loads(done.stdout)["cron"]
     assert cron == f"0 * * * * {sys.executable} -m altool round {tmp_path}/100\\%"
 
 
@@ -240,7 +242,7 @@ def test_cron_gets_a_program_that_it_finds(tmp_path: Path, texts: Path) -> None:
 def test_what_was_written_is_what_the_commands_take(tmp_path: Path) -> None:
     """From a folder of images: no option is typed that the project knows."""
     pictures(tmp_path / "pics", 20, 40)
-    program("init", "pics", "p", folder=tmp_path)
-    program("embed", folder=tmp_path / "p")
-    program("select", "-o", "q.parquet", folder=tmp_path / "p")
+    run("init", "pics", "p", folder=tmp_path)
+    run("embed", folder=tmp_path / "p")
+    run("select", "-o", "q.parquet", folder=tmp_path / "p")
     assert (tmp_path / "p/q.parquet").exists()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import features, write
 from PIL import Image
+from program import Running
 from scipy.stats import spearmanr
 
 from altool.console import Console
@@ -142,22 +140,15 @@ def test_a_network_on_images(altool: Altool, pool: Path) -> None:
     assert "1 labeled row cannot be used" in altool("train", *given, "-o", "strict", "--strict", code=3).said
 
 
-def start(arguments: tuple[object, ...], folder: Path, **environment: str) -> subprocess.Popen[bytes]:
-    words = [str(argument) for argument in arguments]
-    return subprocess.Popen([sys.executable, "-m", "altool", *words], cwd=folder, env={**os.environ, **environment}, stderr=subprocess.PIPE)
-
-
 def test_killed_and_gone_on_is_undisturbed(altool: Altool, pool: Path) -> None:
     inputs = ("--features", "f.parquet", "--labels", "l.parquet", *MLP[:4], "--epochs", "300", "--checkpoint-seconds", "0")
     altool("train", *inputs, "-o", "whole")
-    process = start(("train", *inputs, "-o", "m"), pool)
+    run = Running(("train", *inputs, "-o", "m"), pool)
     partial = pool / ".m.partial"
     end = time.monotonic() + 120
     while not list(partial.glob("*.checkpoint")) and time.monotonic() < end:
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert run.kill() == -signal.SIGKILL
     assert not (pool / "m").exists()
     assert list(partial.glob("*.checkpoint"))
     altool("train", *inputs, "-o", "m")
@@ -173,12 +164,11 @@ def test_two_processes_train_one_model(altool: Altool, pool: Path) -> None:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = str(found.getsockname()[1])
-    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
-    processes = [start((*inputs, "-o", "two"), pool, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(2)]
-    said = [process.communicate(timeout=240)[1].decode() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], said
-    assert "trained mlp" in said[0]
-    assert "trained mlp" not in said[1]
+    shared = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    runs = [Running((*inputs, "-o", "two"), pool, RANK=str(rank), LOCAL_RANK=str(rank), **shared) for rank in range(2)]
+    ended = [run.end() for run in runs]
+    assert [status for status, _ in ended] == [0, 0], ended
+    assert ["trained mlp" in said for _, said in ended] == [True, False]
 
     one, two = (store.load(str(pool / name)).model for name in ("one", "two"))
     assert two.probabilities(MATRIX) == pytest.approx(one.probabilities(MATRIX), abs=1e-3)

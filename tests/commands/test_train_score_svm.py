@@ -87,7 +87,7 @@ def test_simulate(altool: Altool, tmp_path: Path) -> None:
         assert accuracies[-1] > 0.6
 
 
-@pytest.mark.parametrize("name", [name for name in REGISTRY.names() if REGISTRY.load(name).learns == "labels"])
+@pytest.mark.parametrize("name", [name for name, record in REGISTRY.every().items() if record.learns == "labels"])
 def test_every_classifier_can_be_planned(name: str) -> None:
     settings = {"classifier": name, "seed_size": 3, "rounds": 1, "budget": 2}
     assert plan.make({**settings, f"{prefix(name)}c": 1.0} if "svm" in name else settings, [{"strategy": "margin"}]).runs

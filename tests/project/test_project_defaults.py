@@ -211,7 +211,8 @@ def test_a_round_by_hand(altool: Callable[..., Any], tmp_path: Path) -> None:
     assert altool("score", "--model", "m", "-o", "p.parquet").said.startswith("altool.toml: --features features.parquet\n")
     assert "--targets targets.toml" in altool("report", "--predictions", "p.parquet").said
     assert altool("select", "--predictions", "p.parquet", "-o", "q1.parquet", "--quiet").said == ""
-    assert "missing --labels, --output" in altool("train", code=2, ALTOOL_DEFAULTS="off").said
+    assert "missing --output" in altool("train", code=2, ALTOOL_DEFAULTS="off").said
+    assert "--labels" in altool("train", "-o", "m2", code=2, ALTOOL_DEFAULTS="off").said
     assert "missing --output" in altool("train", code=2).said
     (tmp_path / "altool.toml").write_text("[select]\nbudget = 0\n")
     assert "altool.toml, [select] budget: expected a whole number" in altool("train", code=2).said

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections import Counter
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+import scripts
 
 from altool.simulation import plan as plans
 from altool.simulation import plan_file
@@ -18,16 +17,7 @@ ROOT = Path(__file__).parents[1]
 LONGEST = 660  # processor seconds of a small form: minutes on two cores
 
 
-def _loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("papers_page", ROOT / "papers" / "page.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-page = _loaded()
+page = scripts.load(ROOT / "papers" / "page.py")
 PLANS = page.plans()
 SLOW = pytest.mark.slow  # networks import torch
 FORMS = [pytest.param(path, False, marks=[SLOW] if "resnet18" in str(plan) else []) for path, plan in PLANS.items() if "run" in plan]

@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import json
 import pickle
 import zipfile
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import scripts
 from PIL import Image
 from scipy.io import savemat
 
 PAPERS = Path(__file__).parents[1] / "papers"
 
 
-def _loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("papers_data", PAPERS / "data.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-data = _loaded()
+data = scripts.load(PAPERS / "data.py")
 
 
 def picture(value: int, side: int = 28, kind: str = "PNG") -> bytes:

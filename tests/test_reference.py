@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+import scripts
 
 from altool.options import Option
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-def _loaded() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reference", DOCS / "reference.py")
-    assert spec is not None
-    assert spec.loader is not None
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-
-reference = _loaded()
+reference = scripts.load(DOCS / "reference.py")
 
 
 @pytest.fixture(scope="module")

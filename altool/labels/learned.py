@@ -38,23 +38,23 @@ class Learned:
     @property
     def noun(self) -> tuple[str, str]:
         """One, and several, of what is learned."""
-        return ("label", "labels") if "label" in self.table.column_names else ("loss", "losses")
+        return ("label", "labels") if self.classes else ("loss", "losses")
 
     def of(self, ids: pa.Array) -> np.ndarray:
         """Class numbers int64 or losses float64 of those of the `ids` that have one, in id order."""
         there = self.table.filter(pc.is_in(self.table.column("id"), value_set=ids))
-        return codes(there, self.classes) if "label" in there.column_names else there.column("loss").to_numpy()
+        return codes(there, self.classes) if self.classes else there.column("loss").to_numpy()
 
     def facts(self, values: np.ndarray) -> dict[str, Any]:
         """How many labels each class has, or how many losses there are, of these values of `of`."""
-        if "loss" in self.table.column_names:
+        if not self.classes:
             return {"losses": len(values)}
         return {"labels": dict(zip(self.classes, np.bincount(values, minlength=len(self.classes)).tolist(), strict=True))}
 
     def refuse(self, values: np.ndarray, table: str) -> None:
         """Raise InputError where nothing can be learned of these values, of the rows that `table` holds."""
         if len(np.unique(values)) < 2:
-            alike = "are of one class" if "label" in self.table.column_names else "have one and the same loss"
+            alike = "are of one class" if self.classes else "have one and the same loss"
             raise InputError(f"{table}: the labeled rows that it holds {alike}", "give the table that holds the other labeled rows too")
 
 

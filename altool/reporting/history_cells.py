@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from altool.metrics import learning_curves
@@ -10,6 +11,13 @@ from altool.reporting.history import Difference, History, Run, metric_name
 from altool.reporting.history_curves import Curve, Interval
 from altool.reporting.history_levels import Level
 from altool.text import visible
+
+
+def _points(curve: Curve) -> Iterator[tuple[int, Interval]]:
+    """The numbers of labels of a curve, and what it is there."""
+    for place, number in enumerate(curve.labels):
+        low, high = (None if band is None else band[place] for band in (curve.low, curve.high))
+        yield number, Interval(curve.value[place], low, high)
 
 
 def summary_rows(found: History) -> list[dict[str, Any]]:
@@ -56,19 +64,16 @@ def summary_rows(found: History) -> list[dict[str, Any]]:
         curves: list[tuple[str, str | None, Curve]] = [(scope, None, run.curves[scope]) for scope in found.scopes]
         curves += [("class", name, curve) for name, curve in run.class_curves.items()]
         for scope, class_, curve in curves:
-            for place, number in enumerate(curve.labels):
-                low, high = (None if band is None else band[place] for band in (curve.low, curve.high))
-                add(run, "curve", Interval(curve.value[place], low, high), scope, labels=number, **{"class": class_})
+            for number, value in _points(curve):
+                add(run, "curve", value, scope, labels=number, **{"class": class_})
         for scope, curve in (run.over_baseline or {}).items():
-            for place, number in enumerate(curve.labels):
-                low, high = (None if band is None else band[place] for band in (curve.low, curve.high))
-                repeats = run.difference[scope].repeats if run.difference else run.repeats
-                less = Difference(curve.value[place], low, high, repeats, "")
+            repeats = run.difference[scope].repeats if run.difference else run.repeats
+            for number, value in _points(curve):
+                less = Difference(value.value, value.low, value.high, repeats, "")
                 add(run, "difference", less, scope, labels=number, baseline=found.baseline)
         for name, curve in (run.balance or {}).items():
-            for place, number in enumerate(curve.labels):
-                low, high = (None if band is None else band[place] for band in (curve.low, curve.high))
-                add(run, name, Interval(curve.value[place], low, high), labels=number)
+            for number, value in _points(curve):
+                add(run, name, value, labels=number)
         for name, share in (found.pool or {}).items():
             add(run, "pool_share", Interval(share, None, None), "class", **{"class": name})
     choice = found.choice

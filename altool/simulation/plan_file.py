@@ -52,11 +52,12 @@ def read(options: Options) -> tuple[dict[str, Any], list[dict[str, Any]]]:
                 raise InputError(f"{plan}, {name}: expected a section, found {clip(repr(section), 80)}", f"write it as [{name}]")
         if options.small and small is None:
             raise InputError(f"{plan}: found no section [small], which --small takes", "add it, or leave out --small")
-        forms = {plan: sections, f"{plan}, [small]": small or {}}
-        runs = {where: _rows(where, form) for where, form in forms.items()}
-        classifiers = plans.classifiers(given, [*forms.values(), *(row for rows_ in runs.values() for row in rows_)])
+        other, where = small or {}, f"{plan}, [small]"
+        rows, others = _rows(plan, sections), _rows(where, other)
+        classifiers = plans.classifiers(given, [sections, other, *rows, *others])
         of_models = plans.of_models(classifiers)
-        (settings, instead), (rows, others) = (_section(where, form, of_models) for where, form in forms.items()), runs.values()
+        settings = _section(plan, sections, of_models)
+        instead = _section(where, other, of_models, removes=True)
         if options.small:
             settings = {name: value for name, value in (settings | instead).items() if instead.get(name) != ""}
             rows = others or rows
@@ -89,11 +90,11 @@ def _rows(where: str, form: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def _section(where: str, form: Mapping[str, Any], of_models: tuple[str, ...]) -> dict[str, Any]:
-    """The settings of a plan, or of its [small], where an empty text removes one; those of classifiers, whose keys begin with one of
+def _section(where: str, form: Mapping[str, Any], of_models: tuple[str, ...], *, removes: bool = False) -> dict[str, Any]:
+    """The settings of a plan, or of its [small], which `removes` one by an empty text; those of classifiers, whose keys begin with one of
     `of_models`, are checked with the run. Raises InputError and UsageError."""
     settings = {name.replace("-", "_"): value for name, value in form.items()}
-    removed = {name for name, value in settings.items() if where.endswith("[small]") and value == "" and name in of_plans()}
+    removed = {name for name, value in settings.items() if removes and value == "" and name in of_plans()}
     unchecked = {name: settings.pop(name) for name in list(settings) if name in removed or name.startswith(of_models)}
     return _checked(where, settings) | unchecked
 

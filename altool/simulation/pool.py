@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from altool.errors import UsageError
+from altool.metrics.learning_curves import imbalance_ratio
 
 HIGHEST = 1e9  # ratio of a long tail that is looked at: beyond it a class has one row
 
@@ -57,7 +58,7 @@ def spread(sizes: np.ndarray) -> tuple[float, float, float]:
     """Mean and standard deviation of the class `sizes` (K,) above 0, and the imbalance ratio: the second over the first."""
     sizes = sizes[sizes > 0]
     mean, deviation = float(np.mean(sizes)), float(np.std(sizes))
-    return mean, deviation, deviation / mean
+    return mean, deviation, imbalance_ratio(sizes)
 
 
 def _ratio(wanted: float, ir: Callable[[float], float]) -> float:

@@ -30,7 +30,7 @@ from altool.simulation.start import Start
 from altool.strategies import registry
 from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
-from altool.wrappers.choose import Choice, Request, asked, choose, class_options, narrow
+from altool.wrappers.choose import Choice, Request, asked, choose, class_options, narrow, sample
 from altool.wrappers.unique import choose_unique
 
 if TYPE_CHECKING:
@@ -243,9 +243,9 @@ def replay(
         if before is not None and now is not chooser:  # the number that another strategy has kept is none to compare with
             before = replace(before, numbers=None)
         chooser = now
-        told = _accepted(history.asked)
+        accepted = _accepted(history.asked)
         state = State(
-            model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, told, work.device
+            model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, accepted, work.device
         )
         choice, suggested, kept = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
         if state.told:
@@ -381,24 +381,19 @@ def _choose(
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED
         keywords[strategy.budgets] = cost.tiers(prices, *state.accepted.T, rows=budget, audit=run.audit or 0)
     request = _request(run, strategy, sum(keywords.get(strategy.budgets, (budget,))), keywords, state.weights, generator)
-    sample = _sample(run, request, len(candidates))
-    if sample is not None:
-        arrays, _ = narrow(arrays, {}, sample)
-        arrays |= {"answers": arrays["answers"][sample]} if strategy.shape == "ask" else {}
-        candidates = candidates[sample]
+    # As strategies with this option draw theirs.
+    places = sample(request, len(candidates), (run.subset_factor or 0) * request.count)
+    if places is not None:
+        arrays, _ = narrow(arrays, {}, places)
+        arrays |= {"answers": arrays["answers"][places]} if strategy.shape == "ask" else {}
+        candidates = candidates[places]
     choice = _chosen(pool, run, request, candidates, arrays, state.labeled)
     if choice.round is not None:
         choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
-    if sample is not None:
-        choice = replace(choice, places=sample[choice.places])
+    if places is not None:
+        choice = replace(choice, places=places[choice.places])
     return choice, None if suggested is None else suggested.astype(np.int64), kept
-
-
-def _sample(run: Run, request: Request, candidates: int) -> np.ndarray | None:
-    """The rising int64 places of the random sample that a strategy may choose from, as those with this option draw theirs; None: all."""
-    size = (run.subset_factor or 0) * request.count
-    return np.sort(request.generator("subset").choice(candidates, size, replace=False)) if 0 < size < candidates else None
 
 
 def _keywords(pool: Pool, plan: Plan, run: Run, strategy: Strategy, labels: np.ndarray) -> dict[str, Any]:

@@ -212,9 +212,13 @@ def narrow(arrays: Mapping[str, Any], keywords: Mapping[str, Any], places: np.nd
 def _subset(request: Request, candidates: int, count: int) -> Any:
     """The places that a score strategy may choose from: rising int64, or a slice where these are all."""
     factor = request.keywords.get(SUBSET_FACTOR.name, request.strategy.default(SUBSET_FACTOR.name) or 0)
-    if not 0 < factor * count < candidates:
-        return slice(None)
-    return np.sort(request.generator("subset").choice(candidates, factor * count, replace=False))
+    found = sample(request, candidates, factor * count)
+    return slice(None) if found is None else found
+
+
+def sample(request: Request, candidates: int, size: int) -> np.ndarray | None:
+    """The rising int64 places of so many candidates drawn at random; None where that is none, or all of them."""
+    return np.sort(request.generator("subset").choice(candidates, size, replace=False)) if 0 < size < candidates else None
 
 
 def _call(request: Request, arrays: Mapping[str, Any], count: int, rng: np.random.Generator, keywords: Mapping[str, Any]) -> Any:

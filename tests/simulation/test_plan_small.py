@@ -104,3 +104,10 @@ def test_a_dry_run_names_the_form(tmp_path: Path, capsys: pytest.CaptureFixture[
     console.dry_run = True
     simulate.run(Options(output=str(tmp_path / "out"), plan=str(tmp_path / "plan.toml"), small=True), console)
     assert "simulate 1 of 1 run (1 x 1 repeat), the small form, 2 rounds each, on 18 rows" in "".join(capsys.readouterr())
+
+
+def test_the_name_of_a_plan_removes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "plan, [small]"
+    path.write_text('balance = ""\n')
+    with pytest.raises(UsageError, match="balance: expected none, class-weight or prior, found ''"):
+        plan_file.read(Options(output="out", plan=str(path)))

@@ -78,24 +78,27 @@ class Browser:
             content += byte
         return json.loads(content)
 
-    def open(self, path: Path | None = None) -> None:
-        """Load a file, or the page again."""
-        if path is None:
-            time.sleep(0.1)  # no person is faster; what the page has kept reaches the browser's storage a moment later
-            self.call("Page.reload")
-        else:
-            self.call("Page.navigate", url=path.resolve().as_uri())
+    def open(self, path: Path) -> None:
+        """Load a file."""
+        self._load("Page.navigate", url=path.resolve().as_uri())
+
+    def reload(self, **kept: str) -> None:
+        """Load the page again with what the browser keeps for it, and with these items.
+
+        The items are set in the new document before the page's own scripts: what the old one has set may reach the browser's storage
+        after the new one has read it, where a script is faster than a person.
+        """
+        items = json.dumps({**self.run("({...localStorage})"), **kept})
+        script = f"localStorage.clear(); Object.assign(localStorage, {items})"
+        added = self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
+        self._load("Page.reload")
+        self.call("Page.removeScriptToEvaluateOnNewDocument", **added)
+
+    def _load(self, method: str, **parameters: Any) -> None:
+        self.call(method, **parameters)
         before = len(self.events)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events[before:]):
             self.events.append(self._receive())
-
-    def open_with(self, item: str, value: str) -> None:
-        """Load the page again as if the browser had kept `value`. It is set in the new document before the page's own scripts: what
-        is set in the old one may reach the browser's storage after the new one has read it."""
-        script = f"localStorage.setItem({json.dumps(item)}, {json.dumps(value)})"
-        added = self.call("Page.addScriptToEvaluateOnNewDocument", source=script)
-        self.open()
-        self.call("Page.removeScriptToEvaluateOnNewDocument", **added)
 
     def run(self, script: str) -> Any:
         """The value of an expression, or of a promise."""

@@ -130,7 +130,7 @@ def test_a_round_of_pictures_with_a_reload_an_undo_and_a_correction(page: Browse
     assert page.run("document.getElementById('image').classList.contains('tiny')")
     assert page.text(".suggested span") == "one"
     page.press("a", "Enter", " ")  # nine, one, skip
-    page.open()  # again, in the middle
+    page.reload()  # again, in the middle
     assert page.text("#count") == "3 of 8 answered, 1 skipped, 5 open"
     assert page.text("#place") == "Row 4 of 8"
     page.press("3", "u", "4")  # two is taken back, three
@@ -204,7 +204,7 @@ def test_random_keys_do_what_a_model_says(page: Browser, tmp_path: Path, seed: i
     chances = {"1": 6, "2": 6, "3": 6, " ": 6, "Enter": 6, "u": 12, "ArrowLeft": 12, "ArrowRight": 6, "reload": 1}
     for key in draw.choice(list(chances), 150, p=np.array(list(chances.values())) / sum(chances.values())):
         model.press(str(key))
-        page.open() if key == "reload" else page.press(str(key))
+        page.reload() if key == "reload" else page.press(str(key))
         assert page.text("#place") == f"Row {model.place + 1} of 9", key
     labels = [model.answers[row][1] if row in model.answers else "" for row in range(9)]
     expected = [(label or "", "skipped" if label is None else label and "labeled") for label in labels]
@@ -250,7 +250,7 @@ def test_classes_are_typed_only_where_none_are_known(page: Browser, tmp_path: Pa
     page.run("document.getElementById('added').value = ''")
     page.type("dog")
     page.press("Enter")
-    page.open()
+    page.reload()
     page.press("2")
     assert said(page) == [("cat", "labeled")] * 3 + [("dog", "labeled")] * 2 + [("", "")] * 2
     page.press("u", "u")
@@ -331,11 +331,11 @@ def test_what_the_browser_kept_is_checked(page: Browser, tmp_path: Path) -> None
         [2],
         None,
     ]
-    page.open_with(key, json.dumps({"version": 1, "answers": [*good, *bad]}))
+    page.reload(**{key: json.dumps({"version": 1, "answers": [*good, *bad]})})
     assert "7 answers that this browser kept cannot be read" in page.text("#notice")
     assert said(page)[:3] == [("ant", "labeled"), ("bee", "labeled"), ("", "")]
     for broken in ("{", "null", "[]", '{"version": 1, "answers": 3}', '{"version": 9, "answers": []}'):
-        page.open_with(key, broken)
+        page.reload(**{key: broken})
         assert "cannot be read" in page.text("#notice")
         assert page.text("#count") == "0 of 5 answered, 5 open"
     opened(page, tmp_path / "p.html", [Task("r-1", 1, 4, text="a")], ("ant", "bee"))  # the next round

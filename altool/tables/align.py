@@ -118,26 +118,85 @@ def checksums(columns: Sequence[pa.Array]) -> np.ndarray:
     return total
 
 
-def fingerprint(ids: Index, rows: np.ndarray | None, *facts: Any) -> str:
-    """A digest of a table's content: its ids and row checksums in id order, and facts such as its classes.
+class Fingerprint:
+    """A digest of a table's content, that is, of its ids and what is known of each row: the same in whatever order and in how many
+    parts the rows are added, so that processes add up what each has read.
 
-    The same rows give the same fingerprint whatever their order, files or row groups.
+    Each row is a number of 128 bits, made of its id and its words, and the table is their sum: a digest of a set (Bellare and Micciancio
+    1997, AdHash), made for speed: it tells tables apart that differ by accident, not those that somebody makes to be taken for each
+    other.
     """
-    digest = hashlib.sha256(repr(facts).encode())
-    lengths = hashlib.sha256()
-    for chunk in ids.ids.chunks:
-        if pa.types.is_integer(chunk.type):
-            digest.update(chunk.to_numpy().tobytes())
-            continue
-        wide = pa.types.is_large_string(chunk.type)
-        offsets = np.frombuffer(chunk.buffers()[1], np.int64 if wide else np.int32)[chunk.offset : chunk.offset + len(chunk) + 1]
-        if len(chunk) and chunk.buffers()[2] is not None:
-            digest.update(memoryview(chunk.buffers()[2])[offsets[0] : offsets[-1]])
-        lengths.update(np.diff(offsets).astype(np.int64).tobytes())
-    digest.update(lengths.digest())
-    if rows is not None:
-        digest.update(ids.arrange(rows).tobytes())
-    return "sha256:" + digest.hexdigest()[:32]
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._sums = np.zeros(2, np.uint64)
+
+    def add(self, ids: pa.Array | pa.ChunkedArray, rows: np.ndarray | None = None) -> None:
+        """Add rows: their ids (n,), and of each in the same order what `checksums` gives, uint32 (n,), or a digest, uint8 (n, 16)."""
+        done = 0
+        for chunk in ids.chunks if isinstance(ids, pa.ChunkedArray) else [ids]:
+            for start in range(0, len(chunk), PART):
+                part = chunk.slice(start, PART)
+                numbers = _words(part)
+                if rows is not None:
+                    own = rows[done : done + len(part)]
+                    for words in own.view(np.uint64).T if own.ndim == 2 else [own.astype(np.uint64)]:
+                        numbers = _mixed(numbers) ^ words
+                done += len(part)
+                self._sums += [_mixed(numbers).sum(), _mixed(numbers ^ SALT).sum()]
+        self.rows += done
+
+    def merge(self, other: Fingerprint) -> None:
+        """Add the rows that another has been given."""
+        self.rows += other.rows
+        self._sums += other._sums
+
+    def text(self, *facts: Any) -> str:
+        """The digest of these rows, and of facts such as the table's classes."""
+        digest = hashlib.sha256(repr((*facts, self.rows)).encode())
+        digest.update(self._sums.astype("<u8").tobytes())
+        return "sha256:" + digest.hexdigest()[:32]
+
+
+SHORT = 64  # bytes of an id
+SALT, ODD, OTHER = (np.uint64(number) for number in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+
+
+def _mixed(numbers: np.ndarray) -> np.ndarray:
+    """The finalizer of SplitMix64 (Steele, Lea and Flood 2014), uint64 (n,)."""
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * ODD
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * OTHER
+    return numbers ^ (numbers >> np.uint64(31))
+
+
+def _words(ids: pa.Array) -> np.ndarray:
+    """A number of each id, uint64 (n,): an integer itself; of a string's bytes a sum with random odd weights, and its length."""
+    if pa.types.is_integer(ids.type):
+        return ids.to_numpy(zero_copy_only=False).astype(np.int64).view(np.uint64)
+    wide = pa.types.is_large_string(ids.type)
+    offsets = np.frombuffer(ids.buffers()[1], np.int64 if wide else np.int32)[ids.offset : ids.offset + len(ids) + 1].astype(np.int64)
+    lengths = np.diff(offsets)
+    if not lengths.any():
+        return lengths.astype(np.uint64)
+    data = np.frombuffer(ids.buffers()[2], np.uint8)[offsets[0] : offsets[-1]]
+    weights = np.random.Philox(20).random_raw(int(lengths.max())) | np.uint64(1)
+    if lengths[0] <= SHORT and (lengths == lengths[0]).all():  # half the time of what follows
+        numbers = np.zeros(len(ids), np.uint64)
+        for column, weight in zip(data.reshape(len(ids), -1).T, weights, strict=True):
+            numbers += column * weight
+    else:
+        starts = offsets[:-1] - offsets[0]
+        products = data * weights[np.arange(len(data)) - np.repeat(starts, lengths)]
+        ends = np.concatenate([np.zeros(1, np.uint64), np.cumsum(products)])
+        numbers = ends[starts + lengths] - ends[starts]
+    return numbers + lengths.astype(np.uint64) * ODD
+
+
+def fingerprint(ids: Index, rows: np.ndarray | None, *facts: Any) -> str:
+    """The `Fingerprint` of a table whose `rows` are in file order, with facts such as its classes."""
+    found = Fingerprint()
+    found.add(ids.ids, None if rows is None else ids.arrange(rows))
+    return found.text(*facts)
 
 
 def table_fingerprint(table: pa.Table) -> str:

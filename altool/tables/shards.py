@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -96,7 +97,8 @@ class Shards:
         clear(self._folder)
 
     def _digest(self, number: int, digests: np.ndarray) -> str:
-        return fingerprint(Index(self.ids(number), None), digests)
+        places = hashlib.sha256(digests.tobytes()).hexdigest()  # which row lies where, that a fingerprint leaves open
+        return fingerprint(Index(self.ids(number), None), digests, places)
 
     def _path(self, number: int) -> Path:
         return self._folder / f"shard-{number:06d}.arrow"

@@ -52,6 +52,60 @@ def test_a_fingerprint_knows_the_content_and_not_the_layout(values: list[str] | 
     assert fingerprint(order, cut, changed) != fingerprint(order, cut, matrix)
 
 
+def slow_fingerprint(ids: list[str] | list[int], rows: list[bytes] | None) -> list[int]:
+    """The sums of `Fingerprint` in Python's own integers, row by row."""
+    top = 1 << 64
+
+    def mixed(number: int) -> int:
+        number = (number ^ (number >> 30)) * 0xBF58476D1CE4E5B9 % top
+        number = (number ^ (number >> 27)) * 0x94D049BB133111EB % top
+        return number ^ (number >> 31)
+
+    weights = [int(weight) | 1 for weight in np.random.Philox(20).random_raw(2000)]
+    sums = [0, 0]
+    for place, id_ in enumerate(ids):
+        if isinstance(id_, int):
+            number = id_ % top
+        else:
+            text = id_.encode()
+            number = (sum(byte * weight for byte, weight in zip(text, weights, strict=False)) + len(text) * 0xBF58476D1CE4E5B9) % top
+        if rows is not None:
+            width = 8 if len(rows[place]) == 16 else 4
+            for start in range(0, len(rows[place]), width):
+                number = mixed(number) ^ int.from_bytes(rows[place][start : start + width], "little")
+        for half, salt in enumerate((0, 0x9E3779B97F4A7C15)):
+            sums[half] = (sums[half] + mixed(number ^ salt)) % top
+    return sums
+
+
+@given(IDS, st.sampled_from(["none", "checksums", "digests"]), st.integers(0, 30), st.booleans())
+def test_a_fingerprint_is_that_of_a_slow_loop_whatever_the_parts(values: list[str] | list[int], rows: str, cut: int, wide: bool) -> None:
+    rng = np.random.default_rng(3)
+    shape, dtype = ((len(values), 16), np.uint8) if rows == "digests" else ((len(values),), np.uint32)
+    known = None if rows == "none" else rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+    ids = pa.array(values, pa.int64() if isinstance(values[0], int) else pa.large_string() if wide else pa.string())
+    parts = [align.Fingerprint(), align.Fingerprint()]
+    parts[0].add(ids[:cut], None if known is None else known[:cut])
+    parts[1].add(ids[cut:], None if known is None else known[cut:])
+    whole = align.Fingerprint()
+    for part in reversed(parts):
+        whole.merge(part)
+    slow = slow_fingerprint(values, None if known is None else [row.tobytes() for row in known])
+    assert (whole._sums.tolist(), whole.rows) == (slow, len(values))
+    assert whole.text("fact") != whole.text() == align.fingerprint(align.index([ids], "table"), known)
+
+
+def test_a_fingerprint_of_long_and_empty_ids() -> None:
+    ids = ["", "x" * 1999, "é" * 70, "y" * 1999]
+    found = align.Fingerprint()
+    for one in (ids[1:2], ids[:1], ids[2:]):
+        found.add(pa.array(one, pa.string()))
+    assert found._sums.tolist() == slow_fingerprint(ids, None)
+    none = align.Fingerprint()
+    none.add(pa.array([], pa.string()))
+    assert none.text() == align.Fingerprint().text() != found.text()
+
+
 def test_duplicates_are_refused_wherever_they_stand() -> None:
     for values in (["a", "a", "b"], ["b", "a", "b"]):
         with pytest.raises(InputError, match="1 duplicate id"):

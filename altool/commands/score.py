@@ -20,7 +20,7 @@ from altool.scoring import local
 from altool.scoring.limits import thresholds
 from altool.scoring.predictor import predictor
 from altool.scoring.run import Output as Destination
-from altool.scoring.run import Run
+from altool.scoring.run import Run, names_folder
 from altool.shared import (
     ALLOW_OUTSIDE,
     CLASSES,
@@ -56,7 +56,7 @@ OF_ZERO_SHOT = ("backbone", "targets", "class_prompts", "logit_scale", "classes"
 @dataclass(frozen=True, kw_only=True)
 class Options:
     model: str | None = option("The model: a folder that altool train wrote.", metavar="DIR", panel=TABLES)
-    output: str = shared(replace(OUTPUT, required=True))
+    output: str = shared(replace(OUTPUT, required=True, help="A Parquet file, or with a / at its end a folder of them."))
     features: str | None = shared(FEATURES)
     items: str | None = shared(ITEMS)
     features_output: str | None = option("Also write the vectors that the softmax sees.", metavar="PATH", panel=TABLES)
@@ -112,8 +112,8 @@ def run(options: Options, console: Console) -> None:
         predictor(stored, options.model, mc_dropout=options.mc_dropout, seed=options.seed, device=options.device),
         None if limits is None else tuple(limits.tolist()),
         write.provenance("score", _changing(stored, options), options.seed, inputs),
-        Destination(options.output, False),
-        Destination(options.features_output, False) if options.features_output else None,
+        Destination(options.output, names_folder(options.output)),
+        Destination(options.features_output, names_folder(options.features_output)) if options.features_output else None,
         _rejects(options),
         options.device,
         options.threads,
@@ -218,10 +218,8 @@ def _label_count(labels: Any) -> int | None:
 
 
 def _check_outputs(options: Options, console: Console) -> None:
-    wanted = [
-        Output("--output", options.output, "predictions", local=True),
-        Output("--features-output", options.features_output, "features", local=True),
-    ]
+    given = (("--output", options.output, "predictions"), ("--features-output", options.features_output, "features"))
+    wanted = [Output(name, place, kind, parts=place is not None and names_folder(place), local=True) for name, place, kind in given]
     if options.items and options.output != "-":
         wanted.append(Output("--output", str(_rejects(options)), "rejects", sidecar=True))
     read = outputs.given(options, "model", "features", "items", "thresholds", "targets", "class_prompts")

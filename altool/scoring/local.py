@@ -55,7 +55,7 @@ def _rows(run: Run, console: Console) -> tuple[int, list[Table]]:
             origin["inputs"][source.kind.name] = align.fingerprint(index, np.concatenate(digests))
 
         made = run.tables(None if first.vectors is None else first.vectors.shape[1])
-        tables.put(made, index, origin, blocks())
+        tables.put(made, index, origin, blocks(), settled=False)
     return len(index), made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from altool.models.store import Stored
     from altool.scoring.predictor import Predictor
     from altool.tables.read import Source
+
+
+def names_folder(location: str) -> bool:
+    """Is this output a folder of files? With a slash at its end, or where there is a folder."""
+    return location.endswith("/") or os.path.isdir(location)
 
 
 @dataclass(frozen=True)

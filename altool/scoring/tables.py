@@ -42,7 +42,7 @@ class Table:
     decided: int = 0
 
     @contextmanager
-    def writer(self, ids: Index, origin: Mapping[str, Any]) -> Iterator[Callable[[np.ndarray], None]]:
+    def writer(self, ids: Index, origin: Mapping[str, Any], *, settled: bool) -> Iterator[Callable[[np.ndarray], None]]:
         """Yields `append(rows)` for float32 (n, width + extras) of these ids in file order (`write.matrix_writer`)."""
         form = self.form
         names = pa.array(form.classes, pa.string())
@@ -62,6 +62,7 @@ class Table:
             origin,
             form.classes or None,
             parts=self.parts,
+            settled=settled,
             derived={} if form.limits is None else {"decided": decide},
             extras=form.extras,
             facts=form.said,
@@ -69,11 +70,13 @@ class Table:
             yield append
 
 
-def put(tables: Sequence[Table], ids: Index, origin: Mapping[str, Any], blocks: Iterable[Sequence[np.ndarray]]) -> None:
+def put(
+    tables: Sequence[Table], ids: Index, origin: Mapping[str, Any], blocks: Iterable[Sequence[np.ndarray]], *, settled: bool = True
+) -> None:
     """Write the tables, each whole or not at all, of rows with these ids; a block has consecutive rows of each of the tables, in file
-    order. `origin` is read when the last block has come."""
+    order. `origin` is not `settled` where the last block puts something into it."""
     with ExitStack() as stack:
-        appends = [stack.enter_context(table.writer(ids, origin)) for table in tables]
+        appends = [stack.enter_context(table.writer(ids, origin, settled=settled)) for table in tables]
         for block in blocks:
             for append, rows in zip(appends, block, strict=True):
                 append(rows)

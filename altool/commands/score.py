@@ -19,7 +19,7 @@ from altool.options import flag, option, shared
 from altool.scoring import local
 from altool.scoring.limits import thresholds
 from altool.scoring.predictor import predictor
-from altool.scoring.run import Output as Destination
+from altool.scoring.rows import Scorer
 from altool.scoring.run import Run, names_folder
 from altool.shared import (
     ALLOW_OUTSIDE,
@@ -104,22 +104,20 @@ def run(options: Options, console: Console) -> None:
     if console.dry_run:
         _rehearse(source, stored, options, console)
         return
-    made = Run(
+    scorer = Scorer(
         source,
-        items,
         stored,
         options.model,
         predictor(stored, options.model, mc_dropout=options.mc_dropout, seed=options.seed, device=options.device),
-        None if limits is None else tuple(limits.tolist()),
-        write.provenance("score", _changing(stored, options), options.seed, inputs),
-        Destination(options.output, names_folder(options.output)),
-        Destination(options.features_output, names_folder(options.features_output)) if options.features_output else None,
-        _rejects(options),
+        bool(options.features_output),
         options.device,
         options.threads,
         options.workers,
         options.allow_outside,
     )
+    origin = write.provenance("score", _changing(stored, options), options.seed, inputs)
+    bounds = None if limits is None else tuple(limits.tolist())
+    made = Run(scorer, items, bounds, origin, options.output, options.features_output, _rejects(options))
     rows, tables = local.score(made, console)
     summary = {"command": "score", "rows": rows, "classes": list(stored.classes), "output": options.output}
     text = f"scored {count(rows, 'row')}{_for_classes(stored)} -> {options.output}"

@@ -13,12 +13,10 @@ from altool.engines.local import limited
 from altool.engines.scratch import Scratch, available
 from altool.models import companion
 from altool.models.labeled import Table as Images
-from altool.models.shape import ImageModel
-from altool.scoring import rows, tables
+from altool.scoring import tables
 from altool.scoring.tables import Table
 from altool.tables import align, rejects, write
 from altool.tables.arrays import read_index
-from altool.tables.items import Items
 
 if TYPE_CHECKING:
     from altool.console import Console
@@ -30,20 +28,20 @@ def score(run: Run, console: Console) -> tuple[int, list[Table]]:
 
     Raises InputError for rows that cannot be read, and where no image can be used.
     """
-    return (_images if isinstance(run.stored.model, ImageModel) else _rows)(run, console)
+    return (_images if run.scorer.of_images else _rows)(run, console)
 
 
 def _rows(run: Run, console: Console) -> tuple[int, list[Table]]:
-    source, origin = run.source, run.origin
-    index = read_index(source, run.threads)
+    scorer, source = run.scorer, run.scorer.source
+    index = read_index(source, scorer.threads)
     seen = None
     if run.items is not None:
-        images = Images(run.items, "image", console, run.threads, run.workers, allow_outside=run.allow_outside)
-        recipe = companion.recipe(companion.image_size(run.stored.vaal) or 0)
+        images = Images(run.items, "image", console, scorer.threads, scorer.workers, allow_outside=scorer.allow_outside)
+        recipe = companion.recipe(companion.image_size(scorer.stored.vaal) or 0)
         seen = images.pictures_of(recipe, index.take(np.arange(len(index))))
-        origin["inputs"]["items"] = seen.fingerprint
-    scored = rows.scored(source, run.stored, run.predictor, vectors=run.vectors is not None, threads=run.threads, seen=seen)
-    with limited(run.threads), console.progress(f"scoring {source.name}", len(index)) as advance:  # row groups are the threads' work
+        run.origin["inputs"]["items"] = seen.fingerprint
+    with limited(scorer.threads), console.progress(f"scoring {source.name}", len(index)) as advance:  # row groups are the threads' work
+        scored = scorer.scored(advance, seen)
         first = next(scored)
 
         def blocks() -> Iterator[list[np.ndarray]]:
@@ -51,48 +49,35 @@ def _rows(run: Run, console: Console) -> tuple[int, list[Table]]:
             for part in chain([first], scored):
                 digests.append(part.digests)
                 yield part.blocks
-                advance(len(part.digests))
-            origin["inputs"][source.kind.name] = align.fingerprint(index, np.concatenate(digests))
+            run.origin["inputs"][source.kind.name] = align.fingerprint(index, np.concatenate(digests))
 
         made = run.tables(None if first.vectors is None else first.vectors.shape[1])
-        tables.put(made, index, origin, blocks(), settled=False)
+        tables.put(made, index, run.origin, blocks(), settled=False)
     return len(index), made
 
 
 def _images(run: Run, console: Console) -> tuple[int, list[Table]]:
     """Their outputs wait, in memory or a file, until it is known which rows there are. What cannot be used goes to a table of rejects, as
     `embed` has it; the others are counted."""
-    items = Items(run.source, ("image", "path"), allow_outside=run.allow_outside)
-    made = run.tables(run.stored.model.width)
-    widths = [table.form.width + len(table.form.extras) for table in made]
+    scorer, items = run.scorer, run.scorer.items
+    made = run.tables(scorer.stored.model.width)
     scratch = Scratch(available() // 2)
-    results = [scratch.empty((len(items), width), np.float32) for width in widths]
+    results = [scratch.empty((len(items), table.form.width + len(table.form.extras)), np.float32) for table in made]
     digests: list[np.ndarray] = []
     reasons: list[str | None] = []
-    with console.progress(f"scoring {run.source.name}", len(items)) as advance:
-        done = 0
-        for part in rows.scored_pictures(
-            items,
-            run.stored,
-            run.predictor,
-            vectors=run.vectors is not None,
-            device=run.device,
-            threads=run.threads,
-            workers=run.workers,
-            advance=advance,
-        ):
+    with console.progress(f"scoring {scorer.source.name}", len(items)) as advance:
+        for part in scorer.scored(advance):
             for result, block in zip(results, part.blocks, strict=True):
-                result[done : done + len(block)] = block
-            done += len(part.digests)
+                result[len(reasons) : len(reasons) + len(block)] = block
             digests.append(part.digests)
             reasons += part.reasons
-    run.origin["inputs"][run.source.kind.name] = align.fingerprint(items.index, np.concatenate(digests))
+    run.origin["inputs"][scorer.source.kind.name] = align.fingerprint(items.index, np.concatenate(digests))
     usable = np.array([reason is None for reason in reasons])
     refused = rejects.of(items.ids, pa.chunked_array([pa.array(reasons, pa.string())]))
     if len(refused) == len(items):
         raise rejects.nothing_left(items, refused)
     rejects.keep(refused, items, run.rejects, run.origin, console)
-    index = align.index(items.ids.filter(pa.array(usable)).chunks, run.source.name) if len(refused) else items.index
+    index = align.index(items.ids.filter(pa.array(usable)).chunks, scorer.source.name) if len(refused) else items.index
     parts = (slice(start, start + write.ROW_GROUP) for start in range(0, len(items), write.ROW_GROUP))
     tables.put(made, index, run.origin, ([result[part][usable[part]] for result in results] for part in parts))
     return len(index), made

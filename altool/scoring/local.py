@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,18 +39,16 @@ def _rows(run: Run, console: Console) -> tuple[int, list[Table]]:
         recipe = companion.recipe(companion.image_size(scorer.stored.vaal) or 0)
         seen = images.pictures_of(recipe, index.take(np.arange(len(index))))
         run.origin["inputs"]["items"] = seen.fingerprint
+    made = run.tables()
     with limited(scorer.threads), console.progress(f"scoring {source.name}", len(index)) as advance:  # row groups are the threads' work
-        scored = scorer.scored(advance, seen)
-        first = next(scored)
 
         def blocks() -> Iterator[list[np.ndarray]]:
             digests = []
-            for part in chain([first], scored):
+            for part in scorer.scored(advance, seen):
                 digests.append(part.digests)
                 yield part.blocks
             run.origin["inputs"][source.kind.name] = align.fingerprint(index, np.concatenate(digests))
 
-        made = run.tables(None if first.vectors is None else first.vectors.shape[1])
         tables.put(made, index, run.origin, blocks(), settled=False)
     return len(index), made
 
@@ -60,7 +57,7 @@ def _images(run: Run, console: Console) -> tuple[int, list[Table]]:
     """Their outputs wait, in memory or a file, until it is known which rows there are. What cannot be used goes to a table of rejects, as
     `embed` has it; the others are counted."""
     scorer, items = run.scorer, run.scorer.items
-    made = run.tables(scorer.stored.model.width)
+    made = run.tables()
     scratch = Scratch(available() // 2)
     results = [scratch.empty((len(items), table.form.width + len(table.form.extras)), np.float32) for table in made]
     digests: list[np.ndarray] = []
@@ -75,8 +72,8 @@ def _images(run: Run, console: Console) -> tuple[int, list[Table]]:
     usable = np.array([reason is None for reason in reasons])
     refused = rejects.of(items.ids, pa.chunked_array([pa.array(reasons, pa.string())]))
     if len(refused) == len(items):
-        raise rejects.nothing_left(items, refused)
-    rejects.keep(refused, items, run.rejects, run.origin, console)
+        raise rejects.nothing_left(scorer.source.name, items.column, len(items), refused)
+    rejects.keep(refused, len(items), run.rejects, run.origin, console)
     index = align.index(items.ids.filter(pa.array(usable)).chunks, scorer.source.name) if len(refused) else items.index
     parts = (slice(start, start + write.ROW_GROUP) for start in range(0, len(items), write.ROW_GROUP))
     tables.put(made, index, run.origin, ([result[part][usable[part]] for result in results] for part in parts))

@@ -81,6 +81,17 @@ class Scorer:
         """The rows, where they are images."""
         return Items(self.source, ("image", "path"), allow_outside=self.allow_outside)
 
+    @property
+    def column(self) -> str:
+        """The column of images that rows may be refused for; "" where none are."""
+        return self.items.column if self.of_images else ""
+
+    @property
+    def width(self) -> int:
+        """The vectors' width."""
+        model = self.stored.model
+        return model.vectors(np.zeros((1, model.width), np.float32)).shape[1] if self.stored.reads == "features" else model.width
+
     def scored(self, advance: Callable[[int], None] = lambda rows: None, seen: Pictures | None = None) -> Iterator[Scored]:
         """All rows in file order, a batch after another: of features or texts, row groups are read in parallel threads, and of the pictures
         `seen` VAAL sees those of the same rows; images are decoded by `workers` processes while others are predicted. `advance` is told

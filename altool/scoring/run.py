@@ -35,12 +35,12 @@ class Run:
     features_output: str | None
     rejects: Path
 
-    def tables(self, width: int | None) -> list[Table]:
-        """The tables to write; `width` is that of the vectors."""
+    def tables(self) -> list[Table]:
+        """The tables to write: predictions, then vectors."""
         stored = self.scorer.stored
         form = Form("predictions", len(stored.classes), stored.classes, self.scorer.predictor.extras, self.limits)
         tables = [Table(form, self.output, names_folder(self.output))]
-        if self.features_output and width is not None:
+        if self.features_output:
             said = space.made_by(stored.facts, str(self.scorer.location)).metadata
-            tables.append(Table(Form("features", width, said=said), self.features_output, names_folder(self.features_output)))
+            tables.append(Table(Form("features", self.scorer.width, said=said), self.features_output, names_folder(self.features_output)))
         return tables

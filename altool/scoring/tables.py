@@ -30,6 +30,12 @@ class Form:
     limits: tuple[float, ...] | None = None
     said: Mapping[str, str] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> Form:
+        """A form as it came back from JSON."""
+        fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+        return cls(**fields)
+
 
 @dataclass
 class Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +17,12 @@ from altool.models import companion, store, zero_shot
 from altool.models.shape import Deep, ImageModel
 from altool.models.store import Stored
 from altool.options import flag, option, shared
-from altool.scoring import local
+from altool.scoring import local, shards
 from altool.scoring.limits import thresholds
 from altool.scoring.predictor import predictor
 from altool.scoring.rows import Scorer
 from altool.scoring.run import Run, names_folder
+from altool.scoring.task import Opening, Task, task
 from altool.shared import (
     ALLOW_OUTSIDE,
     CLASSES,
@@ -35,12 +37,13 @@ from altool.shared import (
     OVERWRITE,
     SCALE,
     SEED,
+    SHARD,
     TABLES,
     TARGETS,
     THREADS,
     WORKERS,
 )
-from altool.tables import outputs, space, write
+from altool.tables import check, outputs, ranges, space, write
 from altool.tables.arrays import read_index
 from altool.tables.items import Items
 from altool.tables.outputs import Output
@@ -83,6 +86,7 @@ class Options:
     device: str = shared(DEVICE)
     threads: int = shared(THREADS)
     workers: int | None = shared(WORKERS)
+    shard: str | None = shared(SHARD)
     overwrite: bool = shared(OVERWRITE)
 
 
@@ -118,6 +122,9 @@ def run(options: Options, console: Console) -> None:
     origin = write.provenance("score", _changing(stored, options), options.seed, inputs)
     bounds = None if limits is None else tuple(limits.tolist())
     made = Run(scorer, items, bounds, origin, options.output, options.features_output, _rejects(options))
+    if options.shard is not None:
+        _score_shard(made, options, console)
+        return
     rows, tables = local.score(made, console)
     summary = {"command": "score", "rows": rows, "classes": list(stored.classes), "output": options.output}
     text = f"scored {count(rows, 'row')}{_for_classes(stored)} -> {options.output}"
@@ -129,6 +136,32 @@ def run(options: Options, console: Console) -> None:
         summary["decided"] = tables[0].decided
         text += f"; {count(tables[0].decided, 'row')} above a threshold"
     console.result(summary, text)
+
+
+def _score_shard(run: Run, options: Options, console: Console) -> None:
+    number, of = _numbers(options)
+    kept = shards.one_of(run, _task(run, options), number, of, console)
+    rows = kept.piece.last - kept.piece.first
+    folders = " and ".join(folder for folder in (options.output, options.features_output) if folder)
+    text = f"scored {rows:,} of {count(run.scorer.source.num_rows, 'row')}, part {number} of {of}, from 0 -> {folders}"
+    if kept.before:
+        text = f"part {number} of {of}, from 0, is there already, of the same {count(rows, 'row')} -> {folders}"
+    summary = {"command": "score", "rows": rows, "shard": f"{number}/{of}", "before": kept.before, "output": options.output}
+    console.result(summary, f"{text}; altool merge makes the parts a table")
+
+
+def _numbers(options: Options) -> tuple[int, int]:
+    """I and N of --shard I/N."""
+    numbers: Any = options.shard  # of which the declaration made them
+    number, of = numbers
+    return number, of
+
+
+def _task(run: Run, options: Options) -> Task:
+    """What another process needs to score rows of this run."""
+    location = options.features if run.scorer.source.kind.name == "features" else options.items
+    opening = Opening(location or "", options.columns, options.ids, vector_shape(options))
+    return task(opening, run.scorer, mc_dropout=options.mc_dropout, seed=options.seed)
 
 
 def _changing(stored: Stored, options: Options) -> dict[str, Any]:
@@ -165,6 +198,10 @@ def _trained(options: Options, reader: Reader) -> tuple[Stored, Source, Source |
         raise UsageError(f"--thresholds has no effect with {who}, which predicts no classes", "leave it out")
     if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
+    if pictured and options.shard is not None:
+        raise UsageError(
+            f"--shard: the VAAL of {who} reads images beside features, which have no parts in common", "score all rows at once"
+        )
     source = open_rows(reader, stored.reads, who, options.features, None if pictured else options.items)
     return stored, source, reader.open(options.items or "", "items") if pictured else None
 
@@ -196,10 +233,14 @@ def _described(options: Options, reader: Reader, console: Console) -> tuple[Stor
 def _rehearse(source: Source, stored: Stored, options: Options, console: Console) -> None:
     """What --dry-run says, when the ids are read."""
     items = isinstance(stored.model, ImageModel)
+    part = ""
+    if options.shard is not None:
+        number, of = _numbers(options)
+        source, part = ranges.between(source, *ranges.cut(source, of)[number]), f", part {number} of {of}, from 0,"
     rows = len(Items(source, ("image", "path"), allow_outside=options.allow_outside) if items else read_index(source, options.threads))
     written = {"output": options.output, "features_output": options.features_output}
     who = f"{options.model} ({stored.facts['classifier']})" if options.model else "the texts of --zero-shot"
-    text = f"score {count(rows, 'row')}{_for_classes(stored)} with {who}"
+    text = f"score {count(rows, 'row')}{part}{_for_classes(stored)} with {who}"
     text += f" -> {' and '.join(path for path in written.values() if path)}"
     console.rehearsed({"command": "score", "rows": rows, "classes": list(stored.classes), **written}, text)
 
@@ -220,8 +261,20 @@ def _check_outputs(options: Options, console: Console) -> None:
     wanted = [Output(name, place, kind, parts=place is not None and names_folder(place), local=True) for name, place, kind in given]
     if options.items and options.output != "-":
         wanted.append(Output("--output", str(_rejects(options)), "rejects", sidecar=True))
+    if options.shard is not None:
+        if options.overwrite:
+            raise UsageError("--overwrite has no effect with --shard", "leave it out: a part that is another by now is made again")
+        wanted = [replace(one, kind="folder") for one in wanted[:2] if one.location is not None]
+        for one in wanted:
+            if not one.parts:
+                raise UsageError(f"{one.shown}: --shard adds a part to a folder", f"give a folder: {one.option} {one.location}/")
     read = outputs.given(options, "model", "features", "items", "thresholds", "targets", "class_prompts")
     outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
+    for one in wanted if options.shard is not None else ():
+        there = os.listdir(one.location) if one.location and os.path.isdir(one.location) else []
+        if others := sorted(name for name in there if not name.lstrip(".").startswith("shard-")):
+            text = f"{one.shown} holds other files than parts of --shard ({check.naming(others[: check.SHOWN])})"
+            raise UsageError(text, "give another folder")
 
 
 def _rejects(options: Options) -> Path:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from altool.scoring.predictor import Predictor
     from altool.tables.read import Source
 
+IMAGES = ("image", "path")  # the columns that hold them, or say where they are
 SHARD = 4096  # pictures whose outputs are put away together
 
 
@@ -79,12 +80,12 @@ class Scorer:
     @cached_property
     def items(self) -> Items:
         """The rows, where they are images."""
-        return Items(self.source, ("image", "path"), allow_outside=self.allow_outside)
+        return Items(self.source, IMAGES, allow_outside=self.allow_outside)
 
     @property
     def column(self) -> str:
-        """The column of images that rows may be refused for; "" where none are."""
-        return self.items.column if self.of_images else ""
+        """The column of images that rows may be refused for; "" where rows are no images."""
+        return next((name for name in IMAGES if name in self.source), "") if self.of_images else ""
 
     @property
     def width(self) -> int:

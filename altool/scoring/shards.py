@@ -50,16 +50,20 @@ class Piece:
     first: int
     last: int
 
+    def __str__(self) -> str:
+        return f"rows {self.first:,} to {self.last - 1:,}"
+
 
 @dataclass(frozen=True)
 class Place:
-    """Where the parts of a table go, {} standing for a piece's number, and the facts that each has."""
+    """The `folder` that the parts of a table go to, their `name` (of a piece's number), and the facts that each has."""
 
-    pattern: str
+    folder: Path
+    name: str
     facts: dict[str, Any]
 
     def path(self, piece: Piece) -> Path:
-        return Path(self.pattern.format(piece.number))
+        return self.folder / self.name.format(piece.number)
 
 
 @dataclass(frozen=True)
@@ -111,11 +115,17 @@ def _is_kept(own: Scorer, key: str, places: Sequence[Place], piece: Piece) -> bo
     there = [found for place in places if (found := _there(place, key, piece)) is not None]
     if len(there) < len(places) or piece.first == piece.last:
         return False
-    now = list(own.digests())
-    ids, digests = pa.chunked_array([ids for ids, _ in now]), np.concatenate([found for _, found in now])
-    return all(
-        ids.equals(one.column("id")) and np.array_equal(digests, np.concatenate([block.digests for block in one.blocks()])) for one in there
-    )
+    now = _content(own.digests())
+    return all(_content((block.ids, block.digests) for block in one.blocks()) == now for one in there)
+
+
+def _content(rows: Iterable[tuple[pa.Array, np.ndarray]]) -> tuple[str, str]:
+    """What rows are by their ids and digests, and in which order they come."""
+    found, places = align.Fingerprint(), hashlib.sha256()
+    for ids, digests in rows:
+        found.add(ids, digests)
+        places.update(np.ascontiguousarray(digests).data)
+    return found.text(), places.hexdigest()
 
 
 def _there(place: Place, key: str, piece: Piece) -> Part | None:
@@ -132,6 +142,17 @@ def worker(task: Task, key: str, places: Sequence[Place], listener: Listener) ->
     return partial(keep, task.scorer(), key, places)
 
 
+def one_of(run: Run, task: Task, number: int, of: int, console: Console) -> Kept:
+    """Score the `number`-th of `of` parts of the rows, and store it in the folders that the tables are to be."""
+    scorer = run.scorer
+    piece = Piece(number, of, *ranges.cut(scorer.source, of)[number])
+    told = facts(run)
+    folders = [Path(folder) for folder in (run.output, run.features_output) if folder]
+    places = [Place(folder, parts.name(number, of), one) for folder, one in zip(folders, told, strict=True)]
+    with console.progress(f"scoring {scorer.source.name}", piece.last - piece.first) as advance:
+        return keep(scorer, key_of(task, told), places, piece, advance)
+
+
 def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int, list[Table]]:
     """Score all rows by the processes of an engine, as `local.score`: how many rows, and the tables. What a run stored that was killed is
     not made again. The ids are read first, so that duplicates are refused before any work.
@@ -143,8 +164,7 @@ def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int,
     pieces = cut(scorer, engine.workers)
     told = facts(run)
     with shards.partial(run.output) as folder:
-        folder = folder.absolute()
-        places = [Place(f"{folder}/{one['form']['kind']}-{{:06d}}.arrow", one) for one in told]
+        places = [Place(folder.absolute(), f"{one['form']['kind']}-{{:06d}}.arrow", one) for one in told]
         before = 0
         with console.progress(f"scoring {scorer.source.name}", total) as advance:
             for kept in engine.map(partial(worker, task, key_of(task, told), places), pieces):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -67,3 +68,32 @@ def test_a_folder_is_replaced_only_where_it_is_of_predictions(altool: Altool, po
     assert (pool / "p" / "notes.txt").exists()
     (pool / "file").write_text("")
     assert "--output file/ is a file, not a folder" in altool(*score, "-o", "file/", code=2).said
+
+
+def test_parts_of_a_job_array(altool: Altool, pool: Path) -> None:
+    score = ("score", "--model", "m", "--features", "shuffled.parquet", "-o", "p/", "--shard")
+    result = altool(*score, "1/3", "--dry-run")
+    assert "would score 192 rows, part 1 of 3, from 0, for 3 classes with m (logistic) -> p/" in result.said + result.text
+    assert not (pool / "p").exists()
+    said = altool(*score, "1/3").said
+    assert "scored 192 of 700 rows, part 1 of 3, from 0 -> p/; altool merge makes the parts a table" in said
+    assert "is there already, of the same 192 rows" in altool(*score, "1/3").said
+    assert json.loads(altool(*score, "0/3", "--json").text)["rows"] == 256
+    assert json.loads(altool(*score, "2/3", "--json").text)["rows"] == 252
+    assert [path.name for path in sorted((pool / "p").iterdir())] == [f".shard-0000{number}-of-00003.arrow" for number in range(3)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("-o", "p/", "--shard", "3/3"), "--shard: expected I/N, I from 0 to N - 1, as 0/4, found '3/3'"),
+        (("-o", "p", "--shard", "0/3"), "--output p: --shard adds a part to a folder"),
+        (("-o", "p/", "--shard", "0/3", "--overwrite"), "--overwrite has no effect with --shard"),
+        (("-o", "m", "--shard", "0/3"), "--output m is the --model m"),
+        (("-o", "else", "--shard", "0/3"), "--output else holds other files than parts of --shard (notes.txt)"),
+    ],
+)
+def test_parts_that_are_refused(altool: Altool, pool: Path, arguments: tuple[str, ...], says: str) -> None:
+    (pool / "else").mkdir()
+    (pool / "else" / "notes.txt").write_text("mine")
+    assert says in altool("score", "--model", "m", "--features", "f.parquet", *arguments, code=2).said

@@ -210,7 +210,7 @@ def test_duplicate_ids_of_two_parts_are_refused(pool: Path) -> None:
         spread(run, "f.parquet", Workers())
     sent = task(Opening("f.parquet", None, None, Vectors()), run.scorer, mc_dropout=None, seed=1)
     told = shards.facts(run)
-    places = [shards.Place("part-{}.arrow", told[0])]
+    places = [shards.Place(Path(), "part-{}.arrow", told[0])]
     pieces = shards.cut(run.scorer, 1)
     for piece in pieces:
         shards.keep(sent.scorer(), "key", places, piece)
@@ -223,7 +223,7 @@ def test_an_empty_piece(pool: Path) -> None:
     here("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m")
     run = run_of("m", "f.parquet", "p/")
     local.score(run_of("m", "f.parquet", "one/"), Recorder())
-    places = [shards.Place("part-{}.arrow", shards.facts(run)[0])]
+    places = [shards.Place(Path(), "part-{}.arrow", shards.facts(run)[0])]
     pieces = [Piece(0, 3, 0, 222), Piece(1, 3, 222, 222), Piece(2, 3, 222, 400)]
     for piece in pieces:
         assert not shards.keep(run.scorer, "key", places, piece).before

@@ -16,9 +16,8 @@ import pyarrow as pa
 
 from altool.engines.local import limited
 from altool.errors import InputError
-from altool.scoring import tables
-from altool.scoring.tables import Form, Table
-from altool.tables import align, parts, ranges, rejects, shards
+from altool.scoring.assembly import together
+from altool.tables import align, parts, ranges, shards
 from altool.tables.arrays import read_index
 from altool.text import count
 
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from altool.console import Console
     from altool.scoring.rows import Scorer
     from altool.scoring.run import Run
+    from altool.scoring.tables import Table
     from altool.scoring.task import Task
     from altool.tables.parts import Part
     from altool.tables.source import Listener
@@ -192,45 +192,3 @@ def _stored(place: Place, piece: Piece) -> Part:
     if not path.exists():
         raise InputError(f"{path} is not there, though a worker wrote it", "give an --output in a folder that all machines share")
     return parts.part(path)
-
-
-def together(found: Sequence[Part], table: Table, refused_to: Path, console: Console) -> int:
-    """Write a table out of all parts of a run, in file order: the very files that a run of one process writes. Returns its rows.
-
-    Predictions come with a table of the images that could not be used. Raises InputError for duplicate ids, and where no row is left.
-    """
-    told, origin = found[0].facts, found[0].facts["origin"]
-    ids = pa.chunked_array([chunk for part in found for chunk in part.column("id").chunks if len(chunk)])
-    index = align.index(ids.chunks, told["table"])
-    fingerprint = align.Fingerprint()
-    for part in found:
-        for block in part.blocks():
-            if len(block.ids):
-                fingerprint.add(block.ids, block.digests)
-    origin["inputs"][told["input"]] = fingerprint.text()
-    if told["column"]:
-        reasons = pa.chunked_array([chunk for part in found for chunk in part.column("reason").chunks if len(chunk)])
-        refused = rejects.of(ids, reasons)
-        if len(refused) == len(ids):
-            raise rejects.nothing_left(told["table"], told["column"], len(ids), refused)
-        if table.form.kind == "predictions":
-            rejects.keep(refused, len(ids), refused_to, origin, console)
-        if len(refused):
-            index = align.index(ids.filter(reasons.is_null()).chunks, told["table"])
-
-    def blocks() -> Iterator[list[np.ndarray]]:
-        for part in found:
-            for block in part.blocks():
-                usable = block.reasons.null_count == len(block.ids)
-                yield [block.values if usable else block.values[np.asarray(block.reasons.is_null())]]
-
-    tables.put([table], index, origin, blocks())
-    return len(index)
-
-
-def merge(folder: Path, found: Sequence[Part], console: Console) -> dict[str, Any]:
-    """Make the folder that holds all parts of a run a table. Returns what is said of it."""
-    form = Form.of(found[0].facts["form"])
-    table = Table(form, str(folder), True)
-    rows = together(found, table, folder.with_name(f"{folder.name}.rejects.parquet"), console)
-    return {"rows": rows} | ({} if form.limits is None else {"decided": table.decided})

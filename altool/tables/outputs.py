@@ -257,7 +257,7 @@ def _check_shape(output: Output) -> None:
     location = output.location or ""
     path = _path(location)
     if path is None:
-        if output.local or output.folder:
+        if output.local or (output.folder and output.kind != "folder"):
             raise UsageError(f"{output.shown} is not a local path", "write it to a path, and copy it")
         return
     if not location or (not output.folder and location.endswith(("/", "/.", "/.."))):

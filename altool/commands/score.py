@@ -393,8 +393,8 @@ def _score_pictures(
     usable = np.array([reason is None for reason in reasons])
     refused = rejects.of(items.ids, pa.chunked_array([pa.array(reasons, pa.string())]))
     if len(refused) == len(items):
-        raise rejects.nothing_left(items, refused)
-    rejects.keep(refused, items, _rejects(options), tables.origin, console)
+        raise rejects.nothing_left(source.name, items.column, len(items), refused)
+    rejects.keep(refused, len(items), _rejects(options), tables.origin, console)
     index = align.index(items.ids.filter(pa.array(usable)).chunks, source.name) if len(refused) else items.index
     with tables.open(index) as append:
         for start in range(0, len(items), write.ROW_GROUP):

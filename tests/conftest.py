@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import settings
 from json_schemas import errors
+from object_store import bucket, object_store  # noqa: F401 (fixtures)
 
 from altool.console import Console
 from altool.errors import AltoolError

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,22 +23,16 @@ from altool.text import count
 
 if TYPE_CHECKING:
     from altool.console import Console
+    from altool.engines.engine import Engine
     from altool.scoring.rows import Scorer
     from altool.scoring.run import Run
     from altool.scoring.tables import Table
     from altool.scoring.task import Task
     from altool.tables.parts import Part
-    from altool.tables.source import Listener
 
 LEAST = {True: 1024, False: 16_384}  # rows that a process is given at a time, of images and of others
 PIECES = 256  # that a table is cut into at most, unless there are workers for more: as many in any run, so that one goes on with another's
 PER_WORKER = 4
-
-
-class Engine(Protocol):
-    workers: int
-
-    def map(self, make: Callable[[Any], Callable[[Any], Any]], items: Iterable[Any]) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -137,7 +131,7 @@ def _there(place: Place, key: str, piece: Piece) -> Part | None:
     return found if (found.key, found.number, found.of, found.first) == (key, piece.number, piece.of, piece.first) else None
 
 
-def worker(task: Task, key: str, places: Sequence[Place], listener: Listener) -> Callable[[Piece], Kept]:
+def worker(task: Task, key: str, places: Sequence[Place], console: Console) -> Callable[[Piece], Kept]:
     """What a process does with pieces: it has loaded the model, and opened the table."""
     return partial(keep, task.scorer(), key, places)
 

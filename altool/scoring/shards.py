@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from altool.engines.local import limited
 from altool.errors import InputError
-from altool.scoring.assembly import together
+from altool.scoring.assembly import belongs, together
 from altool.tables import align, parts, ranges, shards
 from altool.tables.arrays import read_index
 from altool.text import count
@@ -154,13 +154,13 @@ def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int,
     Raises InputError for rows that cannot be read, and where no image can be used.
     """
     scorer = run.scorer
-    total = len(read_index(scorer.source, scorer.threads))
+    index = read_index(scorer.source, scorer.threads)
     pieces = cut(scorer, engine.workers)
     told = facts(run)
     with shards.partial(run.output) as folder:
         places = [Place(folder.absolute(), f"{one['form']['kind']}-{{:06d}}.arrow", one) for one in told]
         before = 0
-        with console.progress(f"scoring {scorer.source.name}", total) as advance:
+        with console.progress(f"scoring {scorer.source.name}", len(index)) as advance:
             for kept in engine.map(partial(worker, task, key_of(task, told), places), pieces):
                 before += kept.before
                 advance(kept.piece.last - kept.piece.first)
@@ -168,7 +168,10 @@ def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int,
             console.info(f"{before:,} of {count(len(pieces), 'part')} from an earlier run, whose rows are still the same")
         made, rows = run.tables(), 0
         for table, place in reversed(list(zip(made, places, strict=True))):  # predictions last: they are the sign that all is done
-            rows = together([_stored(place, piece) for piece in pieces], table, run.rejects, console)
+            found = [_stored(place, piece) for piece in pieces]
+            if not belongs(found, index):
+                raise InputError(f"{scorer.source.name}: the table was replaced while its run went on", "run it again")
+            rows = together(found, index, table, run.rejects, console)
         shards.clear(folder)
     return rows, made
 

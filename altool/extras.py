@@ -19,6 +19,7 @@ MODULES = {
     "hf": ("transformers",),
     "onnx": ("onnxruntime",),
     "lakes": ("deltalake", "pyiceberg"),
+    "ray": ("ray",),
 }
 
 

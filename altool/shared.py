@@ -59,7 +59,14 @@ ROUND = Option(metavar="N", panel=RUN, low=0, high=2**31 - 1, help="The round's 
 SEED = Option(metavar="N", panel=RUN, default=0, low=0, help="The same seed gives the same bytes.")
 DEVICE = Option(metavar="NAME", panel=RUN, default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 THREADS = Option(metavar="N", panel=RUN, default=0, low=0, help="Threads; 0 is one per core. Results do not change.")
-WORKERS = Option(metavar="N", panel=RUN, low=0, help="Processes that decode images; 0: none.", shown="one per core, if it pays")
+WORKERS = Option(
+    metavar="N", panel=RUN, low=0, help="Processes that decode images, 0: none; or Ray's workers.", shown="one per core, if it pays"
+)
+ENGINE = Option(metavar="NAME", panel=RUN, default="local", choices=("local", "ray"), help="Where it runs: local, or ray: a cluster.")
+RAY_ADDRESS = Option(
+    metavar="ADDRESS", panel=RUN, help="The cluster: auto, HOST:PORT or ray://HOST:PORT.", shown="one here, else a new one"
+)
+GPUS_PER_WORKER = Option(metavar="N", panel=RUN, low=0, help="GPUs of each Ray worker; 0.5: two share one.", shown="0")
 SHARD = Option(
     metavar="I/N",
     panel=RUN,

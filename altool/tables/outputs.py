@@ -35,6 +35,8 @@ SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "image", "s
 CONFIG = rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n'
 MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors", "space.safetensors", "space.bin"))
 FITS = frozenset(("_space.safetensors", "_space.bin"))  # in a folder of features
+# In a folder of a table: what a killed update leaves, and the parts of --shard.
+LEFT = re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?|\.\.?(shard-\d{5,}-of-\d{5,}\.arrow|space-\w+\.\w+)(\.\d+\.\w+(-lock)?)?")
 RUN = frozenset(("history.parquet", "picks.parquet", "times.parquet"))
 PAGES = re.compile(r"index\.html|page-\d{3,}\.html")
 PAGE = b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="altool select --export html">\n'
@@ -137,8 +139,8 @@ def ours(kind: str, location: str | os.PathLike[str], *, parts: bool = False) ->
             return not names or (names <= RUN and all(ours(name.removesuffix(".parquet"), path / name) for name in names))
         if kind == "html/":
             return all(PAGES.fullmatch(name) and ours("html", path / name) for name in names)
-        part, left = re.compile(r"part-\d{5,}\.parquet"), re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?")  # a killed update
-        return parts and all(left.fullmatch(name) or (part.fullmatch(name) and ours(kind, path / name)) for name in names - FITS)
+        part = re.compile(r"part-\d{5,}\.parquet")
+        return parts and all(LEFT.fullmatch(name) or (part.fullmatch(name) and ours(kind, path / name)) for name in names - FITS)
     if parts or kind in ("model", "run") or kind.endswith("/") or not path.is_file():
         return False
     with open(path, "rb") as file:

@@ -12,6 +12,7 @@ COMMANDS = {
     "round": "Take a project one step further: call it as often as you like.",
     "status": "Say where a project stands.",
     "embed": "Turn images or texts into feature vectors.",
+    "index": "Index features, so that neighbours are found quickly.",
     "train": "Fit a classifier on the labels.",
     "score": "Predict the probability of every class for every row.",
     "merge": "Make a table of the parts that --shard left in a folder.",
@@ -32,6 +33,7 @@ UNSET = (
     "init",
     "round",
     "status",
+    "index",
     "check",
     "merge",
     "show",
@@ -41,7 +43,21 @@ UNSET = (
     "formats",
     "backbones",
 )  # they have no section in altool.toml
-WRITING = ("init", "round", "embed", "train", "score", "merge", "select", "import-labels", "report", "check", "simulate", "compare")
+WRITING = (
+    "init",
+    "round",
+    "embed",
+    "index",
+    "train",
+    "score",
+    "merge",
+    "select",
+    "import-labels",
+    "report",
+    "check",
+    "simulate",
+    "compare",
+)
 LISTS = {"embed": "backbones", "train": "classifiers", "select": "strategies"}  # which command explains the options that are not its own
 OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
 

@@ -43,7 +43,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # What no file of a room imports at its top; and what not inside a function either.
 HEAVY = {"torch", "torchvision", "sklearn", "matplotlib", "scipy", "PIL", "fasttext", "jinja2", "timm", "open_clip"}
-HEAVY |= {"transformers", "sentence_transformers", "onnxruntime", "tokenizers", "huggingface_hub", "ray"}
+HEAVY |= {"transformers", "sentence_transformers", "onnxruntime", "tokenizers", "huggingface_hub", "ray", "usearch"}
 TERMINAL = {"typer", "rich", "click"}
 ARRAYS_ONLY = {"pyarrow", *TERMINAL, *HEAVY}
 FORBIDDEN = {

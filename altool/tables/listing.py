@@ -39,6 +39,8 @@ TARS = (".tar", ".tgz", ".tbz2", ".txz", *(f".tar{ending}" for ending in (".gz",
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 TRANSIENT = (".tmp", ".partial", ".crc", "_temporary", ".ipynb_checkpoints", ".rejects.parquet")  # nobody's rows
 PART_FILE = re.compile(r"\.shard-\d{5,}-of-\d{5,}\.arrow")  # what --shard leaves in the folder of a table (altool.tables.parts)
+# In a folder of a table: what a killed update leaves, and the parts of --shard.
+LEFT = re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?|\.\.?(shard-\d{5,}-of-\d{5,}\.arrow|space-\w+\.\w+)(\.\d+\.\w+(-lock)?)?")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 

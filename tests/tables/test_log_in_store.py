@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from imports import imported, queries
+from object_store import objects
 
 from altool.labels import corrections
 from altool.labels.consensus import resolve, standing
@@ -19,6 +23,8 @@ from altool.labels.exchange import answers, with_ids
 from altool.labels.merge import COLUMNS, Rules, merge
 from altool.tables import label_log
 from altool.tables.fragments import MemoryFragment
+from altool.tables.objects import Place
+from altool.tables.read import Reader
 from altool.tables.schema import KINDS
 from altool.tables.source import Source
 
@@ -122,3 +128,74 @@ def test_a_correction_and_an_import_at_once_too(before: Any, export: Any, change
     files: Files = {}
     write(files, *importing(before, read(files)))
     check(files, [partial(importing, export), change], turns)
+
+
+def test_of_equal_rows_of_one_import_none_is_left_out() -> None:
+    """What one import says twice, it says twice: only what another one said already is left out."""
+    files: Files = {}
+    write(files, *importing([("b", "cat", None, 0, 0)], read(files)))
+    changes = [partial(importing, [("a", "cat", "ann", 1, 0)]), partial(importing, [("a", "owl", None, 1, 0), ("a", "owl", None, 0, 0)])]
+    check(files, changes, [1, 0, 0, 1])
+
+
+def opened(location: str) -> pa.Table:
+    reader = Reader()
+    source = reader.open(location, "labels")
+    reader.match_ids()
+    return label_log.read(source)
+
+
+def test_each_kind_of_import_does_there_what_it_does_here(bucket: str, tmp_path: Path) -> None:
+    queries(tmp_path, ["a", "b", "c"], ["cat", "dog"])
+    (tmp_path / "1.csv").write_text("altool_id,label\na,cat\nb,cow\nc,dog\n")
+    (tmp_path / "2.csv").write_text("altool_id,label\na,dog\nb,cat\nc,\n")
+    (tmp_path / "classes.txt").write_text("cat\ndog\n")
+    Place(f"{bucket}/classes.txt").put(b"cat\ndog\n")
+    log = f"{bucket}/log"
+    for exports, options in (
+        (["1.csv"], {}),
+        (["1.csv"], {}),
+        (["2.csv"], {"withdraw": True}),
+        ([], {"rename": ["cat=cow"]}),
+        ([], {"rename": ["cow=cat"]}),
+        ([], {"drop_class": ["dog"]}),
+    ):
+        here, there = imported(tmp_path, *exports, **options), imported(tmp_path, *exports, **options, labels=log)
+        names = ("imported", "known", "refused", "withdrawn", "gone", "renamed", "conflicts")
+        assert [here.get(name) for name in names] == [there.get(name) for name in names], (exports, options)
+        assert (here["fragment"] is None) == (there["fragment"] is None)
+        assert there["fragment"] is None or f"-> {log}/{there['fragment']}" in there["line"]
+    assert len(objects(log)) == 5
+    assert sorted(map(str, opened(log).to_pylist())) == sorted(map(str, opened(str(tmp_path / "log")).to_pylist()))
+    assert len(objects(f"{log}.rejects")) == 1
+    for name in objects(log):  # the names are others, the files the same
+        content = Place(f"{log}/{name}").read()
+        assert content in [path.read_bytes() for path in (tmp_path / "log").glob("*.parquet")]
+
+
+def test_imports_at_once_lose_nothing(bucket: str, tmp_path: Path) -> None:
+    """Six of them, of which each has a row of its own, one that all have, and one that it shares with the next."""
+    for number in range(6):
+        ids = [f"own-{number}", "all", f"s-{number}", f"s-{number + 1}"]
+        (tmp_path / f"{number}.csv").write_text("\n".join(["id,label,annotator", *(f"{id_},cat,ann" for id_ in ids), ""]))
+
+    def run(number: int) -> Any:
+        return imported(tmp_path, f"{number}.csv", labels=f"{bucket}/log")
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(run, range(6)))
+    log = opened(f"{bucket}/log")
+    assert sorted(log.column("id").to_pylist()) == sorted(
+        ["all", *(f"own-{number}" for number in range(6)), *(f"s-{number}" for number in range(7))]
+    )
+    assert len(objects(f"{bucket}/log")) == 6
+    assert {run(number)["imported"] for number in range(6)} == {0}
+
+
+def test_a_place_that_is_no_folder_or_not_reached_is_refused(bucket: str, tmp_path: Path, altool: Callable[..., Any]) -> None:
+    Place(f"{bucket}/log").put(b"x")
+    (tmp_path / "1.csv").write_text("id,label\na,cat\n")
+    said = altool("import-labels", "1.csv", "--labels", f"{bucket}/log", code=2).said
+    assert f"--labels: expected a folder, found {bucket}/log" in said
+    said = altool("import-labels", "--rename", "a=b", "--labels", f"{bucket}/none", code=3).said
+    assert f"labels {bucket}/none: no such folder" in said

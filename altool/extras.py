@@ -20,6 +20,7 @@ MODULES = {
     "onnx": ("onnxruntime",),
     "lakes": ("deltalake", "pyiceberg"),
     "ray": ("ray",),
+    "ann": ("usearch",),
 }
 
 

@@ -62,7 +62,7 @@ THREADS = Option(metavar="N", panel=RUN, default=0, low=0, help="Threads; 0 is o
 WORKERS = Option(
     metavar="N", panel=RUN, low=0, help="Processes that decode images, 0: none; or Ray's workers.", shown="one per core, if it pays"
 )
-ENGINE = Option(metavar="NAME", panel=RUN, default="local", choices=("local", "ray"), help="Where it runs: local, or ray: a cluster.")
+ENGINE = Option(metavar="NAME", panel=RUN, default="local", choices=("local", "ray"), help="Where it runs: here, or on a Ray cluster.")
 RAY_ADDRESS = Option(
     metavar="ADDRESS", panel=RUN, help="The cluster: auto, HOST:PORT or ray://HOST:PORT.", shown="one here, else a new one"
 )

@@ -58,7 +58,10 @@ def attached(address: str | None, workers: int | None, gpus: float, console: Con
 def _attach(address: str | None, workers: int | None, console: Console) -> None:
     """Connect this process to a cluster, or start one."""
     import ray
+    import ray._private.worker as driver
 
+    # Ray prints what it finds of dead machines on standard output, which carries data, and no option of it says otherwise.
+    driver.print_to_stdstream = lambda data, ignore_prefix: None
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
         ray.init(address or "auto", **quiet)
@@ -242,10 +245,12 @@ class _Map:
         if part is None:
             return
         part.deaths += 1
-        why = clip(brief(error), 120)
+        kinds = self._ray.exceptions
+        why = "out of memory" if isinstance(error, kinds.OutOfMemoryError) else "its process or machine is gone"
         if part.deaths == DEATHS:
             text = f"{clip(str(part.item), 120)}: {DEATHS} Ray workers died of it, one after the other ({why})"
-            raise AltoolError(text, "look at its rows and at the memory of the machines; the run goes on where it stopped")
+            hint = "look at its rows and at the memory of the machines; the run goes on where it stopped"
+            raise AltoolError(text, hint) from error
         self._waiting.appendleft(part)
         self._console.warn(f"{clip(str(part.item), 120)}: its Ray worker died ({why}); another does it again")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -16,6 +17,7 @@ from altool.errors import AltoolError, InputError
 from altool.extras import need
 from altool.models import registry
 from altool.models.shape import Model
+from altool.tables import align
 from altool.tables.outside import load_json, read_bytes
 from altool.text import clip
 
@@ -152,6 +154,13 @@ def load(location: str) -> Stored:
     except (AltoolError, KeyError, ValueError, TypeError, IndexError, OverflowError, RuntimeError) as error:
         raise InputError(f"model {location}: its weights cannot be read ({clip(str(error), 300)})", "train it again") from error
     return Stored(model, record.reads, classes, facts, vaal)
+
+
+def digest(location: str) -> str:
+    """The digest of the files of a model. Raises InputError where one cannot be read."""
+    names = ("model.json", "weights.safetensors", "vaal.safetensors")
+    there = [name for name in names if os.path.lexists(os.path.join(location, name))]
+    return hashlib.sha256(json.dumps([(name, align.file_digest(str(_file(location, name)))) for name in there]).encode()).hexdigest()
 
 
 def _tensors(location: str, name: str) -> dict[str, np.ndarray]:

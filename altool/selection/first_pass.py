@@ -67,7 +67,8 @@ class Task:
 @dataclass
 class Streamed:
     """What became of rows: the `best` of the candidates among them, how many `rows` there are, the `widths` of their matrix, the `spans` of
-    their ids, and of each limit the places of those of its ids that are among them, with their rows in the table."""
+    their ids, of each limit the places of those of its ids that are among them, with their rows in the table, and how many rows are `left`
+    as candidates by it and the limits before it."""
 
     best: Best
     rows: int = 0
@@ -75,6 +76,7 @@ class Streamed:
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     spans: list[Span] = field(default_factory=list)
     found: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
 
     def merge(self, other: Streamed) -> None:
         """Add other rows."""
@@ -83,6 +85,7 @@ class Streamed:
         self.widths |= other.widths
         self.fingerprint.merge(other.fingerprint)
         self.spans += other.spans
+        self.left = [one + two for one, two in zip(self.left, other.left, strict=True)]
         pairs = zip(self.found, other.found, strict=True)
         self.found = [(np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in pairs]
 
@@ -137,7 +140,7 @@ def narrow(
     present = [np.zeros(len(limit.ids), bool) for limit in limited]
     for there, (places, _) in zip(present, streamed.found, strict=True):
         there[places] = True
-    limits.told(limited, present, lambda: read_index(source, options.threads), tables, options, console)
+    limits.told(limited, present, [streamed.rows, *streamed.left], lambda: read_index(source, options.threads), tables, options, console)
     ids, rows = (found.ids, found.places) if not alike else _drawn(source, limited, size, request.generator("shortlist"), options)
     inputs[source.kind.name] = streamed.fingerprint.text(derive.named(source))
     return Narrowed(_excerpt(tables, past, strategy, given, ids, rows, limited, streamed, options), ids, streamed.rows, found.rows, inputs)
@@ -194,7 +197,7 @@ def _excerpt(
 def _empty(task: Task) -> Streamed:
     nothing = np.empty(0, np.int64)
     none = pa.array([], task.source.id_type or pa.string())
-    return Streamed(Best(task.size, none), found=[(nothing, nothing) for _ in task.limits])
+    return Streamed(Best(task.size, none), found=[(nothing, nothing) for _ in task.limits], left=[0 for _ in task.limits])
 
 
 def worker(task: Task, console: Console) -> Callable[[Rows], Streamed]:
@@ -220,16 +223,17 @@ def stream(task: Task, console: Console, rows: Rows) -> Streamed:
             ids = pa.concat_arrays(columns)
             places = rows.first + starts[0] + np.arange(len(ids))
             candidates = np.ones(len(ids), bool)
-            found = []
+            found, left = [], []
             for limit in task.limits:
                 hits = pc.index_in(ids, value_set=limit.ids)
                 inside = np.asarray(hits.is_valid())
                 candidates &= inside if limit.within else ~inside
+                left.append(int(candidates.sum()))
                 found.append((np.asarray(hits.drop_null()).astype(np.int64), places[inside]))
             kept = np.flatnonzero(candidates)
             best_ = Best(task.size, ids.slice(0, 0))
             best_.add(ids.take(pa.array(kept)), places[kept], np.concatenate(scores)[kept])
-            block = Streamed(best_, len(ids), frozenset(widths), spans=[best.span(ids)], found=found)
+            block = Streamed(best_, len(ids), frozenset(widths), spans=[best.span(ids)], found=found, left=left)
             for one in prints:
                 block.fingerprint.merge(one)
             streamed.merge(block)

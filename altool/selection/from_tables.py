@@ -179,9 +179,11 @@ def read_candidates(
     """bool (n,): which rows of the pool may be asked for; and their ranks in --queue, if that is given."""
     candidates = np.ones(len(pool), bool)
     limits = read_limits(tables, past, inputs)
+    left = [len(pool)]
     for limit in limits:
         candidates &= limit.mask(pool.ids)
-    told(limits, [pool.positions(limit.ids) >= 0 for limit in limits], lambda: pool, tables, options, console)
+        left.append(int(candidates.sum()))
+    told(limits, [pool.positions(limit.ids) >= 0 for limit in limits], left, lambda: pool, tables, options, console)
     ranks = None
     if tables.queue is not None:
         ranks, strangers, inputs["queue"] = read_ranks(tables.queue, pool)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from altool.console import Console
-from altool.selection.inputs import Past, Tables
+from altool.selection.inputs import NEAR, Past, Tables
 from altool.selection.options import Options
 from altool.tables import align, check
 from altool.tables.align import Index
@@ -22,12 +22,13 @@ LABELS = "labels"
 @dataclass(frozen=True)
 class Limit:
     """Distinct `ids`, of which `expected` bool (n,) should be in the pool: candidates are none of them or, with `within`, no others.
-    `name` is what a message calls the table."""
+    `name` is what a message calls the table; its ids may be none of the pool where they are `near` ones."""
 
     name: str
     ids: pa.Array
     expected: np.ndarray
     within: bool = False
+    near: bool = False
 
     def mask(self, ids: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """Which of these ids may be candidates, bool (n,)."""
@@ -53,17 +54,31 @@ def read_limits(tables: Tables, past: Past, inputs: dict[str, str]) -> list[Limi
         inputs["metrics"] = align.table_fingerprint(tables.metrics)
     for name, table in tables.limits.items():
         ids = pc.unique(table.read(["id"]).column("id"))
+        if name == NEAR:
+            inputs[name] = align.fingerprint(align.index([ids], table.name), None)
+            limits.append(Limit("--within-neighbours", ids, np.zeros(len(ids), bool), within=True, near=True))
+            continue
         inputs[name] = align.fingerprint(align.index([pc.take(ids, pc.array_sort_indices(ids))], table.name), None)
         limits.append(Limit(f"--{name}", ids, np.ones(len(ids), bool), within=name == "within"))
     return limits
 
 
 def told(
-    limits: Sequence[Limit], present: Sequence[np.ndarray], pool: Callable[[], Index], tables: Tables, options: Options, console: Console
+    limits: Sequence[Limit],
+    present: Sequence[np.ndarray],
+    left: Sequence[int],
+    pool: Callable[[], Index],
+    tables: Tables,
+    options: Options,
+    console: Console,
 ) -> None:
-    """Say which expected ids are not `present` in the pool (for each limit bool (n,)); an error with --strict. Raises InputError for a
-    --within that has no row of the pool, which is called for the message."""
-    for limit, there in zip(limits, present, strict=True):
+    """Say which expected ids are not `present` in the pool (for each limit bool (n,)), an error with --strict, and how many candidates
+    neighbours leave: `left` are the rows of the pool, and those that are left by each limit and the ones before it. Raises InputError for
+    a --within that has no row of the pool, which is called for the message."""
+    for limit, there, before, after in zip(limits, present, left[:-1], left[1:], strict=True):
+        if limit.near:
+            console.info(f"{limit.name} {options.within_neighbours}: {after:,} of {count(before, 'candidate')} left")
+            continue
         if limit.within and not there.any():
             what = f"--within {tables.limits['within'].location}: none of its {len(limit.ids):,} ids"
             align.refuse_foreign(limit.ids, what, pool(), tables.pool.name, "give ids of this pool")

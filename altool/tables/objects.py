@@ -1,0 +1,257 @@
+"""Object storage (`s3://`, `gs://`): what altool needs of it, through pyarrow.fs.
+
+An object is there whole or not at all, and is never changed: it is replaced. So a file is made in the folder for temporary files and put
+as one object. A folder that must be read as one (a table in parts, a model) is as many objects under names of that run alone, and a
+manifest, put last, that says which objects the folder is made of: readers take these and no others. So a run that is killed changes
+nothing, of two runs that write the same target the last one counts, and neither removes what is the other's.
+
+Objects are put by one call of the library, which no exception of Python's interrupts: a stream of pyarrow publishes what was written to
+it when it is closed, also where a `with` block fails, and when it is forgotten. A small object is put by one request (PutObject); pyarrow
+by default makes each, even an empty one, in three (CreateMultipartUpload, UploadPart, CompleteMultipartUpload), which simple stand-ins
+for S3 do not answer.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from altool.errors import InputError, UsageError
+from altool.tables.outside import load_json
+
+MANIFEST = "_manifest.json"
+FORMAT = 1
+LEFT = 7 * 86_400  # seconds after which an object that no manifest names was left by a run that was killed
+OWN = re.compile(r"(.+)-([0-9a-f]{20})((?:\.\w+)*)")
+ACCESS = "check the address and your access to it"
+SECRETS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#\s@]*@|([?&](?:access_key|secret_key|session_token|sas_token)=)[^&\s]*", re.IGNORECASE)
+
+
+def is_remote(location: str | Path) -> bool:
+    """Is the location in an object store? `file://` is a path."""
+    return "://" in str(location) and not str(location).lower().startswith("file://")
+
+
+def shown(text: str) -> str:
+    """The text without the credentials of addresses in it."""
+    return SECRETS.sub(lambda found: f"{found[1]}…@" if found[1] else f"{found[2]}…", text)
+
+
+def named(name: str, token: str) -> str:
+    """The name of the object that holds the file `name` of the folder that the run of this token makes."""
+    stem, dot, ending = name.partition(".") if not name.startswith(("_", ".")) else (name, "", "")
+    return f"{stem}-{token}{dot}{ending}"
+
+
+@dataclass(frozen=True)
+class Place:
+    """An address: an object, or what the names of objects begin with. Opened when it is first needed.
+
+    What is asked of the store raises InputError where it cannot be reached or does not allow it; an address that is none, UsageError.
+    """
+
+    uri: str
+
+    @cached_property
+    def _opened(self) -> tuple[Any, str]:
+        from pyarrow import fs
+
+        address, _, query = self.uri.partition("?")
+        wanted = f"{query}&allow_delayed_open=true".lstrip("&") if address.lower().startswith("s3://") else query
+        try:
+            try:
+                return fs.FileSystem.from_uri(f"{address}?{wanted}" if wanted else address)
+            except pa.ArrowInvalid:  # an older pyarrow does not have that option
+                return fs.FileSystem.from_uri(self.uri)
+        except (pa.ArrowException, OSError, ImportError, ValueError) as error:
+            reason = shown(" ".join(str(error).split()))[:200]
+            raise UsageError(f"{self}: not an address that altool can write to ({reason})", "give another path") from error
+
+    @property
+    def filesystem(self) -> Any:
+        return self._opened[0]
+
+    @property
+    def path(self) -> str:
+        """The bucket, and the name in it."""
+        return self._opened[1].rstrip("/")
+
+    @property
+    def name(self) -> str:
+        """What comes after the last slash."""
+        return self.uri.partition("?")[0].rstrip("/").rpartition("/")[2]
+
+    def __str__(self) -> str:
+        return shown(self.uri)
+
+    def __truediv__(self, name: str) -> Place:
+        address, question, query = self.uri.partition("?")
+        return Place(f"{address.rstrip('/')}/{name}{question}{query}")
+
+    def beside(self, name: str) -> Place:
+        """The place of another name before the last slash."""
+        address, question, query = self.uri.partition("?")
+        return Place(f"{address.rstrip('/').rpartition('/')[0]}/{name}{question}{query}")
+
+    def kind(self) -> str:
+        """What is there: "file", "folder" (objects below it), or "" for neither."""
+        from pyarrow import fs
+
+        with self._reached("cannot be reached"):
+            found = self.filesystem.get_file_info(self.path).type
+        return {fs.FileType.File: "file", fs.FileType.Directory: "folder"}.get(found, "")
+
+    def files(self) -> dict[str, float]:
+        """The names of all objects below, as they go on from here, in name order, and when each was put (seconds since 1970)."""
+        from pyarrow import fs
+
+        with self._reached("cannot be read"):
+            found = self.filesystem.get_file_info(fs.FileSelector(self.path, recursive=True, allow_not_found=True))
+        cut = len(self.path) + 1
+        of_files = ((one.path[cut:], (one.mtime_ns or 0) / 1e9) for one in found if one.type == fs.FileType.File)
+        return dict(sorted(one for one in of_files if one[0]))
+
+    def read(self, largest: int | None = None) -> bytes:
+        """The object's content. Raises InputError where it is not there, or has more than `largest` bytes."""
+        with self._reached("cannot be read"), self.filesystem.open_input_file(self.path) as file:
+            if largest is not None and file.size() > largest:
+                raise InputError(f"{self}: found {file.size():,} bytes, expected at most {largest:,}", ACCESS)
+            return file.read()
+
+    def fetch(self, target: Path) -> None:
+        """Copy the object to a path."""
+        from pyarrow import fs
+
+        with self._reached("cannot be read"):
+            fs.copy_files(self.path, str(target), self.filesystem, fs.LocalFileSystem(), use_threads=False)
+
+    def put(self, content: bytes | memoryview | Path) -> None:
+        """Put an object, or the one that takes its place: the content, or that of a file. Raises UsageError where it cannot be written."""
+        from pyarrow import fs
+
+        if not isinstance(content, Path):
+            with tempfile.TemporaryDirectory(prefix="altool-") as folder:
+                file = Path(folder, "object")
+                file.write_bytes(content)
+                return self.put(file)
+        with self._reached("cannot be written", UsageError):
+            fs.copy_files(str(content), self.path, fs.LocalFileSystem(), self.filesystem, use_threads=False)
+        return None
+
+    def remove(self) -> None:
+        """Remove the object, if it is there."""
+        with self._reached("cannot be removed", UsageError):
+            try:
+                self.filesystem.delete_file(self.path)
+            except FileNotFoundError:
+                return
+
+    @contextmanager
+    def _reached(self, what: str, kind: type[InputError] | type[UsageError] = InputError) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as error:
+            reason = "it is not there" if isinstance(error, FileNotFoundError) else shown(" ".join(str(error).split()))
+            raise kind(f"{self} {what} ({reason})", ACCESS) from error
+
+
+# Folders that are read as one
+
+
+def manifest(content: bytes, label: str) -> dict[str, str]:
+    """{file of the folder: its object} as a manifest says it. Raises InputError where it is none of altool's."""
+    found = load_json(content, f"{label}: {MANIFEST}")
+    listed = found.get("objects") if isinstance(found, dict) and found.get("altool") == FORMAT else None
+    if not isinstance(listed, dict) or not all(isinstance(name, str) and "/" not in name for name in (*listed, *listed.values())):
+        raise InputError(f"{label}: {MANIFEST} is not one that altool wrote", "give a folder that altool wrote")
+    return listed
+
+
+def listed(folder: Place) -> dict[str, str] | None:
+    """What the folder's manifest says; None where it has none."""
+    place = folder / MANIFEST
+    return manifest(place.read(), str(folder)) if place.kind() == "file" else None
+
+
+class Folder:
+    """A folder that is being made: files are put as they are finished, `publish` makes them the folder's."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._token = uuid.uuid4().hex[:20]
+        self._objects: dict[str, str] = {}
+
+    def put(self, file: Path) -> None:
+        """Put a finished file under a name of this run's."""
+        name = named(file.name, self._token)
+        (self.place / name).put(file)
+        self._objects[file.name] = name
+
+    def publish(self) -> None:
+        """Put the manifest; then remove the objects of the one that it replaces, and those that killed runs left a week ago."""
+        before = listed(self.place) or {}
+        content = {"altool": FORMAT, "objects": dict(sorted(self._objects.items()))}
+        (self.place / MANIFEST).put(json.dumps(content, indent=1).encode())
+        old = {name for name, when in self.place.files().items() if OWN.fullmatch(name) and when < time.time() - LEFT}
+        for name in sorted((old | set(before.values())) - set(self._objects.values())):
+            (self.place / name).remove()
+
+    def withdraw(self) -> None:
+        """Remove what was put: nothing was published."""
+        for name in self._objects.values():
+            (self.place / name).remove()
+
+
+# Folders that people look into: pages, pictures, a simulated run. Their files keep their names, and the one that makes them whole is last.
+
+
+def put_files(place: Place, folder: Path, last: str) -> None:
+    """Put the files of a folder in place of those that are there; the one called `last` goes first, and comes last."""
+    there = place.files()
+    if last in there:
+        (place / last).remove()
+    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    for name in sorted(files, key=lambda name: (name == last, name)):
+        if name == last:
+            for old in sorted(set(there) - set(files)):
+                (place / old).remove()
+        (place / name).put(files[name])
+
+
+# Copies on this machine
+
+
+def fetched(location: str, label: str, folder: Path) -> str:
+    """A location as a path on this machine: one in an object store is copied into `folder`, a folder by its manifest if it has one.
+
+    Raises InputError, which begins with `label`, where there is nothing.
+    """
+    place = Place(location)
+    kind = place.kind()
+    if not kind:
+        raise InputError(f"{label}: no such file or folder", ACCESS)
+    target = folder / place.name
+    if kind == "file":
+        place.fetch(target)
+        return str(target)
+    target.mkdir()
+    for name, each in (listed(place) or {name: name for name in place.files() if "/" not in name}).items():
+        (place / each).fetch(target / name)
+    return str(target)
+
+
+def of_manifest(folder: Path) -> Mapping[str, str]:
+    """{file: object} of a copy of such a folder on this machine; empty where it has no manifest."""
+    place = folder / MANIFEST
+    return manifest(place.read_bytes(), str(folder)) if place.is_file() else {}

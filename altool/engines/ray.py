@@ -97,21 +97,22 @@ class Answer:
 class Worker:
     """On a machine of the cluster. Errors are answers: another failure is the worker's own."""
 
-    def __init__(self, make: Callable[[Console], Callable[[Any], Any]], home: Home) -> None:
-        self._make, self._home = make, home
+    def __init__(self) -> None:
         self._heard = Heard()
+        self._make: Callable[[Console], Callable[[Any], Any]] | None = None
         self._function: Callable[[Any], Any] | None = None
 
-    def arrive(self) -> Answer:
+    def arrive(self, home: Home, make: Callable[[Console], Callable[[Any], Any]]) -> Answer:
         """Is this a place to work in?"""
+        self._make = make
         found, machine = Home(folder=""), f"Ray worker on {os.uname().nodename}"
-        if (found.altool, found.python) != (self._home.altool, self._home.python):
-            text = f"{machine}: altool {found.altool} with Python {found.python}, expected {self._home.altool} with {self._home.python}"
+        if (found.altool, found.python) != (home.altool, home.python):
+            text = f"{machine}: altool {found.altool} with Python {found.python}, expected {home.altool} with {home.python}"
             return Answer(error=UsageError(text, "install the same versions on all machines of the cluster"))
         try:
-            os.chdir(self._home.folder)
+            os.chdir(home.folder)
         except OSError as error:
-            text = f"{machine}: the folder {self._home.folder} cannot be entered ({error.strerror})"
+            text = f"{machine}: the folder {home.folder} cannot be entered ({error.strerror})"
             return Answer(error=UsageError(text, "work in a folder that all machines of the cluster see"))
         local.share(1)
         return Answer()
@@ -119,6 +120,7 @@ class Worker:
     def work(self, item: Any) -> Answer:
         try:
             if self._function is None:
+                assert self._make is not None
                 self._function = self._make(self._heard)
             result = self._function(item)
         except Exception as error:
@@ -176,6 +178,7 @@ class _Map:
         self._turn = 0
         self._since = time.monotonic()  # when the last worker arrived that was waited for
         self._late = False
+        self._stillborn = 0  # workers that died before they arrived, one after the other
         self.said: set[tuple[str, str]] = set()
 
     def next(self) -> Answer | None:
@@ -214,8 +217,8 @@ class _Map:
             self._calls[actor.work.remote(part.item)] = actor, part
         there = len(self._free) + len(self._calls)
         for _ in range(min(len(self._waiting) - self._arriving, self._workers - there)):
-            actor = self._actor.remote(self._make, self._home)
-            self._calls[actor.arrive.remote()] = actor, None
+            actor = self._actor.remote()
+            self._calls[actor.arrive.remote(self._home, self._make)] = actor, None
 
     def _wait(self) -> None:
         done, _ = self._ray.wait(list(self._calls), timeout=1.0)
@@ -233,7 +236,7 @@ class _Map:
             if part is not None:
                 self._answers[part.place] = answer
                 continue
-            any_arrived = True
+            any_arrived, self._stillborn = True, 0
             if answer.error is not None:
                 raise answer.error
         self._watch(any_arrived)
@@ -243,6 +246,10 @@ class _Map:
         with suppress(Exception):
             self._ray.kill(actor)  # where it is out of reach alone
         if part is None:
+            self._stillborn += 1
+            if self._stillborn == DEATHS:
+                text = f"{DEATHS} Ray workers died as they started, one after the other ({brief(Exception(str(error).splitlines()[-1]))})"
+                raise AltoolError(text, "install the same altool and extras on all machines of the cluster") from error
             return
         part.deaths += 1
         kinds = self._ray.exceptions

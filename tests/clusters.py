@@ -12,6 +12,7 @@ import pytest
 
 NODES = 3
 PATH = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(__file__).parent)))  # what workers import altool and tests from
+ATTEMPTS = 3  # of starting the first node, on a machine that is busy
 STORE = 80 << 20  # bytes of a node's object store
 
 
@@ -21,8 +22,14 @@ class Machines:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        node = {"num_cpus": 1, "object_store_memory": STORE}
-        self.cluster: Any = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+        node = {"num_cpus": 1, "object_store_memory": STORE, "include_log_monitor": False}
+        for attempt in range(ATTEMPTS):
+            try:
+                self.cluster: Any = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+                break
+            except Exception:  # Ray gives a node 30 seconds to start
+                if attempt == ATTEMPTS - 1:
+                    raise
         self._node = node
         self._others: list[Any] = []
         self.refill()

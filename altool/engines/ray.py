@@ -68,7 +68,8 @@ def _attach(address: str | None, workers: int | None, console: Console) -> None:
         return
     except Exception as error:  # of several kinds: no cluster, another version of Ray or of Python, no route
         if address is not None or os.environ.get("RAY_ADDRESS") or not isinstance(error, ConnectionError):
-            name = f"--ray-address {address}" if address else f"RAY_ADDRESS {os.environ.get('RAY_ADDRESS', '')}".rstrip()
+            other = f"RAY_ADDRESS {os.environ['RAY_ADDRESS']}" if os.environ.get("RAY_ADDRESS") else "the cluster on this machine"
+            name = f"--ray-address {address}" if address else other
             hint = "start a cluster (ray start --head), or leave it out: one is started on this machine for the run"
             raise UsageError(f"{name}: no Ray cluster can be used there ({brief(error)})", hint) from error
     cpus = workers or local.cores()
@@ -137,6 +138,9 @@ class _Part:
     place: int
     item: Any
     deaths: int = 0
+
+
+_ROLL_CALL = _Part(-1, None)
 
 
 class Cluster:
@@ -234,7 +238,8 @@ class _Map:
                 continue
             self._free.append(actor)
             if part is not None:
-                self._answers[part.place] = answer
+                if part is not _ROLL_CALL:
+                    self._answers[part.place] = answer
                 continue
             any_arrived, self._stillborn = True, 0
             if answer.error is not None:
@@ -245,6 +250,8 @@ class _Map:
         """A worker is dead: its part goes to the next."""
         with suppress(Exception):
             self._ray.kill(actor)  # where it is out of reach alone
+        if part is _ROLL_CALL:
+            return
         if part is None:
             self._stillborn += 1
             if self._stillborn == DEATHS:
@@ -259,6 +266,9 @@ class _Map:
             hint = "look at its rows and at the memory of the machines; the run goes on where it stopped"
             raise AltoolError(text, hint) from error
         self._waiting.appendleft(part)
+        for other in self._free:  # which may have died with its machine, and shall not be held against the next part
+            self._calls[other.arrive.remote(self._home, self._make)] = other, _ROLL_CALL
+        self._free = []
         self._console.warn(f"{clip(str(part.item), 120)}: its Ray worker died ({why}); another does it again")
 
     def _watch(self, arrived: bool) -> None:

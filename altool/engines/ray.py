@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import socket
 import sys
 import time
 import traceback
@@ -12,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from altool import __version__
@@ -23,6 +25,7 @@ from altool.errors import AltoolError, UsageError
 from altool.text import brief, clip, count
 
 DEATHS = 5  # of workers at one item, after which the item is held to kill them
+CALL = 10.0  # seconds in which a cluster must answer
 LATE = 30.0  # seconds without a worker after which that is said
 LOST = 900.0  # and after which the run ends: machines that start up take minutes
 STORE = 80 << 20  # bytes of the object store of a cluster of this run's own: what passes through it is small
@@ -63,18 +66,36 @@ def _attach(address: str | None, workers: int | None, console: Console) -> None:
     # Ray prints what it finds of dead machines on standard output, which carries data, and no option of it says otherwise.
     driver.print_to_stdstream = lambda data, ignore_prefix: None
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    try:
-        ray.init(address or "auto", **quiet)
+    named = f"--ray-address {address}" if address else f"RAY_ADDRESS {os.environ.get('RAY_ADDRESS', '')}"
+    if (found := address or os.environ.get("RAY_ADDRESS") or _running()) is None:
+        cpus = workers or local.cores()
+        console.info(f"no Ray cluster runs here: one with {count(cpus, 'CPU')} is started on this machine for this run")
+        ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=STORE, **quiet)
         return
+    try:
+        _call(found)
+        ray.init(found, **quiet)
     except Exception as error:  # of several kinds: no cluster, another version of Ray or of Python, no route
-        if address is not None or os.environ.get("RAY_ADDRESS") or not isinstance(error, ConnectionError):
-            other = f"RAY_ADDRESS {os.environ['RAY_ADDRESS']}" if os.environ.get("RAY_ADDRESS") else "the cluster on this machine"
-            name = f"--ray-address {address}" if address else other
-            hint = "start a cluster (ray start --head), or leave it out: one is started on this machine for the run"
-            raise UsageError(f"{name}: no Ray cluster can be used there ({brief(error)})", hint) from error
-    cpus = workers or local.cores()
-    console.info(f"no Ray cluster runs here: one with {count(cpus, 'CPU')} is started on this machine for this run")
-    ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=STORE, **quiet)
+        hint = "start a cluster (ray start --head), or leave it out: one is started on this machine for the run"
+        raise UsageError(f"{named.removesuffix(' ')}: no Ray cluster can be used at {found} ({brief(error)})", hint) from error
+
+
+def _running() -> str | None:
+    """The address of the cluster that `ray start` started on this machine; None where that runs no more. One that another run started
+    for itself is not taken: it ends with that run."""
+    try:
+        address = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster").read_text("utf-8").strip()  # noqa: S108 (Ray's)
+        _call(address)
+    except OSError:
+        return None
+    return address or None
+
+
+def _call(address: str) -> None:
+    """Raises OSError where nobody answers at HOST:PORT: Ray itself tries for minutes, and says so on standard error."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), CALL).close()
 
 
 @dataclass(frozen=True)

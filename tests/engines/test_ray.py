@@ -234,4 +234,4 @@ def test_a_cluster_that_is_not_there(tmp_path: Path) -> None:
     text, said = process.communicate(timeout=240)
     assert process.returncode == 2, said
     assert text == ""
-    assert said.startswith("error: --ray-address 127.0.0.1:1: no Ray cluster can be used there (")
+    assert said.startswith("error: --ray-address 127.0.0.1:1: no Ray cluster can be used at 127.0.0.1:1 (")

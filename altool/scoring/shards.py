@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -16,9 +17,9 @@ import pyarrow as pa
 
 from altool import __version__
 from altool.engines.local import limited
-from altool.errors import InputError
+from altool.errors import InputError, UsageError
 from altool.scoring.assembly import belongs, together
-from altool.tables import align, parts, ranges, shards
+from altool.tables import align, outputs, parts, ranges, shards
 from altool.tables.arrays import read_index
 from altool.text import count
 
@@ -176,6 +177,14 @@ def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int,
             rows = together(found, index, table, run.rejects, console)
         shards.clear(folder)
     return rows, made
+
+
+def forget(output: str) -> None:
+    """Remove what an earlier run of `spread` left that was killed, now that a run of this process has made the table."""
+    path = outputs.local(output)
+    if path.with_name(f".{path.name}.partial").is_dir():
+        with contextlib.suppress(UsageError), shards.partial(output) as folder:  # another run may be at work
+            shards.clear(folder)
 
 
 def cut(scorer: Scorer, workers: int) -> list[Piece]:

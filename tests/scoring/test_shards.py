@@ -157,6 +157,14 @@ def test_a_killed_run_goes_on(pool: Path) -> None:
     assert not (pool / ".p.partial").exists()
 
 
+def test_a_run_of_one_process_leaves_nothing_of_a_killed_one(pool: Path) -> None:
+    here("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m")
+    with pytest.raises(KeyboardInterrupt):
+        spread(run_of("m", "f.parquet", "p/"), "f.parquet", Workers(dies=2))
+    here("score", "--model", "m", "--features", "f.parquet", "-o", "p/")
+    assert not (pool / ".p.partial").exists()
+
+
 def changed_row(pool: Path) -> None:
     table = pq.read_table(pool / "f.parquet")
     matrix = np.stack(table.column("features").to_numpy())

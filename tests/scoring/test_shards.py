@@ -286,3 +286,9 @@ def test_ids_of_a_table_without_any_are_those_of_its_rows(pool: Path) -> None:
     found = [parts.part(path) for path in parts.stored(pool / "many")]
     assert assembly.merge(pool / "out", found, Recorder())["rows"] == ROWS
     assert files(pool / "one") == files(pool / "out")
+
+
+def test_where_parts_lie() -> None:
+    assert shards.beside("some/p/") == "some/p/"
+    assert shards.beside("s3://bucket/some/p/?endpoint_override=127.0.0.1") == "p"
+    assert shards.beside("gs://bucket/p.parquet") == "p.parquet"

@@ -135,6 +135,7 @@ def run(options: Options, console: Console) -> None:
         return
     if options.engine == placement.LOCAL:
         rows, tables = local.score(made, console)
+        shards.forget(options.output)
     else:
         with placement.engine(options, console) as engine:
             rows, tables = shards.spread(made, _task(made, options), engine, console)

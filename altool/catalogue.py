@@ -12,6 +12,7 @@ COMMANDS = {
     "round": "Take a project one step further: call it as often as you like.",
     "status": "Say where a project stands.",
     "embed": "Turn images or texts into feature vectors.",
+    "index": "Index features, so that neighbours are found quickly.",
     "train": "Fit a classifier on the labels.",
     "score": "Predict the probability of every class for every row.",
     "select": "Choose what to label next.",
@@ -31,6 +32,7 @@ UNSET = (
     "init",
     "round",
     "status",
+    "index",
     "check",
     "show",
     "schema",
@@ -39,7 +41,7 @@ UNSET = (
     "formats",
     "backbones",
 )  # they have no section in altool.toml
-WRITING = ("init", "round", "embed", "train", "score", "select", "import-labels", "report", "check", "simulate", "compare")
+WRITING = ("init", "round", "embed", "index", "train", "score", "select", "import-labels", "report", "check", "simulate", "compare")
 LISTS = {"embed": "backbones", "train": "classifiers", "select": "strategies"}  # which command explains the options that are not its own
 OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
 

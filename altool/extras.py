@@ -19,6 +19,8 @@ MODULES = {
     "hf": ("transformers",),
     "onnx": ("onnxruntime",),
     "lakes": ("deltalake", "pyiceberg"),
+    "ray": ("ray",),
+    "ann": ("usearch",),
 }
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from altool.options import Option
+
+
+def _shard(value: Any) -> tuple[int, int]:
+    """(I, N) of I/N. Raises ValueError for anything else."""
+    found = re.fullmatch(r"(\d{1,5})/(\d{1,5})", value) if isinstance(value, str) else None
+    if found is None or not int(found[1]) < int(found[2]):
+        raise ValueError("I/N, I from 0 to N - 1, as 0/4")
+    return int(found[1]), int(found[2])
+
 
 TABLES = "Tables"  # the panels, in the order of the help
 READING = "How tables are read"
@@ -47,7 +59,20 @@ ROUND = Option(metavar="N", panel=RUN, low=0, high=2**31 - 1, help="The round's 
 SEED = Option(metavar="N", panel=RUN, default=0, low=0, help="The same seed gives the same bytes.")
 DEVICE = Option(metavar="NAME", panel=RUN, default="auto", help="auto, cpu, cuda, cuda:N or mps.")
 THREADS = Option(metavar="N", panel=RUN, default=0, low=0, help="Threads; 0 is one per core. Results do not change.")
-WORKERS = Option(metavar="N", panel=RUN, low=0, help="Processes that decode images; 0: none.", shown="one per core, if it pays")
+WORKERS = Option(
+    metavar="N", panel=RUN, low=0, help="Processes that decode images, 0: none; or Ray's workers.", shown="one per core, if it pays"
+)
+ENGINE = Option(metavar="NAME", panel=RUN, default="local", choices=("local", "ray"), help="Where it runs: here, or on a Ray cluster.")
+RAY_ADDRESS = Option(
+    metavar="ADDRESS", panel=RUN, help="The cluster: auto, HOST:PORT or ray://HOST:PORT.", shown="one here, else a new one"
+)
+GPUS_PER_WORKER = Option(metavar="N", panel=RUN, low=0, help="GPUs of each Ray worker; 0.5: two share one.", shown="0")
+SHARD = Option(
+    metavar="I/N",
+    panel=RUN,
+    convert=_shard,
+    help="Do the I-th of N parts, I from 0; altool merge joins them.",
+)
 STRICT = Option(default=False, panel=RUN, help="Turn warnings about rows that do not match into errors.")
 OVERWRITE = Option(default=False, panel=RUN, help="Replace an output that exists.")
 JSON = Option("json", bool, default=False, panel=RUN, help="Print one JSON object that sums up the run.")

@@ -21,6 +21,7 @@ import program
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from clusters import cluster, machines  # noqa: F401 (fixtures)
 from hypothesis import settings
 from json_schemas import errors
 from object_store import bucket, object_store  # noqa: F401 (fixtures)

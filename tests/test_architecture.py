@@ -33,7 +33,7 @@ FLOORS = (
     ("strategies", "backbones"),
     ("wrappers", "models"),
     ("labels", "classifiers"),
-    ("formats", "selection"),
+    ("formats", "scoring", "selection"),
     ("simulation", "reporting", "project"),
     ("commands", "conformance"),
     ("cli",),
@@ -43,7 +43,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 
 # What no file of a room imports at its top; and what not inside a function either.
 HEAVY = {"torch", "torchvision", "sklearn", "matplotlib", "scipy", "PIL", "fasttext", "jinja2", "timm", "open_clip"}
-HEAVY |= {"transformers", "sentence_transformers", "onnxruntime", "tokenizers", "huggingface_hub"}
+HEAVY |= {"transformers", "sentence_transformers", "onnxruntime", "tokenizers", "huggingface_hub", "ray", "usearch"}
 TERMINAL = {"typer", "rich", "click"}
 ARRAYS_ONLY = {"pyarrow", *TERMINAL, *HEAVY}
 FORBIDDEN = {
@@ -60,6 +60,7 @@ FORBIDDEN = {
     "payloads": {*TERMINAL, *HEAVY},
     "project": {*TERMINAL, *HEAVY},
     "reporting": {*TERMINAL, *HEAVY},
+    "scoring": {*TERMINAL, *HEAVY},
     "selection": {*TERMINAL, *HEAVY},
     "simulation": {*TERMINAL, *HEAVY},
     "strategies": ARRAYS_ONLY,

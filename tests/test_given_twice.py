@@ -9,7 +9,7 @@ import pytest
 
 from altool import cli
 
-COMMANDS = ("embed", "train", "score", "select", "import-labels", "simulate", "report", "compare", "check")
+COMMANDS = ("embed", "index", "train", "score", "select", "import-labels", "simulate", "report", "compare", "check")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

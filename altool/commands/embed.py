@@ -401,10 +401,10 @@ def _write(items: Items, store: Shards, target: Target, run: Run, old: Source | 
     refused = rejects.of(items.ids, reason)
     if len(refused) == len(items) and old is None:
         store.remove()
-        raise rejects.nothing_left(items, refused)
+        raise rejects.nothing_left(items.source.name, items.column, len(items), refused)
     inputs = {"items": align.fingerprint(items.index, np.concatenate(digests))}
     origin = write.provenance("embed", {**run.facts, **marks}, run.seed, inputs | versions([items.source]))
-    rejects.keep(refused, items, target.rejects, origin, console, again=old is not None)
+    rejects.keep(refused, len(items), target.rejects, origin, console, again=old is not None)
     if len(refused) == len(items):
         return len(refused)
     ids = items.ids.filter(reason.is_null())

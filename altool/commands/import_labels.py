@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -20,7 +19,7 @@ from altool.labels.merge import CONFLICT, Outcome, Rules, merge
 from altool.labels.opening import open_exports
 from altool.options import declared, flag, option, shared
 from altool.shared import COLUMNS, TIME_UNIT, TIME_ZONE, UNLABELED_VALUE
-from altool.tables import align, check, label_log, outputs, rounds, write
+from altool.tables import align, check, label_log, outputs, places, rounds, write
 from altool.tables.arrays import read_index
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, listing, meaning
@@ -150,8 +149,8 @@ def _check_options(options: Options) -> None:
         raise UsageError("--id-col has no effect with --match", "give one of them")
     if options.from_ != registry.AUTO:
         registry.FORMATS.load(options.from_)
-    if "://" in options.labels or (os.path.lexists(options.labels) and not os.path.isdir(options.labels)):
-        raise UsageError(f"--labels: expected a local folder, found {options.labels}", "give a folder; it is made if it is missing")
+    if (places.exists(options.labels) or os.path.lexists(options.labels)) and not places.is_folder(options.labels):
+        raise UsageError(f"--labels: expected a folder, found {options.labels}", "give a folder; it is made if it is missing")
     wanted = [Output("--labels", location, "folder") for location in (options.labels, refusals.folder(options.labels))]
     read = outputs.given(options, "queries", "auto", "items", "targets", "text:classes")
     outputs.check(wanted, [*read, *(("EXPORT", location) for location in options.exports or ())])
@@ -181,11 +180,12 @@ def _read_exports(options: Options, console: Console) -> Inputs:
 
 def _classes_of(options: Options, console: Console) -> str | None:
     """`--classes`, else the list of classes beside the label log."""
-    path = Path(os.path.abspath(options.labels)).parent / "classes.txt"
-    if options.classes or not path.is_file():
+    shown = places.sibling(options.labels, "classes.txt")
+    path = shown if places.is_remote(shown) else os.path.abspath(shown)
+    if options.classes or not places.exists(path):
         return options.classes
-    console.info(f"classes: those of {os.path.join(os.path.dirname(options.labels.rstrip('/')), 'classes.txt')}")
-    return str(path)
+    console.info(f"classes: those of {shown}")
+    return path
 
 
 def _read(options: Options, reader: Reader, found: Sequence[Answers], names: Mapping[str, str], console: Console) -> Inputs:
@@ -278,7 +278,7 @@ def _retract(labels: str, round_: int, console: Console) -> None:
     if console.dry_run:
         console.rehearsed(summary, f"retract {count(retracted, 'auto label')} of round {round_}")
         return
-    line = f"retracted {count(retracted, 'auto label')} of round {round_} -> {labels}/{fragment}" if fragment else "no change"
+    line = f"retracted {count(retracted, 'auto label')} of round {round_} -> {places.within(labels, fragment)}" if fragment else "no change"
     console.result(summary, line + (f" ({before:,} retracted already)" if before else ""))
 
 
@@ -294,13 +294,13 @@ def _correct(labels: str, renames: Sequence[str], dropped: Sequence[str], consol
     if console.dry_run:
         console.rehearsed(summary, f"rename {count(renamed, 'label')}, withdraw {count(withdrawn, 'label')}")
         return
-    line = f"renamed {count(renamed, 'label')}, withdrew {count(withdrawn, 'label')} -> {labels}/{fragment}"
-    console.result(summary, line if fragment else "no change")
+    line = f"renamed {count(renamed, 'label')}, withdrew {count(withdrawn, 'label')}"
+    console.result(summary, f"{line} -> {places.within(labels, fragment)}" if fragment else "no change")
 
 
 def _held(folder: str) -> list[str]:
     """The files of the log."""
-    return listing(f"labels {folder}", folder, allow_empty=True)[0] if os.path.isdir(folder) else []
+    return listing(f"labels {folder}", folder, allow_empty=True).paths if places.is_folder(folder) else []
 
 
 def _log(folder: str) -> Source:
@@ -345,16 +345,13 @@ def _write(options: Options, inputs: Inputs, outcome: Outcome) -> dict[str, str 
     rejects = refusals.unkept(options.labels, outcome.rejects)
     files: dict[str, str | None] = {}
     if rejects.num_rows:
-        name = (
-            label_log.fragment(rows, round_, outcome.number)[0]
-            if rows.num_rows
-            else f"refused-{align.table_fingerprint(rejects)[7:27]}.parquet"
-        )
-        location = f"{refusals.folder(options.labels)}/{name}"
+        # In object storage two imports of the same rows may both write: there each keeps what it refused under a name of its own.
+        alike = rows.num_rows and not places.is_remote(options.labels)
+        refused = f"refused-{align.table_fingerprint(rejects)[7:27]}.parquet"
+        location = places.within(refusals.folder(options.labels), label_log.fragment(rows, round_, outcome.number)[0] if alike else refused)
         write.write_table(rejects, "rejects", location, origin=origin)
         files["rejects"] = location
-    path = label_log.write(rows, options.labels, round_, origin, outcome.number) if rows.num_rows else None
-    return {**files, "fragment": path.name if path else None}
+    return {**files, "fragment": label_log.write(rows, options.labels, round_, origin, outcome.number) if rows.num_rows else None}
 
 
 def _warn(options: Options, inputs: Inputs, outcome: Outcome, log: pa.Table, console: Console) -> None:
@@ -422,7 +419,7 @@ def _report(options: Options, inputs: Inputs, outcome: Outcome, files: dict[str,
     line = line if outcome.rows.num_rows else "no change" if not withdrawn else "imported nothing"
     line += f", withdrew {count(withdrawn, 'answer')}" if withdrawn else ""
     line += f" ({', '.join(rest)})" if rest else ""
-    line += f" -> {options.labels}/{files['fragment']}" if files["fragment"] else ""
+    line += f" -> {places.within(options.labels, files['fragment'])}" if files["fragment"] else ""
     console.result(summary, line + (f"; the refused rows are in {files['rejects']}" if files["rejects"] else ""))
 
 

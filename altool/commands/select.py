@@ -17,7 +17,7 @@ from altool.engines.scratch import Scratch, available, parse_size
 from altool.labels import queries as asked_of
 from altool.metrics.tiers import EASY, TIERS, automatic
 from altool.reporting.strategies import print_strategies
-from altool.selection import asking, likeness, queries, relabel, said
+from altool.selection import asking, likeness, neighbours, queries, relabel, said
 from altool.selection.aims import Aims, read_aims
 from altool.selection.from_tables import first_place, supply
 from altool.selection.inputs import Past, open_tables, read_past
@@ -56,7 +56,10 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         console.info("--items is not read: it is for --export, and the pool is that of --predictions or --features")
     past = read_past(tables, options, strategy)
     aims = read_aims(tables, past, strategy, given, options, console)
+    nearby = neighbours.limited(tables, past, aims, options, console)
+    tables = nearby.tables
     supplied = supply(tables, past, strategy, aims.keywords, aims.budget, options, scratch, console)
+    nearby.check(supplied.fingerprints, options, console)
     if "first" in given:
         aims.keywords["first"] = first_place(given["first"], supplied.pool.index, supplied.positions, tables.id_type)
     begun = asking.begin(tables, past, strategy, given, supplied, options) if strategy.shape == "ask" else None
@@ -76,6 +79,8 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         else:
             alike = likeness.read(tables, past, supplied, options, options.unique, console)
             choice, left_out = choose_unique(request, len(supplied.positions), supplied.arrays, alike)
+    if nearby.facts:  # what is drawn at random among neighbours is no random sample of the pool
+        choice = replace(choice, explored=np.zeros(len(choice.places), bool))
     if tables.oracle is not None and choice.round is not None:
         choice = asking.whole_round(choice, choice.round, tables.oracle, supplied.pool.index, supplied.positions)
     said.report(choice, request, supplied.arrays, len(supplied.positions), past.classes, left_out, options, console)
@@ -102,6 +107,8 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         table, ids = carry.onto(table, tables.pool, options.keep, "queries"), carry.id_name(tables.pool)
     write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format, id_name=ids)
     facts: dict[str, Any] = {"candidates": len(supplied.positions), "pool": len(supplied.pool.index), "output": output, "exports": exports}
+    if nearby.facts:
+        facts["within_neighbours"] = nearby.facts
     if strategy.tiers:
         tiers = said.tier_sizes(choice)
         facts |= {"tiers": tiers, "audited": tiers[TIERS[EASY]] - int(nobody.sum())}
@@ -145,6 +152,8 @@ def _origin(
         changing["suggest_wrong"] = options.suggest_wrong
     changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit}
     changing |= {"round": past.round, "source": options.source, "partitions": options.partitions}
+    if options.within_neighbours is not None:
+        changing |= {"within_neighbours": options.within_neighbours, "query_classes": options.own.get("query_classes")}
     if options.keep is not None:
         changing["keep"] = options.keep
     if budgets := request.strategy.budgets:

@@ -117,7 +117,7 @@ class Options:
     seed: int = shared(SEED)
     device: str = shared(DEVICE)
     threads: int = shared(THREADS)
-    workers: int | None = shared(WORKERS)
+    workers: int | None = shared(replace(WORKERS, help="Processes that decode images; 0: none."))
     strict: bool = shared(STRICT)
     overwrite: bool = shared(OVERWRITE)
 

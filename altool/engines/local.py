@@ -34,9 +34,21 @@ def limited(threads: int) -> Iterator[None]:
         _threads.reset(token)
 
 
+_share = 0
+
+
+def share(number: int) -> None:
+    """This process is one of several that share a machine, and may use so many processors."""
+    global _share
+    from threadpoolctl import threadpool_limits
+
+    _share = number
+    threadpool_limits(number)
+
+
 def cores() -> int:
     """The processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return _share or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def allowed() -> int:

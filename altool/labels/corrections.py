@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Collection, Mapping
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pyarrow.compute as pc
 from altool.errors import InputError
 from altool.labels.consensus import given, standing
 from altool.labels.lookalikes import quoted
-from altool.tables import align, check, label_log, write
+from altool.tables import align, check, label_log, places, write
 from altool.tables.read import Reader
 from altool.tables.schema import KINDS, RENAMED, RETRACTED, WITHDRAWN
 
@@ -54,7 +53,7 @@ def retract(folder: str, round_: int, *, dry: bool = False) -> tuple[int, int, s
     for a round without auto labels.
     """
     name = _existing(folder)
-    path = None
+    file = None
     with contextlib.nullcontext() if dry else label_log.locked(folder):
         log = _read(folder)
         auto = standing(log)
@@ -72,8 +71,8 @@ def retract(folder: str, round_: int, *, dry: bool = False) -> tuple[int, int, s
                 for column, type_ in COLUMNS.items()
             }
             origin = write.provenance("import-labels", {"retract_auto": round_}, 0, {"labels": align.table_fingerprint(log)})
-            path = label_log.write(pa.table(columns), folder, round_, origin, label_log.next_import(log))
-    return len(ids), gone.num_rows, path.name if path else None
+            file = label_log.write(pa.table(columns), folder, round_, origin, label_log.next_import(log))
+    return len(ids), gone.num_rows, file
 
 
 def correct(folder: str, names: Mapping[str, str], dropped: Collection[str], *, dry: bool = False) -> tuple[int, int, str | None]:
@@ -84,7 +83,7 @@ def correct(folder: str, names: Mapping[str, str], dropped: Collection[str], *, 
     that no label was ever of.
     """
     name = _existing(folder)
-    path = None
+    file = None
     with contextlib.nullcontext() if dry else label_log.locked(folder):
         log = _read(folder)
         ever = set(given(log).column("label").to_pylist())
@@ -98,13 +97,13 @@ def correct(folder: str, names: Mapping[str, str], dropped: Collection[str], *, 
         if rows.num_rows and not dry:
             changing = {"rename": dict(names) or None, "drop_class": sorted(dropped) or None}
             origin = write.provenance("import-labels", changing, 0, {"labels": align.table_fingerprint(log)})
-            path = label_log.write(rows, folder, pc.max(rows.column("round")).as_py() or 0, origin, label_log.next_import(log))
-    return renamed.num_rows, withdrawn.num_rows, path.name if path else None
+            file = label_log.write(rows, folder, pc.max(rows.column("round")).as_py() or 0, origin, label_log.next_import(log))
+    return renamed.num_rows, withdrawn.num_rows, file
 
 
 def _existing(folder: str) -> str:
     """The name of a log in messages. Raises InputError where it is not there."""
-    if not os.path.isdir(folder):
+    if not places.is_folder(folder):
         raise InputError(f"labels {folder}: no such folder", "give the label log")
     return f"labels {folder}"
 

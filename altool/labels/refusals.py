@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,7 +9,7 @@ import pyarrow.compute as pc
 from altool.labels import exchange, matching
 from altool.labels.lookalikes import plain
 from altool.labels.merge import CONFLICT, MISPLACED, OTHER_TEXT, UNKNOWN_CLASS, UNKNOWN_ID, Outcome
-from altool.tables import check
+from altool.tables import check, places
 from altool.tables.read import Reader
 from altool.text import count
 
@@ -60,14 +58,14 @@ def described(outcome: Outcome, reason: str) -> str:
 
 def folder(labels: str) -> str:
     """Where the refused rows of a label log are kept."""
-    return labels.rstrip("/") + ".rejects"
+    return places.beside(labels, ".rejects")
 
 
 def unkept(labels: str, rejects: pa.Table) -> pa.Table:
     """The refused rows that are not kept yet, in order, each once."""
     rows = {tuple(row.values()) for row in rejects.to_pylist()}
     kept_in = folder(labels)
-    if rows and os.path.isdir(kept_in):
+    if rows and places.is_folder(kept_in):
         kept = Reader().open(kept_in, "rejects", allow_empty=True).read()
         rows -= {tuple(row[name] for name in rejects.column_names) for row in kept.to_pylist()}
     ordered = sorted(rows, key=lambda row: tuple(value or "" for value in row))

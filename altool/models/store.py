@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import stat
@@ -16,7 +17,7 @@ from altool.errors import AltoolError, InputError
 from altool.extras import need
 from altool.models import registry
 from altool.models.shape import Model
-from altool.tables import objects
+from altool.tables import align, objects
 from altool.tables.objects import local_copy
 from altool.tables.outside import load_json, read_bytes
 from altool.text import clip
@@ -163,6 +164,14 @@ def load(location: str) -> Stored:
     except (AltoolError, KeyError, ValueError, TypeError, IndexError, OverflowError, RuntimeError) as error:
         raise InputError(f"model {location}: its weights cannot be read ({clip(str(error), 300)})", "train it again") from error
     return Stored(model, record.reads, classes, facts, vaal)
+
+
+def digest(location: str) -> str:
+    """The digest of the files of a model. Raises InputError where one cannot be read."""
+    names = ("model.json", "weights.safetensors", "vaal.safetensors")
+    folder = local_copy(location, f"model {location}")
+    there = [name for name in names if os.path.lexists(os.path.join(folder, name))]
+    return hashlib.sha256(json.dumps([(name, align.file_digest(str(_file(folder, name)))) for name in there]).encode()).hexdigest()
 
 
 def _tensors(location: str, name: str) -> dict[str, np.ndarray]:

@@ -23,16 +23,18 @@ from altool.tables import classes as class_lists
 from altool.tables.read import Source, parse_classes
 from altool.tables.targets import Targets
 from altool.text import count
-from altool.wrappers.choose import class_options
+from altool.wrappers.choose import class_options, query_classes
 
 
 @dataclass(frozen=True)
 class Aims:
-    """How many rows, the strategy's options with classes and budgets as numbers, and float64 (K,) TAAL's weight of each class."""
+    """How many rows, the strategy's options with classes and budgets as numbers, float64 (K,) TAAL's weight of each class, and the numbers
+    of the query classes, by which the neighbours are told."""
 
     budget: int
     keywords: dict[str, Any]
     weights: np.ndarray | None
+    query: list[int]
 
 
 def read_aims(tables: Tables, past: Past, strategy: Strategy, given: Mapping[str, Any], options: Options, console: Console) -> Aims:
@@ -44,14 +46,15 @@ def read_aims(tables: Tables, past: Past, strategy: Strategy, given: Mapping[str
     if options.suggest or strategy.inner:
         _ = tables.pool.classes  # a suggestion has a name; without names this says so
     keywords = dict(given)
-    keywords |= _class_options(strategy, options, given, past.classes, past.numbers, tables.metrics, behind, tables.pool)
+    named, behind = _named_classes(strategy, options, given, past.classes, tables.metrics, behind, tables.pool)
+    keywords |= class_options(strategy, past.numbers, named.get("query_classes"), named.get("private_classes"), behind)
     if given.get(strategy.budgets) == AUTO:
         keywords[strategy.budgets] = tier_budgets(options, past, console)
     if strategy.budgets:
         budget = sum(keywords[strategy.budgets])
     else:
         budget = options.budget if options.budget is not None else affordable(options, past, console)
-    return Aims(budget, keywords, weights)
+    return Aims(budget, keywords, weights, query_classes(past.numbers, named.get("query_classes"), behind))
 
 
 def match_classes(tables: Tables, past: Past, options: Options, console: Console) -> None:
@@ -76,28 +79,30 @@ def match_classes(tables: Tables, past: Past, options: Options, console: Console
             console.mismatch(text, hint, strict=options.strict)
 
 
-def _class_options(
+def _named_classes(
     strategy: Strategy,
     options: Options,
     given: Mapping[str, Any],
     known: Sequence[str],
-    labels: np.ndarray,
     metrics: pa.Table | None,
     behind: list[int] | None,
     source: Source,
-) -> dict[str, list[int]]:
-    """The class numbers of --query-classes and --private-classes, or their defaults, as far as the strategy knows them."""
+) -> tuple[dict[str, list[int]], list[int] | None]:
+    """The class numbers of --query-classes and --private-classes, where they are given; and of the classes that are `behind`, those of the
+    metrics where the targets do not tell."""
     named: dict[str, list[int]] = {}
+    own = {**(options.own if options.within_neighbours is not None else {}), **given}
     for name in ("query_classes", "private_classes"):
-        if text := given.get(name):
+        if text := own.get(name):
             named[name] = check.class_numbers(parse_classes(text, flag(name)) or (), known, f"{source.name}: {flag(name)}")
-    if behind is None and metrics is not None and "query_classes" in strategy.option_names:
+    by_class = "query_classes" in strategy.option_names or options.within_neighbours is not None
+    if behind is None and metrics is not None and by_class:
         missing = {row["class"] for row in metrics.to_pylist() if (row.get("gap") or 0) > 0}
         behind = [code for code, class_ in enumerate(known) if class_ in missing]
         if not behind:
             text = f"metrics {options.metrics}: no class of this run is below its target"
             raise InputError(text, "name the classes: --query-classes A,B")
-    return class_options(strategy, labels, named.get("query_classes"), named.get("private_classes"), behind or None)
+    return named, behind or None
 
 
 def _class_weights(

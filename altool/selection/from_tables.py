@@ -15,7 +15,7 @@ from altool.engines import device as devices
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.selection import clusters
-from altool.selection.inputs import Past, Tables, matrices
+from altool.selection.inputs import NEAR, Past, Tables, matrices
 from altool.selection.options import Options
 from altool.selection.vectors import fitted, read_vectors, standing_in
 from altool.strategies.inputs import INPUTS, Vectors, wanted
@@ -238,6 +238,12 @@ def read_candidates(
         inputs["metrics"] = align.table_fingerprint(tables.metrics)
     for name, limit in tables.limits.items():
         ids = pa.compute.unique(limit.read(["id"]).column("id"))
+        if name == NEAR:
+            inputs[name] = align.fingerprint(align.index([ids], limit.name), None)
+            before = count(int(candidates.sum()), "candidate")
+            candidates &= pool.mask(ids)
+            console.info(f"--within-neighbours {options.within_neighbours}: {int(candidates.sum()):,} of {before} left")
+            continue
         if name == "within":
             align.refuse_foreign(
                 ids, f"--within {limit.location}: none of its {len(ids):,} ids", pool, tables.pool.name, "give ids of this pool"

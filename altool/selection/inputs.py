@@ -23,14 +23,15 @@ from altool.tables.read import Reader, Source, layout, meaning, vector_shape
 from altool.tables.source import Listener
 from altool.tables.targets import Targets, read_targets
 
+NEAR = "within_neighbours"  # of `Tables.limits`: the neighbours of labeled rows
 MATRICES = {name: str(INPUTS[name].table) for name in inputs.MATRICES}
 
 
 @dataclass(frozen=True)
 class Tables:
     """The tables, ids of one type and none read but the small ones. `matrices` are those whose rows the strategy wants whole, the `pool`'s
-    first; `limits` --within and --exclude, `earlier` the --queries of rounds before; `classes` are --classes, `versions` those of
-    tables with a log."""
+    first; `near` the features whose index tells neighbours; `limits` --within and --exclude, `earlier` the --queries of rounds before;
+    `classes` are --classes, `versions` those of tables with a log."""
 
     pool: Source
     matrices: dict[str, Source]
@@ -38,6 +39,7 @@ class Tables:
     log: Source | None
     metrics: pa.Table | None
     targets: Targets | None
+    near: Source | None
     limits: dict[str, Source]
     queue: Source | None
     items: Source | None
@@ -81,6 +83,7 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
     check_vaal(pool, strategy.wrapped)
     found = {pool.kind.name: pool}
     by_vectors = options.unique is not None or "vectors" in (*strategy.takes, *strategy.optional)
+    near = options.within_neighbours is not None
     lazily = ["features"] if options.features and by_vectors else []
     for name in (*matrices(strategy, options).values(), *lazily):
         if name not in found:
@@ -88,6 +91,7 @@ def open_tables(options: Options, strategy: Strategy, console: Listener) -> Tabl
     ids_of = {"within": options.within, "exclude": options.exclude}
     return Tables(
         pool=pool,
+        near=(found.get("features") or reader.open(str(options.features), "features")) if near else None,
         matrices=found,
         previous=reader.open(options.previous, "predictions") if options.previous else None,
         log=reader.open(options.labels, "labels", allow_empty=True) if options.labels else None,

@@ -88,6 +88,9 @@ class Options:
     )
     relabel: int | None = option("Ask again about N labels that are most likely wrong.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
     partitions: int | None = option("Pick in P random parts of the pool, at once.", low=1, metavar="P", panel=CHOOSING)
+    within_neighbours: int | None = option(
+        "Choose among the K rows nearest to each labeled one.", low=1, high=2**31 - 2, metavar="K", panel=CHOOSING
+    )
     source: str | None = option(
         "holdout: the answers are held out, never trained on.", choices=("holdout",), metavar="holdout", shown="as chosen", panel=CHOOSING
     )
@@ -105,6 +108,7 @@ class Options:
     clusters: str | None = option("Clusters of the pool, kept over rounds (cluster-margin).", metavar="PATH", panel=TABLES)
     within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
     exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
+    index: str | None = option("What altool index wrote.", metavar="INDEX", shown="beside the features", panel=TABLES)
     keep: str | None = option("Columns of the pool's table to carry on, or *; ids keep their name.", metavar="A,B,…", panel=TABLES)
     export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
     image_url: str | None = option("Address in front of a picture's path, else of its id.", metavar="PREFIX", panel=TABLES)
@@ -147,7 +151,11 @@ def prepare(options: Options) -> tuple[Options, Strategy, dict[str, Any]]:
     """What is told in full, the strategy and its options, checked with all that goes along with them. Raises UsageError for what cannot
     work or has no effect."""
     who = f"--strategy {options.strategy}"
-    strategy, given = registry.prepare(options.strategy, options.own, flag, who)
+    own = options.own
+    if options.within_neighbours is not None and "query_classes" in own:  # whose neighbours: with any strategy
+        taken = registry.load(options.strategy, own).option_names
+        own = {name: value for name, value in own.items() if name != "query_classes" or name in taken}
+    strategy, given = registry.prepare(options.strategy, own, flag, who)
     for table in strategy.tables:
         if not getattr(options, table):
             raise UsageError(f"{who} needs --{table}")
@@ -195,6 +203,10 @@ def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any]
         raise UsageError(f"--clusters has no effect with {who}", "use it with --strategy cluster-margin")
     if options.model and "head" not in (*strategy.takes, *strategy.optional):
         raise UsageError(f"--model has no effect with {who}", "leave it out")
+    if options.within_neighbours is not None and not (options.features and options.labels):
+        raise UsageError("--within-neighbours needs --features and --labels", "neighbours are those of labeled rows, by their features")
+    if options.index and options.within_neighbours is None:
+        raise UsageError("--index has no effect without --within-neighbours", "add --within-neighbours K, or leave it out")
     if options.target_aware and not (options.targets and (options.predictions or strategy.steers)):
         raise UsageError("--target-aware needs --targets and --predictions", "and --metrics, once a report has written them")
     if options.weights_from in steering.SAMPLES and not options.metrics:
@@ -203,7 +215,8 @@ def _check_tables(options: Options, strategy: Strategy, given: Mapping[str, Any]
         for name in ("targets", "weights_from", "candidate_threshold", "queue_size"):
             if getattr(options, name) is not None:
                 raise UsageError(f"{flag(name)} has no effect without --target-aware", "add --target-aware, or leave it out")
-        if options.metrics and ("query_classes" not in strategy.option_names or "query_classes" in given):
+        by_class = "query_classes" in strategy.option_names or options.within_neighbours is not None
+        if options.metrics and (not by_class or "query_classes" in options.own):
             raise UsageError("--metrics has no effect here", "use it with --target-aware, or with a measure that has no --query-classes")
     if options.previous and not (strategy.wrapped.across or options.diversify_by == "previous"):
         hint = "use it with a strategy that compares rounds, or with --diversify-by previous"
@@ -257,7 +270,7 @@ def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
 
 def _check_source(options: Options, who: str) -> None:
     """Held-out rows measure the model: refuse any but a random sample. Raises UsageError."""
-    wrappers = [name for name in ("target_aware", "diversify", "unique") if getattr(options, name)]
+    wrappers = [name for name in ("target_aware", "diversify", "unique", "within_neighbours") if getattr(options, name)]
     if options.source and (options.strategy != "random" or wrappers):
         what = flag(wrappers[0]) if wrappers and options.strategy == "random" else who
         raise UsageError(

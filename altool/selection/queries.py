@@ -56,6 +56,7 @@ def check_outputs(options: Options, output: str, exports: Mapping[str, str], con
         "model",
         "queue",
         "within",
+        "index",
         "exclude",
         *(("clusters",) if kept else ()),
     )

@@ -144,6 +144,7 @@ def conclude(
     if not count:
         limits: dict[str, object] = {"in --exclude": options.exclude, "not in --within": options.within, "not in --queue": options.queue}
         limits["a near copy of a labeled row"] = options.unique
+        limits[f"not within {options.within_neighbours} neighbours of a labeled row"] = options.within_neighbours
         reasons = ["labeled", "skipped", "held out", *(reason for reason, given in limits.items() if given)]
         raise NothingLeft(
             f"nothing left to do: none of the {facts['pool']:,} rows of {source.name} is a candidate; wrote an empty table",

@@ -36,6 +36,7 @@ from altool.shared import (
     UNLABELED_VALUE,
 )
 from altool.strategies.registry import SUBSET_FACTOR
+from altool.wrappers.shortlist import SHORTLIST, SHORTLIST_BY
 
 RUNS = "What is tried"
 LENGTH = "How long, and how often"
@@ -187,6 +188,7 @@ def of_runs() -> Mapping[str, Option]:
     found |= {own.name: own for own in declared(OfSelect) if own.name in theirs}
     found["target_aware"] = Option("target_aware", bool, False, "Re-order the queue towards classes below target.")
     found["subset_factor"] = replace(SUBSET_FACTOR, default=None)
+    found |= {own.name: own for own in (SHORTLIST, SHORTLIST_BY)}
     found["mc_dropout"] = replace(MC_DROPOUT, name="mc_dropout", kind=int)
     return found
 

@@ -21,6 +21,7 @@ from altool.strategies import registry
 from altool.strategies.inputs import INPUTS
 from altool.strategies.registry import Strategy
 from altool.text import clip, count
+from altool.wrappers import shortlist
 from altool.wrappers.choose import PARALLEL, THRESHOLD
 
 RANDOM, BALANCED = "random", "balanced"  # seed sets
@@ -30,10 +31,10 @@ RANDOM, BALANCED = "random", "balanced"  # seed sets
 class Run:
     """One thing to try. `options` are the strategy's own, `fit` the classifier's, `vaal` those of VAAL's or TA-VAAL's networks, which are
     trained where the strategy asks for them; with `warm_start` each round's model is trained from the one before; `subset_factor` is that
-    of a strategy without this option, from the first model on; `mc_dropout` as in `score`; `seconds` those of a verified, a corrected and
-    an answer from scratch. The seed set is drawn at random (RANDOM), with as many rows of each class (BALANCED), or chosen by a strategy
-    that starts cold; once `after` rows are labeled, the run `then` chooses, which differs in how it chooses alone. While nothing is
-    labeled, a strategy chooses by `start_predictions`, if there are any."""
+    of a strategy without this option, and `shortlist` as in `select`, both from the first model on; `mc_dropout` as in `score`; `seconds`
+    those of a verified, a corrected and an answer from scratch. The seed set is drawn at random (RANDOM), with as many rows of each class
+    (BALANCED), or chosen by a strategy that starts cold; once `after` rows are labeled, the run `then` chooses, which differs in how it
+    chooses alone. While nothing is labeled, a strategy chooses by `start_predictions`, if there are any."""
 
     name: str
     strategy: str
@@ -49,6 +50,8 @@ class Run:
     parallel: int = PARALLEL
     audit: int | None = None
     subset_factor: int | None = None
+    shortlist: int | None = None
+    shortlist_by: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     queue: str | None = None
     start_predictions: str | None = None
@@ -136,9 +139,10 @@ SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "f
 OF_RUNS = ("strategy", "then", *of_runs())
 OF_CHOICE = (
     *("diversify", "diversify_by", "unique", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size"),
-    *("partitions", "parallel", "audit", "subset_factor"),
+    *("partitions", "parallel", "audit", "subset_factor", "shortlist", "shortlist_by"),
 )
-OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit", "subset_factor")  # of these, what fits the one strategy or the other
+# Of these, what fits the one strategy or the other.
+OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit", "subset_factor", "shortlist", "shortlist_by")
 OF_TRAINING = ("recipe", "warm_start")  # what deep classifiers alone take
 
 
@@ -185,6 +189,8 @@ def make(settings: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Plan
         raise UsageError(text, "leave out --rounds, or give fewer")
     for run in runs:
         _check_start(run, plan.seed_size)
+        for part in run.parts:
+            shortlist.check_budget(part.shortlist, max(plan.budget), of_run(run.name))
         if plan.validation_share is None and any(part.target_aware and part.weights_from == steering.HOLDOUT for part in run.parts):
             text = f"{of_run(run.name)('weights_from')}: holdout needs validation rows"
             raise UsageError(text, "give validation_share = 0.2, or --validation-share 0.2")
@@ -370,6 +376,7 @@ def _fit(taken: dict[str, Any], strategy: Strategy, given: Mapping[str, Any], ro
 def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
     """Refuse what does not go together. Raises UsageError."""
     registry.check_wrappers(strategy, diversify=run.diversify, partitions=run.partitions, who=strategy.name, say=say)
+    shortlist.check(strategy, run.shortlist, run.shortlist_by, strategy.name, say)
     if "ranks" in strategy.takes and not run.queue:
         raise UsageError(f"{strategy.name} needs {say('queue')}", 'for example queue = "ranked.parquet"')
     if run.unique is not None and strategy.shape == "ask":

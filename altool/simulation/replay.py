@@ -31,6 +31,8 @@ from altool.strategies import registry
 from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
 from altool.wrappers.choose import Choice, Request, asked, choose, class_options, narrow, sample
+from altool.wrappers.shortlist import scorer as scorer_of
+from altool.wrappers.shortlist import shortlist
 from altool.wrappers.unique import choose_unique
 
 if TYPE_CHECKING:
@@ -375,6 +377,8 @@ def _choose(
     """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one."""
     strategy, candidates = registry.load(run.strategy, run.options), state.candidates
     names = wanted(strategy, run.options, diversify=run.diversify, suggest=run.suggest, target_aware=run.target_aware)
+    scorer = scorer_of(run.shortlist_by) if run.shortlist else None
+    names |= {*scorer.takes} if scorer else frozenset()
     arrays, kept = supply(pool, run, state, strategy, names, budget)
     keywords = _keywords(pool, plan, run, strategy, state.labels)
     if keywords.get(strategy.budgets) == AUTO:
@@ -387,6 +391,10 @@ def _choose(
         arrays, _ = narrow(arrays, {}, places)
         arrays |= {"answers": arrays["answers"][places]} if strategy.shape == "ask" else {}
         candidates = candidates[places]
+    if scorer and run.shortlist:
+        best = shortlist(scorer, run.shortlist, arrays, request.generator("shortlist"))
+        arrays, _ = narrow(arrays, {}, best)
+        candidates, places = candidates[best], best if places is None else places[best]
     choice = _chosen(pool, run, request, candidates, arrays, state.labeled)
     if choice.round is not None:
         choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)

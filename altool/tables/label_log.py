@@ -1,4 +1,14 @@
-"""The label log: a folder to which each import adds one immutable file, named by round and by a digest of its content."""
+"""The label log: a folder to which each import adds one immutable file, named by round and by a digest of its content.
+
+On this machine whoever adds to it has it to themselves (`locked`). In object storage there are no locks, and pyarrow has no conditional
+put; there imports that run at once may read the log before the others have added to it, and take the same number. So
+- a name there is a digest of the number too: an object is never replaced by another content, and nobody's rows are lost;
+- of imports of one number, those that correct classes or withdraw count as earlier, then those whose names sort first: all readers have
+  the same order, and a correction does not reach answers that it has not seen;
+- an answer that several of them bring counts once, as of the first: as if they had come one after another.
+What comes out is that of one of these orders. Not so for three or more at once of which one corrects answers that another one changes, and
+for two that correct each other's classes: whoever renames classes in object storage lets imports rest meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +16,7 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,9 +27,10 @@ import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.tables import check
+from altool.tables import check, places
 from altool.tables.fragments import Fragment
 from altool.tables.listing import refuse_log
+from altool.tables.outputs import local
 from altool.tables.outside import load_json
 from altool.tables.read import Source
 from altool.tables.schema import ARRIVAL, KINDS, RENAMED, RETRACTED, SOURCES, STATUSES, WITHDRAWN
@@ -34,20 +46,21 @@ NOTHING = {"nan", "none", "null", "na", "n/a", "<na>", "nil", "unlabeled", "unla
 def read(source: Source) -> pa.Table:
     """All rows of the log, every contract column present (null where unknown), in file order.
 
-    Where any file says which import it was, `arrival` (int64) is there too. A row without a label is kept only if its status is
+    Where any file says which import it was, `arrival` (int64) is there too: these numbers, made different where two imports took the
+    same one, whose equal rows are there once. A row without a label is kept only if its status is
     `skipped`, `retracted` or `withdrawn`. Raises InputError for a source or status that the contract does not know, and for seconds
     that are none.
     """
     table = source.read()
-    arrivals = np.array([_import_of(fragment) for fragment in source.fragments], np.int64)
+    numbers = np.array([_import_of(fragment) for fragment in source.fragments], np.int64)
     id_type = source.id_type or pa.string()
     for name, type_ in COLUMNS.items():
         if name not in table.column_names:
             table = table.append_column(name, pa.nulls(table.num_rows, id_type if name == "id" else type_))
     table = _without_codes(source, table.select(list(COLUMNS)))
-    if arrivals.any():
+    if numbers.any():
         rows = [sum(fragment.group_rows) for fragment in source.fragments]
-        table = table.append_column(ARRIVAL, pa.array(np.repeat(arrivals, rows)))
+        table = _in_order(table, numbers, rows, [os.path.basename(fragment.path) for fragment in source.fragments])
     for column, allowed in (("source", SOURCES), ("status", (*STATUSES, RETRACTED, WITHDRAWN, RENAMED))):
         known = pa.array([*allowed, None], pa.string())
         wrong = table.filter(pa.compute.invert(pa.compute.is_in(table.column(column), value_set=known)))
@@ -94,6 +107,32 @@ def doubtful(table: str, labels: pa.ChunkedArray, classes: Sequence[str]) -> Ite
             yield f"{table}: {count(rows, 'row')} with the label {name!r}; if that means no label: --unlabeled-value {shlex.quote(name)}"
 
 
+def _in_order(table: pa.Table, numbers: np.ndarray, rows: Sequence[int], names: Sequence[str]) -> pa.Table:
+    """The rows of files (`rows` of each) with the `arrival` of each, by the numbers of their imports. Where imports ran at once, two files
+    have one number: see above."""
+    taken = numbers[numbers > 0]
+    if len(np.unique(taken)) == len(taken):
+        return table.append_column(ARRIVAL, pa.array(np.repeat(numbers, rows)))
+    file_of = np.repeat(np.arange(len(numbers)), rows)
+    corrects = pa.compute.fill_null(pa.compute.is_in(table.column("status"), value_set=pa.array([WITHDRAWN, RENAMED])), False)
+    correcting = set(file_of[np.asarray(corrects)].tolist())
+    arrivals = numbers.copy()
+    last = 0
+    for file in sorted(np.flatnonzero(numbers).tolist(), key=lambda file: (numbers[file], file not in correcting, names[file])):
+        arrivals[file] = last = max(int(numbers[file]), last + 1)
+    table = table.append_column(ARRIVAL, pa.array(arrivals[file_of]))
+    counts = table.column("id").value_counts()
+    several = counts.field("values").filter(pa.compute.greater(counts.field("counts"), 1))
+    answers = pa.compute.and_(pa.compute.invert(corrects), pa.compute.greater(table.column(ARRIVAL), 0))
+    repeated = pa.array(np.flatnonzero(pa.compute.and_(pa.compute.is_in(table.column("id"), value_set=several), answers)))
+    some = table.take(repeated).append_column("row", repeated).sort_by([(ARRIVAL, "ascending"), ("row", "ascending")])
+    first = some.group_by(list(COLUMNS), use_threads=False).aggregate([("row", "first")]).column("row_first")
+    kept = np.ones(len(table), bool)
+    kept[np.asarray(repeated)] = False
+    kept[np.asarray(first)] = True
+    return table.filter(pa.array(kept))
+
+
 def _import_of(file: Fragment) -> int:
     """The number of the import that a file says it is of; 0 where it is from elsewhere, whatever it says."""
     try:
@@ -109,10 +148,11 @@ def next_import(log: pa.Table) -> int:
     return (last or 0) + 1
 
 
-def fragment(rows: pa.Table, round_: int, number: int = 0) -> tuple[str, pa.Table]:
+def fragment(rows: pa.Table, round_: int, number: int = 0, *, remote: bool = False) -> tuple[str, pa.Table]:
     """The name of the file that holds `rows`, and the rows in its order, equal ones once. Both follow from the rows alone.
 
-    Only of corrections the import's `number` is part of the name: what is renamed, renamed back and renamed again is there twice.
+    Only of corrections, and in object storage, the import's `number` is part of the name: what is renamed, renamed back and renamed again
+    is there twice.
     """
     rows = contract(rows, "labels")
     rows = rows.sort_by([(name, "ascending") for name in rows.column_names])
@@ -131,35 +171,40 @@ def fragment(rows: pa.Table, round_: int, number: int = 0) -> tuple[str, pa.Tabl
                 first.append(position)
             last = line
     corrects = "status" in rows.column_names and not {WITHDRAWN, RENAMED}.isdisjoint(pa.compute.unique(rows.column("status")).to_pylist())
-    if corrects:
+    if corrects or remote:
         digest.update(f"\n{number}".encode())
     return f"round-{round_:04d}-{digest.hexdigest()[:20]}.parquet", rows.take(pa.array(first, pa.int64())).combine_chunks()
 
 
-def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, Any], number: int = 0) -> Path | None:
-    """Add `rows` to the log as one file; returns its path, or None where the log holds this very content already.
+def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, Any], number: int = 0) -> str | None:
+    """Add `rows` to the log as one file; returns its name, or None where the log holds this very content already.
 
     The content decides the name, so imports may be repeated, killed and run at once: equal imports meet in one file, different
     ones never touch each other. `number` is `next_import` of the log as it is under the lock; the file says it in its provenance,
     so that of two undated answers the one that came later is known (0: it says nothing).
     """
-    name, rows = fragment(rows, round_, number)
-    path = Path(folder) / name
-    if path.exists():
+    folder = str(folder)
+    name, rows = fragment(rows, round_, number, remote=places.is_remote(folder))
+    location = places.within(folder, name)
+    if places.exists(location):
         return None
-    write_table(rows, "labels", str(path), origin={**origin, "import": number} if number else origin)
-    return path
+    write_table(rows, "labels", location, origin={**origin, "import": number} if number else origin)
+    return name
 
 
 @contextlib.contextmanager
 def locked(folder: str | Path) -> Iterator[None]:
     """The log, made if it is missing, to oneself: whoever reads it and then adds what it lacks shall not be overtaken.
 
-    A killed process gives the lock back. Readers need none, and the rows of whoever writes without it are not lost. Raises InputError
-    for the folder of a table with a log of its own, which would not show what is added.
+    A killed process gives the lock back. Readers need none, and the rows of whoever writes without it are not lost. In object storage
+    there is none. Raises InputError for the folder of a table with a log of its own, which would not show what is added.
     """
-    refuse_log(f"labels {folder}", str(folder), above=True)
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    with open(Path(folder) / ".lock", "wb") as handle:
+    if places.is_remote(str(folder)):
+        yield
+        return
+    path = local(folder)
+    refuse_log(f"labels {folder}", str(path), above=True)
+    path.mkdir(parents=True, exist_ok=True)
+    with open(path / ".lock", "wb") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

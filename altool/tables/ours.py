@@ -23,13 +23,14 @@ from altool.tables.schema import ALWAYS, KINDS
 KEPT = "move it away, or give another path; altool replaces nothing else"
 WHAT = {"model": "a model", "page": "a page of altool report", "run": "a simulated run", "csv": "a sheet"}
 WHAT |= {"label-studio": "Label Studio tasks", "config": "a labeling config", "pictures": "a folder of a sheet's pictures"}
-WHAT |= {"html": "a labeling page", "html/": "labeling pages"}
+WHAT |= {"html": "a labeling page", "html/": "labeling pages", "index": "an index"}
 # What a sheet holds before anybody fills it in; every other column is for answers.
 SHEET = ("altool_id", "altool_round", "altool_rank", "text", "path", "image", "suggestion", "suggestion_score", "tier")
 CONFIG = rb'<View>(<(Text|Image) [^<>]*/>)*<Choices name="label" [^<>]*>(<Choice value=[^<>]*/>)*</Choices></View>\n'
 MODEL = frozenset(("model.json", "weights.safetensors", "vaal.safetensors", "space.safetensors", "space.bin"))
 FITS = frozenset(("_space.safetensors", "_space.bin"))  # in a folder of features
 RUN = frozenset(("history.parquet", "picks.parquet", "times.parquet"))
+INDEX = b"altool-index-1\0\0"  # what an index (tables/neighbours.py) begins with
 PAGES = re.compile(r"index\.html|page-\d{3,}\.html")
 PAGE = b'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<meta name="generator" content="altool select --export html">\n'
 
@@ -113,6 +114,7 @@ def _ours(kind: str, file: BinaryIO) -> bool:
     if kind in KINDS:
         return _is_table(kind, head, file)
     checks: dict[str, Callable[[bytes, BinaryIO], bool]] = {
+        "index": lambda head, file: head.startswith(INDEX),
         "page": lambda head, file: head.startswith(b"<!DOCTYPE html>") and _is_page(file.read()),
         "csv": lambda head, file: _is_empty_sheet(file),
         "label-studio": lambda head, file: head.startswith(b"[\n") and _are_tasks(file),

@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 
 from altool.errors import InputError
 from altool.tables import check, write
-from altool.tables.items import Items
 from altool.tables.source import Listener
 from altool.text import count
 
@@ -21,21 +20,21 @@ def of(ids: pa.ChunkedArray, reasons: pa.ChunkedArray) -> pa.Table:
     return pa.table({"id": ids, "reason": reasons}).filter(reasons.is_valid()).sort_by("id")
 
 
-def nothing_left(items: Items, refused: pa.Table) -> InputError:
-    """What to raise where none of the items can be used."""
+def nothing_left(name: str, column: str, rows: int, refused: pa.Table) -> InputError:
+    """What to raise where none of the rows of the table `name` can be used."""
     shown = "; ".join(f"{row['id']}: {row['reason']}" for row in refused.slice(0, check.SHOWN).to_pylist())
     return InputError(
-        f"{items.source.name}, column {items.column!r}: no row of {len(items):,} can be used ({shown})",
-        f"is this the right column? If not: --columns {items.column}=NAME",
+        f"{name}, column {column!r}: no row of {rows:,} can be used ({shown})",
+        f"is this the right column? If not: --columns {column}=NAME",
     )
 
 
-def keep(refused: pa.Table, items: Items, path: Path, origin: Mapping[str, Any], console: Listener, *, again: bool = False) -> None:
-    """Write the rows that are refused to `path`, and warn; where there are none, remove an earlier run's. With `again`, a file that holds
-    them already stays as it is."""
+def keep(refused: pa.Table, rows: int, path: Path, origin: Mapping[str, Any], console: Listener, *, again: bool = False) -> None:
+    """Write those of so many rows that are refused to `path`, and warn; where there are none, remove an earlier run's. With `again`, a file
+    that holds them already stays as it is."""
     if not refused.num_rows:
         path.unlink(missing_ok=True)
         return
     if not (again and path.exists() and pq.read_table(path).select(["id", "reason"]).equals(refused)):
         write.write_table(refused, "rejects", str(path), origin=origin)
-    console.warn(f"{refused.num_rows:,} of {count(len(items), 'item')} cannot be used; ids and reasons are in {path.name}")
+    console.warn(f"{refused.num_rows:,} of {count(rows, 'item')} cannot be used; ids and reasons are in {path.name}")

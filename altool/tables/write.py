@@ -335,6 +335,7 @@ def matrix_writer(
     classes: Sequence[str] | None = None,
     *,
     parts: bool = False,
+    settled: bool = True,
     derived: Mapping[str, Callable[[np.ndarray], pa.Array]] | None = None,
     extras: Sequence[str] = (),
     facts: Mapping[str, str] | None = None,
@@ -344,7 +345,8 @@ def matrix_writer(
 
     Rows are appended in file order. Where that is not id order they wait in a file beside the target, never all in memory.
     `origin` is written last, so what is known only after the last row (a fingerprint) may be put into it until then. With `parts`
-    the location is a folder of files part-00000.parquet …, each with what `origin` holds when it is full. `derived` makes further
+    the location is a folder of files part-00000.parquet …, each with what `origin` holds when it is full; where `origin` is not `settled`
+    before the last row, rows wait until then. `derived` makes further
     columns of the kind from rows of the matrix; `extras` names such that come as numbers behind each row that is appended. A matrix of
     width 0 is no column.
     Raises UsageError for standard output.
@@ -396,11 +398,12 @@ def matrix_writer(
             writer.write_table(pa.table(columns, schema=schema), row_group_size=ROW_GROUP)
             done += len(rows)
 
-        if ids.order is not None:
+        if ids.order is not None or (parts and not settled):
             spool = stack.enter_context(contextlib.closing(_Spool(temporary, (len(ids), whole), np.dtype(dtype))))
             yield spool.append
             for start in range(0, len(ids), ROW_GROUP):
-                emit(spool.take(ids.order[start : start + ROW_GROUP]))
+                stop = min(start + ROW_GROUP, len(ids))
+                emit(spool.take(slice(start, stop) if ids.order is None else ids.order[start:stop]))
         else:
             held = np.empty((ROW_GROUP, whole), dtype)
             filled = 0
@@ -436,7 +439,7 @@ class _Spool:
     def append(self, rows: np.ndarray) -> None:
         np.ascontiguousarray(rows, self._dtype).tofile(self._file)
 
-    def take(self, order: np.ndarray) -> np.ndarray:
+    def take(self, order: np.ndarray | slice) -> np.ndarray:
         self._file.flush()
         return np.asarray(np.memmap(self._file, self._dtype, "r", shape=self._shape)[order])
 

@@ -262,16 +262,20 @@ def class_options(
 ) -> dict[str, list[int]]:
     """The class numbers that the strategy is given as `query_classes` and `private_classes`, as far as it knows these options.
 
-    `labels` int64 (m,) are those of the labeled rows. By default the query classes are those `behind` their target, if that is known,
-    else all labeled ones but the most common (ties: the smaller number is more common); the private ones are the labeled classes that
-    are no query classes.
+    The query classes are by default those of `query_classes`; the private ones are the labeled classes that are no query classes.
     """
-    found, counts = np.unique(labels, return_counts=True)
     chosen: dict[str, list[int]] = {}
     if "query_classes" in strategy.option_names:
-        rest = np.delete(found, counts.argmax()).tolist() if len(found) > 1 else found.tolist()
-        chosen["query_classes"] = query if query is not None else behind if behind is not None else rest
+        chosen["query_classes"] = query_classes(labels, query, behind)
     if "private_classes" in strategy.option_names:
-        others = [class_ for class_ in found.tolist() if class_ not in chosen.get("query_classes", ())]
+        others = [class_ for class_ in np.unique(labels).tolist() if class_ not in chosen.get("query_classes", ())]
         chosen["private_classes"] = private if private is not None else others
     return chosen
+
+
+def query_classes(labels: np.ndarray, query: list[int] | None, behind: list[int] | None = None) -> list[int]:
+    """The classes that more rows are wanted of: those that are named (`query`), else those `behind` their target, if that is known, else
+    all classes of the `labels` int64 (m,) but the most common (ties: the smaller number is more common)."""
+    found, counts = np.unique(labels, return_counts=True)
+    rest = np.delete(found, counts.argmax()) if len(found) > 1 else found
+    return query if query is not None else behind if behind is not None else rest.tolist()

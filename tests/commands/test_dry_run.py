@@ -67,6 +67,7 @@ SELECT = {"strategy": "margin", "budget": 4, "predictions": "p.parquet", "output
 CASES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("embed", {"items": "pics.tar", "backbone": "pixels", "output": "f/"}, {"rows": 6, "backbone": "pixels", "output": "f/"}),
     ("embed", {"items": "texts.parquet", "backbone": "hashing", "limit": 5, "output": "e.parquet"}, {"rows": 5, "left": 19}),
+    ("index", {"features": "f.parquet"}, {"rows": 24, "metric": "cosine", "output": "f.index"}),
     ("train", {"features": "f.parquet", "labels": "truth.parquet", "output": "m"}, {"labels": 18, "output": "m"}),
     ("select", SELECT, {"candidates": 24, "budget": 4, "output": "q.parquet"}),
     ("select", {**SELECT, "labels": "truth.parquet", "predictions": "p.parquet", "budget": 1}, NothingLeft),  # type: ignore[list-item]

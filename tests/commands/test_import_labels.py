@@ -239,7 +239,7 @@ def test_queries_that_the_log_could_not_hold(tmp_path: Path, altool: Callable[..
 
 def test_the_log_is_a_folder(tmp_path: Path, altool: Callable[..., Any]) -> None:
     (tmp_path / "e").write_text(HEAD + "r1,cat,,\n")
-    assert "--labels: expected a local folder, found e" in altool("import-labels", "e", "--labels", "e", code=2).said
+    assert "--labels: expected a folder, found e" in altool("import-labels", "e", "--labels", "e", code=2).said
 
 
 def test_standard_input_and_several_exports(tmp_path: Path, altool: Callable[..., Any]) -> None:

@@ -95,7 +95,7 @@ SIMULATE = (
         ((*TRAIN, "-o", "notes.txt"), "--output notes.txt is a file, not a folder"),
         ((*SCORE, "-o", "f.parquet"), "--output f.parquet is the --features f.parquet"),
         ((*SCORE, "-o", "m/weights.safetensors"), "--output m/weights.safetensors lies in the --model m"),
-        ((*SCORE, "-o", "m"), "--output m is a folder"),
+        ((*SCORE, "-o", "m"), "--output m is the --model m"),
         ((*SCORE, "-o", "q.parquet"), "q.parquet exists and is not a table of predictions written by altool"),
         ((*SELECT, "-o", "p.parquet"), "--output p.parquet is the --predictions p.parquet"),
         ((*SELECT, "-o", "file://{here}/p.parquet"), "--output file://{here}/p.parquet is the --predictions p.parquet"),

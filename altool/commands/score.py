@@ -12,6 +12,7 @@ import numpy as np
 
 from altool.console import Console
 from altool.engines import device as devices
+from altool.engines import placement
 from altool.errors import UsageError
 from altool.models import companion, store, zero_shot
 from altool.models.shape import Deep, ImageModel
@@ -28,13 +29,16 @@ from altool.shared import (
     CLASSES,
     COLUMNS,
     DEVICE,
+    ENGINE,
     FEATURE_PREFIX,
     FEATURES,
+    GPUS_PER_WORKER,
     IDS,
     ITEMS,
     MC_DROPOUT,
     OUTPUT,
     OVERWRITE,
+    RAY_ADDRESS,
     SCALE,
     SEED,
     SHARD,
@@ -86,12 +90,16 @@ class Options:
     device: str = shared(DEVICE)
     threads: int = shared(THREADS)
     workers: int | None = shared(WORKERS)
+    engine: str = shared(ENGINE)
+    ray_address: str | None = shared(RAY_ADDRESS)
+    gpus_per_worker: float | None = shared(GPUS_PER_WORKER)
     shard: str | None = shared(SHARD)
     overwrite: bool = shared(OVERWRITE)
 
 
 def run(options: Options, console: Console) -> None:
-    """Stream the rows through the model. The ids are read first, so that duplicates are refused before any work."""
+    """Stream the rows through the model: all, those of one part, or by an engine's workers."""
+    placement.check(options)
     _check_outputs(options, console)
     reader = Reader(options.columns, options.classes, console, ids=options.ids, vectors=vector_shape(options))
     stored, source, items = (*_described(options, reader, console), None) if options.zero_shot else _trained(options, reader)
@@ -125,7 +133,11 @@ def run(options: Options, console: Console) -> None:
     if options.shard is not None:
         _score_shard(made, options, console)
         return
-    rows, tables = local.score(made, console)
+    if options.engine == placement.LOCAL:
+        rows, tables = local.score(made, console)
+    else:
+        with placement.engine(options, console) as engine:
+            rows, tables = shards.spread(made, _task(made, options), engine, console)
     summary = {"command": "score", "rows": rows, "classes": list(stored.classes), "output": options.output}
     text = f"scored {count(rows, 'row')}{_for_classes(stored)} -> {options.output}"
     if options.features_output:
@@ -161,7 +173,8 @@ def _task(run: Run, options: Options) -> Task:
     """What another process needs to score rows of this run."""
     location = options.features if run.scorer.source.kind.name == "features" else options.items
     opening = Opening(location or "", options.columns, options.ids, vector_shape(options))
-    return task(opening, run.scorer, mc_dropout=options.mc_dropout, seed=options.seed)
+    scorer = run.scorer if options.engine == placement.LOCAL else replace(run.scorer, workers=0)  # a worker decodes its own images
+    return task(opening, scorer, mc_dropout=options.mc_dropout, seed=options.seed)
 
 
 def _changing(stored: Stored, options: Options) -> dict[str, Any]:
@@ -192,23 +205,23 @@ def _trained(options: Options, reader: Reader) -> tuple[Stored, Source, Source |
     pictured = stored.reads == "features" and companion.image_size(stored.vaal) is not None
     if pictured and options.items is None:
         raise UsageError(f"{who}: its VAAL reads images beside features", "give --items too")
-    if options.workers is not None and stored.reads != "image" and not pictured:
+    if options.workers is not None and stored.reads != "image" and not pictured and options.engine == placement.LOCAL:
         raise UsageError(f"--workers has no effect with {who}", "leave it out: it is for images")
     if options.thresholds and not stored.classes:
         raise UsageError(f"--thresholds has no effect with {who}, which predicts no classes", "leave it out")
     if options.mc_dropout and not (isinstance(stored.model, Deep) and stored.model.has_dropout):
         raise UsageError(f"--mc-dropout: {who} has no dropout", "train one with --dropout 0.5")
-    if pictured and options.shard is not None:
-        raise UsageError(
-            f"--shard: the VAAL of {who} reads images beside features, which have no parts in common", "score all rows at once"
-        )
+    if pictured and (options.shard is not None or options.engine != placement.LOCAL):
+        option = "--shard" if options.shard is not None else f"--engine {options.engine}"
+        raise UsageError(f"{option}: the VAAL of {who} reads images beside features, row by row", "leave it out: one process scores them")
     source = open_rows(reader, stored.reads, who, options.features, None if pictured else options.items)
     return stored, source, reader.open(options.items or "", "items") if pictured else None
 
 
 def _described(options: Options, reader: Reader, console: Console) -> tuple[Stored, Source]:
     """The zero-shot model of the classes that are named, and the rows for it. Raises UsageError for what has no effect with one."""
-    useless = [name for name in ("model", "items", "features_output", "mc_dropout", "workers") if getattr(options, name) is not None]
+    no_effect = ["model", "items", "features_output", "mc_dropout", *(["workers"] if options.engine == placement.LOCAL else [])]
+    useless = [name for name in no_effect if getattr(options, name) is not None]
     if useless:
         hint = "embed the items with altool embed, and give --features" if useless[0] == "items" else "leave it out"
         raise UsageError(f"{flag(useless[0])} has no effect with --zero-shot", hint)
@@ -261,6 +274,11 @@ def _check_outputs(options: Options, console: Console) -> None:
     wanted = [Output(name, place, kind, parts=place is not None and names_folder(place), local=True) for name, place, kind in given]
     if options.items and options.output != "-":
         wanted.append(Output("--output", str(_rejects(options)), "rejects", sidecar=True))
+    if options.engine != placement.LOCAL:
+        if options.shard is not None:
+            raise UsageError(f"--shard has no effect with --engine {options.engine}", "leave it out: the engine shares the rows out")
+        if "-" in (options.features, options.items):
+            raise UsageError(f"--engine {options.engine}: workers cannot read standard input", "give a table that all machines see")
     if options.shard is not None:
         if options.overwrite:
             raise UsageError("--overwrite has no effect with --shard", "leave it out: a part that is another by now is made again")

@@ -28,10 +28,10 @@ from altool.simulation import plan_file, records, start, world
 from altool.simulation.from_model import Pool
 from altool.simulation.journal import Journal
 from altool.simulation.options import Options
-from altool.simulation.plan import Plan, Run
+from altool.simulation.plan import Plan, Run, class_names
 from altool.simulation.pool import spread
 from altool.simulation.progress import followed
-from altool.simulation.replay import class_names, replay, validated
+from altool.simulation.replay import replay, validated
 from altool.simulation.world import Truth, World
 from altool.strategies import registry
 from altool.tables import align, check, ours, outputs, space, write
@@ -115,8 +115,8 @@ def run(options: Options, console: Console) -> None:
             raise InputError(text, "give the queue of this pool")
     for part in parts:
         for name in ("query_classes", "private_classes"):
-            if name in part.options:
-                check.class_numbers(class_names(part.options[name]), truth.classes, f"{log.name}: run {part.name}, {name}")
+            if (named := part.options.get(name, getattr(part, name, None))) is not None:
+                check.class_numbers(class_names(named), truth.classes, f"{log.name}: run {part.name}, {name}")
     noises = {run.label_noise: _noise(run.label_noise, truth.classes) for run in plan.runs}
 
     tasks = []

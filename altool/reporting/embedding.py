@@ -16,7 +16,7 @@ from altool.text import count, duration
 class Run:
     """What was embedded: the items that are `new`, out of `every` one that is not there yet, of which so many were `rejected`; `there` are
     the rows of the output before (None: it is made), of which the items of `gone` are no more. `pace` is the seconds that an item took
-    (None: none was embedded), `limit` is --limit."""
+    (None: none was embedded), `limit` is --limit, `shard` is --shard, of which `new` and `every` are the items."""
 
     backbone: Backbone
     encoder: Encoder
@@ -28,6 +28,7 @@ class Run:
     output: str
     rejected: int = 0
     pace: float | None = None
+    shard: tuple[int, int] | None = None
 
     @property
     def left(self) -> int:
@@ -57,6 +58,9 @@ def rehearse(run: Run, console: Console) -> None:
     if run.limit:
         summary |= {"limit": run.limit, "left": run.left}
         text += f", and leave {run.left:,}"
+    if run.shard:
+        summary["shard"] = list(run.shard)
+        text += f", as part {run.shard[0]} of {run.shard[1]}"
     console.rehearsed({**summary, "output": run.output}, text)
 
 
@@ -88,4 +92,8 @@ def conclude(run: Run, width: int, dtype: str, seconds: float, console: Console)
         summary |= {"limit": run.limit, "left": run.left, "seconds_left": round(run.left * pace, 1) if pace else None}
         takes = f", about {duration(run.left * pace)} at {1 / pace:.3g} items/s" if run.left and pace else ""
         text += f"; {count(run.left, 'item')} left{takes}" + (": embed them with --update, without --limit" if run.left else "")
+    if run.shard:
+        number, of = run.shard
+        summary["shard"] = [number, of]
+        text += f"; part {number} of {of}: join them, when all are there, with altool merge {run.output}"
     console.result(summary, text)

@@ -70,11 +70,11 @@ def _images(run: Run, console: Console) -> tuple[int, list[Table]]:
             reasons += part.reasons
     run.origin["inputs"][scorer.source.kind.name] = align.fingerprint(items.index, np.concatenate(digests))
     usable = np.array([reason is None for reason in reasons])
+    index = items.index.only(usable)
     refused = rejects.of(items.ids, pa.chunked_array([pa.array(reasons, pa.string())]))
     if len(refused) == len(items):
         raise rejects.nothing_left(scorer.source.name, items.column, len(items), refused)
     rejects.keep(refused, len(items), run.rejects, run.origin, console)
-    index = align.index(items.ids.filter(pa.array(usable)).chunks, scorer.source.name) if len(refused) else items.index
     parts = (slice(start, start + write.ROW_GROUP) for start in range(0, len(items), write.ROW_GROUP))
     tables.put(made, index, run.origin, ([result[part][usable[part]] for result in results] for part in parts))
     return len(index), made

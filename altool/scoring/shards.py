@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from altool.engines.local import limited
 from altool.errors import InputError
-from altool.scoring.assembly import together
+from altool.scoring.assembly import belongs, together
 from altool.tables import align, parts, ranges, shards
 from altool.tables.arrays import read_index
 from altool.text import count
 
 if TYPE_CHECKING:
     from altool.console import Console
+    from altool.engines.engine import Engine
     from altool.scoring.rows import Scorer
     from altool.scoring.run import Run
     from altool.scoring.tables import Table
     from altool.scoring.task import Task
     from altool.tables.parts import Part
-    from altool.tables.source import Listener
 
 LEAST = {True: 1024, False: 16_384}  # rows that a process is given at a time, of images and of others
 PIECES = 256  # that a table is cut into at most, unless there are workers for more: as many in any run, so that one goes on with another's
 PER_WORKER = 4
-
-
-class Engine(Protocol):
-    workers: int
-
-    def map(self, make: Callable[[Any], Callable[[Any], Any]], items: Iterable[Any]) -> Iterator[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -137,7 +131,7 @@ def _there(place: Place, key: str, piece: Piece) -> Part | None:
     return found if (found.key, found.number, found.of, found.first) == (key, piece.number, piece.of, piece.first) else None
 
 
-def worker(task: Task, key: str, places: Sequence[Place], listener: Listener) -> Callable[[Piece], Kept]:
+def worker(task: Task, key: str, places: Sequence[Place], console: Console) -> Callable[[Piece], Kept]:
     """What a process does with pieces: it has loaded the model, and opened the table."""
     return partial(keep, task.scorer(), key, places)
 
@@ -160,13 +154,13 @@ def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int,
     Raises InputError for rows that cannot be read, and where no image can be used.
     """
     scorer = run.scorer
-    total = len(read_index(scorer.source, scorer.threads))
+    index = read_index(scorer.source, scorer.threads)
     pieces = cut(scorer, engine.workers)
     told = facts(run)
     with shards.partial(run.output) as folder:
         places = [Place(folder.absolute(), f"{one['form']['kind']}-{{:06d}}.arrow", one) for one in told]
         before = 0
-        with console.progress(f"scoring {scorer.source.name}", total) as advance:
+        with console.progress(f"scoring {scorer.source.name}", len(index)) as advance:
             for kept in engine.map(partial(worker, task, key_of(task, told), places), pieces):
                 before += kept.before
                 advance(kept.piece.last - kept.piece.first)
@@ -174,7 +168,10 @@ def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int,
             console.info(f"{before:,} of {count(len(pieces), 'part')} from an earlier run, whose rows are still the same")
         made, rows = run.tables(), 0
         for table, place in reversed(list(zip(made, places, strict=True))):  # predictions last: they are the sign that all is done
-            rows = together([_stored(place, piece) for piece in pieces], table, run.rejects, console)
+            found = [_stored(place, piece) for piece in pieces]
+            if not belongs(found, index):
+                raise InputError(f"{scorer.source.name}: the table was replaced while its run went on", "run it again")
+            rows = together(found, index, table, run.rejects, console)
         shards.clear(folder)
     return rows, made
 

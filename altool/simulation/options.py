@@ -181,7 +181,7 @@ def of_runs() -> Mapping[str, Option]:
         *("label_noise", "skip", "annotators", "seconds"),
     )
     theirs = (
-        *("diversify", "diversify_by", "unique", "suggest", "partitions", "parallel", "audit"),
+        *("diversify", "diversify_by", "unique", "suggest", "partitions", "parallel", "audit", "within_neighbours"),
         *("weights_from", "candidate_threshold", "queue_size"),  # of target-aware runs
     )
     found = {own.name: own for own in declared(Options) if own.name in ours}

@@ -10,6 +10,7 @@ from typing import Any
 
 from altool.errors import UsageError
 from altool.extras import need
+from altool.kernels.similarity import QUERY_CLASSES
 from altool.metrics import steering
 from altool.models.recipes import RECIPES
 from altool.models.registry import REGISTRY, VAAL, VAAL_RANK, classifier, known, own_of_plan, prefix, vaal_of
@@ -31,7 +32,8 @@ RANDOM, BALANCED = "random", "balanced"  # seed sets
 class Run:
     """One thing to try. `options` are the strategy's own, `fit` the classifier's, `vaal` those of VAAL's or TA-VAAL's networks, which are
     trained where the strategy asks for them; with `warm_start` each round's model is trained from the one before; `subset_factor` is that
-    of a strategy without this option, and `shortlist` as in `select`, both from the first model on; `mc_dropout` as in `score`; `seconds`
+    of a strategy without this option, and `shortlist` and `within_neighbours` as in `select`, all three from the first model on;
+    `query_classes` are those whose neighbours are candidates, where the strategy has no such option; `mc_dropout` as in `score`; `seconds`
     those of a verified, a corrected and an answer from scratch. The seed set is drawn at random (RANDOM), with as many rows of each class
     (BALANCED), or chosen by a strategy that starts cold; once `after` rows are labeled, the run `then` chooses, which differs in how it
     chooses alone. While nothing is labeled, a strategy chooses by `start_predictions`, if there are any."""
@@ -50,6 +52,8 @@ class Run:
     parallel: int = PARALLEL
     audit: int | None = None
     subset_factor: int | None = None
+    within_neighbours: int | None = None
+    query_classes: Sequence[str] | str | None = None
     shortlist: int | None = None
     shortlist_by: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -139,7 +143,7 @@ SHARED = ("seed_size", "rounds", "budget", "repeats", "seed", "at_precision", "f
 OF_RUNS = ("strategy", "then", *of_runs())
 OF_CHOICE = (
     *("diversify", "diversify_by", "unique", "suggest", "target_aware", "weights_from", "candidate_threshold", "queue_size"),
-    *("partitions", "parallel", "audit", "subset_factor", "shortlist", "shortlist_by"),
+    *("partitions", "parallel", "audit", "subset_factor", "shortlist", "shortlist_by", "within_neighbours"),
 )
 # Of these, what fits the one strategy or the other.
 OF_STRATEGY = ("diversify", "diversify_by", "partitions", "audit", "subset_factor", "shortlist", "shortlist_by")
@@ -229,6 +233,10 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], starts: tuple[str, .
     say = say or of_run(name or given["strategy"])
     fit = {key: value for key, value in given.items() if key.startswith(starts)}
     own = {key: value for key, value in given.items() if key not in OF_RUNS and key not in fit}
+    named = None  # whose neighbours are candidates: of any strategy
+    if "within_neighbours" in given and "query_classes" not in registry.load(given["strategy"], own, say, say("strategy")).option_names:
+        named = own.pop("query_classes", None)
+        named = QUERY_CLASSES.take(named, say("query_classes")) if named is not None else None
     strategy, options = registry.prepare(given["strategy"], own, say, given["strategy"], say("strategy"), OF_RUNS)
     if "first" in options:
         raise UsageError(f"{say('first')} has no effect in a simulation", "leave it out: what is first is drawn at random")
@@ -239,7 +247,7 @@ def _run(row: Mapping[str, Any], common: Mapping[str, Any], starts: tuple[str, .
         options = {**options, "subset_factor": taken.pop("subset_factor")}
     wraps = [key.replace("_", "-") for key in ("diversify", "unique", "target_aware", "suggest") if taken.get(key)]
     taken = _fit(taken, strategy.wrapped, fit, row, say)
-    run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, **taken)
+    run = Run(name=name or " + ".join([strategy.name, *wraps]), strategy=strategy.name, options=options, query_classes=named, **taken)
     if then is not None:
         part = _then(then, row, common, starts, say)
         if reads(part) != reads(run):
@@ -277,6 +285,8 @@ def _then(then: Any, row: Mapping[str, Any], common: Mapping[str, Any], starts: 
         raise UsageError(f"{inner('strategy')}: queue has no effect here", "begin with it")
     of_run_ = {name.replace("-", "_"): value for name, value in row.items()}
     kept = {name: value for name, value in of_run_.items() if name in of_runs() or name.startswith(starts)}
+    if "within_neighbours" in kept:
+        kept |= {name: value for name, value in of_run_.items() if name == "query_classes"}
     whole = {**common, "then": None, **{name: value for name, value in kept.items() if name not in OF_STRATEGY}}
     part = _run(own, whole, starts, inner)
     if part.after is not None and part.after <= after:
@@ -379,6 +389,9 @@ def _check_run(run: Run, strategy: Strategy, say: Say) -> None:
     shortlist.check(strategy, run.shortlist, run.shortlist_by, strategy.name, say)
     if "ranks" in strategy.takes and not run.queue:
         raise UsageError(f"{strategy.name} needs {say('queue')}", 'for example queue = "ranked.parquet"')
+    if run.within_neighbours is not None and classifier(run.classifier).reads != "features":
+        text = f"{say('within_neighbours')} has no effect with classifier {run.classifier}, which reads {classifier(run.classifier).reads}"
+        raise UsageError(text, "give a classifier of features: neighbours are told by them")
     if run.unique is not None and strategy.shape == "ask":
         raise UsageError(f"{say('unique')} has no effect with {strategy.name}: what it asks follows from the answers", "leave it out")
     if run.audit is not None and not strategy.tiers:
@@ -403,3 +416,8 @@ def _check_deep(run: Run, strategy: Strategy, fit: Mapping[str, Any]) -> None:
     if run.mc_dropout is not None and not fit.get("dropout") and record.reads != "image":  # a network may have its own
         text = f"{of_run(run.name)('mc_dropout')} takes samples of a classifier with dropout, which {run.classifier} has not"
         raise UsageError(text, f"{give} {own}dropout = 0.5")
+
+
+def class_names(given: Sequence[str] | str) -> Sequence[str]:
+    """A plan names classes in a list, or in one text with commas."""
+    return given.split(",") if isinstance(given, str) else given

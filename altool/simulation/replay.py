@@ -12,6 +12,7 @@ import numpy as np
 
 from altool import seeds
 from altool.engines.local import allowed
+from altool.kernels.nearest import Nearest
 from altool.metrics import cost, decided, steering
 from altool.metrics.evaluation import Evaluation, evaluate
 from altool.metrics.gaps import Aims
@@ -24,15 +25,15 @@ from altool.models.training import Work
 from altool.simulation import bot
 from altool.simulation import pool as pools
 from altool.simulation.from_model import Kept, Pool, State, likeness, probabilities, supply
-from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, starts_cold
+from altool.simulation.narrowing import narrowed, neighbours
+from altool.simulation.plan import BALANCED, RANDOM, Plan, Run, class_names, starts_cold
 from altool.simulation.pool import balanced
 from altool.simulation.start import Start
 from altool.strategies import registry
 from altool.strategies.inputs import Vectors, wanted
 from altool.strategies.registry import Strategy
-from altool.wrappers.choose import Choice, Request, asked, choose, class_options, narrow, sample
+from altool.wrappers.choose import Choice, Request, asked, choose, class_options
 from altool.wrappers.shortlist import scorer as scorer_of
-from altool.wrappers.shortlist import shortlist
 from altool.wrappers.unique import choose_unique
 
 if TYPE_CHECKING:
@@ -180,6 +181,7 @@ def replay(
     if journal is not None and behind and run.warm_start and behind[-1].round is not None:
         previous = journal.model(behind[-1].number, record, classes)
     work = Work(device, int(device == "cpu"), journal.checkpoints if journal is not None and record.deep else None)
+    nearest = cache(partial(Nearest, pool.rows))
     for number in range(plan.rounds + 1):
         labeled = np.flatnonzero(label >= 0)
         now = run.at(len(labeled))
@@ -191,7 +193,8 @@ def replay(
         strategy = registry.load(now.strategy, now.options)
         generator = partial(seeds.generator, seed, "select", number + 1)
         candidates = np.flatnonzero(open_ & np.isfinite(ranks) if ranks is not None and "ranks" in strategy.takes else open_)
-        last = number == plan.rounds or not len(candidates)
+        near = neighbours(pool, now, nearest, candidates, labeled, label[labeled])
+        last = number == plan.rounds or not len(candidates if near is None else near)
         if not len(labeled):
             if last or (start is None and not starts_cold(strategy)):
                 break
@@ -249,7 +252,7 @@ def replay(
         state = State(
             model, candidates, labeled, label[labeled], automatic[labeled], ranks, weights, answers, before, seed, accepted, work.device
         )
-        choice, suggested, kept = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator)
+        choice, suggested, kept = _choose(pool, plan, now, plan.budget_of(number + 1), state, generator, near)
         if state.told:
             overall = measured.overall | {name: (value, np.nan, np.nan) for name, value in state.told.items()}
             round_ = replace(round_, evaluation=replace(measured, overall=overall))
@@ -372,35 +375,33 @@ def _weights(seen: Seen, run: Run, aims: Aims, model: Model, crossed: Callable[[
 
 
 def _choose(
-    pool: Pool, plan: Plan, run: Run, budget: int, state: State, generator: Callable[..., np.random.Generator]
+    pool: Pool,
+    plan: Plan,
+    run: Run,
+    budget: int,
+    state: State,
+    generator: Callable[..., np.random.Generator],
+    near: np.ndarray | None = None,
 ) -> tuple[Choice, np.ndarray | None, Kept | None]:
-    """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one."""
-    strategy, candidates = registry.load(run.strategy, run.options), state.candidates
+    """One round's questions, as places among the candidates, the suggestions for them, and what the next round will want of this one.
+    `near` are the places of the candidates near labeled rows (narrowing.neighbours)."""
+    strategy = registry.load(run.strategy, run.options)
     names = wanted(strategy, run.options, diversify=run.diversify, suggest=run.suggest, target_aware=run.target_aware)
-    scorer = scorer_of(run.shortlist_by) if run.shortlist else None
-    names |= {*scorer.takes} if scorer else frozenset()
+    names |= {*scorer_of(run.shortlist_by).takes} if run.shortlist else frozenset()
     arrays, kept = supply(pool, run, state, strategy, names, budget)
     keywords = _keywords(pool, plan, run, strategy, state.labels)
     if keywords.get(strategy.budgets) == AUTO:
         prices = np.array(run.seconds) * run.annotators if run.seconds else cost.UNMEASURED
         keywords[strategy.budgets] = cost.tiers(prices, *state.accepted.T, rows=budget, audit=run.audit or 0)
     request = _request(run, strategy, sum(keywords.get(strategy.budgets, (budget,))), keywords, state.weights, generator)
-    # As strategies with this option draw theirs.
-    places = sample(request, len(candidates), (run.subset_factor or 0) * request.count)
-    if places is not None:
-        arrays, _ = narrow(arrays, {}, places)
-        arrays |= {"answers": arrays["answers"][places]} if strategy.shape == "ask" else {}
-        candidates = candidates[places]
-    if scorer and run.shortlist:
-        best = shortlist(scorer, run.shortlist, arrays, request.generator("shortlist"))
-        arrays, _ = narrow(arrays, {}, best)
-        candidates, places = candidates[best], best if places is None else places[best]
-    choice = _chosen(pool, run, request, candidates, arrays, state.labeled)
+    left, places = narrowed(run, request, state, arrays, near)
+    choice = _chosen(pool, run, request, state.candidates[places], left, state.labeled)
     if choice.round is not None:
         choice = replace(asked(choice.round.asked, choice.round), tied=choice.tied)
+    choice = replace(choice, places=places[choice.places])
+    if near is not None:  # what is drawn at random among neighbours is no random sample of the pool
+        choice = replace(choice, explored=np.zeros(len(choice.places), bool))
     suggested = arrays["likeliest"][choice.places] if run.suggest else choice.marks.get("suggested")
-    if places is not None:
-        choice = replace(choice, places=places[choice.places])
     return choice, None if suggested is None else suggested.astype(np.int64), kept
 
 
@@ -434,8 +435,3 @@ def _request(
         parallel=run.parallel,
         threads=allowed(),
     )
-
-
-def class_names(given: Sequence[str] | str) -> Sequence[str]:
-    """A plan names classes in a list, or in one text with commas."""
-    return given.split(",") if isinstance(given, str) else given

@@ -35,6 +35,14 @@ class Index:
         """An array with one entry per file row, brought into id order."""
         return values if self.order is None else values[self.order]
 
+    def only(self, rows: np.ndarray) -> Index:
+        """The index of those file rows alone where `rows`, bool (n,) in file order, is true."""
+        if rows.all():
+            return self
+        kept = self.arrange(rows)
+        ids = self.ids.filter(pa.array(kept))
+        return Index(ids, None if self.order is None else (np.cumsum(rows) - 1)[self.order[kept]])
+
     def positions(self, wanted: pa.Array | pa.ChunkedArray) -> np.ndarray:
         """int64 positions of the (distinct) ids in `wanted`; -1 for an id that the table does not hold."""
         found = np.full(len(wanted), -1, np.int64)

@@ -51,17 +51,23 @@ class Items:
         self.index = align.index(chunks, source.name)
         self._kept = np.ones(len(self.ids), bool)
 
+    @property
+    def places(self) -> np.ndarray:
+        """The rows of the table, in file order, that these are: int64 (n,)."""
+        return np.flatnonzero(self._kept)
+
     def without(self, ids: pa.ChunkedArray) -> Items:
         """The rows whose ids are not among these."""
-        return self._only(np.asarray(pc.invert(pc.is_in(self.ids, value_set=ids))))
+        return self.only(np.asarray(pc.invert(pc.is_in(self.ids, value_set=ids))))
 
     def first(self, number: int) -> Items:
         """So many rows, the first in id order: the same ones whatever the order of the files."""
         chosen = np.zeros(len(self), bool)
         chosen[slice(number) if self.index.order is None else self.index.order[:number]] = True
-        return self._only(chosen)
+        return self.only(chosen)
 
-    def _only(self, kept: np.ndarray) -> Items:
+    def only(self, kept: np.ndarray) -> Items:
+        """The rows that are kept (bool, one per row of these)."""
         other = copy.copy(self)
         other._kept = self._kept.copy()
         other._kept[self._kept] = kept

@@ -39,29 +39,37 @@ class Shards:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def begin(self, key: str, ids: pa.ChunkedArray, size: int) -> set[int]:
-        """Say what the run is: its `key` (options and whatever else shapes a vector), its ids in file order and the rows per shard.
+    def begin(self, key: str, ids: pa.ChunkedArray, size: int, first: int | None = None) -> set[int]:
+        """Say what the run is: its `key` (options and whatever else shapes a vector), its ids in file order and the rows per shard. Of
+        a run that several processes share, these are the ids from the shard `first` on, and only their shards are looked at.
 
         Shards of another run are removed. Returns the numbers of those that are there; whether their rows are still the same,
         `fits` tells.
         """
-        self._key, self._ids, self._size = key.encode(), ids, size
+        self._key, self._ids, self._size, self._first = key.encode(), ids, size, first or 0
         self._rows: dict[int, str] = {}
         for path in sorted(self._folder.glob("shard-*.arrow")):
+            number = int(path.stem.removeprefix("shard-"))
+            if first is not None and number not in self.numbers:
+                continue
             with contextlib.suppress(pa.ArrowInvalid, OSError):
                 facts = _open(path).schema.metadata or {}
                 if facts.get(KEY) == self._key:
-                    self._rows[int(path.stem.removeprefix("shard-"))] = facts[ROWS].decode()
+                    self._rows[number] = facts[ROWS].decode()
                     continue
-            path.unlink()
+            path.unlink(missing_ok=True)
         return set(self._rows)
 
     def __len__(self) -> int:
-        """The number of shards that the whole run has."""
+        """The number of shards that these ids have."""
         return -(-len(self._ids) // self._size)
 
+    @property
+    def numbers(self) -> range:
+        return range(self._first, self._first + len(self))
+
     def ids(self, number: int) -> pa.ChunkedArray:
-        return self._ids.slice(number * self._size, self._size)
+        return self._ids.slice((number - self._first) * self._size, self._size)
 
     def fits(self, number: int, digests: np.ndarray) -> bool:
         """Was the stored shard made from rows of these ids and these digests?"""

@@ -90,6 +90,10 @@ def test_parts_of_a_job_array(altool: Altool, pool: Path) -> None:
         (("-o", "p", "--shard", "0/3"), "--output p: --shard adds a part to a folder"),
         (("-o", "p/", "--shard", "0/3", "--overwrite"), "--overwrite has no effect with --shard"),
         (("-o", "m", "--shard", "0/3"), "--output m is the --model m"),
+        (("-o", "p/", "--shard", "0/3", "--engine", "ray"), "--shard has no effect with --engine ray"),
+        (("-o", "p/", "--ray-address", "auto"), "--ray-address has no effect with --engine local"),
+        (("-o", "p/", "--gpus-per-worker", "1"), "--gpus-per-worker has no effect with --engine local"),
+        (("-o", "p/", "--workers", "3"), "--workers has no effect with model m (logistic)"),
         (("-o", "else", "--shard", "0/3"), "--output else holds other files than parts of --shard (notes.txt)"),
     ],
 )

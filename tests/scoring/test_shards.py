@@ -216,7 +216,7 @@ def test_duplicate_ids_of_two_parts_are_refused(pool: Path) -> None:
         shards.keep(sent.scorer(), "key", places, piece)
     found = [parts.part(places[0].path(piece)) for piece in pieces]
     with pytest.raises(InputError, match=r"features f\.parquet, column 'id': 2 duplicate ids"):
-        assembly.together(found, run.tables()[0], run.rejects, Recorder())
+        assembly.merge(pool / "p", found, Recorder())
 
 
 def test_an_empty_piece(pool: Path) -> None:
@@ -229,5 +229,5 @@ def test_an_empty_piece(pool: Path) -> None:
         assert not shards.keep(run.scorer, "key", places, piece).before
     found = [parts.part(places[0].path(piece)) for piece in pieces]
     assert [part.rows for part in found] == [222, 0, 178]
-    assert assembly.together(found, run.tables()[0], run.rejects, Recorder()) == ROWS
+    assert assembly.merge(pool / "p", found, Recorder()) == {"rows": ROWS, "rejected": 0}
     assert files(pool / "p") == files(pool / "one")

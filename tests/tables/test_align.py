@@ -110,3 +110,13 @@ def test_duplicates_are_refused_wherever_they_stand() -> None:
     for values in (["a", "a", "b"], ["b", "a", "b"]):
         with pytest.raises(InputError, match="1 duplicate id"):
             align.index([pa.array([value]) for value in values], "table")
+
+
+def test_the_index_of_some_rows() -> None:
+    ids = pa.array(["d", "a", "e", "b", "c"])
+    for chosen in ([True, False, True, True, True], [False, True, False, True, False], [True] * 5, [False] * 5):
+        for order in (ids, ids.sort()):
+            found, wanted = align.index([order], "t").only(np.array(chosen)), align.index([order.filter(pa.array(chosen))], "t")
+            assert found.ids.to_pylist() == wanted.ids.to_pylist()
+            rows = np.arange(sum(chosen))
+            assert found.arrange(rows).tolist() == wanted.arrange(rows).tolist()

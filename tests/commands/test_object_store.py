@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import pytest
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from conftest import known_truth, predictions, probabilities, write
 from object_store import free_port, objects
 from program import Running

@@ -13,8 +13,10 @@ for S3 do not answer.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -28,6 +30,7 @@ from pathlib import Path
 from typing import Any
 
 from altool.errors import InputError, UsageError
+from altool.text import masked
 
 MANIFEST = "_manifest.json"
 FORMAT = 1
@@ -35,7 +38,6 @@ STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://", "hdfs://")
 LEFT = 7 * 86_400  # seconds after which an object that no manifest names was left by a run that was killed
 OWN = re.compile(r"(.+)-([0-9a-f]{20})((?:\.\w+)*)")
 ACCESS = "check the address and your access to it"
-SECRETS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#\s@]*@|([?&](?:access_key|secret_key|session_token|sas_token)=)[^&\s]*", re.IGNORECASE)
 
 
 def is_remote(location: str | Path) -> bool:
@@ -55,11 +57,6 @@ def path_of(location: str) -> Path | None:
     if "://" not in location:
         return Path(location)
     return None if is_remote(location) else Path(Place("file" + location[4:])._opened[1])
-
-
-def shown(text: str) -> str:
-    """The text without the credentials of addresses in it."""
-    return SECRETS.sub(lambda found: f"{found[1]}…@" if found[1] else f"{found[2]}…", text)
 
 
 def named(name: str, token: str) -> str:
@@ -90,7 +87,7 @@ class Place:
             except pa.ArrowInvalid:  # an older pyarrow does not have that option
                 return fs.FileSystem.from_uri(self.uri)
         except (pa.ArrowException, OSError, ImportError, ValueError) as error:
-            reason = shown(" ".join(str(error).split()))[:200]
+            reason = masked(" ".join(str(error).split()))[:200]
             raise UsageError(f"{self}: not an address that altool can write to ({reason})", "give another path") from error
 
     @property
@@ -108,7 +105,7 @@ class Place:
         return self.uri.partition("?")[0].rstrip("/").rpartition("/")[2]
 
     def __str__(self) -> str:
-        return shown(self.uri)
+        return masked(self.uri)
 
     def __truediv__(self, name: str) -> Place:
         address, question, query = self.uri.partition("?")
@@ -185,7 +182,7 @@ class Place:
         try:
             yield
         except (pa.ArrowException, OSError) as error:
-            reason = "it is not there" if isinstance(error, FileNotFoundError) else shown(" ".join(str(error).split()))
+            reason = "it is not there" if isinstance(error, FileNotFoundError) else masked(" ".join(str(error).split()))
             raise kind(f"{self} {what} ({reason})", ACCESS) from error
 
 
@@ -305,6 +302,22 @@ def of_manifest(folder: Path) -> dict[str, str]:
     with suppress(OSError, InputError):
         return manifest((folder / MANIFEST).read_bytes(), str(folder))
     return {}
+
+
+def stage(location: str) -> Path:
+    """The folder for temporary files where what a run has done so far lies that writes to the address; a killed one leaves it to the next
+    on this machine. Raises UsageError where it is somebody else's."""
+    folder = Path(tempfile.gettempdir(), f"altool-{hashlib.sha256(location.encode()).hexdigest()[:20]}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+        raise UsageError(f"{folder} is another user's", "set TMPDIR to a folder of your own")
+    return folder
+
+
+def unstage(location: str) -> None:
+    """Remove the folder of `stage`, if nothing is left in it."""
+    with suppress(OSError):
+        stage(location).rmdir()
 
 
 def _room() -> Path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 SCREEN = 2000  # characters
+CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#\s\"@]*@", re.IGNORECASE)
 
 
 def visible(text: str) -> str:
@@ -11,6 +14,11 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def masked(text: str) -> str:
+    """The text without the credentials in addresses (`s3://KEY:SECRET@bucket/…`)."""
+    return CREDENTIALS.sub(r"\1…@", text)
 
 
 def clip(text: str, length: int = SCREEN) -> str:

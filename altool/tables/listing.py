@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from functools import cache
 from typing import Any, NamedTuple
@@ -25,6 +26,7 @@ import pyarrow as pa
 
 from altool.errors import InputError
 from altool.tables.check import short
+from altool.tables.objects import MANIFEST, manifest
 from altool.tables.space import BESIDE
 
 PIPE_SECONDS = 10.0  # how long a pipe may be without a writer
@@ -123,8 +125,7 @@ def naming(paths: Sequence[str], folder: str) -> str:
 def _local(label: str, location: str) -> Listing:
     if os.path.isdir(location):
         refuse_log(label, location, above=True)
-        paths = list(_walk(label, location))
-        return _visible(paths, location)
+        return _visible(list(_walk(label, location)), location, None)
     if os.path.lexists(location):
         if not os.path.exists(location):
             raise InputError(f"{label}: it is a link to nothing ({os.readlink(location)})", "mend the link, or give the file itself")
@@ -141,7 +142,7 @@ def _local(label: str, location: str) -> Listing:
             hidden += [match] if _shown(match) else []
         elif os.path.isdir(match):
             refuse_log(label, match, above=True)
-            inner = _visible(list(_walk(label, match)), match)
+            inner = _visible(list(_walk(label, match)), match, None)
             hidden += inner.hidden
             paths += inner.paths
         elif not os.path.exists(match):
@@ -178,7 +179,7 @@ def _walk(label: str, folder: str) -> Iterator[str]:
         waiting += sorted(folders, reverse=True)
 
 
-def _visible(paths: Sequence[str], folder: str, filesystem: Any = None) -> Listing:
+def _visible(paths: Sequence[str], folder: str, filesystem: Any) -> Listing:
     """The paths below a folder, without the hidden ones."""
 
     def hidden(path: str) -> bool:
@@ -186,9 +187,24 @@ def _visible(paths: Sequence[str], folder: str, filesystem: Any = None) -> Listi
 
     visible: list[str] = []
     others: list[str] = []
-    for path in sorted(paths):
-        (others if hidden(path) else visible).append(path)
+    for path, place in sorted(_listed(paths, filesystem).items()):
+        (others if hidden(path) else visible).append(place)
     return Listing(visible, folder, filesystem, [path for path in others if _shown(path[len(folder) :])])
+
+
+def _listed(paths: Sequence[str], filesystem: Any) -> dict[str, str]:
+    """{path: where it lies}: in a folder with a manifest the files that it names lie under other names, and nothing else is part of it."""
+    found = {path: path for path in paths}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if name != MANIFEST:
+            continue
+        with suppress(InputError):  # somebody else's
+            with open(path, "rb") if filesystem is None else filesystem.open_input_file(path) as file:
+                objects = manifest(file.read(), folder)
+            found = {one: place for one, place in found.items() if one.rpartition("/")[0] != folder}
+            found |= {f"{folder}/{file}": f"{folder}/{place}" for file, place in objects.items()}
+    return found
 
 
 def _shown(path: str) -> bool:
@@ -261,8 +277,9 @@ def _remote(label: str, uri: str) -> Listing:
             raise _logged(label, kind, uri, uri)
     if "*" in address:
         pattern = (path + address[len(base) :]).split("/")
-        paths = [found for found in paths if len(pattern) == found.count("/") + 1 and all(map(fnmatch, found.split("/"), pattern))]
-        return Listing(sorted(paths), "", filesystem, [])
+        named = sorted(_listed(paths, filesystem).items())
+        paths = [at for one, at in named if len(pattern) == one.count("/") + 1 and all(map(fnmatch, one.split("/"), pattern))]
+        return Listing(paths, "", filesystem, [])
     return _visible(paths, "" if info.type == fs.FileType.NotFound else path, filesystem)
 
 

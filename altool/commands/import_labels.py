@@ -279,7 +279,7 @@ def _retract(labels: str, round_: int, console: Console) -> None:
         console.rehearsed(summary, f"retract {count(retracted, 'auto label')} of round {round_}")
         return
     line = f"retracted {count(retracted, 'auto label')} of round {round_}"
-    line = f"{line} -> {objects.shown(places.within(labels, fragment))}" if fragment else "no change"
+    line = f"{line} -> {places.within(labels, fragment)}" if fragment else "no change"
     console.result(summary, line + (f" ({before:,} retracted already)" if before else ""))
 
 
@@ -296,7 +296,7 @@ def _correct(labels: str, renames: Sequence[str], dropped: Sequence[str], consol
         console.rehearsed(summary, f"rename {count(renamed, 'label')}, withdraw {count(withdrawn, 'label')}")
         return
     line = f"renamed {count(renamed, 'label')}, withdrew {count(withdrawn, 'label')}"
-    console.result(summary, f"{line} -> {objects.shown(places.within(labels, fragment))}" if fragment else "no change")
+    console.result(summary, f"{line} -> {places.within(labels, fragment)}" if fragment else "no change")
 
 
 def _held(folder: str) -> list[str]:
@@ -420,7 +420,7 @@ def _report(options: Options, inputs: Inputs, outcome: Outcome, files: dict[str,
     line = line if outcome.rows.num_rows else "no change" if not withdrawn else "imported nothing"
     line += f", withdrew {count(withdrawn, 'answer')}" if withdrawn else ""
     line += f" ({', '.join(rest)})" if rest else ""
-    line += f" -> {objects.shown(places.within(options.labels, files['fragment']))}" if files["fragment"] else ""
+    line += f" -> {places.within(options.labels, files['fragment'])}" if files["fragment"] else ""
     console.result(summary, line + (f"; the refused rows are in {files['rejects']}" if files["rejects"] else ""))
 
 

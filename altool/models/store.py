@@ -168,8 +168,8 @@ def load(location: str) -> Stored:
 
 def digest(location: str) -> str:
     """The digest of the files of a model. Raises InputError where one cannot be read."""
-    names = ("model.json", "weights.safetensors", "vaal.safetensors")
     folder = local_copy(location, f"model {location}")
+    names = ("model.json", "weights.safetensors", "vaal.safetensors")
     there = [name for name in names if os.path.lexists(os.path.join(folder, name))]
     return hashlib.sha256(json.dumps([(name, align.file_digest(str(_file(folder, name)))) for name in there]).encode()).hexdigest()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import select
 import shutil
 import stat
@@ -28,6 +29,7 @@ from altool.errors import InputError
 from altool.tables.check import short
 from altool.tables.objects import MANIFEST, manifest
 from altool.tables.space import BESIDE
+from altool.text import count
 
 PIPE_SECONDS = 10.0  # how long a pipe may be without a writer
 NAMED = 3  # files named in a message
@@ -38,6 +40,9 @@ IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 TARS = (".tar", ".tgz", ".tbz2", ".txz", *(f".tar{ending}" for ending in (".gz", ".bz2", ".xz", ".zst", ".lz4")))
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 TRANSIENT = (".tmp", ".partial", ".crc", "_temporary", ".ipynb_checkpoints", ".rejects.parquet")  # nobody's rows
+PART_FILE = re.compile(r"\.shard-\d{5,}-of-\d{5,}\.arrow")  # what --shard leaves in the folder of a table (altool.tables.parts)
+# In a folder of a table: what a killed update leaves, and the parts of --shard.
+LEFT = re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?|\.\.?(shard-\d{5,}-of-\d{5,}\.arrow|space-\w+\.\w+)(\.\d+\.\w+(-lock)?)?")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -69,6 +74,9 @@ def listing(label: str, location: str, allow_empty: bool = False) -> Listing:
         problem = "no files in it" if found.folder else "no such file or folder"
         if found.hidden:
             problem = f"only hidden files in it, whose names begin with a dot or an underscore ({naming(found.hidden, found.folder)})"
+        if found.hidden and all(PART_FILE.fullmatch(os.path.basename(path)) for path in found.hidden):
+            text = f"{label}: {count(len(found.hidden), 'part')} of --shard in it, which are no table yet"
+            raise InputError(text, f"join them, when all are there: altool merge {found.folder}")
         raise InputError(f"{label}: {problem}", "check the path; a glob must match at least one file")
     return found
 

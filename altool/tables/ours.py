@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from altool.errors import AltoolError, InputError, UsageError
+from altool.tables.listing import LEFT
 from altool.tables.objects import MANIFEST, OWN, Place, listed, path_of
 from altool.tables.outside import load_json, read_bytes
 from altool.tables.picture_folders import are_pictures, are_remote_pictures
@@ -50,8 +51,8 @@ def ours(kind: str, location: str | os.PathLike[str], *, parts: bool = False) ->
             return not names or (names <= RUN and all(ours(name.removesuffix(".parquet"), path / name) for name in names))
         if kind == "html/":
             return all(PAGES.fullmatch(name) and ours("html", path / name) for name in names)
-        part, left = re.compile(r"part-\d{5,}\.parquet"), re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?")  # a killed update
-        return parts and all(left.fullmatch(name) or (part.fullmatch(name) and ours(kind, path / name)) for name in names - FITS)
+        part = re.compile(r"part-\d{5,}\.parquet")
+        return parts and all(LEFT.fullmatch(name) or (part.fullmatch(name) and ours(kind, path / name)) for name in names - FITS)
     if parts or kind in ("model", "run") or kind.endswith("/") or not path.is_file():
         return False
     with open(path, "rb") as file:

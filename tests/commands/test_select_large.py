@@ -123,7 +123,7 @@ def test_what_is_refused_is_refused_in_the_same_words(pool: Path, fault: str) ->
     assert said[0] == said[1]
 
 
-@pytest.mark.parametrize("strategy", ["badge", "coreset", "cluster-margin", "flcmi"])
+@pytest.mark.parametrize("strategy", ["badge", "auto", "cluster-margin", "flcmi"])
 @pytest.mark.parametrize("by", ["margin", "entropy"])
 def test_a_shortlist_is_the_best_rows_and_no_others(pool: Path, strategy: str, by: str) -> None:
     """As if the ids of the best were given."""

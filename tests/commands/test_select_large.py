@@ -91,6 +91,27 @@ def test_streamed_or_held_the_queries_are_the_same_bytes(pool: Path, strategy: s
     assert run("shards.parquet", 0, Shards(), **given) == held
 
 
+@pytest.mark.parametrize("order", ["same", "other", "fewer"])
+def test_rounds_are_compared_as_they_are_streamed(pool: Path, order: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the previous round's rows lie in the same order; else the pool is held."""
+    streamed = []
+    narrow = first_pass.narrow
+    monkeypatch.setattr(select, "narrow", lambda *given: streamed.append(narrow(*given)) or streamed[-1])
+    table = pq.read_table("p")
+    values = table.column("probabilities").combine_chunks()
+    others = pa.FixedSizeListArray.from_arrays(pa.array(np.roll(values.values.to_numpy(), 30)), 3)
+    table = table.set_column(1, "probabilities", others).replace_schema_metadata(pq.read_schema("p/part-0.parquet").metadata)
+    table = {"same": table, "other": table.slice(0).take(pa.array(range(ROWS - 1, -1, -1))), "fewer": table.slice(0, 290)}[order]
+    (pool / "before").mkdir()
+    for number in range(3):
+        pq.write_table(table.slice(100 * number, 100), f"before/part-{number}.parquet", row_group_size=30)
+    given = {"strategy": "alamp", "budget": 17, "previous": "before", "suggest": True, **LIMITS}
+    held = run("held.parquet", ROWS + 1, **given)
+    assert run("here.parquet", 0, **given) == held
+    assert run("shards.parquet", 0, Shards(), **given) == held
+    assert [one is not None for one in streamed] == [False, order == "same", order == "same"]
+
+
 def test_rows_that_are_all_alike_come_in_a_random_order(pool: Path) -> None:
     table = pq.read_table("p/part-0.parquet")
     same = pa.FixedSizeListArray.from_arrays(pa.array([0.5, 0.25, 0.25] * 100, pa.float32()), 3)

@@ -463,9 +463,10 @@ def rendered(figures: Mapping[str, object], price: Price) -> list[str]:
         sizes = " and ".join(f"{size:,}" for size in stage.sizes) + f" {stage.per}s"
         each = own["processor"].each
         time = f"{rounded(each * 1e3)} ms" if each >= 1e-3 else f"{rounded(each * 1e6)} µs"
+        grows = f"{sized(own['peak'].each)} {'an' if stage.per[0] in 'aeiou' else 'a'} {stage.per}"
         lines.append(
             f"| {stage.words} | {sizes} | {sized(own['read'].each)} | {sized(own['written'].each)} "
-            f"| {time}, and {rounded(own['processor'].start)} s | {sized(own['peak'].start)} and {sized(own['peak'].each)} {'an' if stage.per[0] in 'aeiou' else 'a'} {stage.per} |"
+            f"| {time}, and {rounded(own['processor'].start)} s | {sized(own['peak'].start)} and {grows} |"
         )
     for title, (rows, labels, workers) in POOLS.items():
         lines += ["", f"## {title} rows", "", f"{rows:,} rows, {labels:,} labels.", ""]

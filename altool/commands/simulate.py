@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from altool.console import Console
 from altool.engines import device as devices
+from altool.engines import placement
 from altool.engines.local import cores, limited
-from altool.engines.processes import ordered_map
 from altool.errors import InputError, UsageError
 from altool.metrics.gaps import Aims
 from altool.models.labeled import Table
@@ -34,7 +34,7 @@ from altool.simulation.progress import followed
 from altool.simulation.replay import replay, validated
 from altool.simulation.world import Truth, World
 from altool.strategies import registry
-from altool.tables import align, check, outputs, space, write
+from altool.tables import align, check, ours, outputs, space, write
 from altool.tables.outputs import Output
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source, meaning
@@ -47,8 +47,9 @@ from altool.text import count
 
 @dataclass(frozen=True)
 class Task:
-    """One repeat of one run, for a worker process. Queues and confusion tables are arrays by now."""
+    """One repeat of one run, for a worker: the `place`-th of those to do. Queues and confusion tables are arrays by now."""
 
+    place: int
     folder: Path
     plan: Plan
     run: Run
@@ -62,9 +63,14 @@ class Task:
     aims: Aims | None
     device: str
 
+    def __str__(self) -> str:
+        return f"{self.run.name}, repeat {self.repeat}"
+
 
 def run(options: Options, console: Console) -> None:
     """Read the truth once, replay every repeat of every run that is not there yet, and write each as it ends."""
+    placed = placement.Placed(options.engine, options.ray_address, options.gpus_per_worker, options.jobs or None)
+    placement.check(placed)
     settings, rows = plan_file.read(options)
     if not settings.get("labels"):
         raise UsageError("missing --labels", "or name it in the --plan")
@@ -119,7 +125,7 @@ def run(options: Options, console: Console) -> None:
                 check.class_numbers(class_names(named), truth.classes, f"{log.name}: run {part.name}, {name}")
     noises = {run.label_noise: _noise(run.label_noise, truth.classes) for run in plan.runs}
 
-    tasks = []
+    tasks: list[Task] = []
     for run_, repeat in wanted:
         view = views.index(plans.reads(run_))
         own = {sources[views[view][0]].kind.name: prints[view][id(worlds[repeat])], "truth": facts[id(worlds[repeat])]}
@@ -137,7 +143,7 @@ def run(options: Options, console: Console) -> None:
             every, own["start_predictions"] = started[run_.start_predictions]
             own_start = every[truth.rows[worlds[repeat].rows]]
         place = _folder(output, run_, repeat)
-        task = Task(place, plan, run_, repeat, view, own_part.parts[repeat], own, noise, own_ranks, own_start, aims, device)
+        task = Task(len(tasks), place, plan, run_, repeat, view, own_part.parts[repeat], own, noise, own_ranks, own_start, aims, device)
         if options.overwrite or not _finished(task):
             tasks.append(task)
         else:
@@ -154,20 +160,8 @@ def run(options: Options, console: Console) -> None:
         console.rehearsed({"command": "simulate", **planned, "output": options.output}, text)
         return
     jobs = min(options.jobs or (cores() if device == "cpu" else 1), len(tasks))
-    threads = max(1, cores() // max(jobs, 1))
     write.remove_stale(output / "pool")  # of a killed run that had nothing left to do for several jobs
-    ties: list[list[str]] = []
-    titles = [f"{task.run.name}, repeat {task.repeat}" for task in tasks]
-    if jobs > 1:
-        with write.temporary(output / "pool") as shared:
-            done = world.store(shared, pools, truth.index.take(own_part.positions), len(tasks))
-            pools.clear()
-            with followed(titles, plan.rounds, done, console):
-                ties += ordered_map(partial(_work, shared, threads), enumerate(tasks), jobs)
-    else:
-        done, ids = np.zeros(len(tasks), np.int32), truth.index.take(own_part.positions)
-        with followed(titles, plan.rounds, done, console):
-            ties += [_simulate(task, pools[task.view], ids, threads, partial(done.__setitem__, place)) for place, task in enumerate(tasks)]
+    ties = _replay(tasks, pools, truth.index.take(own_part.positions), jobs, output / "pool", placed, console) if tasks else []
     _report_ties([task.run.name for task in tasks], ties, console)
     whole = worlds[0].whole
     held_out = 0 if whole else len(truth.held_rows if worlds[0].held is None else worlds[0].held)
@@ -203,7 +197,7 @@ def _device(options: Options, settings: Mapping[str, Any], plan: Plan) -> str:
         if settings.get(name) and not deep:
             raise UsageError(f"{flag(name)} has no effect without a deep classifier", "give --classifier resnet18, or leave it out")
     if deep or any("labeled_probability" in registry.load(part.strategy).takes for run_ in plan.runs for part in run_.parts):
-        return str(devices.choose(options.device))
+        return options.device if options.engine == placement.RAY else str(devices.choose(options.device))
     if options.device not in ("auto", "cpu"):
         raise UsageError("--device has no effect without a deep classifier", "leave it out")
     return "cpu"
@@ -246,7 +240,7 @@ def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], 
         for repeat in range(plan.repeats):
             folder = _folder(output, run_, repeat)
             if os.path.lexists(folder) and (options.overwrite or not (folder / "history.parquet").exists()):
-                outputs.refuse_foreign("run", folder)
+                ours.refuse_foreign("run", folder)
 
 
 def _folder(output: Path, run_: Run, repeat: int) -> Path:
@@ -294,11 +288,51 @@ def _noise(noise: str | float, classes: Sequence[str]) -> float | np.ndarray:
     return shares
 
 
-def _work(shared: Path, threads: int, numbered: tuple[int, Task]) -> list[str]:
-    """In a worker process."""
-    place, task = numbered
-    pool, ids, done = world.load(shared, task.view)
-    return _simulate(task, pool, ids, threads, partial(done.__setitem__, place))
+def _replay(
+    tasks: Sequence[Task], pools: list[Pool], ids: pa.Array, jobs: int, folder: Path, placed: placement.Placed, console: Console
+) -> list[list[str]]:
+    """Replay the tasks on the engine, `jobs` at once on the local one; what `_simulate` returns of each. Other processes find the arrays
+    in `folder` meanwhile."""
+    own, threads, ties = placed.engine == placement.LOCAL, max(1, cores() // jobs), []
+    with contextlib.ExitStack() as stack:
+        if own and jobs == 1:
+            done = np.zeros(len(tasks), np.int32)
+            make: Any = partial(_here, pools, ids, threads, done)
+        else:
+            shared = stack.enter_context(write.temporary(folder)).absolute()
+            done = world.store(shared, pools, ids, len(tasks))
+            pools.clear()
+            make = partial(_beside, shared, threads) if own else partial(_afar, shared)
+        engine = stack.enter_context(placement.engine(placed, console, processes=jobs))
+        stack.enter_context(followed([str(task) for task in tasks], tasks[0].plan.rounds, done, console))
+        for task, tied in zip(tasks, engine.map(make, tasks), strict=True):
+            done[task.place] = task.plan.rounds + 1
+            ties.append(tied)
+    return ties
+
+
+def _here(pools: Sequence[Pool], ids: pa.Array, threads: int, done: np.ndarray, console: Console) -> Callable[[Task], list[str]]:
+    """What replays a task in this process; `done` int (n,) is told by its place."""
+    return lambda task: _simulate(task, pools[task.view], ids, threads, partial(done.__setitem__, task.place))
+
+
+def _beside(shared: Path, threads: int, console: Console) -> Callable[[Task], list[str]]:
+    """What replays a task in a process beside this one, on the arrays in the folder `shared`."""
+
+    def work(task: Task) -> list[str]:
+        pool, ids, done = world.load(shared, task.view)
+        return _simulate(task, pool, ids, threads, partial(done.__setitem__, task.place))
+
+    return work
+
+
+def _afar(shared: Path, console: Console) -> Callable[[Task], list[str]]:
+    """What replays a task on a machine of a cluster, which has GPUs of its own. Raises InputError where it does not see `shared`."""
+    if not shared.is_dir():
+        text = f"{shared.parent}: {os.uname().nodename}, a machine of the Ray cluster, does not see what is written there"
+        raise InputError(text, "give an --output that all machines of the cluster see")
+    work = _beside(shared, cores(), console)
+    return lambda task: work(replace(task, device=str(devices.choose(task.device)) if task.device != "cpu" else "cpu"))
 
 
 def _origin(task: Task) -> dict[str, Any]:

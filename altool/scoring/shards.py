@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from altool import __version__
 from altool.engines.local import limited
 from altool.errors import InputError
 from altool.scoring.assembly import belongs, together
@@ -71,8 +72,9 @@ class Kept:
 def facts(run: Run) -> list[dict[str, Any]]:
     """What the parts of each table of a run say, so that they can be put together without its inputs."""
     scorer = run.scorer
-    told = {"input": scorer.source.kind.name, "table": scorer.source.name, "column": scorer.column}
-    found = [{"command": "score", "form": asdict(table.form), "origin": run.origin, **told} for table in run.tables()]
+    told = {"input": scorer.source.kind.name, "table": scorer.source.name, "column": scorer.column, "rows": scorer.source.num_rows}
+    told |= {"command": "score", "version": __version__, "origin": run.origin, "identity": run.origin.get("options", {})}
+    found = [{**told, "form": asdict(table.form)} for table in run.tables()]
     back: list[dict[str, Any]] = json.loads(json.dumps(found))  # as the parts give it back
     return back
 

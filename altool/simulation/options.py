@@ -19,12 +19,15 @@ from altool.shared import (
     CLASSIFIER,
     COLUMNS,
     DEVICE,
+    ENGINE,
     FEATURE_PREFIX,
     FEATURES,
+    GPUS_PER_WORKER,
     IDS,
     ITEMS,
     MC_DROPOUT,
     OVERWRITE,
+    RAY_ADDRESS,
     RUN,
     SCALE,
     SEED,
@@ -161,6 +164,9 @@ class Options:
     allow_outside: bool = shared(ALLOW_OUTSIDE)
     seed: int | None = shared(replace(SEED, default=None, shown="0"))
     device: str = shared(DEVICE)
+    engine: str = shared(ENGINE)
+    ray_address: str | None = shared(RAY_ADDRESS)
+    gpus_per_worker: float | None = shared(GPUS_PER_WORKER)
     jobs: int = option("Runs at once, each in a process; 0 is one per core, on a GPU one.", default=0, low=0, metavar="N", panel=RUN)
     strict: bool = shared(STRICT)
     overwrite: bool = shared(OVERWRITE)
@@ -169,7 +175,20 @@ class Options:
 @cache
 def of_plans() -> Mapping[str, Option]:
     """What a plan may say for all of its runs, by key."""
-    not_settings = ("output", "plan", "small", "strategy", "allow_outside", "device", "jobs", "strict", "overwrite")
+    not_settings = (
+        "output",
+        "plan",
+        "small",
+        "strategy",
+        "allow_outside",
+        "device",
+        "engine",
+        "ray_address",
+        "gpus_per_worker",
+        "jobs",
+        "strict",
+        "overwrite",
+    )
     return {own.name: own for own in declared(Options) if own.name not in not_settings} | dict(of_runs())
 
 

@@ -36,7 +36,7 @@ from altool.extras import library
 from altool.tables import objects, outputs
 from altool.tables.align import Fingerprint, Index
 from altool.tables.arrays import read_index, read_some
-from altool.tables.outputs import INDEX as MAGIC
+from altool.tables.ours import INDEX as MAGIC
 from altool.tables.outside import load_json
 from altool.tables.read import Source
 from altool.text import count

@@ -13,25 +13,25 @@ for S3 do not answer.
 
 from __future__ import annotations
 
+import io
 import json
 import re
+import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from altool.errors import InputError, UsageError
-from altool.tables.outside import load_json
 
 MANIFEST = "_manifest.json"
 FORMAT = 1
+STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://", "hdfs://")
 LEFT = 7 * 86_400  # seconds after which an object that no manifest names was left by a run that was killed
 OWN = re.compile(r"(.+)-([0-9a-f]{20})((?:\.\w+)*)")
 ACCESS = "check the address and your access to it"
@@ -41,6 +41,20 @@ SECRETS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#\s@]*@|([?&](?:access_key|se
 def is_remote(location: str | Path) -> bool:
     """Is the location in an object store? `file://` is a path."""
     return "://" in str(location) and not str(location).lower().startswith("file://")
+
+
+def names_object(text: str) -> bool:
+    """Is a text, which may also be something else, the address of an object?"""
+    return text.lower().startswith(STORES)
+
+
+def path_of(location: str) -> Path | None:
+    """The path of a location on this machine, `file://` too; None for one in an object store. Raises UsageError."""
+    if "\0" in location:
+        raise UsageError(f"{location}: a path cannot contain NUL", "give another path")
+    if "://" not in location:
+        return Path(location)
+    return None if is_remote(location) else Path(Place("file" + location[4:])._opened[1])
 
 
 def shown(text: str) -> str:
@@ -65,6 +79,7 @@ class Place:
 
     @cached_property
     def _opened(self) -> tuple[Any, str]:
+        import pyarrow as pa  # here alone, as below: what reads small files is imported where no table is read
         from pyarrow import fs
 
         address, _, query = self.uri.partition("?")
@@ -129,6 +144,12 @@ class Place:
                 raise InputError(f"{self}: found {file.size():,} bytes, expected at most {largest:,}", ACCESS)
             return file.read()
 
+    @contextmanager
+    def reading(self) -> Iterator[io.BufferedReader]:
+        """The object, open for reading."""
+        with self._reached("cannot be read"), self.filesystem.open_input_file(self.path) as file, io.BufferedReader(file) as reader:
+            yield reader
+
     def fetch(self, target: Path) -> None:
         """Copy the object to a path."""
         from pyarrow import fs
@@ -159,6 +180,8 @@ class Place:
 
     @contextmanager
     def _reached(self, what: str, kind: type[InputError] | type[UsageError] = InputError) -> Iterator[None]:
+        import pyarrow as pa
+
         try:
             yield
         except (pa.ArrowException, OSError) as error:
@@ -171,7 +194,9 @@ class Place:
 
 def manifest(content: bytes, label: str) -> dict[str, str]:
     """{file of the folder: its object} as a manifest says it. Raises InputError where it is none of altool's."""
-    found = load_json(content, f"{label}: {MANIFEST}")
+    found = None
+    with suppress(ValueError, RecursionError):
+        found = json.loads(content)
     listed = found.get("objects") if isinstance(found, dict) and found.get("altool") == FORMAT else None
     if not isinstance(listed, dict) or not all(isinstance(name, str) and "/" not in name for name in (*listed, *listed.values())):
         raise InputError(f"{label}: {MANIFEST} is not one that altool wrote", "give a folder that altool wrote")
@@ -232,16 +257,40 @@ def put_files(place: Place, folder: Path, last: str) -> None:
 # Copies on this machine
 
 
-def fetched(location: str, label: str, folder: Path) -> str:
-    """A location as a path on this machine: one in an object store is copied into `folder`, a folder by its manifest if it has one.
+def stamp(filesystem: Any, path: str) -> object:
+    """What changes when an object is replaced. Raises OSError."""
+    found = filesystem.get_file_info(path)
+    return found.size, found.mtime_ns
 
-    Raises InputError, which begins with `label`, where there is nothing.
+
+def local_copy(location: str, label: str) -> str:
+    """A file or a folder as a path on this machine, for as long as the process lives: one in an object store is copied, a folder with a
+    manifest as the files that it names. Any other path is that itself.
+
+    Raises InputError, which begins with `label`, where there is nothing at an address.
     """
+    if is_remote(location):
+        return _copied(location, label)
+    path = path_of(location) or Path(location)
+    names = of_manifest(path)
+    if not names:
+        return location
+    target = _room() / path.name
+    target.mkdir()
+    for name, each in names.items():
+        if not (path / each).is_file():
+            raise InputError(f"{label}: {each} is not there, which its {MANIFEST} names", "copy the folder again")
+        shutil.copyfile(path / each, target / name)
+    return str(target)
+
+
+@cache
+def _copied(location: str, label: str) -> str:
     place = Place(location)
     kind = place.kind()
     if not kind:
         raise InputError(f"{label}: no such file or folder", ACCESS)
-    target = folder / place.name
+    target = _room() / place.name
     if kind == "file":
         place.fetch(target)
         return str(target)
@@ -251,7 +300,23 @@ def fetched(location: str, label: str, folder: Path) -> str:
     return str(target)
 
 
-def of_manifest(folder: Path) -> Mapping[str, str]:
-    """{file: object} of a copy of such a folder on this machine; empty where it has no manifest."""
-    place = folder / MANIFEST
-    return manifest(place.read_bytes(), str(folder)) if place.is_file() else {}
+def of_manifest(folder: Path) -> dict[str, str]:
+    """{file: object} of a copy on this machine of such a folder; empty where it has no manifest of altool's."""
+    with suppress(OSError, InputError):
+        return manifest((folder / MANIFEST).read_bytes(), str(folder))
+    return {}
+
+
+def _room() -> Path:
+    """An empty folder for one copy."""
+    _rooms.append(tempfile.TemporaryDirectory(prefix="altool-copy-"))
+    return Path(_rooms[-1].name)
+
+
+_rooms: list[tempfile.TemporaryDirectory[str]] = []  # keeps the copies of this process until it ends
+
+
+def beside(location: str, ending: str) -> str:
+    """The location of what lies beside a table: its name without .parquet, and with the ending."""
+    address, question, query = location.partition("?") if is_remote(location) else (location, "", "")
+    return address.rstrip("/").removesuffix(".parquet") + ending + question + query

@@ -11,7 +11,7 @@ from object_store import free_port, objects
 from pyarrow import fs
 
 from altool.errors import InputError, UsageError
-from altool.tables.objects import Folder, Place, fetched, listed, manifest, shown
+from altool.tables.objects import Folder, Place, listed, local_copy, manifest, shown
 
 
 def test_a_bucket_is_reached_by_the_environment_and_by_the_address(bucket, object_store):
@@ -73,8 +73,7 @@ def test_a_folder_is_what_its_manifest_says(bucket, tmp_path):
     assert len(objects(f"{bucket}/model")) == 4  # the manifest, two objects, and what the killed run left
     killed.withdraw()
     assert len(objects(f"{bucket}/model")) == 3
-    (tmp_path / "copies").mkdir()
-    copy = fetched(f"{bucket}/model", "model", tmp_path / "copies")
+    copy = local_copy(f"{bucket}/model", "model")
     assert {path.name: path.read_text() for path in Path(copy).iterdir()} == {"_c.bin": "2", "b.json": "2"}
 
 

@@ -100,7 +100,9 @@ def run(options: Options, console: Console) -> None:
 def _run(given: Options, output: str, console: Console) -> None:
     """Check everything, embed shard by shard beside the target (or go on with the shards of a killed run), then put them together."""
     started = time.monotonic()
-    options = given if output == given.output else replace(given, output=output, overwrite=not given.update)
+    options = (
+        given if output == given.output else replace(given, output=output, overwrite=given.overwrite if given.shard else not given.update)
+    )
     placement.check(options)
     target = _target(options)
     like = settings.like(options, target)

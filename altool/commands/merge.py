@@ -14,7 +14,7 @@ from altool.embedding import assembly as embedded
 from altool.errors import InputError
 from altool.options import option
 from altool.scoring import assembly as scored
-from altool.tables import check, outputs, parts, space, write
+from altool.tables import check, objects, outputs, part_objects, parts, space, write
 from altool.tables.parts import Part
 from altool.text import count
 
@@ -30,28 +30,34 @@ class Options:
 
 def run(options: Options, console: Console) -> None:
     """Check that all parts of one run are there, write the table, and remove the parts. A folder that is a table already stays as it is."""
-    folder = Path(os.path.abspath(outputs.local(options.folder)))
-    if not console.dry_run:
-        write.remove_stale(folder)
-    if not folder.is_dir():
-        raise InputError(f"{options.folder}: no such folder", "give the --output of the shards")
-    stored = parts.stored(folder)
-    if not stored:
-        if not any(folder.glob("part-*.parquet")):
-            raise InputError(f"{options.folder}: no parts in it", f"make them: altool embed --shard 0/4 -o {options.folder} …")
-        summary = {"command": "merge", "parts": 0, "output": options.folder}
-        console.result(summary, f"{options.folder} is a table already: no parts in it")
-        return
-    found = _checked(options.folder, stored)
+    if objects.is_remote(options.folder):
+        with part_objects.whole(options.folder, dry_run=console.dry_run) as copied:
+            summary, text = _merge(options.folder, copied, console)
+    else:
+        folder = Path(os.path.abspath(outputs.local(options.folder)))
+        if not console.dry_run:
+            write.remove_stale(folder)
+        if not folder.is_dir():
+            raise InputError(f"{options.folder}: no such folder", "give the --output of the shards")
+        summary, text = _merge(options.folder, folder, console)
+    (console.rehearsed if console.dry_run and summary["parts"] else console.result)(summary, text)
+
+
+def _merge(shown: str, folder: Path | None, console: Console) -> tuple[dict[str, Any], str]:
+    """Make the folder a table, unless it is one (None: one in object storage). Returns the summary, and a line of it."""
+    stored = [] if folder is None else parts.stored(folder)
+    summary: dict[str, Any] = {"command": "merge", "parts": 0, "output": shown}
+    if folder is None or not stored:
+        if folder is not None and not any(folder.glob("part-*.parquet")):
+            raise InputError(f"{shown}: no parts in it", f"make them: altool embed --shard 0/4 -o {shown} …")
+        return summary, f"{shown} is a table already: no parts in it"
+    found = _checked(shown, stored)
     rows = sum(part.rows for part in found)
-    summary = {"command": "merge", "parts": len(found), "rows": rows, "output": options.folder}
+    summary |= {"parts": len(found), "rows": rows}
     if console.dry_run:
-        console.rehearsed(summary, f"make a table of {count(len(found), 'part')} with {count(rows, 'row')}: {options.folder}")
-        return
-    merge = COMMANDS[found[0].facts["command"]]
-    made = merge(folder, found, console)
-    text = f"made a table of {count(len(found), 'part')} with {count(made['rows'], 'row')}: {options.folder}"
-    console.result({**summary, **made}, text)
+        return summary, f"make a table of {count(len(found), 'part')} with {count(rows, 'row')}: {shown}"
+    made = COMMANDS[found[0].facts["command"]](folder, found, console)
+    return {**summary, **made}, f"made a table of {count(len(found), 'part')} with {count(made['rows'], 'row')}: {shown}"
 
 
 def _checked(folder: str, stored: Sequence[Path]) -> list[Part]:

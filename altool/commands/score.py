@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -46,7 +47,7 @@ from altool.shared import (
     THREADS,
     WORKERS,
 )
-from altool.tables import check, objects, outputs, ranges, space, write
+from altool.tables import check, objects, outputs, part_objects, ranges, space, write
 from altool.tables.arrays import read_index
 from altool.tables.items import Items
 from altool.tables.outputs import Output
@@ -97,7 +98,19 @@ class Options:
 
 
 def run(options: Options, console: Console) -> None:
-    """Stream the rows through the model: all, those of one part, or by an engine's workers."""
+    """Stream the rows through the model: all, those of one part, or by an engine's workers. Parts in object storage are made in a folder on
+    this machine."""
+    names = ("output", "features_output") if options.shard is not None else ()
+    with ExitStack() as stack:
+        local_: dict[str, Any] = {
+            name: f"{stack.enter_context(part_objects.shard(location, *_numbers(options), dry_run=console.dry_run))}/"
+            for name in names
+            if (location := getattr(options, name)) and objects.is_remote(location)
+        }
+        _run(replace(options, **local_), options, console)
+
+
+def _run(options: Options, given: Options, console: Console) -> None:
     placement.check(options)
     _check_outputs(options, console)
     reader = Reader(options.columns, options.classes, console, ids=options.ids, vectors=vector_shape(options))
@@ -130,7 +143,7 @@ def run(options: Options, console: Console) -> None:
     bounds = None if limits is None else tuple(limits.tolist())
     made = Run(scorer, items, bounds, origin, options.output, options.features_output, _rejects(options))
     if options.shard is not None:
-        _score_shard(made, options, console)
+        _score_shard(made, options, given, console)
         return
     if options.engine == placement.LOCAL:
         rows, tables = local.score(made, console)
@@ -150,15 +163,15 @@ def run(options: Options, console: Console) -> None:
     console.result(summary, text)
 
 
-def _score_shard(run: Run, options: Options, console: Console) -> None:
+def _score_shard(run: Run, options: Options, given: Options, console: Console) -> None:
     number, of = _numbers(options)
     kept = shards.one_of(run, _task(run, options), number, of, console)
     rows = kept.piece.last - kept.piece.first
-    folders = " and ".join(folder for folder in (options.output, options.features_output) if folder)
+    folders = " and ".join(folder for folder in (given.output, given.features_output) if folder)
     text = f"scored {rows:,} of {count(run.scorer.source.num_rows, 'row')}, part {number} of {of}, from 0 -> {folders}"
     if kept.before:
         text = f"part {number} of {of}, from 0, is there already, of the same {count(rows, 'row')} -> {folders}"
-    summary = {"command": "score", "rows": rows, "shard": f"{number}/{of}", "before": kept.before, "output": options.output}
+    summary = {"command": "score", "rows": rows, "shard": f"{number}/{of}", "before": kept.before, "output": given.output}
     console.result(summary, f"{text}; altool merge makes the parts a table")
 
 
@@ -271,8 +284,7 @@ def _label_count(labels: Any) -> int | None:
 
 def _check_outputs(options: Options, console: Console) -> None:
     given = (("--output", options.output, "predictions"), ("--features-output", options.features_output, "features"))
-    shared = options.shard is not None or options.engine != placement.LOCAL  # parts lie at a path that all machines see
-    wanted = [Output(name, place, kind, parts=place is not None and names_folder(place), local=shared) for name, place, kind in given]
+    wanted = [Output(name, place, kind, parts=place is not None and names_folder(place)) for name, place, kind in given]
     if options.items and options.output != "-":
         wanted.append(Output("--output", str(_rejects(options)), "rejects", sidecar=True))
     if options.engine != placement.LOCAL:

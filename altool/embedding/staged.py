@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from altool.engines import placement
 from altool.errors import UsageError
-from altool.tables import objects, ours, outputs, space, write
+from altool.tables import objects, ours, outputs, part_objects, space, write
 from altool.tables.objects import Place
 from altool.tables.outputs import Output
 
@@ -24,9 +24,11 @@ def run(options: Options, console: Console, embed: Callable[[str], None]) -> Non
     """Check the output, let `embed` write to a path, and put what it wrote. What a killed run embedded stays in the folder for temporary
     files, and the next one on this machine goes on from it. Raises UsageError."""
     place = Place(options.output)
-    for name, given in (("--shard", options.shard is not None), (f"--engine {options.engine}", options.engine != placement.LOCAL)):
-        if given:
-            raise UsageError(f"{name}: parts are written to a path that all machines see", "give a path, and copy the folder")
+    if options.shard is not None:
+        numbers: Any = options.shard  # of which the declaration made I and N
+        with part_objects.shard(options.output, *numbers, dry_run=console.dry_run) as part:
+            embed(f"{part}/")
+        return
     if options.update and options.overwrite:
         raise UsageError("--update adds rows to the output, --overwrite replaces it", "give one of them")
     kind = place.kind()
@@ -37,7 +39,8 @@ def run(options: Options, console: Console, embed: Callable[[str], None]) -> Non
         Output("--output", objects.beside(options.output, REJECTS), "rejects", sidecar=True),
     ]
     outputs.check(wanted, outputs.given(options, "items", "like"), overwrite=options.overwrite)
-    folder = objects.stage(options.output)
+    # Ray's workers leave what they embed in the working directory, which is that of all of them.
+    folder = objects.stage(options.output, None if options.engine == placement.LOCAL else Path.cwd())
     target = folder / place.name
     if there:
         _fetch(options.output, target)

@@ -304,10 +304,11 @@ def of_manifest(folder: Path) -> dict[str, str]:
     return {}
 
 
-def stage(location: str) -> Path:
-    """The folder for temporary files where what a run has done so far lies that writes to the address; a killed one leaves it to the next
-    on this machine. Raises UsageError where it is somebody else's."""
-    folder = Path(tempfile.gettempdir(), f"altool-{hashlib.sha256(location.encode()).hexdigest()[:20]}")
+def stage(location: str, room: Path | None = None) -> Path:
+    """The folder in `room`, by default the folder for temporary files, where what a run has done so far lies that writes to the address; a
+    killed one leaves it to the next on this machine. Raises UsageError where it is somebody else's."""
+    digest = hashlib.sha256(location.encode()).hexdigest()[:20]
+    folder = Path(tempfile.gettempdir(), f"altool-{digest}") if room is None else room / f".altool-{digest}"
     folder.mkdir(mode=0o700, exist_ok=True)
     if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
         raise UsageError(f"{folder} is another user's", "set TMPDIR to a folder of your own")

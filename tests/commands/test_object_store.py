@@ -135,3 +135,50 @@ def test_readers_see_a_table_of_one_run_while_others_write_it_and_are_killed(buc
 
 def _read(folder: str) -> bytes:
     return b"".join((Place(folder) / each).read() for each in (listed(Place(folder)) or {}).values())
+
+
+def test_parts_meet_in_object_storage(altool, bucket, tmp_path):
+    known_truth(tmp_path, 300)
+    write(pq.read_table(tmp_path / "f.parquet"), tmp_path / "f.parquet", row_group_size=40)
+    altool("train", "--features", "f.parquet", "--labels", "truth.parquet", "-o", "m")
+    score = ("score", "--model", "m", "--features", "f.parquet", "-o")
+    altool(*score, "p/")
+    for number in (1, 0):
+        altool(*score, f"{bucket}/p/", "--shard", f"{number}/2", "--dry-run")
+        assert f"part {number} of 2, from 0 -> {bucket}/p/" in altool(*score, f"{bucket}/p/", "--shard", f"{number}/2").said
+        if number:
+            assert "1 of 2 parts not there" in altool("merge", f"{bucket}/p/", code=3).said
+            assert "join them, when all are there: altool merge" in altool("show", f"{bucket}/p/", code=3).said
+    assert "is there already, of the same" in altool(*score, f"{bucket}/p/", "--shard", "0/2").said
+    names = [".shard-00000-of-00002.arrow", ".shard-00001-of-00002.arrow"]
+    assert objects(f"{bucket}/p") == names
+    kept = (Place(f"{bucket}/p/{names[0]}")).read()
+    altool("merge", f"{bucket}/p/", "--dry-run")
+    altool("merge", f"{bucket}/p/")
+    assert len(objects(f"{bucket}/p")) == 2  # the manifest and the part
+    assert (
+        content(str(Place(f"{bucket}/p") / listed(Place(f"{bucket}/p"))["part-00000.parquet"]))
+        == (tmp_path / "p/part-00000.parquet").read_bytes()
+    )
+    Place(f"{bucket}/p/{names[0]}").put(kept)  # as a merge leaves it that was killed at last
+    assert "is a table already" in altool("merge", f"{bucket}/p/").said
+    assert len(objects(f"{bucket}/p")) == 2
+    said = altool(*score, f"{bucket}/p/", "--shard", "0/2", code=2).said
+    assert "holds other files than parts of --shard" in said
+    assert "no such folder" in altool("merge", f"{bucket}/nothing", code=3).said
+
+
+def test_parts_of_items_meet_in_object_storage(altool, bucket, tmp_path):
+    items = pa.table({"id": [f"t{n:03d}" for n in range(60)], "text": [f"word{n % 7} and more" if n else None for n in range(60)]})
+    write(items, tmp_path / "items.parquet", row_group_size=10)
+    altool("embed", "--backbone", "hashing", "--items", "items.parquet", "-o", "like.parquet")
+    embed = ("embed", "--items", "items.parquet", "--like", "like.parquet", "-o")
+    altool(*embed, "f/")
+    for number in range(3):
+        altool(*embed, f"{bucket}/f/", "--shard", f"{number}/3")
+    altool("merge", f"{bucket}/f/")
+    there = local_copy(f"{bucket}/f", "f")
+    assert {path.name: path.read_bytes() for path in Path(there).iterdir()} == {
+        path.name: path.read_bytes() for path in (tmp_path / "f").iterdir()
+    }
+    assert content(f"{bucket}/f.rejects.parquet") == (tmp_path / "f.rejects.parquet").read_bytes()

@@ -6,6 +6,7 @@ import re
 
 SCREEN = 2000  # characters
 CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#\s\"@]*@", re.IGNORECASE)
+SECRETS = re.compile(r"([?&](?:access_key|secret_key|session_token|sas_token)=)[^&\s]*", re.IGNORECASE)
 
 
 def visible(text: str) -> str:
@@ -18,7 +19,7 @@ def visible(text: str) -> str:
 
 def masked(text: str) -> str:
     """The text without the credentials in addresses (`s3://KEY:SECRET@bucket/…`)."""
-    return CREDENTIALS.sub(r"\1…@", text)
+    return SECRETS.sub(r"\1…", CREDENTIALS.sub(r"\1…@", text))
 
 
 def clip(text: str, length: int = SCREEN) -> str:

@@ -62,6 +62,7 @@ class Stage:
 
 
 ALTOOL = ("-m", "altool")
+MORE = (200_000, 1_000_000)  # rows of a stage that takes a microsecond for each
 PICTURES, ROWS, ANSWERS = (40, 120), (100_000, 300_000), (2_000, 10_000)
 SELECT = (*ALTOOL, "select", "--predictions", "{predictions}", "--labels", "{known}", "--budget", "1000", "-o", "{out}")
 SCORE = (*ALTOOL, "score", "--features", "{features}", "-o", "{out}")
@@ -125,9 +126,9 @@ STAGES = (
         (*ALTOOL, "merge", "{out}"),
         ROWS,
         ("predictions",),
-        before=tuple((*SCORE, "--model", "{logistic}", "--shard", f"{part}/4") for part in range(4)),
+        before=tuple((*SCORE[:-1], "{out}/", "--model", "{logistic}", "--shard", f"{part}/4") for part in range(4)),
     ),
-    Stage("select-margin", "`select`, margin", (*SELECT, "--strategy", "margin"), ROWS, ("predictions",), sharded=True),
+    Stage("select-margin", "`select`, margin", (*SELECT, "--strategy", "margin"), MORE, ("predictions",), sharded=True, streams=True),
     Stage(
         "select-badge",
         "`select`, badge, `--shortlist 50000`",
@@ -135,6 +136,7 @@ STAGES = (
         ROWS,
         ("predictions", "features"),
         sharded=True,
+        streams=True,
     ),
     Stage(
         "select-coreset",
@@ -461,9 +463,10 @@ def rendered(figures: Mapping[str, object], price: Price) -> list[str]:
         sizes = " and ".join(f"{size:,}" for size in stage.sizes) + f" {stage.per}s"
         each = own["processor"].each
         time = f"{rounded(each * 1e3)} ms" if each >= 1e-3 else f"{rounded(each * 1e6)} µs"
+        grows = f"{sized(own['peak'].each)} {'an' if stage.per[0] in 'aeiou' else 'a'} {stage.per}"
         lines.append(
             f"| {stage.words} | {sizes} | {sized(own['read'].each)} | {sized(own['written'].each)} "
-            f"| {time}, and {rounded(own['processor'].start)} s | {sized(own['peak'].start)} and {sized(own['peak'].each)} a {stage.per} |"
+            f"| {time}, and {rounded(own['processor'].start)} s | {sized(own['peak'].start)} and {grows} |"
         )
     for title, (rows, labels, workers) in POOLS.items():
         lines += ["", f"## {title} rows", "", f"{rows:,} rows, {labels:,} labels.", ""]

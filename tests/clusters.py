@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 NODES = 3
+PATH = os.pathsep.join(map(str, (Path(__file__).parents[1], Path(__file__).parent)))  # what workers import altool and tests from
+ATTEMPTS = 3  # of starting the first node, on a machine that is busy
 STORE = 80 << 20  # bytes of a node's object store
 
 
@@ -20,8 +22,14 @@ class Machines:
     def __init__(self) -> None:
         from ray.cluster_utils import Cluster
 
-        node = {"num_cpus": 1, "object_store_memory": STORE}
-        self.cluster: Any = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+        node = {"num_cpus": 1, "object_store_memory": STORE, "include_log_monitor": False}
+        for attempt in range(ATTEMPTS):
+            try:
+                self.cluster: Any = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
+                break
+            except Exception:  # Ray gives a node 30 seconds to start
+                if attempt == ATTEMPTS - 1:
+                    raise
         self._node = node
         self._others: list[Any] = []
         self.refill()
@@ -43,20 +51,20 @@ class Machines:
 def machines() -> Iterator[Machines]:
     """The nodes, which live as long as the tests; tests are skipped where Ray is not installed."""
     pytest.importorskip("ray", reason="needs ray, which is not installed")
-    with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:  # names of sockets must be short
-        os.environ |= {"RAY_TMPDIR": folder, "RAY_USAGE_STATS_ENABLED": "0"}
+    folder = tempfile.TemporaryDirectory(prefix="r", dir="/tmp")  # names of sockets must be short
+    with folder, pytest.MonkeyPatch.context() as patch:
+        for name, value in {"RAY_TMPDIR": folder.name, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": PATH}.items():
+            patch.setenv(name, value)
         found = Machines()
         try:
             yield found
         finally:
             found.cluster.shutdown()
-            os.environ.pop("RAY_TMPDIR")
 
 
 @pytest.fixture
 def cluster(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> Machines:
-    """All three nodes; tests/ can be imported on them."""
+    """All three nodes: where `--engine ray` works, as no other address is given."""
     machines.refill()
     monkeypatch.setenv("RAY_ADDRESS", machines.address)
-    monkeypatch.syspath_prepend(Path(__file__).parent)
     return machines

@@ -198,6 +198,19 @@ def test_training_without_torch_does_not_import_it(tmp_path: Path) -> None:
     assert (tmp_path / "p.parquet").exists()
 
 
+@pytest.mark.slow
+def test_what_runs_here_imports_no_ray(tmp_path: Path) -> None:
+    write(pa.table({"id": ["a", "b"], "text": ["one", "two"]}), tmp_path / "i.parquet")
+    assert "ray" not in loaded(["embed", "--items", "i.parquet", "--backbone", "hashing", "-o", "v.parquet"], tmp_path)
+    write(features(probabilities(50)), tmp_path / "f.parquet")
+    write(pa.table({"id": [f"row-{row:04d}" for row in range(50)], "label": ["ant", "bee"] * 25}), tmp_path / "l.parquet")
+    assert "ray" not in loaded(["train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m"], tmp_path)
+    assert "ray" not in loaded(["score", "--model", "m", "--features", "f.parquet", "-o", "p.parquet"], tmp_path)
+    plan = ["--strategy", "margin", "--seed-size", "5", "--budget", "5", "--rounds", "1", "--repeats", "2", "-o", "runs"]
+    assert "ray" not in loaded(["simulate", "--features", "f.parquet", "--labels", "l.parquet", *plan], tmp_path)
+    assert {"v.parquet", "p.parquet", "runs"} <= {path.name for path in tmp_path.iterdir()}
+
+
 COMMANDS = sorted(path.stem.replace("_", "-") for path in (PACKAGE / "commands").glob("[!_]*.py"))
 
 

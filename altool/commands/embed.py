@@ -15,7 +15,7 @@ import numpy as np
 from altool.backbones import BACKBONES, networks
 from altool.backbones.shape import Backbone, Encoder, OfColumns
 from altool.console import Console
-from altool.embedding import assembly, elsewhere, settings, shard, work
+from altool.embedding import assembly, elsewhere, settings, shard, staged, work
 from altool.embedding.settings import Like
 from altool.embedding.work import DTYPES, Rows, Worker
 from altool.engines import placement
@@ -38,7 +38,7 @@ from altool.shared import (
     SHARD,
     WORKERS,
 )
-from altool.tables import check, outputs, shards, space, write
+from altool.tables import check, objects, outputs, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.feature_files import Target
 from altool.tables.items import Items, ItemTexts
@@ -90,8 +90,17 @@ def owned() -> list[tuple[str, tuple[Option, ...]]]:
 
 
 def run(options: Options, console: Console) -> None:
+    """Embed to a path; to an object store, by way of one."""
+    if objects.is_remote(options.output):
+        staged.run(options, console, lambda output: _run(options, output, console))
+    else:
+        _run(options, options.output, console)
+
+
+def _run(given: Options, output: str, console: Console) -> None:
     """Check everything, embed shard by shard beside the target (or go on with the shards of a killed run), then put them together."""
     started = time.monotonic()
+    options = given if output == given.output else replace(given, output=output, overwrite=not given.update)
     placement.check(options)
     target = _target(options)
     like = settings.like(options, target)
@@ -119,7 +128,7 @@ def run(options: Options, console: Console) -> None:
         every = items.without(before.ids) if before is not None else items
         new = every.first(options.limit) if options.limit and options.limit < len(every) else every
         there = None if before is None else len(before)
-        facts = embedding.Run(backbone, encoder, new, every, there, gone, options.limit, options.output, shard=numbers)
+        facts = embedding.Run(backbone, encoder, new, every, there, gone, options.limit, given.output, shard=numbers)
         if like is None and "image_size" not in options.own:
             embedding.say_small(facts, console)
         if console.dry_run:

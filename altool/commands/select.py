@@ -72,7 +72,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     if options.target_aware and "candidate_labels" not in supplied.arrays:
         console.info("no predictions yet, and no two classes with a label: the targets do not steer this round")
         aims = replace(aims, weights=None)
-    request = _request(aims, past, strategy, options)
+    request = replace(_request(aims, past, strategy, options), sifted=supplied.candidates > len(supplied.positions))
     if console.dry_run:
         said.rehearse(request, past, supplied.candidates, {"pool": supplied.rows, "output": output, "exports": exports}, console)
         return

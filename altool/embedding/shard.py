@@ -11,10 +11,10 @@ import numpy as np
 from altool import __version__
 from altool.console import Console
 from altool.embedding import assembly
-from altool.embedding.work import DTYPES, Rows, Run, Stretch, Worker, digests
+from altool.embedding.work import DTYPES, Rows, Run, Stretch, Worker, cut, digests
 from altool.errors import InputError, UsageError
 from altool.payloads.reading import DIGEST_BYTES
-from altool.tables import align, check, parts, ranges, space, write
+from altool.tables import align, check, parts, space, write
 from altool.tables.feature_files import Target
 from altool.tables.items import Items
 from altool.tables.parts import Part
@@ -37,7 +37,7 @@ def check_folder(target: Target, overwrite: bool) -> None:
 
 def items_of(rows: Rows, number: int, of: int) -> tuple[Items, int]:
     """The items of part `number` of `of`, perhaps none, and the row of the table at which they begin."""
-    first, last = ranges.cut(rows.source, of)[number]
+    first, last = cut(rows.source, of)[number]
     if first < last:
         return rows.of(Stretch(0, 0, first, last)), first
     some = rows.of(Stretch(0, 0, 0, 1))

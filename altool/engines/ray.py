@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import socket
 import sys
 import time
 import traceback
@@ -12,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from altool import __version__
@@ -23,6 +25,7 @@ from altool.errors import AltoolError, UsageError
 from altool.text import brief, clip, count
 
 DEATHS = 5  # of workers at one item, after which the item is held to kill them
+CALL = 10.0  # seconds in which a cluster must answer
 LATE = 30.0  # seconds without a worker after which that is said
 LOST = 900.0  # and after which the run ends: machines that start up take minutes
 STORE = 80 << 20  # bytes of the object store of a cluster of this run's own: what passes through it is small
@@ -63,17 +66,36 @@ def _attach(address: str | None, workers: int | None, console: Console) -> None:
     # Ray prints what it finds of dead machines on standard output, which carries data, and no option of it says otherwise.
     driver.print_to_stdstream = lambda data, ignore_prefix: None
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    try:
-        ray.init(address or "auto", **quiet)
+    named = f"--ray-address {address}" if address else f"RAY_ADDRESS {os.environ.get('RAY_ADDRESS', '')}"
+    if (found := address or os.environ.get("RAY_ADDRESS") or _running()) is None:
+        cpus = workers or local.cores()
+        console.info(f"no Ray cluster runs here: one with {count(cpus, 'CPU')} is started on this machine for this run")
+        ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=STORE, **quiet)
         return
+    try:
+        _call(found)
+        ray.init(found, **quiet)
     except Exception as error:  # of several kinds: no cluster, another version of Ray or of Python, no route
-        if address is not None or os.environ.get("RAY_ADDRESS") or not isinstance(error, ConnectionError):
-            name = f"--ray-address {address}" if address else f"RAY_ADDRESS {os.environ.get('RAY_ADDRESS', '')}".rstrip()
-            hint = "start a cluster (ray start --head), or leave it out: one is started on this machine for the run"
-            raise UsageError(f"{name}: no Ray cluster can be used there ({brief(error)})", hint) from error
-    cpus = workers or local.cores()
-    console.info(f"no Ray cluster runs here: one with {count(cpus, 'CPU')} is started on this machine for this run")
-    ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=STORE, **quiet)
+        hint = "start a cluster (ray start --head), or leave it out: one is started on this machine for the run"
+        raise UsageError(f"{named.removesuffix(' ')}: no Ray cluster can be used at {found} ({brief(error)})", hint) from error
+
+
+def _running() -> str | None:
+    """The address of the cluster that `ray start` started on this machine; None where that runs no more. One that another run started
+    for itself is not taken: it ends with that run."""
+    try:
+        address = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster").read_text("utf-8").strip()  # noqa: S108 (Ray's)
+        _call(address)
+    except OSError:
+        return None
+    return address or None
+
+
+def _call(address: str) -> None:
+    """Raises OSError where nobody answers at HOST:PORT: Ray itself tries for minutes, and says so on standard error."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host and port.isdecimal():
+        socket.create_connection((host.strip("[]"), int(port)), CALL).close()
 
 
 @dataclass(frozen=True)
@@ -97,21 +119,22 @@ class Answer:
 class Worker:
     """On a machine of the cluster. Errors are answers: another failure is the worker's own."""
 
-    def __init__(self, make: Callable[[Console], Callable[[Any], Any]], home: Home) -> None:
-        self._make, self._home = make, home
+    def __init__(self) -> None:
         self._heard = Heard()
+        self._make: Callable[[Console], Callable[[Any], Any]] | None = None
         self._function: Callable[[Any], Any] | None = None
 
-    def arrive(self) -> Answer:
+    def arrive(self, home: Home, make: Callable[[Console], Callable[[Any], Any]]) -> Answer:
         """Is this a place to work in?"""
+        self._make = make
         found, machine = Home(folder=""), f"Ray worker on {os.uname().nodename}"
-        if (found.altool, found.python) != (self._home.altool, self._home.python):
-            text = f"{machine}: altool {found.altool} with Python {found.python}, expected {self._home.altool} with {self._home.python}"
+        if (found.altool, found.python) != (home.altool, home.python):
+            text = f"{machine}: altool {found.altool} with Python {found.python}, expected {home.altool} with {home.python}"
             return Answer(error=UsageError(text, "install the same versions on all machines of the cluster"))
         try:
-            os.chdir(self._home.folder)
+            os.chdir(home.folder)
         except OSError as error:
-            text = f"{machine}: the folder {self._home.folder} cannot be entered ({error.strerror})"
+            text = f"{machine}: the folder {home.folder} cannot be entered ({error.strerror})"
             return Answer(error=UsageError(text, "work in a folder that all machines of the cluster see"))
         local.share(1)
         return Answer()
@@ -119,6 +142,7 @@ class Worker:
     def work(self, item: Any) -> Answer:
         try:
             if self._function is None:
+                assert self._make is not None
                 self._function = self._make(self._heard)
             result = self._function(item)
         except Exception as error:
@@ -135,6 +159,9 @@ class _Part:
     place: int
     item: Any
     deaths: int = 0
+
+
+_ROLL_CALL = _Part(-1, None)
 
 
 class Cluster:
@@ -176,6 +203,7 @@ class _Map:
         self._turn = 0
         self._since = time.monotonic()  # when the last worker arrived that was waited for
         self._late = False
+        self._stillborn = 0  # workers that died before they arrived, one after the other
         self.said: set[tuple[str, str]] = set()
 
     def next(self) -> Answer | None:
@@ -214,8 +242,8 @@ class _Map:
             self._calls[actor.work.remote(part.item)] = actor, part
         there = len(self._free) + len(self._calls)
         for _ in range(min(len(self._waiting) - self._arriving, self._workers - there)):
-            actor = self._actor.remote(self._make, self._home)
-            self._calls[actor.arrive.remote()] = actor, None
+            actor = self._actor.remote()
+            self._calls[actor.arrive.remote(self._home, self._make)] = actor, None
 
     def _wait(self) -> None:
         done, _ = self._ray.wait(list(self._calls), timeout=1.0)
@@ -231,9 +259,10 @@ class _Map:
                 continue
             self._free.append(actor)
             if part is not None:
-                self._answers[part.place] = answer
+                if part is not _ROLL_CALL:
+                    self._answers[part.place] = answer
                 continue
-            any_arrived = True
+            any_arrived, self._stillborn = True, 0
             if answer.error is not None:
                 raise answer.error
         self._watch(any_arrived)
@@ -242,7 +271,13 @@ class _Map:
         """A worker is dead: its part goes to the next."""
         with suppress(Exception):
             self._ray.kill(actor)  # where it is out of reach alone
+        if part is _ROLL_CALL:
+            return
         if part is None:
+            self._stillborn += 1
+            if self._stillborn == DEATHS:
+                text = f"{DEATHS} Ray workers died as they started, one after the other ({brief(Exception(str(error).splitlines()[-1]))})"
+                raise AltoolError(text, "install the same altool and extras on all machines of the cluster") from error
             return
         part.deaths += 1
         kinds = self._ray.exceptions
@@ -252,6 +287,9 @@ class _Map:
             hint = "look at its rows and at the memory of the machines; the run goes on where it stopped"
             raise AltoolError(text, hint) from error
         self._waiting.appendleft(part)
+        for other in self._free:  # which may have died with its machine, and shall not be held against the next part
+            self._calls[other.arrive.remote(self._home, self._make)] = other, _ROLL_CALL
+        self._free = []
         self._console.warn(f"{clip(str(part.item), 120)}: its Ray worker died ({why}); another does it again")
 
     def _watch(self, arrived: bool) -> None:

@@ -30,7 +30,7 @@ from altool.tables import best, derive
 from altool.tables.align import Fingerprint
 from altool.tables.arrays import read_index
 from altool.tables.best import Best, Span
-from altool.tables.ranges import between, cut
+from altool.tables.ranges import begin, between, cut
 from altool.tables.source import SPARSE, Source
 from altool.wrappers import shortlist
 from altool.wrappers.choose import Request, function_options
@@ -53,7 +53,8 @@ class Rows:
 @dataclass(frozen=True)
 class Task:
     """What is to be done with the rows of the pool's table: `score` makes float64 (n,) of the column `scored`, one of the `columns` that
-    are read, and the `size` best candidates are kept."""
+    are read, and the `size` best candidates are kept. Where rounds are compared, `score` is what is kept of a row of this and of the
+    `previous` round, and `compare(now, before)` makes the scores of it."""
 
     source: Source
     columns: Sequence[str]
@@ -62,13 +63,16 @@ class Task:
     limits: Sequence[Limit]
     size: int
     threads: int
+    previous: Source | None = None
+    compare: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
 
 
 @dataclass
 class Streamed:
     """What became of rows: the `best` of the candidates among them, how many `rows` there are, the `widths` of their matrix, the `spans` of
     their ids, of each limit the places of those of its ids that are among them, with their rows in the table, and how many rows are `left`
-    as candidates by it and the limits before it."""
+    as candidates by it and the limits before it. `before` is the fingerprint of the previous round's rows, None where they are not those of
+    the same ids in the same order: then rounds are not compared here."""
 
     best: Best
     rows: int = 0
@@ -77,6 +81,7 @@ class Streamed:
     spans: list[Span] = field(default_factory=list)
     found: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
+    before: Fingerprint | None = field(default_factory=Fingerprint)
 
     def merge(self, other: Streamed) -> None:
         """Add other rows."""
@@ -85,6 +90,10 @@ class Streamed:
         self.widths |= other.widths
         self.fingerprint.merge(other.fingerprint)
         self.spans += other.spans
+        if self.before is not None and other.before is not None:
+            self.before.merge(other.before)
+        else:
+            self.before = None
         self.left = [one + two for one, two in zip(self.left, other.left, strict=True)]
         pairs = zip(self.found, other.found, strict=True)
         self.found = [(np.concatenate([a, c]), np.concatenate([b, d])) for (a, b), (c, d) in pairs]
@@ -114,18 +123,22 @@ def narrow(
     """What the first pass leaves of the pool. None where the strategy is to choose from the whole: where that fits into memory anyway,
     where it needs all of its queue, and where its scores are all the same (the order is then a random one of all)."""
     source, given, budget = tables.pool, request.keywords, request.count
+    compare = None
     if options.shortlist is not None:
         shortlist.check_budget(options.shortlist, budget, flag)
         scorer, size, columns = shortlist.scorer(options.shortlist_by), options.shortlist, ["probabilities"]
         score: Callable[..., np.ndarray] = scorer.function
     elif sorts(strategy, options) and (options.engine != LOCAL or LARGE <= source.num_rows >= SPARSE * budget):
         scorer, size, columns = strategy, budget, derived_columns(strategy, given, options)
-        score = partial(scorer.function, **function_options(scorer.own(given)))
+        function, compare = strategy.across if strategy.across and tables.previous is not None else (strategy.function, None)
+        score = partial(function, **function_options(strategy.own(given)))
     else:
         return None
     inputs: dict[str, str] = {}
     limited = limits.read_limits(tables, past, inputs)
     task = Task(replace(source, console=None), columns, scorer.takes[0], score, limited, size, options.threads)
+    if compare is not None and tables.previous is not None:
+        task = replace(task, previous=replace(tables.previous, console=None), compare=compare)
     shards = cut(source, SHARDS * engine.workers) if engine.workers > 1 else [(0, source.num_rows)]
     streamed = _empty(task)
     for part in engine.map(partial(worker, task), [Rows(first, last) for first, last in shards if first < last]):
@@ -135,7 +148,7 @@ def narrow(
         read_index(source, options.threads)  # refuses ids that are there twice
     found = streamed.best
     alike = found.rows > size and found.low == found.high
-    if not found.rows or (alike and options.shortlist is None):
+    if not found.rows or (alike and options.shortlist is None) or streamed.before is None:
         return None
     present = [np.zeros(len(limit.ids), bool) for limit in limited]
     for there, (places, _) in zip(present, streamed.found, strict=True):
@@ -143,6 +156,8 @@ def narrow(
     limits.told(limited, present, [streamed.rows, *streamed.left], lambda: read_index(source, options.threads), tables, options, console)
     ids, rows = (found.ids, found.places) if not alike else _drawn(source, limited, size, request.generator("shortlist"), options)
     inputs[source.kind.name] = streamed.fingerprint.text(derive.named(source))
+    if compare is not None and tables.previous is not None:
+        inputs["previous"] = streamed.before.text(derive.named(tables.previous))
     return Narrowed(_excerpt(tables, past, strategy, given, ids, rows, limited, streamed, options), ids, streamed.rows, found.rows, inputs)
 
 
@@ -191,6 +206,8 @@ def _excerpt(
         places = best.find(table, both, threads=options.threads)
         there = np.flatnonzero(places >= 0)
         excerpts[name] = best.excerpt(table, ["features"], both.take(pa.array(there)), places[there], threads=options.threads)
+    if tables.previous is not None and strategy.shape == "score":  # its rows were those of the same places
+        tables = replace(tables, previous=best.excerpt(tables.previous, ["probabilities"], ids, rows, threads=options.threads))
     return replace(tables, pool=excerpts[source.kind.name], matrices={name: excerpts[name] for name in tables.matrices})
 
 
@@ -202,13 +219,18 @@ def _empty(task: Task) -> Streamed:
 
 def worker(task: Task, console: Console) -> Callable[[Rows], Streamed]:
     """What streams rows of the pool (engines.engine.Engine)."""
-    return partial(stream, replace(task, source=replace(task.source, console=console)), console)
+    return partial(
+        stream,
+        replace(task, source=replace(task.source, console=console), previous=task.previous and replace(task.previous, console=console)),
+        console,
+    )
 
 
 def stream(task: Task, console: Console, rows: Rows) -> Streamed:
     """What becomes of these rows. Raises InputError for faulty ones."""
     source = between(task.source, rows.first, rows.last)
-    read = derive.reader(source, task.columns, lambda values: task.score(values[task.scored]).astype(np.float32))
+    read = derive.reader(source, task.columns, lambda values: task.score(values[task.scored]))
+    before = Before(task, rows) if task.previous is not None else None
 
     def work(batch: pa.RecordBatch, start: int) -> tuple[pa.Array, int, np.ndarray, Fingerprint, int]:
         ids, width, sums, scores = read(batch)
@@ -231,11 +253,49 @@ def stream(task: Task, console: Console, rows: Rows) -> Streamed:
                 left.append(int(candidates.sum()))
                 found.append((np.asarray(hits.drop_null()).astype(np.int64), places[inside]))
             kept = np.flatnonzero(candidates)
+            now = np.concatenate(scores)
+            if before is not None and task.compare is not None:
+                earlier = before.take(ids)
+                if earlier is None:
+                    streamed.before = None
+                    return streamed
+                now = task.compare(now, earlier)
             best_ = Best(task.size, ids.slice(0, 0))
-            best_.add(ids.take(pa.array(kept)), places[kept], np.concatenate(scores)[kept])
+            best_.add(ids.take(pa.array(kept)), places[kept], now[kept].astype(np.float32))
             block = Streamed(best_, len(ids), frozenset(widths), spans=[best.span(ids)], found=found, left=left)
             for one in prints:
                 block.fingerprint.merge(one)
             streamed.merge(block)
             advance(len(ids))
+    if before is not None:
+        streamed.before = before.fingerprint
     return streamed
+
+
+class Before:
+    """The previous round's rows of the same place in its table, in step with those of this one."""
+
+    def __init__(self, task: Task, rows: Rows) -> None:
+        assert task.previous is not None
+        self.fingerprint = Fingerprint()
+        self._ids: list[pa.Array] = []
+        self._kept: list[np.ndarray] = []
+        same = task.previous.num_rows == task.source.num_rows and begin(task.previous, rows.first) == rows.first
+        part = between(task.previous, rows.first, rows.last)
+        same = same and part.num_rows == rows.last - rows.first
+        read = derive.reader(part, ["probabilities"], lambda values: task.score(values["probabilities"]))
+        self._batches = part.scan(["id", "probabilities"], read, threads=task.threads) if same else iter(())
+
+    def take(self, ids: pa.Array) -> np.ndarray | None:
+        """float64 (n,): what is kept of the next rows; None where these are not the rows of these ids."""
+        while sum(map(len, self._ids)) < len(ids):
+            batch = next(self._batches, None)
+            if batch is None:
+                return None
+            own, _, sums, kept = batch
+            self.fingerprint.add(own, sums)
+            self._ids.append(own)
+            self._kept.append(kept)
+        found, kept = pa.concat_arrays(self._ids), np.concatenate(self._kept)
+        self._ids, self._kept = [found.slice(len(ids))], [kept[len(ids) :]]
+        return kept[: len(ids)] if found.slice(0, len(ids)).equals(ids) else None

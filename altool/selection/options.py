@@ -277,7 +277,7 @@ def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
 
 def sorts(strategy: Strategy, options: Options) -> bool:
     """Does the strategy choose the first rows of its queue, which is all candidates in the order of a number of each?"""
-    whole = (options.target_aware, options.diversify, options.previous, options.unique is not None, options.oracle)
+    whole = (options.target_aware, options.diversify, options.unique is not None, options.oracle)
     return strategy.rowwise and SUBSET_FACTOR.name not in strategy.option_names and not any(whole)
 
 

@@ -13,8 +13,10 @@ for S3 do not answer.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+import os
 import re
 import shutil
 import tempfile
@@ -300,6 +302,22 @@ def of_manifest(folder: Path) -> dict[str, str]:
     with suppress(OSError, InputError):
         return manifest((folder / MANIFEST).read_bytes(), str(folder))
     return {}
+
+
+def stage(location: str) -> Path:
+    """The folder for temporary files where what a run has done so far lies that writes to the address; a killed one leaves it to the next
+    on this machine. Raises UsageError where it is somebody else's."""
+    folder = Path(tempfile.gettempdir(), f"altool-{hashlib.sha256(location.encode()).hexdigest()[:20]}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+        raise UsageError(f"{folder} is another user's", "set TMPDIR to a folder of your own")
+    return folder
+
+
+def unstage(location: str) -> None:
+    """Remove the folder of `stage`, if nothing is left in it."""
+    with suppress(OSError):
+        stage(location).rmdir()
 
 
 def _room() -> Path:

@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,11 +15,11 @@ from altool.tables import columns, lakes, places, space
 from altool.tables.array_files import ARRAYS
 from altool.tables.derived import Derived, pictured, reaching
 from altool.tables.files import Files
-from altool.tables.fragments import Fragment, MemoryFragment, probe
+from altool.tables.fragments import Fragment, MemoryFragment, probe, stream
 from altool.tables.layout import Layout, check_score, gathered, layout
 from altool.tables.listing import listing
 from altool.tables.objects import names_object
-from altool.tables.outside import decode, load_json, read_bytes
+from altool.tables.outside import decode, load_json
 from altool.tables.schema import ALIASES, FOREIGN, KINDS, MATRIX, WIDE_PREFIX, Kind
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
 from altool.tables.values import clock
@@ -235,10 +234,11 @@ def parse_classes(text: str | None, option: str = "--classes") -> tuple[str, ...
     """`a,b,c`, or a file with one class per line or a JSON list: what `option` says. Raises InputError for a file that is neither."""
     if text is None:
         return None
-    remote = names_object(text)
-    if remote or (os.path.exists(text) and not os.path.isdir(text)):
+    if names_object(text) or (os.path.exists(text) and not os.path.isdir(text)):
         label = f"{option} {text}"
-        content = decode(read_bytes(text, label) if remote else Path(listing(label, text).paths[0]).read_bytes(), label)
+        found = listing(label, text)
+        with stream(found.paths[0], found.filesystem) as file:
+            content = decode(file.read(), label)
         classes: Sequence[Any] = _listed(label, content) if content.lstrip().startswith("[") else content.splitlines()
     else:
         classes = text.split(",")

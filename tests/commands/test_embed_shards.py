@@ -23,7 +23,7 @@ from PIL import Image
 from altool.commands import embed, merge
 from altool.console import Console
 from altool.embedding import elsewhere
-from altool.embedding.work import Stretch
+from altool.embedding.work import Stretch, cut
 from altool.engines.here import Here
 from altool.errors import InputError, UsageError
 from altool.tables import parts
@@ -103,13 +103,12 @@ HASHING = {"backbone": "hashing", "width": 8, "projection": "random"}
 @pytest.mark.parametrize(
     ("table", "options", "of"),
     [
-        (images(50), {}, 1),
         (images(50), {}, 4),
         (images(50), {}, 13),
         (images(30), {**NETWORK, "dtype": "float16"}, 2),
         (texts(40), HASHING, 3),
     ],
-    ids=["one", "four", "thirteen", "resnet18", "hashing"],
+    ids=["four", "thirteen", "resnet18", "hashing"],
 )
 def test_parts_become_what_one_process_writes(tmp_path: Path, table: pa.Table, options: dict[str, Any], of: int) -> None:
     """Also where parts are cut elsewhere than shards, and where some have no rows."""
@@ -121,6 +120,14 @@ def test_parts_become_what_one_process_writes(tmp_path: Path, table: pa.Table, o
     merged(tmp_path / "parts")
     assert same(tmp_path / "parts", tmp_path / "whole")
     assert {path.name for path in tmp_path.iterdir()} <= {"items", "whole", "parts", "whole.rejects.parquet", "parts.rejects.parquet"}
+
+
+def test_parts_are_whole_row_groups_where_there_are_enough(tmp_path: Path) -> None:
+    reader = Reader()
+    many = reader.open(str(written(tmp_path / "many", texts(100), group=7)), "items")
+    few = reader.open(str(written(tmp_path / "few", texts(100), files=1, group=100)), "items")
+    assert cut(many, 3) == [(0, 35), (35, 64), (64, 100)]  # files of 50 rows: groups end at 7, 14, …, 49, 50, 57, 64, 71, …
+    assert cut(few, 3) == [(0, 33), (33, 67), (67, 100)]
 
 
 def test_parts_of_a_folder_of_images_and_of_ids_elsewhere(tmp_path: Path) -> None:

@@ -157,6 +157,14 @@ def test_a_killed_run_goes_on(pool: Path) -> None:
     assert not (pool / ".p.partial").exists()
 
 
+def test_a_run_of_one_process_leaves_nothing_of_a_killed_one(pool: Path) -> None:
+    here("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m")
+    with pytest.raises(KeyboardInterrupt):
+        spread(run_of("m", "f.parquet", "p/"), "f.parquet", Workers(dies=2))
+    here("score", "--model", "m", "--features", "f.parquet", "-o", "p/")
+    assert not (pool / ".p.partial").exists()
+
+
 def changed_row(pool: Path) -> None:
     table = pq.read_table(pool / "f.parquet")
     matrix = np.stack(table.column("features").to_numpy())
@@ -278,3 +286,9 @@ def test_ids_of_a_table_without_any_are_those_of_its_rows(pool: Path) -> None:
     found = [parts.part(path) for path in parts.stored(pool / "many")]
     assert assembly.merge(pool / "out", found, Recorder())["rows"] == ROWS
     assert files(pool / "one") == files(pool / "out")
+
+
+def test_where_parts_lie() -> None:
+    assert shards.beside("some/p/") == "some/p/"
+    assert shards.beside("s3://bucket/some/p/?endpoint_override=127.0.0.1") == "p"
+    assert shards.beside("gs://bucket/p.parquet") == "p.parquet"

@@ -84,9 +84,10 @@ def test_a_manifest_of_somebody_else_is_refused(text):
         manifest(text.encode(), "s3://b/x")
 
 
-def test_credentials_are_not_masked():
+def test_credentials_are_masked():
     assert masked("see s3://key:secret@bucket/x") == "see s3://…@bucket/x"
     assert masked("https://x.org/@me s3://b/a@b") == "https://x.org/@me s3://b/a@b"
+    assert masked("gs://b/x?access_key=abc&scheme=http") == "gs://b/x?access_key=…&scheme=http"
     assert str(Place("s3://key:secret@bucket/x")) == "s3://…@bucket/x"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imports import imported, queries
@@ -113,7 +114,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(before=ROWS, exports=st.lists(ROWS, min_size=2, max_size=3), data=st.data())
 def test_imports_at_once_come_to_what_some_order_of_them_does(before: Any, exports: Any, data: st.DataObject) -> None:
     files: Files = {}
@@ -122,7 +123,7 @@ def test_imports_at_once_come_to_what_some_order_of_them_does(before: Any, expor
     check(files, changes, data.draw(st.permutations([*range(len(changes)), *range(len(changes))])))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(before=ROWS, export=ROWS, change=st.sampled_from([renaming, dropping]), turns=st.permutations([0, 0, 1, 1]))
 def test_a_correction_and_an_import_at_once_too(before: Any, export: Any, change: Change, turns: list[int]) -> None:
     files: Files = {}
@@ -192,6 +193,7 @@ def test_imports_at_once_lose_nothing(bucket: str, tmp_path: Path) -> None:
     assert {run(number)["imported"] for number in range(6)} == {0}
 
 
+@pytest.mark.slow
 def test_a_place_that_is_no_folder_or_not_reached_is_refused(bucket: str, tmp_path: Path, altool: Callable[..., Any]) -> None:
     Place(f"{bucket}/log").put(b"x")
     (tmp_path / "1.csv").write_text("id,label\na,cat\n")

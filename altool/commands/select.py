@@ -14,6 +14,7 @@ from altool import seeds
 from altool.console import Console
 from altool.engines import device as devices
 from altool.engines import placement
+from altool.engines.engine import Engine
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.labels import queries as asked_of
 from altool.metrics.tiers import EASY, TIERS, automatic
@@ -45,10 +46,12 @@ def run(options: Options, console: Console) -> None:
     elif options.relabel is not None:
         relabel.run(options, options.relabel, console)
     else:
-        _select(*prepare(options), console)
+        options, strategy, given = prepare(options)
+        with placement.engine(placed(options), console) as engine:
+            _select(options, strategy, given, engine, console)
 
 
-def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], console: Console) -> None:
+def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], engine: Engine, console: Console) -> None:
     exports, output = exports_of(options), options.output or ""
     queries.check_outputs(options, output, exports, console)
     scratch = Scratch(parse_size(options.memory) if options.memory else available() * 3 // 4)
@@ -62,8 +65,7 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     nearby = neighbours.limited(tables, past, aims, options, console)
     tables = nearby.tables
     request = _request(aims, past, strategy, options)
-    with placement.engine(placed(options), console) as engine:
-        narrowed = narrow(tables, past, strategy, request, options, engine, console)
+    narrowed = narrow(tables, past, strategy, request, options, engine, console)
     supplied = supply(tables, past, strategy, aims.keywords, aims.budget, options, scratch, narrowed, console)
     nearby.check(supplied.fingerprints, options, console)
     if "first" in given:
@@ -76,6 +78,8 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     if console.dry_run:
         said.rehearse(request, past, supplied.candidates, {"pool": supplied.rows, "output": output, "exports": exports}, console)
         return
+    if options.engine != placement.LOCAL and options.partitions:
+        request = replace(request, engine=engine)
     left_out = LeftOut()
     with devices.memory(options.device):
         if options.unique is None:

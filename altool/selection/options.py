@@ -299,8 +299,9 @@ def _check_size(options: Options, strategy: Strategy, who: str) -> None:
     placement.check(placed(options))
     if options.engine == placement.LOCAL and options.workers is not None:
         raise UsageError("--workers has no effect with --engine local", "use --threads, or give --engine ray")
-    if options.engine != placement.LOCAL and options.shortlist is None and not sorts(strategy, options):
-        hint = "leave it out, or give --shortlist" if strategy.shape == "pick" else "leave it out"
+    by_parts = options.partitions and strategy.shape == "pick" and "vectors" not in (*strategy.takes, *strategy.optional)
+    if options.engine != placement.LOCAL and options.shortlist is None and not by_parts and not sorts(strategy, options):
+        hint = "leave it out, or give --shortlist or --partitions" if strategy.shape == "pick" else "leave it out"
         raise UsageError(f"--engine {options.engine} has no effect here: the whole pool is needed at once", hint)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 
+from altool.engines.engine import Engine
 from altool.engines.local import limited
 from altool.kernels.blocks import alike, holds, take
 from altool.kernels.top import order, top
@@ -31,7 +32,8 @@ class Request:
 
     `class_weights` (K,) make it target-aware (TAAL): the strategy's queue (all candidates where it sorts, else `queue_size` of them, by
     default ten times the count) is re-ordered by them. Of the options SUBSET_FACTOR is for `choose`. `sifted`: the candidates are the
-    best of more, of which not all are equally good.
+    best of more, of which not all are equally good. With `partitions` the parts are picked from by the workers of the `engine`, if there is
+    one.
     """
 
     strategy: Strategy
@@ -45,6 +47,7 @@ class Request:
     parallel: int = PARALLEL
     threads: int = 0
     sifted: bool = False
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True)
@@ -234,6 +237,36 @@ def function_options(keywords: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in keywords.items() if name != SUBSET_FACTOR.name}
 
 
+@dataclass(frozen=True)
+class Piece:
+    """The part `number` of a pool, as another process is sent it: its `arrays`, the options with it, and its share of the rows to pick."""
+
+    arrays: dict[str, Any]
+    keywords: dict[str, Any]
+    share: int
+    number: int
+
+    def __str__(self) -> str:
+        return f"part {self.number} of the pool"
+
+
+def _elsewhere(request: Request, arrays: Mapping[str, Any], pieces: Sequence[tuple[np.ndarray, int]]) -> Iterator[np.ndarray]:
+    """What is picked in each of the pieces, by an engine's workers, each of which is sent its part of the arrays."""
+    assert request.engine is not None
+    own = replace(request, engine=None)
+    parts = (Piece(*narrow(arrays, request.keywords, places), share, number) for number, (places, share) in enumerate(pieces))
+    return request.engine.map(partial(_colleague, own), parts)
+
+
+def _colleague(request: Request, _: Any) -> Callable[[Piece], np.ndarray]:
+    return partial(_pick_piece, request)
+
+
+def _pick_piece(request: Request, piece: Piece) -> np.ndarray:
+    with limited(1):
+        return np.asarray(_call(request, piece.arrays, piece.share, request.generator("part", piece.number), piece.keywords))
+
+
 def _pick(
     request: Request, candidates: int, arrays: Mapping[str, Any], count: int, size: int
 ) -> tuple[np.ndarray, dict[str, np.ndarray], Account | None]:
@@ -253,7 +286,8 @@ def _pick(
             queue, marks, *account = _call(request, given, count, request.generator(), keywords)
             return queue, dict(marks), account[0] if account else None
         if request.partitions and size >= request.partitions:
-            queue = pick_in_parts(pick_part, candidates, size, request.partitions, request.generator())
+            spread = partial(_elsewhere, request, arrays) if request.engine is not None else None
+            queue = pick_in_parts(pick_part, candidates, size, request.partitions, request.generator(), spread)
         else:
             queue = _call(request, arrays, size, request.generator(), request.keywords)
     return queue, {}, None

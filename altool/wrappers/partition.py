@@ -5,13 +5,14 @@ As in SIMILAR, CLARIFIER and Cluster-Margin (docs/algorithms.md, "Partitions"), 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
 from altool.engines.local import limited, ordered_map
 
 Pick = Callable[[np.ndarray, int, int], np.ndarray]
+Spread = Callable[[Sequence[tuple[np.ndarray, int]]], Iterable[np.ndarray]]
 
 
 def split(rows: int, count: int, parts: int, rng: np.random.Generator) -> list[tuple[np.ndarray, int]]:
@@ -25,18 +26,19 @@ def split(rows: int, count: int, parts: int, rng: np.random.Generator) -> list[t
     return [(np.sort(order[low:high]), int(share)) for low, high, share in zip(ends[:-1], ends[1:], shares, strict=True)]
 
 
-def pick_in_parts(pick: Pick, rows: int, count: int, parts: int, rng: np.random.Generator) -> np.ndarray:
-    """int64 (count,) positions: `pick(positions, share, part)` chooses in each part (positions in it), several parts at once.
+def pick_in_parts(pick: Pick, rows: int, count: int, parts: int, rng: np.random.Generator, spread: Spread | None = None) -> np.ndarray:
+    """int64 (count,) positions: `pick(positions, share, part)` chooses in each part (positions in it), several parts at once; or `spread`
+    gives what it chooses in all of the pieces, in their order.
 
     The parts' picks take turns, so that the result's order is one of preference.
     """
     pieces = split(rows, count, parts, rng)
 
-    def work(part: int) -> tuple[np.ndarray, np.ndarray]:
-        positions, share = pieces[part]
+    def work(part: int) -> np.ndarray:
         with limited(1):  # the parts are the threads' work
-            chosen = positions[pick(positions, share, part)]
-        return chosen, np.arange(share) * parts + part
+            return pick(*pieces[part], part)
 
-    chosen, turns = map(np.concatenate, zip(*ordered_map(work, range(parts)), strict=True))
-    return chosen[np.argsort(turns)]
+    picked = list(spread(pieces) if spread else ordered_map(work, range(parts)))
+    chosen = [positions[places] for (positions, _), places in zip(pieces, picked, strict=True)]
+    turns = [np.arange(share) * parts + part for part, (_, share) in enumerate(pieces)]
+    return np.concatenate(chosen)[np.argsort(np.concatenate(turns))]

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from altool import seeds
+from altool.strategies import registry
+from altool.wrappers.choose import Request, choose
 from altool.wrappers.partition import pick_in_parts, split
 
 
@@ -33,3 +41,25 @@ def test_picks_take_turns() -> None:
     assert len(set(chosen.tolist())) == 7
     assert chosen[:3].tolist() == [seen[part][-1] for part in range(3)]
     assert chosen.tolist() == pick_in_parts(last_rows, 30, 7, 3, np.random.default_rng(1)).tolist()
+
+
+class Sent:
+    """An engine to which all that it works on is sent."""
+
+    workers = 3
+
+    def map(self, make, items):
+        work = pickle.loads(pickle.dumps(make))(None)
+        return [work(pickle.loads(pickle.dumps(item))) for item in items]
+
+
+@pytest.mark.parametrize("name", ["coreset", "badge", "kmeans"])
+def test_the_workers_of_an_engine_pick_the_same_rows(name: str) -> None:
+    draw = np.random.default_rng(0)
+    features = draw.normal(size=(200, 6)).astype(np.float32)
+    arrays = {"features": features, "labeled_features": features[:5], "probabilities": draw.dirichlet(np.ones(3), 200).astype(np.float32)}
+    request = Request(registry.load(name), 20, partial(seeds.generator, 7), partitions=4, threads=1)
+    here = choose(request, 200, arrays)
+    sent = choose(replace(request, engine=Sent()), 200, arrays)
+    assert sent.places.tolist() == here.places.tolist()
+    assert len(set(here.places.tolist())) == 20

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from altool.engines import placement
 from altool.errors import UsageError
-from altool.tables import objects, ours, outputs, space, write
+from altool.tables import objects, ours, outputs, space
 from altool.tables.objects import Place
 from altool.tables.outputs import Output
 
@@ -71,6 +71,15 @@ def _put(location: str, target: Path, parts: bool) -> None:
         folder.publish()
     else:
         for ending in space.FITS.values():
-            write.copy(Path(objects.beside(str(target), f".space{ending}")), objects.beside(location, f".space{ending}"))
+            _copy(Path(objects.beside(str(target), f".space{ending}")), objects.beside(location, f".space{ending}"))
         place.put(target)
-    write.copy(Path(objects.beside(str(target), REJECTS)), objects.beside(location, REJECTS))
+    _copy(Path(objects.beside(str(target), REJECTS)), objects.beside(location, REJECTS))
+
+
+def _copy(file: Path, location: str) -> None:
+    """Put a file at an address; where there is no file, what is there goes."""
+    place = Place(location)
+    if file.exists():
+        place.put(file)
+    elif place.kind() == "file":
+        place.remove()

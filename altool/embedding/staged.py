@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from altool.engines import placement
 from altool.errors import UsageError
-from altool.tables import objects, ours, outputs, part_objects, space, write
+from altool.tables import objects, ours, outputs, part_objects, space
 from altool.tables.objects import Place
 from altool.tables.outputs import Output
 
@@ -74,6 +74,6 @@ def _put(location: str, target: Path, parts: bool) -> None:
         folder.publish()
     else:
         for ending in space.FITS.values():
-            write.copy(Path(objects.beside(str(target), f".space{ending}")), objects.beside(location, f".space{ending}"))
+            objects.copy(Path(objects.beside(str(target), f".space{ending}")), objects.beside(location, f".space{ending}"))
         place.put(target)
-    write.copy(Path(objects.beside(str(target), REJECTS)), objects.beside(location, REJECTS))
+    objects.copy(Path(objects.beside(str(target), REJECTS)), objects.beside(location, REJECTS))

@@ -297,6 +297,15 @@ def _copied(location: str, label: str) -> str:
     return str(target)
 
 
+def copy(file: Path, location: str) -> None:
+    """Put a file at an address; where there is no file, what is there goes."""
+    place = Place(location)
+    if file.exists():
+        place.put(file)
+    elif place.kind() == "file":
+        place.remove()
+
+
 def of_manifest(folder: Path) -> dict[str, str]:
     """{file: object} of a copy on this machine of such a folder; empty where it has no manifest of altool's."""
     with suppress(OSError, InputError):

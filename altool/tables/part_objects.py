@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from altool.errors import InputError, UsageError
-from altool.tables import check, objects, parts, write
+from altool.tables import check, objects, parts
 from altool.tables.objects import MANIFEST, Place
 
 OF_PARTS = (".shard-", ".space-")  # what the names of the objects begin with: parts, and what a backbone has learned
@@ -68,7 +68,7 @@ def whole(location: str, *, dry_run: bool) -> Iterator[Path | None]:
             (place / name).fetch(folder / name)
     yield folder
     if not dry_run:
-        write.copy(folder.with_name(folder.name + REJECTS), objects.beside(location, REJECTS))
+        objects.copy(folder.with_name(folder.name + REJECTS), objects.beside(location, REJECTS))
         made = objects.Folder(place)
         for file in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
             made.put(file)

@@ -152,15 +152,6 @@ def remove(location: str | Path) -> None:
         outputs.local(location).unlink(missing_ok=True)
 
 
-def copy(file: Path, location: str) -> None:
-    """Put a file at an address; where there is no file, what is there goes."""
-    place = Place(location)
-    if file.exists():
-        place.put(file)
-    elif place.kind() == "file":
-        place.remove()
-
-
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 

@@ -3,7 +3,7 @@
 #
 #   round.sh PLACE ROUND [BUDGET]
 #
-# PLACE holds items.parquet and, for round 0, holdout.csv: labels to measure on. Round 0 asks for a first sample. Every later round imports
+# PLACE holds items.parquet, classes.txt and holdout.csv: labels to measure on. Round 0 asks for a first sample. Every later round imports
 # what PLACE/answers holds, learns of it, asks for more and reports. A call that was killed is repeated as it is: it comes to the same.
 set -eu
 place=${1:?usage: round.sh PLACE ROUND [BUDGET]} round=${2:?usage: round.sh PLACE ROUND [BUDGET]} budget=${3:-40}

@@ -15,6 +15,7 @@ COMMANDS = {
     "index": "Index features, so that neighbours are found quickly.",
     "train": "Fit a classifier on the labels.",
     "score": "Predict the probability of every class for every row.",
+    "merge": "Make a table of the parts that --shard left in a folder.",
     "select": "Choose what to label next.",
     "import-labels": "Add what annotators answered to the label log.",
     "report": "Measure every class against its target.",
@@ -34,6 +35,7 @@ UNSET = (
     "status",
     "index",
     "check",
+    "merge",
     "show",
     "schema",
     "strategies",
@@ -41,7 +43,21 @@ UNSET = (
     "formats",
     "backbones",
 )  # they have no section in altool.toml
-WRITING = ("init", "round", "embed", "index", "train", "score", "select", "import-labels", "report", "check", "simulate", "compare")
+WRITING = (
+    "init",
+    "round",
+    "embed",
+    "index",
+    "train",
+    "score",
+    "merge",
+    "select",
+    "import-labels",
+    "report",
+    "check",
+    "simulate",
+    "compare",
+)
 LISTS = {"embed": "backbones", "train": "classifiers", "select": "strategies"}  # which command explains the options that are not its own
 OF_EVERY_COMMAND = (shared.JSON, shared.QUIET, shared.DEBUG)
 

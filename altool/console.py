@@ -13,7 +13,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Protocol
 
 from altool.errors import InputError
-from altool.text import clip, duration, visible
+from altool.text import clip, duration, masked, visible
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -186,7 +186,7 @@ class Console:
         else:
             text = json.dumps(json.loads(text))
         try:
-            print(text, flush=True)
+            print(masked(text), flush=True)
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -218,7 +218,7 @@ def _tell(pace: Pace, stop: Event) -> None:
 def _say(text: str) -> None:
     """One line on standard error; if nobody can be told, nobody is."""
     with suppress(OSError):
-        print(clip(visible(text)), file=sys.stderr, flush=True)
+        print(clip(visible(masked(text))), file=sys.stderr, flush=True)
 
 
 def _finite(value: Any) -> Any:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 SCREEN = 2000  # characters
+CREDENTIALS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#\s\"@]*@", re.IGNORECASE)
+SECRETS = re.compile(r"([?&](?:access_key|secret_key|session_token|sas_token)=)[^&\s]*", re.IGNORECASE)
 
 
 def visible(text: str) -> str:
@@ -11,6 +15,11 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def masked(text: str) -> str:
+    """The text without the credentials in addresses (`s3://KEY:SECRET@bucket/…`)."""
+    return SECRETS.sub(r"\1…", CREDENTIALS.sub(r"\1…@", text))
 
 
 def clip(text: str, length: int = SCREEN) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from altool.backbones import BACKBONES, networks
 from altool.backbones.shape import Backbone, Encoder, OfColumns
 from altool.console import Console
-from altool.embedding import assembly, elsewhere, settings, shard, work
+from altool.embedding import assembly, elsewhere, settings, shard, staged, work
 from altool.embedding.settings import Like
 from altool.embedding.work import DTYPES, Rows, Worker
 from altool.engines import placement
@@ -38,7 +38,7 @@ from altool.shared import (
     SHARD,
     WORKERS,
 )
-from altool.tables import check, outputs, shards, space, write
+from altool.tables import check, objects, outputs, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.feature_files import Target
 from altool.tables.items import Items, ItemTexts
@@ -76,7 +76,7 @@ class Options:
     engine: str = shared(ENGINE)
     ray_address: str | None = shared(RAY_ADDRESS)
     gpus_per_worker: float | None = shared(GPUS_PER_WORKER)
-    shard: tuple[int, int] | None = shared(SHARD)
+    shard: str | None = shared(SHARD)
     overwrite: bool = shared(OVERWRITE)
     own: Mapping[str, Any] = field(default_factory=dict)
 
@@ -90,8 +90,17 @@ def owned() -> list[tuple[str, tuple[Option, ...]]]:
 
 
 def run(options: Options, console: Console) -> None:
+    """Embed to a path; to an object store, by way of one."""
+    if objects.is_remote(options.output):
+        staged.run(options, console, lambda output: _run(options, output, console))
+    else:
+        _run(options, options.output, console)
+
+
+def _run(given: Options, output: str, console: Console) -> None:
     """Check everything, embed shard by shard beside the target (or go on with the shards of a killed run), then put them together."""
     started = time.monotonic()
+    options = given if output == given.output else replace(given, output=output, overwrite=not given.update)
     placement.check(options)
     target = _target(options)
     like = settings.like(options, target)
@@ -101,16 +110,17 @@ def run(options: Options, console: Console) -> None:
     _refuse_shared(options, backbone, encoder, like)
     reader = Reader(options.columns, None, console, ids=options.ids)
     source = reader.open(options.items, "items")
-    stored_at = target.path if options.shard is None else shard.partial_of(target, *options.shard)
+    numbers = _numbers(options)
+    stored_at = target.path if numbers is None else shard.partial_of(target, *numbers)
     with contextlib.nullcontext(stored_at) if console.dry_run else shards.partial(stored_at) as folder:
         old = _old(reader, target, like, options)
         reader.match_ids()
         columns = backbone.columns([name for name in backbone.reads if name in source], source.name, options.reads)
         rows, first = Rows(source, columns, options.allow_outside), 0
-        if options.shard is None:
+        if numbers is None:
             items = Items(source, columns, allow_outside=options.allow_outside)
         else:
-            items, first = shard.items_of(rows, *options.shard)
+            items, first = shard.items_of(rows, *numbers)
         if isinstance(encoder, OfColumns):
             encoder.read(items.column)
         before = read_index(old) if old is not None else None
@@ -118,7 +128,7 @@ def run(options: Options, console: Console) -> None:
         every = items.without(before.ids) if before is not None else items
         new = every.first(options.limit) if options.limit and options.limit < len(every) else every
         there = None if before is None else len(before)
-        facts = embedding.Run(backbone, encoder, new, every, there, gone, options.limit, options.output, shard=options.shard)
+        facts = embedding.Run(backbone, encoder, new, every, there, gone, options.limit, given.output, shard=numbers)
         if like is None and "image_size" not in options.own:
             embedding.say_small(facts, console)
         if console.dry_run:
@@ -127,18 +137,18 @@ def run(options: Options, console: Console) -> None:
         for path in target.written() if target.there else ():
             write.remove_stale(path)
         rejected, pace = 0, None
-        if len(new) or options.shard is not None:
+        if len(new) or numbers is not None:
             with console.progress(_loading(options, like), None):
                 made = work.prepared(backbone, values, encoder, dtype, seed, like, ItemTexts(every, seed), folder)
             worker = Worker(made, replace(rows, items=new), folder, options.shard_rows, options.workers, console)
             with console.progress(f"embedding {source.name}", len(new)) as advance:
                 worker = replace(worker, advance=advance)
-                if options.shard is not None:
-                    rejected = shard.embed(worker, source, new, first, *options.shard, target, options.overwrite, console)
+                if numbers is not None:
+                    rejected = shard.embed(worker, source, new, first, *numbers, target, console)
                 else:
                     done = elsewhere.embed(worker, new, options, console)
                     pace = done.pace
-            if options.shard is None:
+            if numbers is None:
                 marks = {"limit": len(new), "limit_of": len(every)} if len(new) < len(every) else {}
                 known = assembly.facts(made, source, new.column, {**done.facts, **marks})
                 embedded = assembly.of_shards(known, new, done.store, made.fit)
@@ -149,6 +159,13 @@ def run(options: Options, console: Console) -> None:
             Shards(folder).remove()  # of a run that was killed when all was written
     width = encoder.width if old is None else old.fragments[0].schema.field("features").type.list_size
     embedding.conclude(replace(facts, rejected=rejected, pace=pace), width, dtype, round(time.monotonic() - started, 1), console)
+
+
+def _numbers(options: Options) -> tuple[int, int] | None:
+    """I and N of --shard I/N."""
+    numbers: Any = options.shard  # of which the declaration made them
+    found: tuple[int, int] | None = numbers
+    return found
 
 
 def _refuse_shared(options: Options, backbone: Backbone, encoder: Encoder, like: Like | None) -> None:

@@ -19,7 +19,7 @@ from altool.labels.merge import CONFLICT, Outcome, Rules, merge
 from altool.labels.opening import open_exports
 from altool.options import declared, flag, option, shared
 from altool.shared import COLUMNS, TIME_UNIT, TIME_ZONE, UNLABELED_VALUE
-from altool.tables import align, check, label_log, outputs, places, rounds, write
+from altool.tables import align, check, label_log, objects, outputs, places, rounds, write
 from altool.tables.arrays import read_index
 from altool.tables.outputs import Output
 from altool.tables.read import Reader, Source, listing, meaning
@@ -181,7 +181,7 @@ def _read_exports(options: Options, console: Console) -> Inputs:
 def _classes_of(options: Options, console: Console) -> str | None:
     """`--classes`, else the list of classes beside the label log."""
     shown = places.sibling(options.labels, "classes.txt")
-    path = shown if places.is_remote(shown) else os.path.abspath(shown)
+    path = shown if objects.is_remote(shown) else os.path.abspath(shown)
     if options.classes or not places.exists(path):
         return options.classes
     console.info(f"classes: those of {shown}")
@@ -278,7 +278,8 @@ def _retract(labels: str, round_: int, console: Console) -> None:
     if console.dry_run:
         console.rehearsed(summary, f"retract {count(retracted, 'auto label')} of round {round_}")
         return
-    line = f"retracted {count(retracted, 'auto label')} of round {round_} -> {places.within(labels, fragment)}" if fragment else "no change"
+    line = f"retracted {count(retracted, 'auto label')} of round {round_}"
+    line = f"{line} -> {places.within(labels, fragment)}" if fragment else "no change"
     console.result(summary, line + (f" ({before:,} retracted already)" if before else ""))
 
 
@@ -346,7 +347,7 @@ def _write(options: Options, inputs: Inputs, outcome: Outcome) -> dict[str, str 
     files: dict[str, str | None] = {}
     if rejects.num_rows:
         # In object storage two imports of the same rows may both write: there each keeps what it refused under a name of its own.
-        alike = rows.num_rows and not places.is_remote(options.labels)
+        alike = rows.num_rows and not objects.is_remote(options.labels)
         refused = f"refused-{align.table_fingerprint(rejects)[7:27]}.parquet"
         location = places.within(refusals.folder(options.labels), label_log.fragment(rows, round_, outcome.number)[0] if alike else refused)
         write.write_table(rejects, "rejects", location, origin=origin)

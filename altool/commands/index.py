@@ -36,9 +36,9 @@ def run(options: Options, console: Console) -> None:
     need("ann", "altool index")
     output = options.output or neighbours.place(options.features)
     if output == "-":
-        raise UsageError("--output -: an index is a local file, which is mapped", "write it to a path")
+        raise UsageError("--output -: an index is a file that is mapped", "write it to a path")
     read = outputs.given(options, "features", "ids")
-    outputs.check([Output("--output", output, "index", local=True)], read, overwrite=options.overwrite, json=console.json_output)
+    outputs.check([Output("--output", output, "index")], read, overwrite=options.overwrite, json=console.json_output)
     reader = Reader(options.columns, console=console, ids=options.ids, vectors=vector_shape(options))
     source = reader.open(options.features, "features")
     reader.match_ids()

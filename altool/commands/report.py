@@ -354,7 +354,7 @@ def _check_options(options: Options, console: Console) -> None:
     metrics = Output("--metrics-output", options.metrics_output, "metrics", within=("--history",))
     tables = ("predictions", "labels", "targets", "previous", "pool_predictions", "features", "queries", "model", "history")
     given = outputs.given(options, *tables, "truth", "items", "problems", "text:classes")
-    wanted = [Output("--output", options.output, "page", local=True), metrics]
+    wanted = [Output("--output", options.output, "page"), metrics]
     outputs.check(wanted, given, overwrite=options.overwrite, json=console.json_output)
 
 

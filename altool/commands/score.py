@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,7 +46,7 @@ from altool.shared import (
     THREADS,
     WORKERS,
 )
-from altool.tables import check, outputs, ranges, space, write
+from altool.tables import check, objects, outputs, ranges, space, write
 from altool.tables.arrays import read_index
 from altool.tables.items import Items
 from altool.tables.outputs import Output
@@ -135,6 +134,7 @@ def run(options: Options, console: Console) -> None:
         return
     if options.engine == placement.LOCAL:
         rows, tables = local.score(made, console)
+        shards.forget(options.output)
     else:
         with placement.engine(options, console) as engine:
             rows, tables = shards.spread(made, _task(made, options), engine, console)
@@ -271,7 +271,8 @@ def _label_count(labels: Any) -> int | None:
 
 def _check_outputs(options: Options, console: Console) -> None:
     given = (("--output", options.output, "predictions"), ("--features-output", options.features_output, "features"))
-    wanted = [Output(name, place, kind, parts=place is not None and names_folder(place), local=True) for name, place, kind in given]
+    shared = options.shard is not None or options.engine != placement.LOCAL  # parts lie at a path that all machines see
+    wanted = [Output(name, place, kind, parts=place is not None and names_folder(place), local=shared) for name, place, kind in given]
     if options.items and options.output != "-":
         wanted.append(Output("--output", str(_rejects(options)), "rejects", sidecar=True))
     if options.engine != placement.LOCAL:
@@ -295,5 +296,5 @@ def _check_outputs(options: Options, console: Console) -> None:
             raise UsageError(text, "give another folder")
 
 
-def _rejects(options: Options) -> Path:
-    return Path(str(outputs.local(options.output)).removesuffix(".parquet") + ".rejects.parquet")
+def _rejects(options: Options) -> str:
+    return objects.beside(options.output if objects.is_remote(options.output) else str(outputs.local(options.output)), ".rejects.parquet")

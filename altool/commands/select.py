@@ -13,20 +13,23 @@ import pyarrow.compute as pc
 from altool import seeds
 from altool.console import Console
 from altool.engines import device as devices
+from altool.engines import placement
 from altool.engines.scratch import Scratch, available, parse_size
 from altool.labels import queries as asked_of
 from altool.metrics.tiers import EASY, TIERS, automatic
 from altool.reporting.strategies import print_strategies
 from altool.selection import asking, likeness, neighbours, queries, relabel, said
 from altool.selection.aims import Aims, read_aims
+from altool.selection.first_pass import narrow
 from altool.selection.from_tables import first_place, supply
 from altool.selection.inputs import Past, open_tables, read_past
-from altool.selection.options import Options, exports_of, prepare
+from altool.selection.options import Options, exports_of, placed, prepare
 from altool.strategies import registry
 from altool.strategies.registry import Strategy
 from altool.tables import align, carry, rounds, space, write
 from altool.tables.queue import read_queries
 from altool.wrappers.choose import PARALLEL, Choice, Request, choose
+from altool.wrappers.shortlist import MARGIN
 from altool.wrappers.unique import LeftOut, choose_unique
 
 owned = registry.owned  # the strategies' options
@@ -58,7 +61,10 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     aims = read_aims(tables, past, strategy, given, options, console)
     nearby = neighbours.limited(tables, past, aims, options, console)
     tables = nearby.tables
-    supplied = supply(tables, past, strategy, aims.keywords, aims.budget, options, scratch, console)
+    request = _request(aims, past, strategy, options)
+    with placement.engine(placed(options), console) as engine:
+        narrowed = narrow(tables, past, strategy, request, options, engine, console)
+    supplied = supply(tables, past, strategy, aims.keywords, aims.budget, options, scratch, narrowed, console)
     nearby.check(supplied.fingerprints, options, console)
     if "first" in given:
         aims.keywords["first"] = first_place(given["first"], supplied.pool.index, supplied.positions, tables.id_type)
@@ -66,11 +72,9 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     if options.target_aware and "candidate_labels" not in supplied.arrays:
         console.info("no predictions yet, and no two classes with a label: the targets do not steer this round")
         aims = replace(aims, weights=None)
-    request = _request(aims, past, strategy, options)
+    request = replace(_request(aims, past, strategy, options), sifted=supplied.candidates > len(supplied.positions))
     if console.dry_run:
-        said.rehearse(
-            request, past, len(supplied.positions), {"pool": len(supplied.pool.index), "output": output, "exports": exports}, console
-        )
+        said.rehearse(request, past, supplied.candidates, {"pool": supplied.rows, "output": output, "exports": exports}, console)
         return
     left_out = LeftOut()
     with devices.memory(options.device):
@@ -83,7 +87,8 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
         choice = replace(choice, explored=np.zeros(len(choice.places), bool))
     if tables.oracle is not None and choice.round is not None:
         choice = asking.whole_round(choice, choice.round, tables.oracle, supplied.pool.index, supplied.positions)
-    said.report(choice, request, supplied.arrays, len(supplied.positions), past.classes, left_out, options, console)
+    seen = supplied.arrays if narrowed is None or options.shortlist is not None else {}  # of those chosen alone
+    said.report(choice, request, seen, len(supplied.positions), past.classes, left_out, options, console)
 
     nobody = np.zeros(len(choice.places), bool)
     if strategy.tiers:
@@ -106,7 +111,9 @@ def _select(options: Options, strategy: Strategy, given: Mapping[str, Any], cons
     if options.keep is not None:
         table, ids = carry.onto(table, tables.pool, options.keep, "queries"), carry.id_name(tables.pool)
     write.write_table(table, "queries", output, origin=origin, classes=named, format=options.format, id_name=ids)
-    facts: dict[str, Any] = {"candidates": len(supplied.positions), "pool": len(supplied.pool.index), "output": output, "exports": exports}
+    facts: dict[str, Any] = {"candidates": supplied.candidates, "pool": supplied.rows, "output": output, "exports": exports}
+    if options.shortlist is not None:
+        facts["shortlist"] = len(supplied.positions)
     if nearby.facts:
         facts["within_neighbours"] = nearby.facts
     if strategy.tiers:
@@ -152,6 +159,8 @@ def _origin(
         changing["suggest_wrong"] = options.suggest_wrong
     changing |= {"strategy": request.strategy.name, "budget": request.count, "audit": options.audit}
     changing |= {"round": past.round, "source": options.source, "partitions": options.partitions}
+    if options.shortlist is not None:
+        changing |= {"shortlist": options.shortlist, "shortlist_by": options.shortlist_by or MARGIN}
     if options.within_neighbours is not None:
         changing |= {"within_neighbours": options.within_neighbours, "query_classes": options.own.get("query_classes")}
     if options.keep is not None:

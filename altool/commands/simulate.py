@@ -34,7 +34,7 @@ from altool.simulation.progress import followed
 from altool.simulation.replay import replay, validated
 from altool.simulation.world import Truth, World
 from altool.strategies import registry
-from altool.tables import align, check, outputs, space, write
+from altool.tables import align, check, ours, outputs, space, write
 from altool.tables.outputs import Output
 from altool.tables.queue import read_ranks
 from altool.tables.read import Reader, Source, meaning
@@ -240,7 +240,7 @@ def _check_outputs(output: Path, options: Options, settings: Mapping[str, Any], 
         for repeat in range(plan.repeats):
             folder = _folder(output, run_, repeat)
             if os.path.lexists(folder) and (options.overwrite or not (folder / "history.parquet").exists()):
-                outputs.refuse_foreign("run", folder)
+                ours.refuse_foreign("run", folder)
 
 
 def _folder(output: Path, run_: Run, repeat: int) -> Path:

@@ -54,7 +54,7 @@ from altool.shared import (
     UNLABELED_VALUE,
     WORKERS,
 )
-from altool.tables import align, check, outputs, shards, space, write
+from altool.tables import align, check, objects, outputs, shards, space, write
 from altool.tables.arrays import read_index
 from altool.tables.items import Items
 from altool.tables.outputs import Output
@@ -297,6 +297,8 @@ def _train(options: Options, console: Console, wanted: _Fit, device: str, *, wri
                 write.write_table(oof, "predictions", options.oof, origin=origin, classes=classes)
             if work.checkpoints is not None:
                 shards.clear(work.checkpoints)
+                if objects.is_remote(options.output):
+                    objects.unstage(options.output)
     empty = [name for name, number in facts.get("labels", {}).items() if not number]
     if empty:
         console.warn(f"classes without a label get probability 0: {len(empty)} of {len(classes)} ({check.naming(empty)})")
@@ -378,6 +380,8 @@ def _check_outputs(options: Options, record: Classifier, console: Console) -> No
 @contextlib.contextmanager
 def _partial(output: str, writes: bool) -> Iterator[Path]:
     """The folder of the run's checkpoints, held by the process that writes."""
+    if objects.is_remote(output):
+        output = str(objects.stage(output) / objects.Place(output).name)
     if writes:
         with shards.partial(output) as folder:
             yield folder

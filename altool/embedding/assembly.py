@@ -24,8 +24,6 @@ from altool.tables.rows import read_rows
 from altool.tables.shards import Shards
 from altool.text import count
 
-COMMAND = "embed"
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -80,7 +78,7 @@ def put(embedded: Embedded, target: Target, old: Source | None, console: Console
     if len(refused) == rows and old is None:
         forget()
         raise rejects.nothing_left(known.table, known.column, rows, refused)
-    origin = write.provenance(COMMAND, known.options, known.seed, {"items": fingerprint} | known.inputs)
+    origin = write.provenance("embed", known.options, known.seed, {"items": fingerprint} | known.inputs)
     rejects.keep(refused, rows, target.rejects, origin, console, again=old is not None)
     if len(refused) == rows:
         return rows

@@ -18,10 +18,10 @@ from altool.backbones import BACKBONES
 from altool.backbones.shape import OfColumns
 from altool.console import Console
 from altool.embedding.settings import Like
-from altool.embedding.work import Done, Rows, Stretch, Worker, prepared
+from altool.embedding.work import Done, Rows, Stretch, Worker, cut, prepared
 from altool.engines.placement import LOCAL, Placement, engine
 from altool.errors import InputError
-from altool.tables import ranges, space
+from altool.tables import space
 from altool.tables.items import Items
 from altool.tables.read import Reader, Source
 from altool.tables.shards import Shards
@@ -87,9 +87,10 @@ def embed(worker: Worker, items: Items, options: Given, console: Console) -> Mad
 def stretches(items: Items, shard_rows: int, number: int) -> list[Stretch]:
     """The shards of these rows in about `number` stretches, each with about as many row groups of its own."""
     source, places = items.source, items.places
-    wanted = np.searchsorted(places, [last for _, last in ranges.cut(source, number)])
-    edges = np.unique(np.minimum(np.rint(wanted / shard_rows).astype(np.int64), -(-len(places) // shard_rows)))
-    edges = np.unique(np.concatenate([[0], edges, [-(-len(places) // shard_rows)]]))
+    total = -(-len(places) // shard_rows)
+    wanted = np.searchsorted(places, [last for _, last in cut(source, number)[:-1]])
+    inner = np.minimum(np.rint(wanted / shard_rows).astype(np.int64), total)
+    edges = np.unique(np.concatenate([[0], inner, [total]]))
     found = []
     for low, high in zip(edges.tolist(), edges[1:].tolist(), strict=False):
         rows = places[low * shard_rows : high * shard_rows]

@@ -11,28 +11,33 @@ import numpy as np
 from altool import __version__
 from altool.console import Console
 from altool.embedding import assembly
-from altool.embedding.work import DTYPES, Rows, Run, Stretch, Worker, digests
+from altool.embedding.work import DTYPES, Rows, Run, Stretch, Worker, cut, digests
 from altool.errors import InputError, UsageError
 from altool.payloads.reading import DIGEST_BYTES
-from altool.tables import align, check, parts, ranges, space, write
+from altool.tables import align, check, parts, space, write
 from altool.tables.feature_files import Target
 from altool.tables.items import Items
 from altool.tables.parts import Part
 from altool.tables.read import Source
 from altool.tables.shards import Shards
+from altool.text import count
 
 
 def check_folder(target: Target, overwrite: bool) -> None:
-    """Before any work. Raises UsageError where there is a table already that is not to be replaced."""
+    """Before any work. Raises UsageError where the output is no folder for parts."""
+    if overwrite:
+        raise UsageError("--overwrite has no effect with --shard", "leave it out: a part that is another by now is made again")
     if not target.parts:
-        raise UsageError(f"--shard: {target.given} is a file, expected a folder for the parts", f"give -o {target.given}/")
-    if not overwrite and target.path.exists() and target.written():
-        raise UsageError(f"{target.given} exists", "give --overwrite to replace it, or another --output")
+        raise UsageError(f"--output {target.given}: --shard adds a part to a folder", f"give a folder: --output {target.given}/")
+    names = [path.name for path in target.path.iterdir()] if target.path.is_dir() else []
+    if others := sorted(name for name in names if not name.lstrip(".").startswith(("shard-", "space-"))):
+        text = f"--output {target.given} holds other files than parts of --shard ({check.naming(others[: check.SHOWN])})"
+        raise UsageError(text, "give another folder")
 
 
 def items_of(rows: Rows, number: int, of: int) -> tuple[Items, int]:
     """The items of part `number` of `of`, perhaps none, and the row of the table at which they begin."""
-    first, last = ranges.cut(rows.source, of)[number]
+    first, last = cut(rows.source, of)[number]
     if first < last:
         return rows.of(Stretch(0, 0, first, last)), first
     some = rows.of(Stretch(0, 0, 0, 1))
@@ -44,21 +49,16 @@ def partial_of(target: Target, number: int, of: int) -> Path:
     return target.path.with_name(f"{target.path.name}.shard-{number:05d}-of-{of:05d}")
 
 
-def embed(
-    worker: Worker, source: Source, items: Items, first: int, number: int, of: int, target: Target, overwrite: bool, console: Console
-) -> int:
+def embed(worker: Worker, source: Source, items: Items, first: int, number: int, of: int, target: Target, console: Console) -> int:
     """Embed the items, which are those of `source` from row `first` on, and leave part `number` of `of` in the folder; the worker's shards
     go where it says. A part that is there and was made of these very rows stays as it is. Returns the number of rows that cannot be used.
-
-    Raises UsageError for parts of another run that are not to be replaced.
     """
     run, folder = worker.run, target.path
     key = run.key("part", items.column, source.num_rows, source.version)
     facts = _facts(run, source, items.column)
-    _make_room(folder, key, of, overwrite)
     path = folder / parts.name(number, of)
-    if (there := _there(path, first)) is not None and _is_of(there, items, worker.shard_rows):
-        console.info(f"part {number} of {of} is there already")
+    if (there := _there(path, key, first)) is not None and _is_of(there, items, worker.shard_rows):
+        console.info(f"part {number} of {of}, from 0, is there already, of the same {count(len(items), 'row')}")
         return int(len(there.column("reason")) - there.column("reason").null_count)
     if facts["fit"] and run.fit is not None and not (folder / facts["fit"]).exists():
         with write.replacing(folder / facts["fit"]) as temporary:
@@ -80,7 +80,7 @@ def embed(
 def _facts(run: Run, source: Source, column: str) -> dict[str, Any]:
     fit = f".space-{align.file_digest(str(run.fit)).removeprefix('sha256:')[:20]}{run.fit.suffix}" if run.fit is not None else ""
     return {
-        "command": assembly.COMMAND,
+        "command": "embed",
         "version": __version__,
         "kind": "features",
         "rows": source.num_rows,
@@ -90,30 +90,13 @@ def _facts(run: Run, source: Source, column: str) -> dict[str, Any]:
     }
 
 
-def _make_room(folder: Path, key: str, of: int, overwrite: bool) -> None:
-    """Parts of another run go. Raises UsageError where they are not to."""
-    others = []
-    for path in parts.stored(folder):
-        try:
-            found = parts.part(path)
-        except InputError:
-            continue  # a damaged one
-        if (found.key, found.of) != (key, of):
-            others.append(path)
-    if others and not overwrite:
-        names = check.naming([path.name for path in others])
-        raise UsageError(f"{folder} holds parts of another run ({names})", "give --overwrite to replace them, or another --output")
-    for path in others:
-        path.unlink(missing_ok=True)
-
-
-def _there(path: Path, first: int) -> Part | None:
-    """The part at a path, if it is a whole one and begins at that row."""
+def _there(path: Path, key: str, first: int) -> Part | None:
+    """The part at a path, if it is a whole one of this run and begins at that row."""
     try:
         found = parts.part(path)
     except InputError:
         return None
-    return found if found.first == first else None
+    return found if (found.key, found.first) == (key, first) else None
 
 
 def _is_of(there: Part, items: Items, shard_rows: int) -> bool:

@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from altool.tables.shards import Shards
 from altool.tables.space import Space
 from altool.text import count
 
+ENOUGH = 4  # row groups in each range
 DTYPES = {"float32": np.float32, "float16": np.float16}
 
 
@@ -200,6 +202,16 @@ def _finished(items: Items, store: Shards, stored: set[int], shard_rows: int, lo
                 finished.add(low + chunk.shard)
             held = []
     return finished
+
+
+def cut(source: Source, number: int) -> list[tuple[int, int]]:
+    """The rows of a table in `number` ranges [first, last), as `ranges.cut` has them. Where row groups are too few for ranges of about one
+    size, a range begins within one: to read its rows twice costs less than to embed them all in one process."""
+    groups = sum(len(fragment.group_rows) for fragment in source.fragments)
+    if groups >= ENOUGH * number:
+        return ranges.cut(source, number)
+    edges = np.rint(np.arange(number + 1) * (source.num_rows / number)).astype(np.int64).tolist()
+    return list(pairwise(edges))
 
 
 def digests(items: Items, shard_rows: int, skip: set[int]) -> Iterator[tuple[pipeline.Chunk, np.ndarray]]:

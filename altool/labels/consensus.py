@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from altool.tables.label_log import groups
 from altool.tables.schema import ARRIVAL, RETRACTED, WITHDRAWN
 
 Row = dict[str, Any]
@@ -105,11 +106,7 @@ def _last_of_each(log: pa.Table) -> np.ndarray:
     """`latest_arrivals` of rows that have an arrival."""
     arrival = np.asarray(log.column(ARRIVAL))
     auto = pc.fill_null(pc.equal(log.column("source"), "auto"), False)
-    group = np.zeros(len(log), np.int64)
-    for column in (*(log.column(name) for name in ("id", "annotator", "round", "labeled_at")), auto):
-        array = column.combine_chunks()
-        codes_ = np.asarray(array.dictionary_encode("encode").indices).astype(np.int64)
-        group = np.unique(group * (codes_.max() + 1) + codes_, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    group = groups([*(log.column(name) for name in ("id", "annotator", "round", "labeled_at")), auto])
     last = np.zeros(group.max() + 1, np.int64)
     np.maximum.at(last, group, arrival)
     return np.asarray(arrival == last[group])

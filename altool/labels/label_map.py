@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from altool.errors import InputError, UsageError
+from altool.tables.objects import names_object
+from altool.tables.outside import read_bytes
 
 EXAMPLE = "for example --label-map pos=positive,neg=negative; names with a comma or = in a file: --label-map FILE"
 
@@ -20,7 +22,7 @@ def parse(given: Sequence[str]) -> dict[str, str]:
     InputError for a file that is none of these."""
     names: dict[str, str] = {}
     for text in given:
-        for old, new in _file(text) if os.path.isfile(text) else pairs(text, "--label-map"):
+        for old, new in _file(text) if (names_object(text) or os.path.isfile(text)) else pairs(text, "--label-map"):
             if not old or not new:
                 raise UsageError(f"--label-map: expected OLD=NEW, found {f'{old}={new}'!r}", EXAMPLE)
             if old in names:
@@ -43,7 +45,7 @@ def pairs(text: str, option: str) -> Iterable[tuple[str, str]]:
 
 def _file(path: str) -> Iterable[tuple[str, str]]:
     try:
-        text = Path(path).read_text("utf-8-sig")
+        text = read_bytes(path, "--label-map").decode("utf-8-sig") if names_object(path) else Path(path).read_text("utf-8-sig")
         if text.lstrip().startswith("{"):
             found = json.loads(text)
         else:

@@ -17,7 +17,8 @@ from altool.errors import AltoolError, InputError
 from altool.extras import need
 from altool.models import registry
 from altool.models.shape import Model
-from altool.tables import align
+from altool.tables import align, objects
+from altool.tables.objects import local_copy
 from altool.tables.outside import load_json, read_bytes
 from altool.text import clip
 
@@ -56,11 +57,19 @@ def save(
     (folder / "model.json").write_text(json.dumps(content, ensure_ascii=False, indent=1, sort_keys=True) + "\n", "utf-8")
 
 
+def is_model(location: str) -> bool:
+    """Is there the folder of a model at this location?"""
+    if objects.is_remote(location):
+        place = objects.Place(location)
+        return "model.json" in (objects.listed(place) or {}) or (place / "model.json").kind() == "file"
+    return os.path.isfile(os.path.join(location, "model.json")) or "model.json" in objects.of_manifest(Path(location))
+
+
 def read_facts(location: str) -> dict[str, Any]:
     """The content of a model's `model.json`. Raises InputError if it is missing, damaged, of another shape or of a newer format."""
     label = f"model {location}"
     try:
-        facts = load_json(read_bytes(_file(location, "model.json"), "model.json", LARGEST), "model.json")
+        facts = load_json(read_bytes(_file(local_copy(location, label), "model.json"), "model.json", LARGEST), "model.json")
         if not isinstance(facts, dict):
             raise ValueError("expected a JSON object")
         for key in ("format", "classifier"):
@@ -146,11 +155,12 @@ def load(location: str) -> Stored:
     record = registry.REGISTRY.load(facts["classifier"])
     if record.deep:
         need(record.extra, f"model {location}: classifier {record.name}")
+    folder = local_copy(location, f"model {location}")
     try:
-        model = record.from_tensors(_tensors(location, "weights.safetensors"), len(classes))
+        model = record.from_tensors(_tensors(folder, "weights.safetensors"), len(classes))
         if model.width != facts["width"]:
             raise ValueError(f"they read {model.width} numbers per row, model.json has {facts['width']}")
-        vaal = _tensors(location, "vaal.safetensors") if os.path.lexists(os.path.join(location, "vaal.safetensors")) else None
+        vaal = _tensors(folder, "vaal.safetensors") if os.path.lexists(os.path.join(folder, "vaal.safetensors")) else None
     except (AltoolError, KeyError, ValueError, TypeError, IndexError, OverflowError, RuntimeError) as error:
         raise InputError(f"model {location}: its weights cannot be read ({clip(str(error), 300)})", "train it again") from error
     return Stored(model, record.reads, classes, facts, vaal)
@@ -158,9 +168,10 @@ def load(location: str) -> Stored:
 
 def digest(location: str) -> str:
     """The digest of the files of a model. Raises InputError where one cannot be read."""
+    folder = local_copy(location, f"model {location}")
     names = ("model.json", "weights.safetensors", "vaal.safetensors")
-    there = [name for name in names if os.path.lexists(os.path.join(location, name))]
-    return hashlib.sha256(json.dumps([(name, align.file_digest(str(_file(location, name)))) for name in there]).encode()).hexdigest()
+    there = [name for name in names if os.path.lexists(os.path.join(folder, name))]
+    return hashlib.sha256(json.dumps([(name, align.file_digest(str(_file(folder, name)))) for name in there]).encode()).hexdigest()
 
 
 def _tensors(location: str, name: str) -> dict[str, np.ndarray]:

@@ -209,7 +209,7 @@ def _check(asked: Comparison, console: Console) -> None:
         unused["cost_verify or --cost-answer"] = asked.prices
         if stray := [name for name, value in unused.items() if value not in (None, ())]:
             raise UsageError(f"--{stray[0].replace('_', '-')} has no effect with --settings", "leave it out, or compare one folder")
-    wanted = [Output("--output", asked.output, "page", local=True), Output("--summary-output", asked.summary_output, "summary")]
+    wanted = [Output("--output", asked.output, "page"), Output("--summary-output", asked.summary_output, "summary")]
     read = [*((asked.option, location) for location in asked.tables), *outputs.given(asked, "text:tail_classes", "text:exclude_classes")]
     outputs.check(wanted, read, overwrite=asked.overwrite, json=console.json_output)
 

@@ -59,8 +59,8 @@ def rehearse(run: Run, console: Console) -> None:
         summary |= {"limit": run.limit, "left": run.left}
         text += f", and leave {run.left:,}"
     if run.shard:
-        summary["shard"] = list(run.shard)
-        text += f", as part {run.shard[0]} of {run.shard[1]}"
+        summary["shard"] = f"{run.shard[0]}/{run.shard[1]}"
+        text += f", as part {run.shard[0]} of {run.shard[1]}, from 0"
     console.rehearsed({**summary, "output": run.output}, text)
 
 
@@ -94,6 +94,6 @@ def conclude(run: Run, width: int, dtype: str, seconds: float, console: Console)
         text += f"; {count(run.left, 'item')} left{takes}" + (": embed them with --update, without --limit" if run.left else "")
     if run.shard:
         number, of = run.shard
-        summary["shard"] = [number, of]
-        text += f"; part {number} of {of}: join them, when all are there, with altool merge {run.output}"
+        summary["shard"] = f"{number}/{of}"
+        text += f", part {number} of {of}, from 0; altool merge makes the parts a table"
     console.result(summary, text)

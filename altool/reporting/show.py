@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -31,7 +30,7 @@ FOREIGN = "not altool's"
 
 def of_model(location: str) -> dict[str, Any] | None:
     """The facts of a model's folder; None for what is none. Raises InputError where it is damaged."""
-    if not os.path.isfile(os.path.join(location, "model.json")):
+    if not store.is_model(location):
         return None
     facts = store.read_facts(location)
     return {"kind": "model", "location": location, **{name: value for name, value in facts.items() if name != "format"}}

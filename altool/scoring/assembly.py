@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from altool.tables.parts import Part
 
 
-def together(found: Sequence[Part], index: Index, table: Table, refused_to: Path, console: Console) -> int:
+def together(found: Sequence[Part], index: Index, table: Table, refused_to: str | Path, console: Console) -> int:
     """Write a table out of all parts of a run, in file order, whose rows have this `index`: the very files that a run of one process
     writes. Returns its rows.
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from altool.scoring.tables import Form, Table
-from altool.tables import space
+from altool.tables import objects, space
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from altool.scoring.rows import Scorer
     from altool.tables.read import Source
 
 
 def names_folder(location: str) -> bool:
     """Is this output a folder of files? With a slash at its end, or where there is a folder."""
+    if objects.is_remote(location):
+        return location.partition("?")[0].endswith("/") or objects.Place(location).kind() == "folder"
     return location.endswith("/") or os.path.isdir(location)
 
 
@@ -33,7 +33,7 @@ class Run:
     origin: dict[str, Any]
     output: str
     features_output: str | None
-    rejects: Path
+    rejects: str
 
     def tables(self) -> list[Table]:
         """The tables to write: predictions, then vectors."""

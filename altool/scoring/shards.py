@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
 
+from altool import __version__
 from altool.engines.local import limited
-from altool.errors import InputError
+from altool.errors import InputError, UsageError
 from altool.scoring.assembly import belongs, together
-from altool.tables import align, parts, ranges, shards
+from altool.tables import align, objects, outputs, parts, ranges, shards
 from altool.tables.arrays import read_index
 from altool.text import count
 
@@ -71,8 +74,9 @@ class Kept:
 def facts(run: Run) -> list[dict[str, Any]]:
     """What the parts of each table of a run say, so that they can be put together without its inputs."""
     scorer = run.scorer
-    told = {"input": scorer.source.kind.name, "table": scorer.source.name, "column": scorer.column}
-    found = [{"command": "score", "form": asdict(table.form), "origin": run.origin, **told} for table in run.tables()]
+    told = {"input": scorer.source.kind.name, "table": scorer.source.name, "column": scorer.column, "rows": scorer.source.num_rows}
+    told |= {"command": "score", "version": __version__, "origin": run.origin, "identity": run.origin.get("options", {})}
+    found = [{**told, "form": asdict(table.form)} for table in run.tables()]
     back: list[dict[str, Any]] = json.loads(json.dumps(found))  # as the parts give it back
     return back
 
@@ -157,7 +161,7 @@ def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int,
     index = read_index(scorer.source, scorer.threads)
     pieces = cut(scorer, engine.workers)
     told = facts(run)
-    with shards.partial(run.output) as folder:
+    with shards.partial(beside(run.output)) as folder:
         places = [Place(folder.absolute(), f"{one['form']['kind']}-{{:06d}}.arrow", one) for one in told]
         before = 0
         with console.progress(f"scoring {scorer.source.name}", len(index)) as advance:
@@ -174,6 +178,20 @@ def spread(run: Run, task: Task, engine: Engine, console: Console) -> tuple[int,
             rows = together(found, index, table, run.rejects, console)
         shards.clear(folder)
     return rows, made
+
+
+def beside(output: str) -> str:
+    """What the parts of workers lie beside, in a hidden folder: the output or, where that is in object storage, a file of its name in the
+    working directory, which is that of all workers."""
+    return PurePosixPath(urlsplit(output).path).name if objects.is_remote(output) else output
+
+
+def forget(output: str) -> None:
+    """Remove what an earlier run of `spread` left that was killed, now that a run of this process has made the table."""
+    path = outputs.local(beside(output))
+    if path.with_name(f".{path.name}.partial").is_dir():
+        with contextlib.suppress(UsageError), shards.partial(path) as folder:  # another run may be at work
+            shards.clear(folder)
 
 
 def cut(scorer: Scorer, workers: int) -> list[Piece]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -15,11 +15,13 @@ from altool.engines import device as devices
 from altool.engines.scratch import Scratch
 from altool.errors import InputError
 from altool.selection import clusters
-from altool.selection.inputs import NEAR, Past, Tables, matrices
+from altool.selection.derived import Derived, Pool
+from altool.selection.first_pass import Narrowed
+from altool.selection.inputs import Past, Tables, matrices
+from altool.selection.limits import read_limits, report_strangers, told
 from altool.selection.options import Options
 from altool.selection.vectors import fitted, read_vectors, standing_in
 from altool.strategies.inputs import INPUTS, Vectors, wanted
-from altool.strategies.margin import gaps
 from altool.strategies.registry import Strategy
 from altool.tables import align, check, space
 from altool.tables.align import Index
@@ -29,80 +31,22 @@ from altool.tables.previous import Previous, read_previous
 from altool.tables.queue import read_ranks
 from altool.tables.read import Source
 from altool.text import count
-from altool.wrappers.choose import THRESHOLD, function_options
-from altool.wrappers.suggest import predicted
-from altool.wrappers.target_aware import Ragged, candidate_labels, stacked, taken
-
-
-@dataclass(frozen=True)
-class Pool:
-    """The pool's rows in id order: what the strategy and the wrappers need of each, and no more."""
-
-    index: Index
-    classes: int = 0  # 0 where no probabilities are read
-    scores: np.ndarray | None = None  # float64 (n,), of a strategy that scores row by row, or what it keeps of a row to compare rounds
-    likeliest: np.ndarray | None = None  # int32 (n,) class numbers
-    confidence: np.ndarray | None = None  # float32 (n,)
-    margin: np.ndarray | None = None  # float64 (n,), the two largest probabilities' difference
-    candidate_labels: Ragged | None = None  # the classes that each row may be of (TAAL)
+from altool.wrappers.target_aware import taken
 
 
 @dataclass(frozen=True)
 class Supply:
     """What a choice is given: the `positions` of the candidates in the pool, increasing, and what `strategies.inputs` has `arrays` of, by
-    name. `fingerprints` are those of the tables that it is from; `fitted`: a model of the labels stood in for predictions."""
+    name. `fingerprints` are those of the tables that it is from; `fitted`: a model of the labels stood in for predictions. Where the first
+    pass left a part of the pool, all but `rows` and `candidates` are those of that part."""
 
     pool: Pool
     positions: np.ndarray
     arrays: dict[str, Any]
     fingerprints: dict[str, str]
+    rows: int  # of the whole pool
+    candidates: int  # in the whole pool
     fitted: bool = False
-
-
-class _Derived:
-    """What is derived from each row of the pool's table while it is read, whatever it is read for: a few numbers per row.
-
-    `columns` are those that must be read for it.
-    """
-
-    def __init__(self, names: Collection[str], strategy: Strategy, given: Mapping[str, Any], options: Options) -> None:
-        scorer = strategy.wrapped
-        self._likely = bool({"likeliest", "confidence"} & set(names))
-        self._margin = "margin" in names
-        threshold = options.candidate_threshold if options.candidate_threshold is not None else THRESHOLD
-        self._share = threshold if "candidate_labels" in names else None
-        self._scored = scorer.takes[0] if scorer.rowwise else None
-        function = scorer.across[0] if scorer.across and options.previous else scorer.function
-        self._score = partial(function, **function_options(scorer.own(given)))
-        self.columns = ["probabilities"] if self._likely or self._margin or self._share is not None else []
-        if self._scored and self._scored not in self.columns:
-            self.columns.append(self._scored)
-
-    def work(self, values: Mapping[str, np.ndarray]) -> tuple[Any, ...]:
-        """Of a batch: scores, likeliest classes and their probabilities, margins, the candidate classes, and the number of classes."""
-        scores = self._score(values[self._scored]) if self._scored else None
-        likely = predicted(values["probabilities"]) if self._likely else None
-        margin = gaps(values["probabilities"]) if self._margin else None
-        labels = candidate_labels(values["probabilities"], self._share) if self._share is not None else None
-        return scores, likely, margin, labels, values["probabilities"].shape[1] if "probabilities" in values else 0
-
-    def pool(self, index: Index, results: Sequence[tuple[Any, ...]]) -> Pool:
-        """The pool, of what `work` made of all batches in file order."""
-        scores, likeliest, margin, labels, widths = zip(*results, strict=True)
-
-        def arranged(values: Sequence[Any]) -> np.ndarray | None:
-            return None if values[0] is None else index.arrange(np.concatenate(values))
-
-        ragged = stacked(labels) if self._share is not None else None
-        return Pool(
-            index,
-            max(widths),
-            arranged(scores),
-            arranged([pair and pair[0] for pair in likeliest]),
-            arranged([pair and pair[1] for pair in likeliest]),
-            arranged(margin),
-            ragged if ragged is None or index.order is None else taken(*ragged, index.order),
-        )
 
 
 def supply(
@@ -113,15 +57,18 @@ def supply(
     budget: int,
     options: Options,
     scratch: Scratch,
+    narrowed: Narrowed | None,
     console: Console,
 ) -> Supply:
-    """What the strategy and its wrappers take, from the tables. Each table's rows are read and checked once: while the pool's table is
-    streamed or, where the strategy is given its matrix, while that is read. Raises InputError for tables that do not fit together."""
+    """What the strategy and its wrappers take, from the tables, or from those that the first pass `narrowed` them to. Each table's rows are
+    read and checked once: while the pool's table is streamed or, where the strategy is given its matrix, while that is read. Raises
+    InputError for tables that do not fit together."""
+    tables = narrowed.tables if narrowed is not None else tables
     names = wanted(strategy, given, diversify=options.diversify, suggest=options.suggest, target_aware=options.target_aware)
     model = fitted(tables, past, strategy, names, options, console)
     if "predictions" not in tables.matrices and model is None:
         names = frozenset(name for name in names if name in strategy.takes or INPUTS[name].table != "predictions")
-    source, derived = tables.pool, _Derived(names, strategy, given, options)
+    source, derived = tables.pool, Derived(names, strategy, given, options)
     whole = derived.columns == ["probabilities"] and "predictions" in matrices(strategy, options).values()
     fingerprints: dict[str, str] = {}
     if whole:
@@ -133,7 +80,11 @@ def supply(
         with console.progress(f"reading {source.name}", source.num_rows) as advance:
             index, results, fingerprints[source.kind.name] = derive(source, columns, work, threads=options.threads, advance=advance)
         pool = derived.pool(index, results)
-    candidates, ranks = read_candidates(tables, past, pool.index, options, fingerprints, console)
+    if narrowed is not None:
+        candidates, ranks = pool.index.mask(narrowed.chosen), None
+        fingerprints |= narrowed.inputs
+    else:
+        candidates, ranks = read_candidates(tables, past, pool.index, options, fingerprints, console)
     arrays: dict[str, Any] = {}
     positions = np.flatnonzero(candidates)
     if strategy.shape != "score":
@@ -168,7 +119,10 @@ def supply(
     arrays["classes"] = pool.classes or len(past.classes)
     if pool.candidate_labels is not None:
         arrays["candidate_labels"] = taken(*pool.candidate_labels, positions)
-    return Supply(pool, positions, arrays, fingerprints, model is not None)
+    if narrowed is None:
+        return Supply(pool, positions, arrays, fingerprints, len(pool.index), len(positions), model is not None)
+    fingerprints |= narrowed.inputs
+    return Supply(pool, positions, arrays, fingerprints, narrowed.rows, narrowed.candidates)
 
 
 def _there(vectors: Vectors, name: str) -> Vectors:
@@ -224,41 +178,19 @@ def read_candidates(
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """bool (n,): which rows of the pool may be asked for; and their ranks in --queue, if that is given."""
     candidates = np.ones(len(pool), bool)
-    if past.labels is not None and past.rows is not None:
-        inputs["labels"] = align.table_fingerprint(past.rows if past.answers is None else past.labels.table)
-        gone = past.labels.taken if len(past.labels.taken) else pa.array([], tables.id_type)
-        candidates &= ~pool.mask(gone)
-        if tables.pool.kind.name != "queries":  # a queue is an excerpt of the pool: labels of other rows are to be expected
-            held = past.labels.holdout.column("id").combine_chunks()
-            pooled = gone.filter(pa.compute.invert(pa.compute.is_in(gone, value_set=held)))
-            report_strangers(pool, pooled, "labels", options, console)
-    if past.asked:
-        inputs["queries"] = align.rows_fingerprint(past.asked)
-    if tables.metrics is not None:
-        inputs["metrics"] = align.table_fingerprint(tables.metrics)
-    for name, limit in tables.limits.items():
-        ids = pa.compute.unique(limit.read(["id"]).column("id"))
-        if name == NEAR:
-            inputs[name] = align.fingerprint(align.index([ids], limit.name), None)
-            before = count(int(candidates.sum()), "candidate")
-            candidates &= pool.mask(ids)
-            console.info(f"--within-neighbours {options.within_neighbours}: {int(candidates.sum()):,} of {before} left")
-            continue
-        if name == "within":
-            align.refuse_foreign(
-                ids, f"--within {limit.location}: none of its {len(ids):,} ids", pool, tables.pool.name, "give ids of this pool"
-            )
-        inputs[name] = align.fingerprint(align.index([pa.compute.take(ids, pa.compute.array_sort_indices(ids))], limit.name), None)
-        report_strangers(pool, ids, f"--{name}", options, console)
-        mask = pool.mask(ids)
-        candidates &= mask if name == "within" else ~mask
+    limits = read_limits(tables, past, inputs)
+    left = [len(pool)]
+    for limit in limits:
+        candidates &= limit.mask(pool.ids)
+        left.append(int(candidates.sum()))
+    told(limits, [pool.positions(limit.ids) >= 0 for limit in limits], left, lambda: pool, tables, options, console)
     ranks = None
     if tables.queue is not None:
         ranks, strangers, inputs["queue"] = read_ranks(tables.queue, pool)
         if not np.isfinite(ranks).any():
             what = f"{tables.queue.name}: none of its {len(strangers):,} rows"
             align.refuse_foreign(strangers, what, pool, tables.pool.name, "give the queue and the pool of one project")
-        report_strangers(pool, strangers, "queue", options, console)
+        report_strangers(strangers, "queue", options, console)
         candidates &= np.isfinite(ranks)
     return candidates, ranks
 
@@ -370,11 +302,3 @@ def first_place(text: str, pool: Index, positions: np.ndarray, id_type: pa.DataT
     if position < 0 or place == len(positions) or positions[place] != position:
         raise InputError(f"--first: {text} is not a candidate", "name the id of a row that has no label yet")
     return place
-
-
-def report_strangers(index: Index, ids: pa.Array, table: str, options: Options, console: Console) -> None:
-    """Warn of ids that the pool has never held; an error with --strict."""
-    strangers = ids.filter(pa.array(index.positions(ids) < 0)) if len(ids) else ids
-    if len(strangers):
-        text = f"{table}: {count(len(strangers), 'id')} not in the pool (ids {check.naming(check.first_ids(strangers))})"
-        console.mismatch(text, "give the table that belongs to this pool, or leave --strict out", strict=options.strict)

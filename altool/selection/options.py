@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from altool.engines import placement
 from altool.errors import UsageError
 from altool.metrics import steering
 from altool.metrics.tiers import AUTO
@@ -14,6 +15,7 @@ from altool.shared import (
     CLASSES,
     COLUMNS,
     DEVICE,
+    ENGINE,
     FEATURE_PREFIX,
     FEATURES,
     FORMAT,
@@ -27,6 +29,7 @@ from altool.shared import (
     PROB_COLUMNS,
     PROB_PREFIX,
     PROBABILITIES,
+    RAY_ADDRESS,
     ROUND,
     RUN,
     SCALE,
@@ -39,18 +42,18 @@ from altool.shared import (
     TIME_UNIT,
     TIME_ZONE,
     UNLABELED_VALUE,
+    WORKERS,
 )
 from altool.strategies import registry
-from altool.strategies.registry import Strategy
+from altool.strategies.registry import SUBSET_FACTOR, Strategy
+from altool.wrappers import shortlist as shortlists
 from altool.wrappers.choose import PARALLEL, THRESHOLD
 
 CHOOSING = "What to choose"  # the panels, in the order of the help
 AIMS = "Targets"
 ASKING = "Strategies that ask and wait"
 
-UNIQUE = Option(
-    help="Choose one of near copies: a cosine of features of T or more.", above=0, high=1, bare="0.98", metavar="T", panel=CHOOSING
-)
+UNIQUE = Option(help="Choose one of near copies: a cosine of T or more.", above=0, high=1, bare="0.98", metavar="T", panel=CHOOSING)
 WEIGHTS_FROM = Option(
     panel=AIMS,
     metavar="ROWS",
@@ -75,24 +78,24 @@ class Options:
     output: str | None = shared(replace(OUTPUT, panel=CHOOSING))
     diversify: bool = option("Take one row per predicted class in each pass.", default=False, panel=CHOOSING)
     diversify_by: str | None = option(
-        "Classes as predicted in the previous or the current round.",
+        "The round whose predicted classes count.",
         choices=("previous", "current"),
         metavar="ROUND",
         shown="current; alamp: previous",
         panel=CHOOSING,
     )
     unique: float | None = shared(UNIQUE)
+    shortlist: int | None = shared(replace(shortlists.SHORTLIST, panel=CHOOSING, help="Choose among the M best rows alone."))
+    shortlist_by: str | None = shared(replace(shortlists.SHORTLIST_BY, panel=CHOOSING))
     suggest: bool = option("Add the model's label to every query.", default=False, panel=CHOOSING)
-    suggest_wrong: float | None = option(
-        "Replace this share of suggestions by other classes, to time people.", above=0, high=1, metavar="P", panel=CHOOSING
-    )
+    suggest_wrong: float | None = option("Replace this share of suggestions, to time people.", above=0, high=1, metavar="P", panel=CHOOSING)
     relabel: int | None = option("Ask again about N labels that are most likely wrong.", low=1, high=2**31 - 1, metavar="N", panel=CHOOSING)
     partitions: int | None = option("Pick in P random parts of the pool, at once.", low=1, metavar="P", panel=CHOOSING)
     within_neighbours: int | None = option(
         "Choose among the K rows nearest to each labeled one.", low=1, high=2**31 - 2, metavar="K", panel=CHOOSING
     )
     source: str | None = option(
-        "holdout: the answers are held out, never trained on.", choices=("holdout",), metavar="holdout", shown="as chosen", panel=CHOOSING
+        "holdout: held out, never trained on.", choices=("holdout",), metavar="holdout", shown="as chosen", panel=CHOOSING
     )
     audit: int | None = option("Tiers: ask people about N random easy rows.", low=1, metavar="N", panel=CHOOSING)
     list_strategies: bool = option("Print every strategy and stop.", default=False, panel=CHOOSING)
@@ -100,26 +103,26 @@ class Options:
     features: str | None = shared(FEATURES)
     labels: str | None = shared(LABELS)
     items: str | None = shared(ITEMS)
-    queries: Sequence[str] | None = option("Earlier queries: tiers, costs, or this round's; repeatable.", metavar="TABLE", panel=TABLES)
+    queries: Sequence[str] | None = option("Earlier queries, or this round's; repeatable.", metavar="TABLE", panel=TABLES)
     previous: str | None = option("The previous round's predictions (alamp).", metavar="TABLE", panel=TABLES)
     queue: str | None = option("A ranked table, for --strategy queue.", metavar="TABLE", panel=TABLES)
     oof: str | None = option("Out-of-fold predictions of the labels (--relabel).", metavar="TABLE", panel=TABLES)
     model: str | None = option("A model with a linear head (base, dropquery).", metavar="DIR", panel=TABLES)
-    clusters: str | None = option("Clusters of the pool, kept over rounds (cluster-margin).", metavar="PATH", panel=TABLES)
+    clusters: str | None = option("Clusters, kept over rounds (cluster-margin).", metavar="PATH", panel=TABLES)
     within: str | None = option("Choose among these ids only.", metavar="TABLE", panel=TABLES)
     exclude: str | None = option("Never choose these ids.", metavar="TABLE", panel=TABLES)
     index: str | None = option("What altool index wrote.", metavar="INDEX", shown="beside the features", panel=TABLES)
-    keep: str | None = option("Columns of the pool's table to carry on, or *; ids keep their name.", metavar="A,B,…", panel=TABLES)
+    keep: str | None = option("Columns to carry on, or *; ids keep their name.", metavar="A,B,…", panel=TABLES)
     export: Sequence[str] | None = option("Also write what an annotation tool imports.", metavar="FORMAT=FILE", panel=TABLES)
     image_url: str | None = option("Address in front of a picture's path, else of its id.", metavar="PREFIX", panel=TABLES)
     target_aware: bool = option("Re-order the queue towards classes below target.", default=False, panel=AIMS)
     targets: str | None = shared(replace(TARGETS, panel=AIMS))
-    metrics: str | None = option("Metrics of a report: which classes are below target.", metavar="TABLE", panel=AIMS)
+    metrics: str | None = option("Metrics of a report: classes below target.", metavar="TABLE", panel=AIMS)
     weights_from: str | None = shared(WEIGHTS_FROM)
     candidate_threshold: float | None = option(
         "Share of a row's largest probability that makes a class a candidate.", low=0, high=1, shown=str(THRESHOLD), panel=AIMS
     )
-    queue_size: int | None = option("Rows picked for --target-aware to choose from.", low=1, metavar="N", shown="10 × budget", panel=AIMS)
+    queue_size: int | None = option("Rows that --target-aware chooses from.", low=1, metavar="N", shown="10 × budget", panel=AIMS)
     round: int | None = shared(replace(ROUND, panel=ASKING))
     parallel: int | None = option("Rows that are labeled at once.", low=1, metavar="B", shown=str(PARALLEL), panel=ASKING)
     wait: bool | None = option("Wait for all answers, or ask on (needs --queries).", shown="wait", panel=ASKING)
@@ -139,9 +142,12 @@ class Options:
     unlabeled_value: Sequence[str] | None = shared(UNLABELED_VALUE)
     format: str | None = shared(FORMAT)
     seed: int = shared(SEED)
-    device: str = shared(replace(DEVICE, default="cpu", help="cpu, cuda, cuda:N or auto, of strategies that pick."))
-    memory: str | None = option("As 4GiB; what does not fit lies in TMPDIR.", metavar="SIZE", shown="3/4 of free memory", panel=RUN)
+    device: str = shared(replace(DEVICE, default="cpu", help="Where rows are picked: as cpu, cuda or auto."))
+    memory: str | None = option("As 4GiB; the rest lies in TMPDIR.", metavar="SIZE", shown="3/4 of free memory", panel=RUN)
     threads: int = shared(THREADS)
+    engine: str = shared(ENGINE)
+    ray_address: str | None = shared(replace(RAY_ADDRESS, help="The cluster's address."))
+    workers: int | None = shared(replace(WORKERS, low=1, help="Ray's workers.", shown="one per CPU"))
     strict: bool = shared(STRICT)
     overwrite: bool = shared(OVERWRITE)
     own: Mapping[str, Any] = field(default_factory=dict)  # of the strategy
@@ -169,6 +175,7 @@ def prepare(options: Options) -> tuple[Options, Strategy, dict[str, Any]]:
     _check_asking(options, strategy, who)
     _check_wrappers(options, strategy, who)
     _check_source(options, who)
+    _check_size(options, strategy, who)
     return options, strategy, given
 
 
@@ -266,6 +273,35 @@ def _check_wrappers(options: Options, strategy: Strategy, who: str) -> None:
             raise UsageError(f"--suggest-wrong has no effect with {who}: its suggestions are the tiers'", "use --strategy random --suggest")
         if not options.suggest:
             raise UsageError("--suggest-wrong needs --suggest", "add it")
+
+
+def sorts(strategy: Strategy, options: Options) -> bool:
+    """Does the strategy choose the first rows of its queue, which is all candidates in the order of a number of each?"""
+    whole = (options.target_aware, options.diversify, options.unique is not None, options.oracle)
+    return strategy.rowwise and SUBSET_FACTOR.name not in strategy.option_names and not any(whole)
+
+
+def placed(options: Options) -> placement.Placed:
+    """Where the pool is streamed."""
+    return placement.Placed(options.engine, options.ray_address, workers=options.workers)
+
+
+def _check_size(options: Options, strategy: Strategy, who: str) -> None:
+    """Refuse a shortlist and an engine without effect, or that cannot work. Raises UsageError."""
+    shortlists.check(strategy, options.shortlist, options.shortlist_by, who, flag)
+    if options.shortlist is not None:
+        if not options.predictions:
+            raise UsageError("--shortlist needs --predictions", "its rows are the best by their probabilities")
+        if options.clusters:
+            raise UsageError("--clusters has no effect with --shortlist: it is of the whole pool", "leave one of them out")
+        if options.budget is not None:
+            shortlists.check_budget(options.shortlist, options.budget, flag)
+    placement.check(placed(options))
+    if options.engine == placement.LOCAL and options.workers is not None:
+        raise UsageError("--workers has no effect with --engine local", "use --threads, or give --engine ray")
+    if options.engine != placement.LOCAL and options.shortlist is None and not sorts(strategy, options):
+        hint = "leave it out, or give --shortlist" if strategy.shape == "pick" else "leave it out"
+        raise UsageError(f"--engine {options.engine} has no effect here: the whole pool is needed at once", hint)
 
 
 def _check_source(options: Options, who: str) -> None:

@@ -20,7 +20,10 @@ from altool.tables import check
 from altool.tables.read import Source
 from altool.text import count as plural
 from altool.wrappers.choose import Choice, Request
+from altool.wrappers.shortlist import MARGIN
 from altool.wrappers.unique import LeftOut
+
+FIRST = {"margin": "least margin", "entropy": "largest entropy", "least-confidence": "least confidence"}  # whom --shortlist-by takes
 
 
 def report(
@@ -152,6 +155,8 @@ def conclude(
         )
     summary = {"command": "select", "strategy": strategy, "round": past.round, "budget": request.count, "selected": count, **facts}
     line = f"selected {count:,} of {facts['candidates']:,} candidates by {strategy}, round {past.round}"
+    if options.shortlist is not None:
+        line += f", among the {plural(facts['shortlist'], 'row')} of {FIRST[options.shortlist_by or MARGIN]}"
     if choice.round is not None and options.oracle is None:
         summary["asked"] = len(asked)
         line += f": {len(asked):,} of its {min(request.count, facts['candidates']):,} rows are asked"

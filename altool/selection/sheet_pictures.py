@@ -12,7 +12,7 @@ from altool.console import Console
 from altool.labels.exchange import Format, Task
 from altool.payloads.pictures import for_browsers
 from altool.payloads.reading import Unusable
-from altool.tables import check, outputs, write
+from altool.tables import check, ours, outputs, write
 from altool.tables.listing import is_image_name
 from altool.tables.picture_folders import write_pictures
 from altool.text import count
@@ -58,7 +58,7 @@ def write_beside(form: Format, location: str, files: Mapping[str, bytes]) -> Non
     if files:
         with write.replacing(path, "pictures") as temporary:
             write_pictures(files, temporary)
-    elif path.is_dir() and outputs.ours("pictures", path):
+    elif path.is_dir() and ours.ours("pictures", path):
         shutil.rmtree(path)
 
 

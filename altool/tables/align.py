@@ -70,7 +70,7 @@ def index(chunks: Sequence[pa.Array], name: str) -> Index:
     Strictly increasing ids, which one pass proves, are sorted and unique; only others are sorted.
     """
     ids = pa.chunked_array(chunks)
-    if _increasing(ids):
+    if increasing(ids):
         return Index(ids, None)
     if pa.types.is_string(ids.type) and ids.nbytes > 1 << 30:
         ids = ids.cast(pa.large_string())
@@ -89,7 +89,8 @@ def index(chunks: Sequence[pa.Array], name: str) -> Index:
     return Index(pa.chunked_array([ordered]), np.asarray(order).astype(np.int64))
 
 
-def _increasing(ids: pa.ChunkedArray) -> bool:
+def increasing(ids: pa.ChunkedArray) -> bool:
+    """Is each of these ids greater than the one before?"""
     last = None
     for chunk in ids.chunks:
         if not len(chunk):

@@ -99,7 +99,7 @@ def read_some(source: Source, column: str, index: Index, positions: np.ndarray, 
         found[0][at] = part
         sums[at] = align.checksums([batch.column(column)])
 
-    source.gather(column, rows[to], index.take(positions[to]), work, threads=threads)
+    source.gather([column], rows[to], index.take(positions[to]), work, threads=threads)
     return found[0] if found else np.empty((0, 0), dtype), sums
 
 

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from altool.errors import InputError
 from altool.tables import array_files, text, thrift
 from altool.tables.check import short
 from altool.tables.listing import decompressed, is_table_name
+from altool.tables.objects import stamp
 from altool.tables.outside import UTF_16, decode
 from altool.tables.pages import Plain, plain
 
@@ -126,6 +128,7 @@ class ParquetFragment(Described):
     constants: Mapping[str, str | None] = field(default_factory=dict)
     untyped: bool = False
     decimal_comma: bool = False
+    stamp: object = None  # of an object, as it was when its footer was read
 
     @cached_property
     def group_rows(self) -> Sequence[int]:
@@ -205,10 +208,15 @@ class ParquetFragment(Described):
                     yield batch.slice(start, stop - start)
                     start = stop
 
-    def _file(self, large: bool, dictionaries: Sequence[str] = ()) -> pq.ParquetFile:
+    @contextmanager
+    def _file(self, large: bool, dictionaries: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+        """The file, open. Raises InputError in the end where it was replaced in an object store, which reads from what is there now."""
         source = _source(self.file, self.filesystem)
         size = BATCH_BYTES if large else 0
-        return pq.ParquetFile(source, metadata=self.metadata, pre_buffer=False, buffer_size=size, read_dictionary=list(dictionaries))
+        with pq.ParquetFile(source, metadata=self.metadata, pre_buffer=False, buffer_size=size, read_dictionary=list(dictionaries)) as file:
+            yield file
+        if self.filesystem is not None and stamp(self.filesystem, self.file) != self.stamp:
+            raise InputError(f"{self.path}: it was replaced while it was read", "run the command again")
 
     def _direct(
         self, handle: int, group: int, columns: Sequence[str], direct: dict[str, Plain], others: list[str], rows: int
@@ -362,6 +370,7 @@ def _unpacked(path: str, filesystem: Any, codec: str) -> str:
 
 
 def _parquet(where: str, path: str, filesystem: Any) -> ParquetFragment:
+    before = None if filesystem is None else stamp(filesystem, path)
     with stream(path, filesystem) if filesystem is None else filesystem.open_input_file(path) as file:
         file.seek(0, os.SEEK_END)
         if (size := file.tell()) < 12:
@@ -374,7 +383,7 @@ def _parquet(where: str, path: str, filesystem: Any) -> ParquetFragment:
         # What pyarrow says of an encrypted column ends the process.
         if length - file.metadata.serialized_size == SIGNATURE:
             raise InputError(f"{where} is an encrypted Parquet file", "write it without encryption")
-        found = ParquetFragment(path, file.metadata, file.schema_arrow, path, _is_suspect(footer, file.metadata), filesystem)
+        found = ParquetFragment(path, file.metadata, file.schema_arrow, path, _is_suspect(footer, file.metadata), filesystem, stamp=before)
     found.schema.names  # noqa: B018 (names that are no UTF-8 are refused here)
     return found
 

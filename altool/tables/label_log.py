@@ -19,7 +19,7 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ import numpy as np
 import pyarrow as pa
 
 from altool.errors import InputError
-from altool.tables import check, places
+from altool.tables import check, objects, places
 from altool.tables.fragments import Fragment
 from altool.tables.listing import refuse_log
 from altool.tables.outputs import local
@@ -124,13 +124,26 @@ def _in_order(table: pa.Table, numbers: np.ndarray, rows: Sequence[int], names: 
     counts = table.column("id").value_counts()
     several = counts.field("values").filter(pa.compute.greater(counts.field("counts"), 1))
     answers = pa.compute.and_(pa.compute.invert(corrects), pa.compute.greater(table.column(ARRIVAL), 0))
-    repeated = pa.array(np.flatnonzero(pa.compute.and_(pa.compute.is_in(table.column("id"), value_set=several), answers)))
-    some = table.take(repeated).append_column("row", repeated).sort_by([(ARRIVAL, "ascending"), ("row", "ascending")])
-    first = some.group_by(list(COLUMNS), use_threads=False).aggregate([("row", "first")]).column("row_first")
+    repeated = np.flatnonzero(pa.compute.and_(pa.compute.is_in(table.column("id"), value_set=several), answers))
+    some = table.take(pa.array(repeated))
+    undated = pa.compute.if_else(some.column("labeled_at").is_null(), some.column("round"), None)
+    same = ("id", "annotator", "source", "label", "status", "labeled_at")  # by which an import that comes later knows an answer
+    first = np.full(len(repeated), last + 1)
+    group = groups([*(some.column(name) for name in same), undated])
+    np.minimum.at(first, group, arrivals[file_of[repeated]])
     kept = np.ones(len(table), bool)
-    kept[np.asarray(repeated)] = False
-    kept[np.asarray(first)] = True
+    kept[repeated] = arrivals[file_of[repeated]] == first[group]
     return table.filter(pa.array(kept))
+
+
+def groups(columns: Iterable[pa.ChunkedArray]) -> np.ndarray:
+    """int64 per row, from 0: the same for rows that are alike in all of these columns."""
+    found: np.ndarray | None = None
+    for column in columns:
+        codes = np.asarray(column.combine_chunks().dictionary_encode("encode").indices).astype(np.int64)
+        joined = codes if found is None else found * (codes.max(initial=0) + 1) + codes
+        found = np.unique(joined, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    return np.zeros(0, np.int64) if found is None else found
 
 
 def _import_of(file: Fragment) -> int:
@@ -184,7 +197,7 @@ def write(rows: pa.Table, folder: str | Path, round_: int, origin: Mapping[str, 
     so that of two undated answers the one that came later is known (0: it says nothing).
     """
     folder = str(folder)
-    name, rows = fragment(rows, round_, number, remote=places.is_remote(folder))
+    name, rows = fragment(rows, round_, number, remote=objects.is_remote(folder))
     location = places.within(folder, name)
     if places.exists(location):
         return None
@@ -199,7 +212,7 @@ def locked(folder: str | Path) -> Iterator[None]:
     A killed process gives the lock back. Readers need none, and the rows of whoever writes without it are not lost. In object storage
     there is none. Raises InputError for the folder of a table with a log of its own, which would not show what is added.
     """
-    if places.is_remote(str(folder)):
+    if objects.is_remote(str(folder)):
         yield
         return
     path = local(folder)

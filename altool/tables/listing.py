@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import select
 import shutil
 import stat
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from functools import cache
 from typing import Any, NamedTuple
@@ -25,7 +27,9 @@ import pyarrow as pa
 
 from altool.errors import InputError
 from altool.tables.check import short
+from altool.tables.objects import MANIFEST, manifest
 from altool.tables.space import BESIDE
+from altool.text import count
 
 PIPE_SECONDS = 10.0  # how long a pipe may be without a writer
 NAMED = 3  # files named in a message
@@ -36,6 +40,9 @@ IMAGES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 TARS = (".tar", ".tgz", ".tbz2", ".txz", *(f".tar{ending}" for ending in (".gz", ".bz2", ".xz", ".zst", ".lz4")))
 COMPRESSED = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 TRANSIENT = (".tmp", ".partial", ".crc", "_temporary", ".ipynb_checkpoints", ".rejects.parquet")  # nobody's rows
+PART_FILE = re.compile(r"\.shard-\d{5,}-of-\d{5,}\.arrow")  # what --shard leaves in the folder of a table (altool.tables.parts)
+# In a folder of a table: what a killed update leaves, and the parts of --shard.
+LEFT = re.compile(r"\.part-\d{5,}\.parquet\.\d+\.\w+(-lock)?|\.\.?(shard-\d{5,}-of-\d{5,}\.arrow|space-\w+\.\w+)(\.\d+\.\w+(-lock)?)?")
 NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -67,6 +74,9 @@ def listing(label: str, location: str, allow_empty: bool = False) -> Listing:
         problem = "no files in it" if found.folder else "no such file or folder"
         if found.hidden:
             problem = f"only hidden files in it, whose names begin with a dot or an underscore ({naming(found.hidden, found.folder)})"
+        if found.hidden and all(PART_FILE.fullmatch(os.path.basename(path)) for path in found.hidden):
+            text = f"{label}: {count(len(found.hidden), 'part')} of --shard in it, which are no table yet"
+            raise InputError(text, f"join them, when all are there: altool merge {found.folder}")
         raise InputError(f"{label}: {problem}", "check the path; a glob must match at least one file")
     return found
 
@@ -123,8 +133,7 @@ def naming(paths: Sequence[str], folder: str) -> str:
 def _local(label: str, location: str) -> Listing:
     if os.path.isdir(location):
         refuse_log(label, location, above=True)
-        paths = list(_walk(label, location))
-        return _visible(paths, location)
+        return _visible(list(_walk(label, location)), location, None)
     if os.path.lexists(location):
         if not os.path.exists(location):
             raise InputError(f"{label}: it is a link to nothing ({os.readlink(location)})", "mend the link, or give the file itself")
@@ -141,7 +150,7 @@ def _local(label: str, location: str) -> Listing:
             hidden += [match] if _shown(match) else []
         elif os.path.isdir(match):
             refuse_log(label, match, above=True)
-            inner = _visible(list(_walk(label, match)), match)
+            inner = _visible(list(_walk(label, match)), match, None)
             hidden += inner.hidden
             paths += inner.paths
         elif not os.path.exists(match):
@@ -178,7 +187,7 @@ def _walk(label: str, folder: str) -> Iterator[str]:
         waiting += sorted(folders, reverse=True)
 
 
-def _visible(paths: Sequence[str], folder: str, filesystem: Any = None) -> Listing:
+def _visible(paths: Sequence[str], folder: str, filesystem: Any) -> Listing:
     """The paths below a folder, without the hidden ones."""
 
     def hidden(path: str) -> bool:
@@ -186,9 +195,24 @@ def _visible(paths: Sequence[str], folder: str, filesystem: Any = None) -> Listi
 
     visible: list[str] = []
     others: list[str] = []
-    for path in sorted(paths):
-        (others if hidden(path) else visible).append(path)
+    for path, place in sorted(_listed(paths, filesystem).items()):
+        (others if hidden(path) else visible).append(place)
     return Listing(visible, folder, filesystem, [path for path in others if _shown(path[len(folder) :])])
+
+
+def _listed(paths: Sequence[str], filesystem: Any) -> dict[str, str]:
+    """{path: where it lies}: in a folder with a manifest the files that it names lie under other names, and nothing else is part of it."""
+    found = {path: path for path in paths}
+    for path in paths:
+        folder, _, name = path.rpartition("/")
+        if name != MANIFEST:
+            continue
+        with suppress(InputError):  # somebody else's
+            with open(path, "rb") if filesystem is None else filesystem.open_input_file(path) as file:
+                objects = manifest(file.read(), folder)
+            found = {one: place for one, place in found.items() if one.rpartition("/")[0] != folder}
+            found |= {f"{folder}/{file}": f"{folder}/{place}" for file, place in objects.items()}
+    return found
 
 
 def _shown(path: str) -> bool:
@@ -261,8 +285,9 @@ def _remote(label: str, uri: str) -> Listing:
             raise _logged(label, kind, uri, uri)
     if "*" in address:
         pattern = (path + address[len(base) :]).split("/")
-        paths = [found for found in paths if len(pattern) == found.count("/") + 1 and all(map(fnmatch, found.split("/"), pattern))]
-        return Listing(sorted(paths), "", filesystem, [])
+        named = sorted(_listed(paths, filesystem).items())
+        paths = [at for one, at in named if len(pattern) == one.count("/") + 1 and all(map(fnmatch, one.split("/"), pattern))]
+        return Listing(paths, "", filesystem, [])
     return _visible(paths, "" if info.type == fs.FileType.NotFound else path, filesystem)
 
 

@@ -13,29 +13,31 @@ for S3 do not answer.
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import os
 import re
+import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from altool.errors import InputError, UsageError
-from altool.tables.outside import load_json
+from altool.text import masked
 
 MANIFEST = "_manifest.json"
 FORMAT = 1
+STORES = ("s3://", "gs://", "gcs://", "abfs://", "abfss://", "hdfs://")
 LEFT = 7 * 86_400  # seconds after which an object that no manifest names was left by a run that was killed
 OWN = re.compile(r"(.+)-([0-9a-f]{20})((?:\.\w+)*)")
 ACCESS = "check the address and your access to it"
-SECRETS = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^/?#\s@]*@|([?&](?:access_key|secret_key|session_token|sas_token)=)[^&\s]*", re.IGNORECASE)
 
 
 def is_remote(location: str | Path) -> bool:
@@ -43,9 +45,18 @@ def is_remote(location: str | Path) -> bool:
     return "://" in str(location) and not str(location).lower().startswith("file://")
 
 
-def shown(text: str) -> str:
-    """The text without the credentials of addresses in it."""
-    return SECRETS.sub(lambda found: f"{found[1]}…@" if found[1] else f"{found[2]}…", text)
+def names_object(text: str) -> bool:
+    """Is a text, which may also be something else, the address of an object?"""
+    return text.lower().startswith(STORES)
+
+
+def path_of(location: str) -> Path | None:
+    """The path of a location on this machine, `file://` too; None for one in an object store. Raises UsageError."""
+    if "\0" in location:
+        raise UsageError(f"{location}: a path cannot contain NUL", "give another path")
+    if "://" not in location:
+        return Path(location)
+    return None if is_remote(location) else Path(Place("file" + location[4:])._opened[1])
 
 
 def named(name: str, token: str) -> str:
@@ -65,6 +76,7 @@ class Place:
 
     @cached_property
     def _opened(self) -> tuple[Any, str]:
+        import pyarrow as pa  # here alone, as below: what reads small files is imported where no table is read
         from pyarrow import fs
 
         address, _, query = self.uri.partition("?")
@@ -75,7 +87,7 @@ class Place:
             except pa.ArrowInvalid:  # an older pyarrow does not have that option
                 return fs.FileSystem.from_uri(self.uri)
         except (pa.ArrowException, OSError, ImportError, ValueError) as error:
-            reason = shown(" ".join(str(error).split()))[:200]
+            reason = masked(" ".join(str(error).split()))[:200]
             raise UsageError(f"{self}: not an address that altool can write to ({reason})", "give another path") from error
 
     @property
@@ -93,7 +105,7 @@ class Place:
         return self.uri.partition("?")[0].rstrip("/").rpartition("/")[2]
 
     def __str__(self) -> str:
-        return shown(self.uri)
+        return masked(self.uri)
 
     def __truediv__(self, name: str) -> Place:
         address, question, query = self.uri.partition("?")
@@ -129,6 +141,12 @@ class Place:
                 raise InputError(f"{self}: found {file.size():,} bytes, expected at most {largest:,}", ACCESS)
             return file.read()
 
+    @contextmanager
+    def reading(self) -> Iterator[io.BufferedReader]:
+        """The object, open for reading."""
+        with self._reached("cannot be read"), self.filesystem.open_input_file(self.path) as file, io.BufferedReader(file) as reader:
+            yield reader
+
     def fetch(self, target: Path) -> None:
         """Copy the object to a path."""
         from pyarrow import fs
@@ -159,10 +177,12 @@ class Place:
 
     @contextmanager
     def _reached(self, what: str, kind: type[InputError] | type[UsageError] = InputError) -> Iterator[None]:
+        import pyarrow as pa
+
         try:
             yield
         except (pa.ArrowException, OSError) as error:
-            reason = "it is not there" if isinstance(error, FileNotFoundError) else shown(" ".join(str(error).split()))
+            reason = "it is not there" if isinstance(error, FileNotFoundError) else masked(" ".join(str(error).split()))
             raise kind(f"{self} {what} ({reason})", ACCESS) from error
 
 
@@ -171,7 +191,9 @@ class Place:
 
 def manifest(content: bytes, label: str) -> dict[str, str]:
     """{file of the folder: its object} as a manifest says it. Raises InputError where it is none of altool's."""
-    found = load_json(content, f"{label}: {MANIFEST}")
+    found = None
+    with suppress(ValueError, RecursionError):
+        found = json.loads(content)
     listed = found.get("objects") if isinstance(found, dict) and found.get("altool") == FORMAT else None
     if not isinstance(listed, dict) or not all(isinstance(name, str) and "/" not in name for name in (*listed, *listed.values())):
         raise InputError(f"{label}: {MANIFEST} is not one that altool wrote", "give a folder that altool wrote")
@@ -232,16 +254,40 @@ def put_files(place: Place, folder: Path, last: str) -> None:
 # Copies on this machine
 
 
-def fetched(location: str, label: str, folder: Path) -> str:
-    """A location as a path on this machine: one in an object store is copied into `folder`, a folder by its manifest if it has one.
+def stamp(filesystem: Any, path: str) -> object:
+    """What changes when an object is replaced. Raises OSError."""
+    found = filesystem.get_file_info(path)
+    return found.size, found.mtime_ns
 
-    Raises InputError, which begins with `label`, where there is nothing.
+
+def local_copy(location: str, label: str) -> str:
+    """A file or a folder as a path on this machine, for as long as the process lives: one in an object store is copied, a folder with a
+    manifest as the files that it names. Any other path is that itself.
+
+    Raises InputError, which begins with `label`, where there is nothing at an address.
     """
+    if is_remote(location):
+        return _copied(location, label)
+    path = path_of(location) or Path(location)
+    names = of_manifest(path)
+    if not names:
+        return location
+    target = _room() / path.name
+    target.mkdir()
+    for name, each in names.items():
+        if not (path / each).is_file():
+            raise InputError(f"{label}: {each} is not there, which its {MANIFEST} names", "copy the folder again")
+        shutil.copyfile(path / each, target / name)
+    return str(target)
+
+
+@cache
+def _copied(location: str, label: str) -> str:
     place = Place(location)
     kind = place.kind()
     if not kind:
         raise InputError(f"{label}: no such file or folder", ACCESS)
-    target = folder / place.name
+    target = _room() / place.name
     if kind == "file":
         place.fetch(target)
         return str(target)
@@ -251,7 +297,39 @@ def fetched(location: str, label: str, folder: Path) -> str:
     return str(target)
 
 
-def of_manifest(folder: Path) -> Mapping[str, str]:
-    """{file: object} of a copy of such a folder on this machine; empty where it has no manifest."""
-    place = folder / MANIFEST
-    return manifest(place.read_bytes(), str(folder)) if place.is_file() else {}
+def of_manifest(folder: Path) -> dict[str, str]:
+    """{file: object} of a copy on this machine of such a folder; empty where it has no manifest of altool's."""
+    with suppress(OSError, InputError):
+        return manifest((folder / MANIFEST).read_bytes(), str(folder))
+    return {}
+
+
+def stage(location: str) -> Path:
+    """The folder for temporary files where what a run has done so far lies that writes to the address; a killed one leaves it to the next
+    on this machine. Raises UsageError where it is somebody else's."""
+    folder = Path(tempfile.gettempdir(), f"altool-{hashlib.sha256(location.encode()).hexdigest()[:20]}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+        raise UsageError(f"{folder} is another user's", "set TMPDIR to a folder of your own")
+    return folder
+
+
+def unstage(location: str) -> None:
+    """Remove the folder of `stage`, if nothing is left in it."""
+    with suppress(OSError):
+        stage(location).rmdir()
+
+
+def _room() -> Path:
+    """An empty folder for one copy."""
+    _rooms.append(tempfile.TemporaryDirectory(prefix="altool-copy-"))
+    return Path(_rooms[-1].name)
+
+
+_rooms: list[tempfile.TemporaryDirectory[str]] = []  # keeps the copies of this process until it ends
+
+
+def beside(location: str, ending: str) -> str:
+    """The location of what lies beside a table: its name without .parquet, and with the ending."""
+    address, question, query = location.partition("?") if is_remote(location) else (location, "", "")
+    return address.rstrip("/").removesuffix(".parquet") + ending + question + query

@@ -9,6 +9,7 @@ import stat
 from typing import Any
 
 from altool.errors import InputError
+from altool.tables.objects import Place, is_remote
 
 DEEPEST = 100  # lists and objects in each other: as Python can still print and compare
 LARGEST = 64 << 20  # bytes of a file that people write
@@ -17,11 +18,17 @@ SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def read_bytes(path: str | os.PathLike[str], label: str, largest: int = LARGEST) -> bytes:
-    """The content of a regular file of at most `largest` bytes. Raises InputError, which begins with `label`, for anything else.
+    """The content of a regular file, or an object, of at most `largest` bytes. Raises InputError, which begins with `label`, for anything
+    else.
 
     A pipe or a device is never waited for.
     """
     hint = "check the path and your access to it"
+    if is_remote(str(path)):
+        try:
+            return Place(str(path)).read(largest)
+        except InputError as error:
+            raise InputError(f"{label}: {error.message}" if str(path) not in label else error.message, error.hint) from error
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,9 +18,9 @@ import pyarrow as pa
 
 from altool.errors import InputError
 from altool.tables import write
+from altool.tables.listing import PART_FILE
 
 FACTS = b"altool.part"
-NAME = re.compile(r"\.shard-(\d{5,})-of-(\d{5,})\.arrow")
 
 
 @dataclass(frozen=True)
@@ -123,4 +122,4 @@ def name(number: int, of: int) -> str:
 def stored(folder: Path) -> list[Path]:
     """The parts in a folder, in the order of their numbers."""
     there = sorted(folder.iterdir()) if folder.is_dir() else []
-    return sorted(path for path in there if NAME.fullmatch(path.name))
+    return sorted(path for path in there if PART_FILE.fullmatch(path.name))

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 
 from altool.errors import InputError
-from altool.tables.outside import load_json, read_bytes
+from altool.tables.objects import Place
+from altool.tables.outside import LARGEST, load_json, read_bytes
 
 CONTENTS = ".altool.json"  # {name: bytes} of what altool wrote into the folder
 BY_THE_DESKTOP = frozenset((".DS_Store", "Thumbs.db", "desktop.ini"))
@@ -32,3 +33,14 @@ def are_pictures(folder: Path, names: Set[str]) -> bool:
         return False
     found = {name: (folder / name).lstat() for name in written}
     return all(stat.S_ISREG(one.st_mode) and one.st_size == written[name] for name, one in found.items())
+
+
+def are_remote_pictures(folder: Place, names: Set[str]) -> bool:
+    """`are_pictures` in an object store, where a killed run may have left some of them without what tells of them: then they are not."""
+    if CONTENTS not in names:
+        return False
+    try:
+        written = load_json((folder / CONTENTS).read(LARGEST), "pictures")
+    except InputError:
+        return False
+    return isinstance(written, dict) and names == {*written, CONTENTS}

@@ -1,56 +1,36 @@
-"""Folders that files are added to, on this machine or in object storage, by their locations: paths and URIs."""
+"""Locations of folders that files are added to, on this machine or in an object store."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
-import pyarrow as pa
-
-from altool.errors import InputError
-from altool.tables.check import short
-
-
-def is_remote(location: str) -> bool:
-    """Is it a URI of another machine's? `file://` is none."""
-    return "://" in location and not location.lower().startswith("file://")
+from altool.tables.objects import Place, is_remote
 
 
 def within(folder: str, name: str) -> str:
     """The location of a file of the folder; what a URI asks for (`?endpoint_override=…`) stays behind it."""
-    address, question, query = folder.partition("?") if "://" in folder else (folder, "", "")
-    return f"{address.rstrip('/') or '/'}/{name}{question}{query}"
+    return (Place(folder) / name).uri if "://" in folder else os.path.join(folder.rstrip("/") or "/", name)
+
+
+def sibling(folder: str, name: str) -> str:
+    """The location of what lies beside the folder."""
+    return Place(folder).beside(name).uri if "://" in folder else os.path.join(os.path.dirname(folder.rstrip("/")), name)
 
 
 def beside(folder: str, ending: str) -> str:
     """The location that is called as the folder, with an ending."""
-    address, question, query = folder.partition("?") if "://" in folder else (folder, "", "")
-    return f"{address.rstrip('/')}{ending}{question}{query}"
-
-
-def sibling(folder: str, name: str) -> str:
-    """The location of a file that lies beside the folder."""
-    address, question, query = folder.partition("?") if "://" in folder else (folder, "", "")
-    return os.path.join(os.path.dirname(address.rstrip("/")), name) + question + query
+    return sibling(folder, Place(folder).name + ending) if "://" in folder else folder.rstrip("/") + ending
 
 
 def exists(location: str) -> bool:
     """Is there a file, or an object? Raises InputError where the place cannot be reached."""
-    return os.path.exists(location) if "://" not in location else _info(location).type.name == "File"
+    return Place(location).kind() == "file" if is_remote(location) else os.path.exists(_path(location))
 
 
 def is_folder(location: str) -> bool:
-    """Is there a folder, or in object storage anything below this address? Raises InputError where the place cannot be reached."""
-    return os.path.isdir(location) if "://" not in location else _info(location).type.name == "Directory"
+    """Is there a folder, or in an object store anything below this address? Raises InputError where the place cannot be reached."""
+    return Place(location).kind() == "folder" if is_remote(location) else os.path.isdir(_path(location))
 
 
-def _info(uri: str) -> Any:
-    from pyarrow import fs
-
-    try:
-        filesystem, path = fs.FileSystem.from_uri(uri)
-        return filesystem.get_file_info(path)
-    except (OSError, pa.ArrowException, ImportError, ValueError) as error:
-        raise InputError(
-            f"{uri.partition('?')[0]}: cannot be opened ({short(error)})", "check the address and your access to it"
-        ) from error
+def _path(location: str) -> str:
+    return Place(location).path if "://" in location else location

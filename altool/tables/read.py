@@ -18,6 +18,7 @@ from altool.tables.files import Files
 from altool.tables.fragments import Fragment, MemoryFragment, probe, stream
 from altool.tables.layout import Layout, check_score, gathered, layout
 from altool.tables.listing import listing
+from altool.tables.objects import names_object
 from altool.tables.outside import decode, load_json
 from altool.tables.schema import ALIASES, FOREIGN, KINDS, MATRIX, WIDE_PREFIX, Kind
 from altool.tables.source import Listener, Meaning, Source, matrix, plan
@@ -233,7 +234,7 @@ def parse_classes(text: str | None, option: str = "--classes") -> tuple[str, ...
     """`a,b,c`, or a file with one class per line or a JSON list: what `option` says. Raises InputError for a file that is neither."""
     if text is None:
         return None
-    if "://" in text or (os.path.exists(text) and not os.path.isdir(text)):
+    if names_object(text) or (os.path.exists(text) and not os.path.isdir(text)):
         label = f"{option} {text}"
         found = listing(label, text)
         with stream(found.paths[0], found.filesystem) as file:

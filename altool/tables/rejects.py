@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,12 +30,13 @@ def nothing_left(name: str, column: str, rows: int, refused: pa.Table) -> InputE
     )
 
 
-def keep(refused: pa.Table, rows: int, path: Path, origin: Mapping[str, Any], console: Listener, *, again: bool = False) -> None:
+def keep(refused: pa.Table, rows: int, path: str | Path, origin: Mapping[str, Any], console: Listener, *, again: bool = False) -> None:
     """Write those of so many rows that are refused to `path`, and warn; where there are none, remove an earlier run's. With `again`, a file
     that holds them already stays as it is."""
     if not refused.num_rows:
-        path.unlink(missing_ok=True)
+        write.remove(path)
         return
-    if not (again and path.exists() and pq.read_table(path).select(["id", "reason"]).equals(refused)):
+    if not (again and os.path.exists(path) and pq.read_table(path).select(["id", "reason"]).equals(refused)):
         write.write_table(refused, "rejects", str(path), origin=origin)
-    console.warn(f"{refused.num_rows:,} of {count(rows, 'item')} cannot be used; ids and reasons are in {path.name}")
+    name = os.path.basename(str(path).partition("?")[0])
+    console.warn(f"{refused.num_rows:,} of {count(rows, 'item')} cannot be used; ids and reasons are in {name}")

@@ -259,15 +259,15 @@ class Source:
         check.raise_faults(self.name, faults)
 
     def gather(
-        self, column: str, rows: np.ndarray, ids: pa.Array, function: Callable[[pa.RecordBatch, int], None], *, threads: int = 0
+        self, columns: Sequence[str], rows: np.ndarray, ids: pa.Array, function: Callable[[pa.RecordBatch, int], None], *, threads: int = 0
     ) -> None:
         """Call `function(batch, start)` for all of the rows at these places of the whole table (int64, increasing) and no others, with the
-        columns `id` and `column`, a matrix; `start` is the place of the batch's first among `rows`, whose `ids` are known.
+        column `id` and these; `start` is the place of the batch's first among `rows`, whose `ids` are known.
 
-        A row group without any of them is not read, and where the matrix lies in the file as it is in memory, no other rows are. Faults of
+        A row group without any of them is not read, and where one matrix lies in the file as it is in memory, no other rows are. Faults of
         these rows are raised as `scan` does.
         """
-        wanted = [self._columns(fragment, [column]) for fragment in self.fragments]
+        wanted = [self._columns(fragment, columns) for fragment in self.fragments]
         faults: list[check.RowFaults] = []
 
         def work(piece: Piece) -> None:
@@ -276,7 +276,7 @@ class Source:
                 if (name := self.physical(fragment, "id")) in fragment.names:
                     raw = raw.append_column(name, ids[start : start + len(raw)])
                 try:
-                    function(self._conform(fragment, raw, ["id", column]), start)
+                    function(self._conform(fragment, raw, ["id", *columns]), start)
                 except check.RowFaults as error:
                     faults.append(error)
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from altool.errors import InputError
 from altool.tables import align
+from altool.tables.objects import local_copy
 from altool.text import count
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def of_model(facts: Mapping[str, Any], location: str) -> Space | None:
 
 def made_by(facts: Mapping[str, Any], location: str) -> Space:
     """The space of the vectors that a model itself makes (`score --features-output`): its weights', and that of what it reads."""
-    weights = align.file_digest(os.path.join(location, "weights.safetensors"))
+    weights = align.file_digest(os.path.join(local_copy(location, f"model {location}"), "weights.safetensors"))
     return made({"classifier": facts["classifier"], "weights": weights, "reads": facts.get("space"), "dtype": "float32"}, location)
 
 

@@ -79,7 +79,7 @@ def read_targets(reader: Reader, location: str) -> Targets:
     name = f"targets {location}"
     confidence = CONFIDENCE
     rows: list[tuple[str | None, dict[str, Any]]]
-    if location.endswith(".toml"):
+    if location.partition("?")[0].endswith(".toml"):
         rows, confidence = _toml(name, location)
     else:
         table = reader.open(location, "targets").read()

@@ -13,6 +13,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -24,13 +25,16 @@ import pyarrow.parquet as pq
 
 from altool import __version__
 from altool.errors import AltoolError, InputError, UsageError
-from altool.tables import outputs
+from altool.tables import objects, ours, outputs
 from altool.tables.align import Index
+from altool.tables.objects import Place
+from altool.tables.picture_folders import CONTENTS
 from altool.tables.schema import KINDS, MATRIX
 from altool.text import clip, visible
 
 ROW_GROUP = 65_536
 PART = 4 * ROW_GROUP  # rows in each file of a folder
+LAST = {"run": "history.parquet", "html/": "index.html", "pictures": CONTENTS}  # folders whose files keep their names in an object store
 FORMATS = ("parquet", "arrow", "csv", "jsonl")
 FORMULA = frozenset("=+-@\u2212")  # what a spreadsheet takes for the beginning of a formula, once NFKC has made it plain
 BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")  # letters and signs that show nothing; the other blanks are told by their category
@@ -53,7 +57,7 @@ def metadata(kind: str, origin: Mapping[str, Any], classes: Sequence[str] | None
 def remove_stale(target: Path) -> None:
     """Remove what killed runs left beside `target`: temporary paths whose lock nobody holds. An old one that such a run had put aside
     comes back."""
-    for stale in target.parent.glob(f".{glob.escape(target.name)}.*.tmp-lock"):
+    for stale in () if objects.is_remote(target) else target.parent.glob(f".{glob.escape(target.name)}.*.tmp-lock"):
         with contextlib.suppress(OSError), open(stale, "rb") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             _remove(stale.with_suffix(".tmp"))
@@ -71,6 +75,10 @@ def temporary(target: str | Path) -> Iterator[Path]:
     Whatever a killed run left behind is removed. The path is held under a lock, so two runs at once do not remove each other's.
     Raises UsageError or InputError where it cannot be written.
     """
+    if objects.is_remote(target):
+        with tempfile.TemporaryDirectory(prefix="altool-") as folder, unwritable(target, path := Path(folder, Place(str(target)).name)):
+            yield path
+        return
     target = outputs.local(target)
     lock = target.parent / f".{target.name}.{os.getpid()}.tmp-lock"
     path = lock.with_suffix(".tmp")
@@ -87,12 +95,23 @@ def temporary(target: str | Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replacing(target: str | Path, kind: str = "", *, parts: bool = False) -> Iterator[Path]:
-    """Yields a temporary path beside `target` to write a file or make a folder at; it takes the target's place on success.
+def replacing(target: str | Path, kind: str = "", *, parts: bool = False, folder: objects.Folder | None = None) -> Iterator[Path]:
+    """Yields a temporary path beside `target` to write a file or make a folder at; it takes the target's place on success. For one in an
+    object store the path is in the folder for temporary files; `folder` is the one that is being made there, where files of it were put.
 
     What is in a folder's place is removed only if altool wrote it as this `kind`, whenever it came there: else it stays, and UsageError
     is raised.
     """
+    if objects.is_remote(target):
+        with temporary(target) as path:
+            try:
+                yield path
+                _put(path, Place(str(target)), kind, parts, folder)
+            except BaseException:
+                if folder is not None:
+                    folder.withdraw()
+                raise
+        return
     target = outputs.local(target)
     with temporary(target) as path:
         yield path
@@ -101,7 +120,7 @@ def replacing(target: str | Path, kind: str = "", *, parts: bool = False) -> Ite
             old = path.with_suffix(".old")
             os.rename(target, old)
             try:
-                outputs.refuse_foreign(kind, old, parts=parts, shown=str(target))
+                ours.refuse_foreign(kind, old, parts=parts, shown=str(target))
                 os.rename(path, target)
             except BaseException:
                 os.rename(old, target)
@@ -110,6 +129,36 @@ def replacing(target: str | Path, kind: str = "", *, parts: bool = False) -> Ite
         else:
             os.replace(path, target)
         _sync(target.parent)
+
+
+def _put(path: Path, place: Place, kind: str, parts: bool, folder: objects.Folder | None) -> None:
+    """Put what was made at `path` in the place of what is there."""
+    if not path.is_dir():
+        return place.put(path)
+    ours.refuse_foreign(kind, place.uri, parts=parts, shown=str(place))
+    if kind in LAST:
+        return objects.put_files(place, path, LAST[kind])
+    folder = folder or objects.Folder(place)
+    for file in sorted(path.iterdir()):
+        folder.put(file)
+    return folder.publish()
+
+
+def remove(location: str | Path) -> None:
+    """Remove a file, if it is there."""
+    if objects.is_remote(location):
+        Place(str(location)).remove()
+    else:
+        outputs.local(location).unlink(missing_ok=True)
+
+
+def copy(file: Path, location: str) -> None:
+    """Put a file at an address; where there is no file, what is there goes."""
+    place = Place(location)
+    if file.exists():
+        place.put(file)
+    elif place.kind() == "file":
+        place.remove()
 
 
 DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
@@ -188,13 +237,8 @@ def write_bytes(content: bytes | memoryview, location: str) -> None:
         with unwritable("standard output"):
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()
-    elif "://" in location and not location.lower().startswith("file://"):
-        from pyarrow import fs
-
-        with unwritable(location):
-            filesystem, path = fs.FileSystem.from_uri(location)
-            with filesystem.open_output_stream(path) as stream:  # an object store shows the object only when the stream is closed
-                stream.write(content)
+    elif objects.is_remote(location):
+        Place(location).put(content)
     else:
         with replacing(location) as temporary:
             temporary.write_bytes(content)
@@ -203,7 +247,7 @@ def write_bytes(content: bytes | memoryview, location: str) -> None:
 def format_of(location: str) -> str:
     """The format that a file's ending asks for."""
     endings = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".arrow": "arrow"}
-    return endings.get(Path(location).suffix, "parquet")
+    return endings.get(Path(location.partition("?")[0] if objects.is_remote(location) else location).suffix, "parquet")
 
 
 def contract(table: pa.Table, kind: str) -> pa.Table:
@@ -314,17 +358,18 @@ def matrix_writer(
     before the last row, rows wait until then. `derived` makes further
     columns of the kind from rows of the matrix; `extras` names such that come as numbers behind each row that is appended. A matrix of
     width 0 is no column.
-    Raises UsageError where the location is no local path.
+    Raises UsageError for standard output.
     """
     if location == "-":
-        raise UsageError(f"{location}: {kind} are streamed to a local file", "write them to a path")
+        raise UsageError(f"{location}: {kind} are streamed to a file", "give the path of a file")
     element = pa.list_(pa.from_numpy_dtype(np.dtype(dtype)), width)
     derived = derived or {}
     further = [(name, KINDS[kind].columns[name]) for name in (*extras, *derived)]
     schema = pa.schema([("id", ids.ids.type), *([(column, element)] if width else []), *further])
     whole = width + len(extras)
     with contextlib.ExitStack() as stack:
-        temporary = stack.enter_context(replacing(location, kind, parts=parts))
+        folder = objects.Folder(Place(location)) if parts and objects.is_remote(location) else None
+        temporary = stack.enter_context(replacing(location, kind, parts=parts, folder=folder))
         if parts:
             temporary.mkdir()
             for name, path in (beside or {}).items():
@@ -339,15 +384,21 @@ def matrix_writer(
             stored = schema.with_metadata(said).serialize().to_pybytes()
             writer.add_key_value_metadata({**said, "ARROW:schema": base64.b64encode(stored).decode()})
             writer.close()
+            if folder is not None:  # so that no more than one part waits on this machine
+                folder.put(temporary / part(done - 1))
+                (temporary / part(done - 1)).unlink()
 
-        writer = begin(temporary / "part-00000.parquet" if parts else temporary)
+        def part(row: int) -> str:
+            return f"part-{row // PART:05d}.parquet"
+
+        writer = begin(temporary / part(0) if parts else temporary)
         done = 0
 
         def emit(rows: np.ndarray) -> None:
             nonlocal done, writer
             if parts and done and not done % PART:
                 finish()
-                writer = begin(temporary / f"part-{done // PART:05d}.parquet")
+                writer = begin(temporary / part(done))
             values = rows[:, :width]
             flat = pa.array(np.ascontiguousarray(values).reshape(-1))
             matrix = [pa.FixedSizeListArray.from_arrays(flat, width)] if width else []

@@ -30,7 +30,8 @@ class Request:
     generators.
 
     `class_weights` (K,) make it target-aware (TAAL): the strategy's queue (all candidates where it sorts, else `queue_size` of them, by
-    default ten times the count) is re-ordered by them. Of the options SUBSET_FACTOR is for `choose`.
+    default ten times the count) is re-ordered by them. Of the options SUBSET_FACTOR is for `choose`. `sifted`: the candidates are the
+    best of more, of which not all are equally good.
     """
 
     strategy: Strategy
@@ -43,6 +44,7 @@ class Request:
     queue_size: int | None = None
     parallel: int = PARALLEL
     threads: int = 0
+    sifted: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def choose(request: Request, candidates: int, arrays: Mapping[str, Any]) -> Choi
             scores = scores.astype(np.float32)
         subset = _subset(request, candidates, count)
         own = scores[subset]
-        if len(own) > 1 and alike(own):
+        if len(own) > 1 and not request.sifted and alike(own):
             tied, queue = "have the same score", request.generator("ties").permutation(len(own))
         else:
             queue = order(own) if aware or request.diversify else top(own, count)

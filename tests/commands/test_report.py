@@ -223,7 +223,7 @@ def test_just_missed_is_missed(case):
         ({"output": "oof.parquet"}, "--output oof.parquet is the --predictions oof.parquet"),
         ({"metrics_output": "labels.parquet"}, "--metrics-output labels.parquet is the --labels labels.parquet"),
         ({"metrics_output": "targets.toml"}, "targets.toml exists"),
-        ({"output": "s3://bucket/r.html"}, "is not a local path"),
+        ({"output": "s3://bucket/r.html?no=1"}, "not an address that altool can write to"),
     ],
 )
 def test_usage(case, options, message):

@@ -43,6 +43,10 @@ def here(*arguments: object) -> None:
     app([str(argument) for argument in arguments], standalone_mode=False)
 
 
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
 def test_a_folder_holds_what_a_file_does(altool: Altool, pool: Path) -> None:
     for name in ("f", "shuffled"):
         here("score", "--model", "m", "--features", f"{name}.parquet", "-o", f"{name}-p.parquet")
@@ -81,6 +85,21 @@ def test_parts_of_a_job_array(altool: Altool, pool: Path) -> None:
     assert json.loads(altool(*score, "0/3", "--json").text)["rows"] == 256
     assert json.loads(altool(*score, "2/3", "--json").text)["rows"] == 252
     assert [path.name for path in sorted((pool / "p").iterdir())] == [f".shard-0000{number}-of-00003.arrow" for number in range(3)]
+    assert "altool merge p" in altool("select", "--strategy", "margin", "--predictions", "p", "-o", "q", "--budget", 1, code=3).said
+    assert "made a table of 3 parts with 700 rows: p" in altool("merge", "p").said
+    altool(*score[:5], "-o", "one/")
+    assert files(pool / "one") == files(pool / "p")
+
+
+def test_parts_of_another_model_are_not_merged(altool: Altool, pool: Path) -> None:
+    score = ("score", "--features", "f.parquet", "-o", "p/", "--shard")
+    altool(*score, "0/2", "--model", "m")
+    altool("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "other", "--logistic-c", 5)
+    altool(*score, "1/2", "--model", "other")
+    said = altool("merge", "p", code=3).said
+    assert "p: .shard-00001-of-00002.arrow is of another run than .shard-00000-of-00002.arrow (its options or its rows are others)" in said
+    altool(*score, "1/2", "--model", "m")
+    altool("merge", "p")
 
 
 @pytest.mark.parametrize(

@@ -159,7 +159,6 @@ def test_index_writes_all_or_nothing(altool: Altool, folder: Path) -> None:
         "p.parquet exists and is not an index" in altool("index", "--features", "f.parquet", "-o", "p.parquet", "--overwrite", code=2).said
     )
     altool("index", "--features", "f.parquet", "-o", "-", code=2)
-    altool("index", "--features", "f.parquet", "-o", "s3://bucket/f.index", code=2)
     rows = np.ones((3, 2), np.float32)
     rows[1] = np.nan
     write(features(rows), folder / "bad.parquet")

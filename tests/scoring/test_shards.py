@@ -18,6 +18,9 @@ from PIL import Image
 from altool.cli import app
 from altool.errors import InputError
 from altool.models import store
+from altool.models.softmax import Softmax
+from altool.models.store import Stored
+from altool.models.zero_shot import ZeroShot
 from altool.scoring import assembly, local, shards
 from altool.scoring.predictor import predictor
 from altool.scoring.rows import Scorer
@@ -154,6 +157,14 @@ def test_a_killed_run_goes_on(pool: Path) -> None:
     assert not (pool / ".p.partial").exists()
 
 
+def test_a_run_of_one_process_leaves_nothing_of_a_killed_one(pool: Path) -> None:
+    here("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m")
+    with pytest.raises(KeyboardInterrupt):
+        spread(run_of("m", "f.parquet", "p/"), "f.parquet", Workers(dies=2))
+    here("score", "--model", "m", "--features", "f.parquet", "-o", "p/")
+    assert not (pool / ".p.partial").exists()
+
+
 def changed_row(pool: Path) -> None:
     table = pq.read_table(pool / "f.parquet")
     matrix = np.stack(table.column("features").to_numpy())
@@ -231,3 +242,53 @@ def test_an_empty_piece(pool: Path) -> None:
     assert [part.rows for part in found] == [222, 0, 178]
     assert assembly.merge(pool / "p", found, Recorder()) == {"rows": ROWS, "rejected": 0}
     assert files(pool / "p") == files(pool / "one")
+
+
+@pytest.mark.slow
+def test_texts_and_their_vectors(pool: Path) -> None:
+    draw = np.random.default_rng(2)
+    words = np.array(["hat", "red", "boot", "wool", "cap", "lace"])
+    texts = [" ".join(draw.choice(words, 4)) for _ in range(ROWS)]
+    write(pa.table({"id": [f"row-{row:04d}" for row in range(ROWS)], "text": texts}), pool / "t.parquet", row_group_size=61)
+    fit = ("--classifier", "fasttext", "--fasttext-dim", 8, "--fasttext-epochs", 2)
+    here("train", "--items", "t.parquet", "--labels", "l.parquet", "-o", "m", *fit)
+    local.score(run_of("m", "t.parquet", "one/", features_output="one-v/"), Recorder())
+    spread(run_of("m", "t.parquet", "many/", features_output="many-v/"), "t.parquet", Workers())
+    for name in ("", "-v"):
+        assert files(pool / f"one{name}") == files(pool / f"many{name}")
+
+
+def test_a_model_that_was_made_of_texts_travels_itself(pool: Path) -> None:
+    """Before the first label there is no folder that a worker could load it from."""
+    weights = np.random.default_rng(3).normal(size=(3, 5)).astype(np.float32)
+    model = ZeroShot(Softmax(weights, np.zeros(3, np.float32), np.arange(3), 3))
+    stored = Stored(model, "features", ("ant", "bee", "cat"), {"zero_shot": ["a {}"]})
+    reader = Reader(console=Recorder())
+    source = open_rows(reader, "features", "the texts", "f.parquet", None)
+    reader.match_ids()
+    scorer = Scorer(source, stored, None, predictor(stored, None, mc_dropout=None, seed=0, device="cpu"), False, "cpu", 1)
+    for name in ("one", "many"):
+        run = Run(scorer, None, None, {"command": "score", "inputs": {}}, f"{name}/", None, pool / "r.parquet")
+        if name == "one":
+            local.score(run, Recorder())
+        else:
+            shards.spread(run, task(Opening("f.parquet", None, None, Vectors()), scorer, mc_dropout=None, seed=0), Workers(), Recorder())
+    assert files(pool / "one") == files(pool / "many")
+
+
+def test_ids_of_a_table_without_any_are_those_of_its_rows(pool: Path) -> None:
+    """A worker that reads a range numbers its rows as the whole table's."""
+    here("train", "--features", "f.parquet", "--labels", "l.parquet", "-o", "m")
+    write(pq.read_table(pool / "f.parquet").drop_columns(["id"]), pool / "n.parquet", row_group_size=37)
+    here("score", "--model", "m", "--features", "n.parquet", "--ids", "row", "-o", "one/")
+    for number in range(3):
+        here("score", "--model", "m", "--features", "n.parquet", "--ids", "row", "-o", "many/", "--shard", f"{number}/3")
+    found = [parts.part(path) for path in parts.stored(pool / "many")]
+    assert assembly.merge(pool / "out", found, Recorder())["rows"] == ROWS
+    assert files(pool / "one") == files(pool / "out")
+
+
+def test_where_parts_lie() -> None:
+    assert shards.beside("some/p/") == "some/p/"
+    assert shards.beside("s3://bucket/some/p/?endpoint_override=127.0.0.1") == "p"
+    assert shards.beside("gs://bucket/p.parquet") == "p.parquet"

@@ -31,6 +31,7 @@ OWN: dict[str, dict[str, Any]] = {
     "most-likely-positive": {"query_classes": "bee"},
 }
 UNIQUE, COSINE = ("margin", "cluster-margin", "kmeans", "random"), 0.7  # rows of three clusters in five dimensions
+SHORT, SHORTLIST = ("badge", "coreset", "cluster-margin", "auto"), 25
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         own = {**OWN.get(name, {}), **({"queue": "ranked.parquet"} if name == "queue" else {}), "name": name}
         runs += f'[[run]]\nstrategy = "{name}"\n' + "".join(f"{key} = {value!r}\n" for key, value in own.items())
     runs += "".join(f'[[run]]\nstrategy = "{name}"\nname = "{name} unique"\nunique = {COSINE}\n' for name in UNIQUE)
+    runs += "".join(f'[[run]]\nstrategy = "{name}"\nname = "{name} short"\nshortlist = {SHORTLIST}\n' for name in SHORT)
     (folder / "plan.toml").write_text(runs)
     quiet = Console(quiet=True)
     settings = {"seed_size": SEEDS, "rounds": 1, "budget": BUDGET, "jobs": 1, "plan": "plan.toml", "output": "out"}
@@ -101,3 +103,14 @@ def test_the_same_rows_without_near_copies(world: Path, name: str) -> None:
     np.fill_diagonal(cosines, 0)
     assert cosines.max() < COSINE
     assert found != asked(name, 1)
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_the_same_rows_of_a_shortlist(world: Path, name: str) -> None:
+    given = {"predictions": "p.parquet", "labels": "l.parquet", "features": "f.parquet", "budget": BUDGET, "shortlist": SHORTLIST}
+    options = Options(strategy=name, output=f"{name}-short.parquet", seed=seeds.integer(0, "simulate", 0), **given)
+    select.run(options, Console(quiet=True))
+    found = asked(f"{name}-short", 1)
+    assert pq.read_table(f"{name}-short.parquet").column("id").to_pylist() == found
+    assert len(found) == BUDGET
+    assert (found == asked(name, 1)) == (name == "cluster-margin")  # which looks at the smallest margins alone, as it is

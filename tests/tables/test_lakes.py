@@ -143,7 +143,7 @@ def test_rows_that_are_gathered_one_by_one_are_those_that_are_kept(tmp_path: Pat
         for place, row in enumerate(batch.column("features").to_pylist()):
             found[start + place] = row
 
-    source.gather("features", wanted, source.read(["id"]).column("id").take(pa.array(wanted)).combine_chunks(), take)
+    source.gather(["features"], wanted, source.read(["id"]).column("id").take(pa.array(wanted)).combine_chunks(), take)
     assert [found[place] for place in range(6)] == vectors[kept[wanted]].tolist()
     assert source.read(["features"]).column("features").to_pylist() == vectors[kept].tolist()
 

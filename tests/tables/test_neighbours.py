@@ -12,7 +12,9 @@ import pytest
 from conftest import features, write
 from extra import library
 
-from altool.errors import InputError, UsageError
+from altool.commands import index
+from altool.console import Console
+from altool.errors import InputError
 from altool.tables import neighbours
 from altool.tables.outputs import ours
 from altool.tables.read import Reader, Source
@@ -159,12 +161,20 @@ def test_features_of_another_size_are_refused(tmp_path: Path) -> None:
         neighbours.load(str(place), opened(path))
 
 
-def test_it_is_a_local_file(tmp_path: Path) -> None:
+def test_in_object_storage_it_is_copied_first(tmp_path: Path, bucket: str) -> None:
+    path = write(features(clusters(100)), tmp_path / "f.parquet")
+    index.run(index.Options(features=str(path), output=f"{bucket}/f.index"), Console(quiet=True))
+    found = neighbours.load(f"{bucket}/f.index", opened(path))
+    assert found.near(pa.array(["row-0003"]), 5)[0] == neighbours.load(str(indexed(path)), opened(path)).near(pa.array(["row-0003"]), 5)[0]
+    index.run(index.Options(features=str(path), output=f"{bucket}/f.index", metric="l2", overwrite=True), Console(quiet=True))
+    assert neighbours.load(f"{bucket}/f.index", opened(path)).facts["metric"] == "l2"
+
+
+@pytest.mark.parametrize("place", ["none.index", "s3"])
+def test_what_is_not_there(tmp_path: Path, bucket: str, place: str) -> None:
     path = write(features(clusters(10)), tmp_path / "f.parquet")
-    with pytest.raises(UsageError, match="is not a local path"):
-        neighbours.load("s3://bucket/f.index", opened(path))
-    with pytest.raises(InputError, match="cannot be read"):
-        neighbours.load(str(tmp_path / "none.index"), opened(path))
+    with pytest.raises(InputError, match=r"cannot be (read|opened)"):
+        neighbours.load(f"{bucket}/none.index" if place == "s3" else str(tmp_path / place), opened(path))
 
 
 def test_the_fingerprint_is_that_of_every_other_command(tmp_path: Path) -> None:

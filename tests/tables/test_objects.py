@@ -11,7 +11,8 @@ from object_store import free_port, objects
 from pyarrow import fs
 
 from altool.errors import InputError, UsageError
-from altool.tables.objects import Folder, Place, fetched, listed, manifest, shown
+from altool.tables.objects import Folder, Place, listed, local_copy, manifest
+from altool.text import masked
 
 
 def test_a_bucket_is_reached_by_the_environment_and_by_the_address(bucket, object_store):
@@ -73,8 +74,7 @@ def test_a_folder_is_what_its_manifest_says(bucket, tmp_path):
     assert len(objects(f"{bucket}/model")) == 4  # the manifest, two objects, and what the killed run left
     killed.withdraw()
     assert len(objects(f"{bucket}/model")) == 3
-    (tmp_path / "copies").mkdir()
-    copy = fetched(f"{bucket}/model", "model", tmp_path / "copies")
+    copy = local_copy(f"{bucket}/model", "model")
     assert {path.name: path.read_text() for path in Path(copy).iterdir()} == {"_c.bin": "2", "b.json": "2"}
 
 
@@ -84,9 +84,10 @@ def test_a_manifest_of_somebody_else_is_refused(text):
         manifest(text.encode(), "s3://b/x")
 
 
-def test_credentials_are_not_shown():
-    assert shown("see s3://key:secret@bucket/x") == "see s3://…@bucket/x"
-    assert shown("s3://b/x?region=eu&secret_key=abc&x=1") == "s3://b/x?region=eu&secret_key=…&x=1"
+def test_credentials_are_masked():
+    assert masked("see s3://key:secret@bucket/x") == "see s3://…@bucket/x"
+    assert masked("https://x.org/@me s3://b/a@b") == "https://x.org/@me s3://b/a@b"
+    assert masked("gs://b/x?access_key=abc&scheme=http") == "gs://b/x?access_key=…&scheme=http"
     assert str(Place("s3://key:secret@bucket/x")) == "s3://…@bucket/x"
 
 

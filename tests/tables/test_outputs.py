@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from altool.errors import InputError, UsageError
-from altool.tables import outputs, write
+from altool.tables import outputs, relations, write
 from altool.tables.outputs import Output
 
 QUERIES = pa.table({"id": ["a"], "rank": [1], "score": [0.5], "strategy": ["margin"], "round": [0], "source": ["exploit"]})
@@ -111,7 +111,7 @@ def test_a_folder_that_meets_an_input_is_refused(project: Path, output: str, rel
 )
 def test_what_only_lies_near_an_input_is_written(output: str, given: str) -> None:
     if "://" in output:
-        assert not outputs._relation(output, given, outputs._Inputs(given))
+        assert not relations.relation(output, given, relations.Inputs(given))
     else:
         outputs.check([Output("-o", output, "queries")], [("--labels", given)])
 
@@ -126,7 +126,7 @@ def test_what_only_lies_near_an_input_is_written(output: str, given: str) -> Non
     ],
 )
 def test_two_addresses_are_compared_by_their_text(output: str, relation: str, given: str) -> None:
-    assert outputs._relation(output, given, outputs._Inputs(given)) == relation
+    assert relations.relation(output, given, relations.Inputs(given)) == relation
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_standard_output_holds_one_table() -> None:
         ("f.parquet", "model", "-o f.parquet is a file, not a folder"),
         ("f.parquet/q.parquet", "queries", "-o f.parquet/q.parquet: .*/here/f.parquet is not a folder"),
         ("f.parquet/deep/q.parquet", "queries", "-o f.parquet/deep/q.parquet: .*/here/f.parquet is not a folder"),
-        ("s3://bucket/model", "model", "-o s3://bucket/model is not a local path"),
+        ("s3://bucket/model?no=1", "model", "s3://bucket/model.no=1: not an address that altool can write to"),
         ("nothing://x", "queries", "nothing://x: not an address that altool can write to"),
         ("file://here/x", "queries", "file://here/x: not an address that altool can write to"),
         ("n" * 300, "queries", "File name too long"),

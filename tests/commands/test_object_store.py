@@ -118,7 +118,7 @@ def test_readers_see_a_table_of_one_run_while_others_write_it_and_are_killed(buc
             except Exception as error:
                 seen.append(str(error))
 
-    reader = threading.Thread(target=look)
+    reader = threading.Thread(target=look, daemon=True)
     reader.start()
     for _ in range(4):
         both = [Running((*score, f"{name}-model"), tmp_path) for name in "ab"]

@@ -118,14 +118,14 @@ def test_readers_see_a_table_of_one_run_while_others_write_it_and_are_killed(buc
             except Exception as error:
                 seen.append(str(error))
 
-    reader = threading.Thread(target=look)
+    reader = threading.Thread(target=look, daemon=True)
     reader.start()
     for _ in range(4):
         both = [Running((*score, f"{name}-model"), tmp_path) for name in "ab"]
         time.sleep(float(rng.uniform(0.1, 1.0)))
-        both[int(rng.integers(2))].kill()
-        for one in both:
-            assert one.end()[0] in (0, -9)
+        assert both.pop(int(rng.integers(2))).kill() in (0, -9)
+        code, said = both[0].end()
+        assert code == 0, said
     stop.set()
     reader.join()
     assert {one for one in seen if isinstance(one, bytes)} <= set(wanted)

@@ -7,8 +7,8 @@ nothing, of two runs that write the same target the last one counts, and neither
 
 Objects are put by one call of the library, which no exception of Python's interrupts: a stream of pyarrow publishes what was written to
 it when it is closed, also where a `with` block fails, and when it is forgotten. A small object is put by one request (PutObject); pyarrow
-by default makes each, even an empty one, in three (CreateMultipartUpload, UploadPart, CompleteMultipartUpload), which simple stand-ins
-for S3 do not answer.
+by default makes each, even an empty one, in three (CreateMultipartUpload, UploadPart, CompleteMultipartUpload), which a simple stand-in
+for S3 may not answer.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def embed(worker: Worker, items: Items, options: Given, console: Console) -> Mad
         text = f"{worker.folder}: {len(missing):,} of {count(len(store), 'shard')} that Ray workers stored are not to be seen here"
         raise InputError(text, "give an --output in a folder that all machines see")
     if shards_before and options.engine != LOCAL:
-        console.info(f"went on where an earlier run stopped: {shards_before:,} of {count(len(store), 'shard')} were done")
+        console.info(f"{shards_before:,} of {count(len(store), 'shard')} were there: of an earlier run, or of a worker that died")
     return Made(store, done[0].facts, seconds / (len(items) - rows_before) if rows_before < len(items) else None)
 
 

@@ -159,5 +159,5 @@ def test_some_rows_of_a_run_of_row_groups(tmp_path: Path) -> None:
     def put(batch: pa.RecordBatch, start: int) -> None:
         found[start : start + len(batch)] = batch.column(1).values.to_numpy().reshape(-1, 2)
 
-    source.gather("features", np.array([1, 7]), pa.array([6, 12], pa.int64()), put)
+    source.gather(["features"], np.array([1, 7]), pa.array([6, 12], pa.int64()), put)
     assert found.tolist() == rows[[6, 12]].tolist()

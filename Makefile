@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 LIGHT := .venv-light
 SAMPLE ?= digits
 
-.PHONY: demo test test-light fast lint fix clean
+.PHONY: demo test test-ray test-light fast lint fix clean
 
 demo: $(VENV)/ready
 	PATH="$(abspath $(BIN)):$$PATH" sh sample_data/demo.sh demo $(SAMPLE)
@@ -20,6 +20,10 @@ fast: $(VENV)/ready
 # The same as people have altool who install it alone: what needs an extra is skipped, with a word (pytest -rs shows which).
 test-light: $(LIGHT)/ready
 	$(LIGHT)/bin/pytest -n auto --dist worksteal -m 'not slow'
+
+# What needs a Ray cluster of three nodes on this machine: a minute or two. `make test` leaves it out, as the cluster slows all else down.
+test-ray: $(VENV)/ready
+	RAY_TESTS=1 $(BIN)/pytest -n 0 tests/engines/test_ray.py tests/commands/test_score_ray.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

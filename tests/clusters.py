@@ -49,7 +49,9 @@ class Machines:
 
 @pytest.fixture(scope="session")
 def machines() -> Iterator[Machines]:
-    """The nodes, which live as long as the tests; tests are skipped where Ray is not installed."""
+    """The nodes, which live as long as the tests: about twenty processes, so that tests of them are for `make test-ray`, or with RAY_TESTS=1."""
+    if not os.environ.get("RAY_TESTS"):
+        pytest.skip("starts a Ray cluster: make test-ray")
     pytest.importorskip("ray", reason="needs ray, which is not installed")
     folder = tempfile.TemporaryDirectory(prefix="r", dir="/tmp")  # names of sockets must be short
     with folder, pytest.MonkeyPatch.context() as patch:

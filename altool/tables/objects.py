@@ -29,7 +29,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from altool.errors import InputError, UsageError
+from altool.errors import AltoolError, InputError, UsageError
 from altool.text import masked
 
 MANIFEST = "_manifest.json"
@@ -177,11 +177,11 @@ class Place:
 
     @contextmanager
     def _reached(self, what: str, kind: type[InputError] | type[UsageError] = InputError) -> Iterator[None]:
-        import pyarrow as pa
-
         try:
             yield
-        except (pa.ArrowException, OSError) as error:
+        except AltoolError:
+            raise
+        except Exception as error:  # each store's library has errors of its own kind
             reason = "it is not there" if isinstance(error, FileNotFoundError) else masked(" ".join(str(error).split()))
             raise kind(f"{self} {what} ({reason})", ACCESS) from error
 

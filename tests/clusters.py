@@ -49,7 +49,7 @@ class Machines:
 
 @pytest.fixture(scope="session")
 def machines() -> Iterator[Machines]:
-    """The nodes, which live as long as the tests: about twenty processes, so that tests of them are for `make test-ray`, or with RAY_TESTS=1."""
+    """The nodes, which live as long as the tests: about twenty processes, so that tests of them are for `make test-ray` (RAY_TESTS=1)."""
     if not os.environ.get("RAY_TESTS"):
         pytest.skip("starts a Ray cluster: make test-ray")
     pytest.importorskip("ray", reason="needs ray, which is not installed")

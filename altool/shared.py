@@ -16,6 +16,12 @@ def _shard(value: Any) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
+def numbers_of(shard: Any) -> tuple[int, int]:
+    """I and N of the value of a SHARD that is given, which its declaration has made of them, whatever the type of its field."""
+    number, of = shard
+    return number, of
+
+
 TABLES = "Tables"  # the panels, in the order of the help
 READING = "How tables are read"
 RUN = "The run"

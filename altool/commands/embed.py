@@ -37,6 +37,7 @@ from altool.shared import (
     SEED,
     SHARD,
     WORKERS,
+    numbers_of,
 )
 from altool.tables import check, objects, outputs, shards, space, write
 from altool.tables.arrays import read_index
@@ -112,7 +113,7 @@ def _run(given: Options, output: str, console: Console) -> None:
     _refuse_shared(options, backbone, encoder, like)
     reader = Reader(options.columns, None, console, ids=options.ids)
     source = reader.open(options.items, "items")
-    numbers = _numbers(options)
+    numbers = numbers_of(options.shard) if options.shard is not None else None
     stored_at = target.path if numbers is None else shard.partial_of(target, *numbers)
     with contextlib.nullcontext(stored_at) if console.dry_run else shards.partial(stored_at) as folder:
         old = _old(reader, target, like, options)
@@ -161,13 +162,6 @@ def _run(given: Options, output: str, console: Console) -> None:
             Shards(folder).remove()  # of a run that was killed when all was written
     width = encoder.width if old is None else old.fragments[0].schema.field("features").type.list_size
     embedding.conclude(replace(facts, rejected=rejected, pace=pace), width, dtype, round(time.monotonic() - started, 1), console)
-
-
-def _numbers(options: Options) -> tuple[int, int] | None:
-    """I and N of --shard I/N."""
-    numbers: Any = options.shard  # of which the declaration made them
-    found: tuple[int, int] | None = numbers
-    return found
 
 
 def _refuse_shared(options: Options, backbone: Backbone, encoder: Encoder, like: Like | None) -> None:

@@ -46,8 +46,9 @@ from altool.shared import (
     TARGETS,
     THREADS,
     WORKERS,
+    numbers_of,
 )
-from altool.tables import check, objects, outputs, part_objects, ranges, space, write
+from altool.tables import objects, outputs, part_objects, parts, ranges, space, write
 from altool.tables.arrays import read_index
 from altool.tables.items import Items
 from altool.tables.outputs import Output
@@ -103,7 +104,7 @@ def run(options: Options, console: Console) -> None:
     names = ("output", "features_output") if options.shard is not None else ()
     with ExitStack() as stack:
         local_: dict[str, Any] = {
-            name: f"{stack.enter_context(part_objects.shard(location, *_numbers(options), dry_run=console.dry_run))}/"
+            name: f"{stack.enter_context(part_objects.shard(location, *numbers_of(options.shard), dry_run=console.dry_run))}/"
             for name in names
             if (location := getattr(options, name)) and objects.is_remote(location)
         }
@@ -164,7 +165,7 @@ def _run(options: Options, given: Options, console: Console) -> None:
 
 
 def _score_shard(run: Run, options: Options, given: Options, console: Console) -> None:
-    number, of = _numbers(options)
+    number, of = numbers_of(options.shard)
     kept = shards.one_of(run, _task(run, options), number, of, console)
     rows = kept.piece.last - kept.piece.first
     folders = " and ".join(folder for folder in (given.output, given.features_output) if folder)
@@ -173,13 +174,6 @@ def _score_shard(run: Run, options: Options, given: Options, console: Console) -
         text = f"part {number} of {of}, from 0, is there already, of the same {count(rows, 'row')} -> {folders}"
     summary = {"command": "score", "rows": rows, "shard": f"{number}/{of}", "before": kept.before, "output": given.output}
     console.result(summary, f"{text}; altool merge makes the parts a table")
-
-
-def _numbers(options: Options) -> tuple[int, int]:
-    """I and N of --shard I/N."""
-    numbers: Any = options.shard  # of which the declaration made them
-    number, of = numbers
-    return number, of
 
 
 def _task(run: Run, options: Options) -> Task:
@@ -261,7 +255,7 @@ def _rehearse(source: Source, stored: Stored, options: Options, console: Console
     items = isinstance(stored.model, ImageModel)
     part = ""
     if options.shard is not None:
-        number, of = _numbers(options)
+        number, of = numbers_of(options.shard)
         source, part = ranges.between(source, *ranges.cut(source, of)[number]), f", part {number} of {of}, from 0,"
     rows = len(Items(source, ("image", "path"), allow_outside=options.allow_outside) if items else read_index(source, options.threads))
     written = {"output": options.output, "features_output": options.features_output}
@@ -303,9 +297,7 @@ def _check_outputs(options: Options, console: Console) -> None:
     outputs.check(wanted, read, overwrite=options.overwrite, json=console.json_output)
     for one in wanted if options.shard is not None else ():
         there = os.listdir(one.location) if one.location and os.path.isdir(one.location) else []
-        if others := sorted(name for name in there if not name.lstrip(".").startswith("shard-")):
-            text = f"{one.shown} holds other files than parts of --shard ({check.naming(others[: check.SHOWN])})"
-            raise UsageError(text, "give another folder")
+        parts.refuse_others([name for name in there if not name.lstrip(".").startswith("shard-")], one.shown)
 
 
 def _rejects(options: Options) -> str:

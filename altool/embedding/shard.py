@@ -14,7 +14,7 @@ from altool.embedding import assembly
 from altool.embedding.work import DTYPES, Rows, Run, Stretch, Worker, cut, digests
 from altool.errors import InputError, UsageError
 from altool.payloads.reading import DIGEST_BYTES
-from altool.tables import align, check, parts, space, write
+from altool.tables import align, parts, space, write
 from altool.tables.feature_files import Target
 from altool.tables.items import Items
 from altool.tables.parts import Part
@@ -30,9 +30,7 @@ def check_folder(target: Target, overwrite: bool) -> None:
     if not target.parts:
         raise UsageError(f"--output {target.given}: --shard adds a part to a folder", f"give a folder: --output {target.given}/")
     names = [path.name for path in target.path.iterdir()] if target.path.is_dir() else []
-    if others := sorted(name for name in names if not name.lstrip(".").startswith(("shard-", "space-"))):
-        text = f"--output {target.given} holds other files than parts of --shard ({check.naming(others[: check.SHOWN])})"
-        raise UsageError(text, "give another folder")
+    parts.refuse_others([name for name in names if not name.lstrip(".").startswith(("shard-", "space-"))], f"--output {target.given}")
 
 
 def items_of(rows: Rows, number: int, of: int) -> tuple[Items, int]:

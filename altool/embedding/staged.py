@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from altool.engines import placement
 from altool.errors import UsageError
+from altool.shared import numbers_of
 from altool.tables import objects, ours, outputs, part_objects, space
 from altool.tables.objects import Place
 from altool.tables.outputs import Output
@@ -25,8 +26,7 @@ def run(options: Options, console: Console, embed: Callable[[str], None]) -> Non
     files, and the next one on this machine goes on from it. Raises UsageError."""
     place = Place(options.output)
     if options.shard is not None:
-        numbers: Any = options.shard  # of which the declaration made I and N
-        with part_objects.shard(options.output, *numbers, dry_run=console.dry_run) as part:
+        with part_objects.shard(options.output, *numbers_of(options.shard), dry_run=console.dry_run) as part:
             embed(f"{part}/")
         return
     if options.update and options.overwrite:

@@ -177,11 +177,17 @@ class Place:
 
     @contextmanager
     def _reached(self, what: str, kind: type[InputError] | type[UsageError] = InputError) -> Iterator[None]:
+        import pyarrow as pa
+        from pyarrow import fs
+
         try:
             yield
         except AltoolError:
             raise
-        except Exception as error:  # each store's library has errors of its own kind
+        except Exception as error:
+            # A store that a library in Python stands behind (hf://) has errors of its own kind.
+            if not isinstance(error, pa.ArrowException | OSError) and not isinstance(self.filesystem, fs.PyFileSystem):
+                raise
             reason = "it is not there" if isinstance(error, FileNotFoundError) else masked(" ".join(str(error).split()))
             raise kind(f"{self} {what} ({reason})", ACCESS) from error
 

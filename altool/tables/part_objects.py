@@ -24,9 +24,7 @@ def shard(location: str, number: int, of: int, *, dry_run: bool) -> Iterator[Pat
     """
     place = Place(location)
     there = list(place.files())
-    if others := _others(there):
-        text = f"--output {place} holds other files than parts of --shard ({check.naming(others[: check.SHOWN])})"
-        raise UsageError(text, "give another folder")
+    parts.refuse_others(_others(there), f"--output {place}")
     room = objects.stage(f"{location} {number}/{of}")
     folder = room / (place.name or "parts")
     folder.mkdir(exist_ok=True)

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from altool.errors import InputError
-from altool.tables import write
+from altool.errors import InputError, UsageError
+from altool.tables import check, write
 from altool.tables.listing import PART_FILE
 
 FACTS = b"altool.part"
@@ -112,6 +112,13 @@ def part(path: Path) -> Part:
         return Part(path, found["key"], found["facts"], found["number"], found["of"], found["first"])
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise InputError(f"{path} cannot be read as a part ({' '.join(str(error).split())[:200]})", "run its shard again") from error
+
+
+def refuse_others(others: Sequence[str], shown: str) -> None:
+    """Raise UsageError where the folder of an output, which is called `shown`, holds `others`: files that are none of parts."""
+    if others:
+        text = f"{shown} holds other files than parts of --shard ({check.naming(sorted(others)[: check.SHOWN])})"
+        raise UsageError(text, "give another folder")
 
 
 def name(number: int, of: int) -> str:
